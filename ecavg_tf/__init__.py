@@ -1,0 +1,46 @@
+"""Edge-cloud collaborative learning in Keras (ECAvg, arXiv 2310.03823).
+
+Importing this package loads no TensorFlow; the functions below load it when they are
+first asked for.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecavg_tf.batchnorm import recalibrate_batchnorm
+    from ecavg_tf.config import Config
+    from ecavg_tf.core.averaging import average_weights
+    from ecavg_tf.core.errors import ECAvgError
+    from ecavg_tf.results import RunResults, load_results
+    from ecavg_tf.rounds.loop import run
+
+_HOMES = {
+    "Config": "ecavg_tf.config",
+    "ECAvgError": "ecavg_tf.core.errors",
+    "RunResults": "ecavg_tf.results",
+    "average_weights": "ecavg_tf.core.averaging",
+    "load_results": "ecavg_tf.results",
+    "recalibrate_batchnorm": "ecavg_tf.batchnorm",
+    "run": "ecavg_tf.rounds.loop",
+}
+
+__all__ = [
+    "Config",
+    "ECAvgError",
+    "RunResults",
+    "average_weights",
+    "load_results",
+    "recalibrate_batchnorm",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ecavg_tf' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]

@@ -1,0 +1,66 @@
+"""The command line: ``main`` parses, then calls one function."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from ecavg_tf.core.errors import ConfigError, ECAvgError
+
+COMMANDS = {
+    "run": "run training rounds, or resume them",
+    "edge": "serve edges of a run that is elsewhere, through an exchange folder",
+    "report": "print the tables of a run again",
+}
+INTERRUPTED = 130
+
+HELP = """\
+ecavg: edges train a Keras model, the server averages and fine-tunes, edges take it over.
+
+  ecavg run --config=configs/digits.py --workdir=runs/digits
+  ecavg report runs/digits
+
+Commands:
+{commands}
+
+'ecavg COMMAND --help' tells the flags of a command.
+Exit codes: 0 done, 1 a bug, 2 flags or config, 3 data, 4 run directory, 5 a round failed,
+6 installation, 7 model, 130 interrupted.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        argv: arguments without the program's name; None: those of the process.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except ECAvgError as error:
+        print(f"ecavg: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("--help", "-h", "help", "--helpfull"):
+        listed = "\n".join(f"  {name:8s} {text}" for name, text in COMMANDS.items())
+        print(HELP.format(commands=listed), end="")
+        return 0 if arguments else ConfigError.exit_code
+    command, *rest = arguments
+    if command not in COMMANDS:
+        from ecavg_tf.config import guess
+
+        raise ConfigError(
+            f"no command {command!r}; valid: {', '.join(COMMANDS)}{guess(command, COMMANDS)}"
+        )
+    from ecavg_tf.ownership import check_packages
+
+    check_packages()
+    code: int = importlib.import_module(f"ecavg_tf.cli.{command}").main(rest)
+    return code

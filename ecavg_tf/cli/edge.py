@@ -1,0 +1,47 @@
+"""``ecavg edge``: edges of a run whose server is elsewhere."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from ecavg_tf.cli import INTERRUPTED
+from ecavg_tf.cli.config_flag import parse_config
+from ecavg_tf.core.errors import ConfigError
+
+HELP = """\
+ecavg edge --config=FILE --config.fleet.folder=DIR --edge=edge-00[,edge-01] --workdir=DIR
+
+Serves the named edges: waits in the exchange folder for the requests of
+'ecavg run --config.fleet.kind=folder --config.fleet.folder=DIR', trains, answers, and
+ends with the run. Give it the config that the server has. Stopped and started again on
+the same --workdir it goes on where it was.
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parses, serves."""
+    if "--help" in argv or "-h" in argv:
+        print(HELP, end="")
+        return 0
+    values = flags.FlagValues()
+    edges = flags.DEFINE_list("edge", None, "names of the edges to serve", flag_values=values)
+    workdir = flags.DEFINE_string("workdir", None, "the edges' own files", flag_values=values)
+    config = parse_config(values, argv)
+    if not (edges.value and workdir.value and config.fleet.folder):
+        raise ConfigError("--edge, --workdir and --config.fleet.folder are needed")
+
+    from ecavg_tf.quiet import import_tensorflow
+
+    import_tensorflow()
+    from ecavg_tf.cli.progress import listener
+    from ecavg_tf.rounds.serving import serve_edges
+
+    try:
+        with listener() as listening:
+            serve_edges(config, edges.value, Path(workdir.value), listener=listening)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on.", file=sys.stderr)
+        return INTERRUPTED
+    return 0

@@ -1,0 +1,94 @@
+"""What a user sees while a run goes on: a live bar, or plain lines where there is no terminal."""
+
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted, Trained
+from ecavg_tf.narrate import VERBS, line
+
+
+class PlainLines:
+    """A listener that prints lines, for logs and pipes."""
+
+    def __call__(self, event: Event) -> None:
+        """Prints what there is to say."""
+        text = line(event)
+        if text is not None:
+            print(text, flush=True)
+
+    def __enter__(self) -> "PlainLines":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return
+
+
+class LiveBar:
+    """A listener that draws one live bar: round, stage, edge, epoch, loss, accuracy, time left.
+
+    Args:
+        console: where to draw.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[fit]}"),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("starts", total=None, fit="")
+        self._rounds = 0
+
+    def __enter__(self) -> "LiveBar":
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Redraws the bar, or prints a line above it."""
+        match event:
+            case RunPlanned(rounds=rounds, examples=examples):
+                self._rounds = rounds
+                self._progress.update(self._task, total=examples or None)
+            case StageStarted():
+                text = f"round {event.round}/{self._rounds} · {event.who} {VERBS[event.stage]}"
+                self._progress.update(self._task, description=text, fit="")
+            case Trained(examples=examples):
+                self._progress.advance(self._task, examples)
+            case EpochEnded():
+                fit = (
+                    f"epoch {event.epoch}/{event.epochs} · loss {event.loss:.3f} · "
+                    f"accuracy {event.accuracy:.3f}"
+                )
+                self._progress.update(self._task, fit=fit)
+                if event.epoch == event.epochs:
+                    self._console.print(f"round {event.round}  {event.who}  {fit}", highlight=False)
+            case Note(text=text):
+                self._console.print(text, style="yellow", highlight=False)
+
+
+def listener() -> PlainLines | LiveBar:
+    """The listener that fits standard output."""
+    return LiveBar(Console()) if sys.stdout.isatty() else PlainLines()

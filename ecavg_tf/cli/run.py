@@ -1,0 +1,52 @@
+"""``ecavg run``."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+
+from absl import flags
+
+from ecavg_tf.cli import INTERRUPTED
+from ecavg_tf.cli.config_flag import parse_config
+from ecavg_tf.cli.help import fields_help
+from ecavg_tf.core.errors import ConfigError
+
+HELP = """\
+ecavg run --config=FILE --workdir=DIR [--config.FIELD=VALUE …]
+
+Runs training rounds; the same command on the same directory resumes after the last
+finished round. FILE is Python with a function get_config() that returns ecavg_tf.Config.
+
+Fields, with their defaults:
+{fields}
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parses, runs, prints the tables."""
+    if "--help" in argv or "-h" in argv:
+        print(HELP.format(fields=fields_help()), end="")
+        return 0
+    values = flags.FlagValues()
+    workdir = flags.DEFINE_string("workdir", None, "the run directory", flag_values=values)
+    config = parse_config(values, argv)
+    if not workdir.value:
+        raise ConfigError("say where the run goes: --workdir=runs/NAME")
+
+    from ecavg_tf.quiet import import_tensorflow
+
+    import_tensorflow()
+    from ecavg_tf.cli.output import print_tables
+    from ecavg_tf.cli.progress import listener
+    from ecavg_tf.rounds.loop import run
+
+    try:
+        with listener() as listening:
+            results = run(config, workdir.value, listener=listening)
+    except KeyboardInterrupt:
+        again = shlex.join(["ecavg", "run", *argv])
+        print(f"\ninterrupted; finished rounds are kept. To go on:\n  {again}", file=sys.stderr)
+        return INTERRUPTED
+    print_tables(results)
+    print(f"Everything is in {workdir.value}; 'ecavg report {workdir.value}' prints this again.")
+    return 0

@@ -1,0 +1,301 @@
+"""The configuration of a run: typed fields, their choices and their checks.
+
+A config file returns a ``Config``; the command line overrides single fields of it
+(``--config.edge.epochs=3``). Overrides assign, so the classes can't be frozen:
+``validated`` checks once, and from there on everybody treats a config as read-only.
+"""
+
+import dataclasses
+import difflib
+import enum
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ecavg_tf.core.errors import ConfigError
+
+
+class PartitionKind(enum.Enum):
+    """How examples are dealt out to edges."""
+
+    IID = "iid"
+    CLASSES = "classes"
+
+
+class Weighting(enum.Enum):
+    """What an edge's update weighs in the average."""
+
+    EXAMPLES = "examples"
+    UNIFORM = "uniform"
+
+
+class FleetKind(enum.Enum):
+    """How edges are reached."""
+
+    LOCAL = "local"
+    FOLDER = "folder"
+
+
+class Output(enum.Enum):
+    """What a model's last layer gives."""
+
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
+
+
+@dataclass
+class DataConfig:
+    """Which examples.
+
+    Attributes:
+        name: ``digits`` (embedded), or a TFDS image-classification set (``mnist``).
+        data_dir: a prepared TFDS directory; empty: ``TFDS_DATA_DIR`` or TFDS' default.
+        train_examples: stratified limit on training examples; 0: all.
+        test_examples: stratified limit on test examples; 0: all.
+    """
+
+    name: str = "digits"
+    data_dir: str = ""
+    train_examples: int = 0
+    test_examples: int = 0
+
+
+@dataclass
+class PartitionConfig:
+    """Who has what.
+
+    Attributes:
+        kind: ``iid`` or ``classes`` (each class lives on one edge).
+        num_edges: how many edges.
+        guard_fraction: share of an edge's examples that it holds out and never
+            uploads, in [0, 1).
+    """
+
+    kind: PartitionKind = PartitionKind.IID
+    num_edges: int = 2
+    guard_fraction: float = 0.2
+
+
+@dataclass
+class ModelConfig:
+    """Which model.
+
+    Attributes:
+        name: ``mlp``.
+        hidden_units: width of the MLP's hidden layer.
+        init: ``shared`` (all edges start from the same weights) or ``independent``.
+        output: ``probabilities`` or ``logits``; built-in models give probabilities.
+    """
+
+    name: str = "mlp"
+    hidden_units: int = 128
+    init: str = "shared"
+    output: Output = Output.PROBABILITIES
+
+
+@dataclass
+class EdgeConfig:
+    """Local training, per round.
+
+    Attributes:
+        epochs: passes over the edge's train set.
+        batch_size: examples a step.
+        optimizer: a Keras optimizer's name.
+        learning_rate: its learning rate.
+        recalibrate: re-estimate BatchNorm statistics after training.
+    """
+
+    epochs: int = 3
+    batch_size: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    recalibrate: bool = True
+
+
+@dataclass
+class ServerConfig:
+    """Averaging and fine-tuning, per round.
+
+    Attributes:
+        weighting: ``examples`` or ``uniform`` (the paper's).
+        recalibrate: re-estimate BatchNorm statistics after averaging and fine-tuning.
+        pool: ask the edges for their training data, once.
+        epochs: passes over the pooled data; 0: federated averaging.
+        batch_size: examples a step.
+        optimizer: a Keras optimizer's name.
+        learning_rate: its learning rate.
+    """
+
+    weighting: Weighting = Weighting.EXAMPLES
+    recalibrate: bool = True
+    pool: bool = True
+    epochs: int = 3
+    batch_size: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+
+
+@dataclass
+class UpdateConfig:
+    """How an edge takes the global model over.
+
+    Attributes:
+        policy: ``replace`` (the paper's: always take it).
+    """
+
+    policy: str = "replace"
+
+
+@dataclass
+class FleetConfig:
+    """How edges are reached.
+
+    Attributes:
+        kind: ``local`` (this process) or ``folder`` (``ecavg edge`` elsewhere).
+        folder: the exchange folder, for ``folder``.
+        timeout_s: seconds without an answer from any edge before the server gives up.
+    """
+
+    kind: FleetKind = FleetKind.LOCAL
+    folder: str = ""
+    timeout_s: float = 3600.0
+
+
+@dataclass
+class Config:
+    """A run of ECAvg.
+
+    Attributes:
+        seed: every random choice is derived from it.
+        rounds: how many rounds.
+        edges_per_round: how many edges take part in a round; 0: all.
+    """
+
+    seed: int = 0
+    rounds: int = 1
+    edges_per_round: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    partition: PartitionConfig = field(default_factory=PartitionConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    edge: EdgeConfig = field(default_factory=EdgeConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
+    update: UpdateConfig = field(default_factory=UpdateConfig)
+    fleet: FleetConfig = field(default_factory=FleetConfig)
+
+
+MODEL_INITS = ("shared", "independent")
+UPDATE_POLICIES = ("replace",)
+
+_AT_LEAST = {
+    "seed": 0,
+    "rounds": 1,
+    "edges_per_round": 0,
+    "data.train_examples": 0,
+    "data.test_examples": 0,
+    "partition.num_edges": 1,
+    "model.hidden_units": 1,
+    "edge.epochs": 1,
+    "edge.batch_size": 1,
+    "server.epochs": 0,
+    "server.batch_size": 1,
+}
+_ABOVE_ZERO = ("edge.learning_rate", "server.learning_rate", "fleet.timeout_s")
+
+
+def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All fields of a config as (dotted name, value), enums as their values."""
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if dataclasses.is_dataclass(value):
+            yield from flatten(value, f"{prefix}{item.name}.")
+        else:
+            yield prefix + item.name, value.value if isinstance(value, enum.Enum) else value
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The config as a JSON-ready, nested dictionary."""
+    return {
+        item.name: to_dict(value)
+        if dataclasses.is_dataclass(value := getattr(config, item.name))
+        else (value.value if isinstance(value, enum.Enum) else value)
+        for item in dataclasses.fields(config)
+    }
+
+
+def flatten_dict(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``to_dict``'s result with dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in nested.items():
+        flat |= (
+            flatten_dict(value, f"{prefix}{name}.")
+            if isinstance(value, dict)
+            else {prefix + name: value}
+        )
+    return flat
+
+
+def validated(config: Config) -> Config:
+    """Checks every field and returns the config.
+
+    Raises:
+        ConfigError: the first field that is wrong, what came and what was expected.
+    """
+    _check_types(config, Config())
+    flat = dict(flatten(config))
+    for name, lowest in _AT_LEAST.items():
+        if flat[name] < lowest:
+            raise ConfigError(f"{name} is {flat[name]}; it must be at least {lowest}")
+    for name in _ABOVE_ZERO:
+        if not (math.isfinite(flat[name]) and flat[name] > 0):
+            raise ConfigError(f"{name} is {flat[name]}; it must be a number above 0")
+    if not 0 <= config.partition.guard_fraction < 1:
+        raise ConfigError(
+            f"partition.guard_fraction is {config.partition.guard_fraction}; "
+            "it must be at least 0 and below 1"
+        )
+    if config.edges_per_round > config.partition.num_edges:
+        raise ConfigError(
+            f"edges_per_round is {config.edges_per_round}, "
+            f"but partition.num_edges is {config.partition.num_edges}"
+        )
+    one_of("model.init", config.model.init, MODEL_INITS)
+    one_of("update.policy", config.update.policy, UPDATE_POLICIES)
+    if config.fleet.kind is FleetKind.FOLDER and not config.fleet.folder:
+        raise ConfigError("fleet.kind is folder; say where: --config.fleet.folder=DIR")
+    return config
+
+
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises a ``ConfigError`` with the valid choices, and a guess, if there is none."""
+    if value not in choices:
+        raise ConfigError(
+            f"{name} is {value!r}; valid: {', '.join(choices)}{guess(value, choices)}"
+        )
+
+
+def guess(word: str, choices: Any) -> str:
+    """`` (did you mean …?)`` or nothing."""
+    close = difflib.get_close_matches(word, list(choices), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _check_types(config: Any, default: Any, prefix: str = "") -> None:
+    """A config file may assign anything: catch a str where a number belongs."""
+    for item in dataclasses.fields(default):
+        name = prefix + item.name
+        value, expected = getattr(config, item.name), getattr(default, item.name)
+        if dataclasses.is_dataclass(expected):
+            if type(value) is not type(expected):
+                raise ConfigError(f"{name} is {value!r}; expected {type(expected).__name__}(…)")
+            _check_types(value, expected, f"{name}.")
+            continue
+        kinds = (int, float) if isinstance(expected, float) else (type(expected),)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            if isinstance(expected, enum.Enum):
+                choices = ", ".join(member.value for member in type(expected))
+                raise ConfigError(
+                    f"{name} is {value!r}; expected a member of "
+                    f"{type(expected).__name__}: {choices}"
+                )
+            raise ConfigError(f"{name} is {value!r}; expected {type(expected).__name__}")

@@ -1,0 +1,63 @@
+"""What can go wrong, and the exit code that the command line answers with."""
+
+
+class ECAvgError(Exception):
+    """Base of all errors a user can mend; its text is one line that says how.
+
+    Attributes:
+        exit_code: what ``ecavg`` exits with (README lists all of them).
+    """
+
+    exit_code = 1
+
+
+class ConfigError(ECAvgError, ValueError):
+    """A flag, a config field or a config file is wrong."""
+
+    exit_code = 2
+
+
+class DataError(ECAvgError, ValueError):
+    """The data is missing, malformed, or too small for what was asked of it."""
+
+    exit_code = 3
+
+
+class WorkdirError(ECAvgError):
+    """A run directory can't be used: another config, not writable, damaged."""
+
+    exit_code = 4
+
+
+class RoundError(ECAvgError):
+    """A round could not be finished, for example because no update was accepted."""
+
+    exit_code = 5
+
+
+class InstallationError(ECAvgError):
+    """A foreign package stands where one of ours should, or a dependency is missing."""
+
+    exit_code = 6
+
+
+class ModelError(ECAvgError, ValueError):
+    """A model can't be built, loaded, or does not fit the data."""
+
+    exit_code = 7
+
+
+class UpdateRefused(ECAvgError, ValueError):
+    """An edge's update was not accepted; the round goes on without it.
+
+    Attributes:
+        edge: name of the edge.
+        reason: one line that names the fault, and the variable where there is one.
+    """
+
+    exit_code = 5
+
+    def __init__(self, edge: str, reason: str) -> None:
+        super().__init__(f"{edge}: {reason}")
+        self.edge = edge
+        self.reason = reason

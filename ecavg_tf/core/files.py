@@ -1,0 +1,66 @@
+"""Writing a file whole or not at all, and JSON that is the same bytes every time."""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside ``path`` that replaces it when the block succeeds.
+
+    The temporary name keeps the suffix, because savers such as Keras' choose the
+    format by it. On an exception the temporary file is removed and ``path`` stays
+    as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        # mkstemp makes files private; a run directory follows the user's umask.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes ``content`` to ``path``, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Writes ``content`` to ``path`` as UTF-8, whole or not at all."""
+    write_bytes(path, content.encode())
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: same value, same bytes.
+
+    Raises:
+        ValueError: ``value`` holds a NaN or an infinity, which JSON has no word for.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes ``value`` as indented JSON in the order given; NaN is a ``ValueError``."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

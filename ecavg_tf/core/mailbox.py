@@ -1,0 +1,177 @@
+"""Messages between server and edges as files in folders.
+
+Every edge has a folder of its own with an ``inbox`` (written by the server) and an
+``outbox`` (written by the edge), so a memory stick, rsync or a mounted bucket can
+carry it. Every file appears whole, by an atomic rename. A reply names the SHA-256 of
+the files that belong to it: a carrier that brings the small reply before the large
+update does no harm.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecavg_tf.core.files import atomic_path, file_sha256, write_json
+from ecavg_tf.core.template import Array, Template
+from ecavg_tf.core.update_file import TensorFile, save_tensors
+
+EXCHANGE, FINISH = "exchange", "finish"
+_REQUEST = re.compile(r"(\d{4,})-(exchange|finish)\.safetensors")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A request as it lies in an inbox.
+
+    Attributes:
+        kind: ``exchange`` or ``finish``.
+        round: the round, from 1.
+        run_id: which run it belongs to.
+        template: the run's template.
+        weights: weights in template order; None: start from your own.
+    """
+
+    kind: str
+    round: int
+    run_id: str
+    template: Template
+    weights: list[Array] | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply as it lies in an outbox.
+
+    Attributes:
+        run_id: which run it belongs to.
+        error: why there is no answer; None where there is one.
+        body: the reply's JSON fields.
+        update: the update file, if one belongs to it.
+        pooled: the file of pooled data, if one belongs to it.
+    """
+
+    run_id: str
+    error: str | None
+    body: Mapping[str, Any]
+    update: Path | None
+    pooled: Path | None
+
+
+class Mailbox:
+    """One edge's two folders.
+
+    Args:
+        folder: the edge's folder; made when missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.inbox = folder / "inbox"
+        self.outbox = folder / "outbox"
+        for box in (self.inbox, self.outbox):
+            box.mkdir(parents=True, exist_ok=True)
+
+    def send(self, letter: Letter) -> None:
+        """Writes a request, unless it lies there already."""
+        path = self.inbox / f"{letter.round:04d}-{letter.kind}.safetensors"
+        if path.exists():
+            return
+        named = {} if letter.weights is None else letter.template.named(letter.weights)
+        metadata = {
+            "kind": letter.kind,
+            "round": letter.round,
+            "run_id": letter.run_id,
+            "template": letter.template.to_json(),
+            "own_start": letter.weights is None,
+        }
+        save_tensors(path, named, metadata)
+
+    def unanswered(self) -> Letter | None:
+        """The oldest request without a reply.
+
+        Raises:
+            ValueError: a file in the inbox is not a request.
+        """
+        for path in sorted(self.inbox.glob("*.safetensors")):
+            match = _REQUEST.fullmatch(path.name)
+            if match and not self._reply_path(int(match[1]), match[2]).exists():
+                return _read_letter(path)
+        return None
+
+    def reply(
+        self,
+        letter: Letter,
+        body: Mapping[str, Any],
+        *,
+        update: Path | None = None,
+        pooled: Path | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Answers a request: first the files, then the reply that names them."""
+        files = {"update": update, "pooled": pooled}
+        hashes = {}
+        for name, source in files.items():
+            if source is not None:
+                target = self._file(letter.round, name)
+                with atomic_path(target) as temporary:
+                    shutil.copyfile(source, temporary)
+                hashes[name] = file_sha256(target)
+        fields = {"run_id": letter.run_id, "error": error, "files": hashes, "body": dict(body)}
+        write_json(self._reply_path(letter.round, letter.kind), fields)
+
+    def answer(self, round_number: int, kind: str) -> Answer | None:
+        """The reply to a request, once it and all its files are there.
+
+        Raises:
+            ValueError: it can't be read.
+        """
+        path = self._reply_path(round_number, kind)
+        if not path.exists():
+            return None
+        try:
+            fields = json.loads(path.read_text())
+            hashes = dict(fields["files"])
+            answer = Answer(
+                run_id=str(fields["run_id"]),
+                error=fields["error"],
+                body=dict(fields["body"]),
+                update=self._file(round_number, "update") if "update" in hashes else None,
+                pooled=self._file(round_number, "pooled") if "pooled" in hashes else None,
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path.name} is not a reply: {error!r}") from error
+        for name, expected in hashes.items():
+            file = self._file(round_number, name)
+            if not file.exists() or file_sha256(file) != expected:
+                return None
+        return answer
+
+    def _file(self, round_number: int, name: str) -> Path:
+        return self.outbox / f"{round_number:04d}-{name}.safetensors"
+
+    def _reply_path(self, round_number: int, kind: str) -> Path:
+        return self.outbox / f"{round_number:04d}-{kind}.json"
+
+
+def _read_letter(path: Path) -> Letter:
+    stored = TensorFile(path)
+    fields = stored.metadata
+    try:
+        template = Template.from_json(fields["template"])
+        weights = None if fields["own_start"] else [stored[spec.key] for spec in template.weights]
+        letter = Letter(
+            kind=str(fields["kind"]),
+            round=int(fields["round"]),
+            run_id=str(fields["run_id"]),
+            template=template,
+            weights=weights,
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path.name} is not a request: {error!r}") from error
+    for spec, array in zip(template.weights, weights or (), strict=False):
+        if (array.shape, array.dtype.name) != (spec.shape, spec.dtype):
+            raise ValueError(f"{path.name}: weight {spec.key} does not fit the template")
+    return letter

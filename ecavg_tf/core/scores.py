@@ -1,0 +1,123 @@
+"""Scores and an edge's decision, in the words of results.json."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Score:
+    """A model's score on one test distribution.
+
+    Attributes:
+        accuracy: weighted share of right answers, in [0, 1].
+        loss: weighted mean of the negative log-likelihood, in nats.
+        n: how many test examples have a weight above zero.
+    """
+
+    accuracy: float
+    loss: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One model on the two test distributions of an edge (None: can't be measured)."""
+
+    own: Score | None
+    all: Score | None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Scores":
+        """Reads what ``dataclasses.asdict`` made of one.
+
+        Raises:
+            ValueError: a field is missing or unknown.
+        """
+        try:
+            return cls(**_scored(value))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not scores: {error}") from error
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A candidate that an edge looked at.
+
+    Attributes:
+        rung: its name: ``global``, ``prior``, ``blend``, ``local``, …
+        alpha: the share of the global model, for ``blend``.
+        own: score on the edge's own test distribution.
+        all: score on the global test set.
+        select: mean log-likelihood on the selecting half of the guard set, if used.
+        certify: evidence on the certifying half, for the candidate that was tested.
+    """
+
+    rung: str
+    alpha: float | None
+    own: Score | None
+    all: Score | None
+    select: float | None = None
+    certify: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The rung that the edge deploys, and why."""
+
+    rung: str
+    alpha: float | None
+    own: Score | None
+    all: Score | None
+    weights_sha256: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What an edge decided on the global model of one round.
+
+    Attributes:
+        round: whose global model it decided on.
+        edge: name of the edge.
+        examples: size of its train set.
+        class_counts: its examples of each class.
+        rungs: all candidates, in the order they were tried.
+        accepted: the one it took.
+        seconds: how long deciding took, evaluation of the rungs left out.
+    """
+
+    round: int
+    edge: str
+    examples: int
+    class_counts: tuple[int, ...]
+    rungs: tuple[Rung, ...]
+    accepted: Accepted
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Decision":
+        """Reads what ``to_json`` wrote.
+
+        Raises:
+            ValueError: a field is missing or unknown.
+        """
+        try:
+            fields = dict(value)
+            fields["class_counts"] = tuple(fields["class_counts"])
+            fields["rungs"] = tuple(Rung(**_scored(rung)) for rung in fields["rungs"])
+            fields["accepted"] = Accepted(**_scored(fields["accepted"]))
+            return cls(**fields)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a decision: {error}") from error
+
+
+def _scored(value: Mapping[str, Any]) -> dict[str, Any]:
+    scores = {
+        name: None if value[name] is None else Score(**value[name]) for name in ("own", "all")
+    }
+    return {**value, **scores}

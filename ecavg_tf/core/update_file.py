@@ -1,0 +1,233 @@
+"""Update files: what an edge uploads, as safetensors with one metadata entry.
+
+Nothing here unpickles. The same update always gives the same bytes: keys come in
+template order and the metadata is one entry of sorted JSON.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ecavg_tf.core.errors import UpdateRefused
+from ecavg_tf.core.files import atomic_path, canonical_json
+from ecavg_tf.core.template import Array, Template, WeightSpec
+
+METADATA_KEY = "ecavg"
+MAX_EXAMPLES = 2**53  # counts are weights in float64 arithmetic: beyond it they are not exact
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
+    """Writes named arrays and one JSON metadata entry, whole or not at all."""
+    # safetensors stores a transposed array's memory as it lies: wrong values, no error.
+    # (Not ascontiguousarray: it turns a scalar into an array of shape (1,).)
+    contiguous = {key: np.asarray(array, order="C") for key, array in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(contiguous, str(temporary), metadata={METADATA_KEY: canonical_json(metadata)})
+
+
+class TensorFile:
+    """A safetensors file, opened to be read one array at a time.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: it is missing, cut short, or not one that ``save_tensors`` wrote.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file: Any = safe_open(str(path), framework="numpy")
+            self.keys: frozenset[str] = frozenset(self._file.keys())
+            metadata = json.loads((self._file.metadata() or {})[METADATA_KEY])
+        except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path.name} is not a file of ours: {error}") from error
+        if not isinstance(metadata, dict):
+            raise ValueError(f"{path.name}: metadata is not an object")
+        self.metadata: dict[str, Any] = metadata
+
+    def __getitem__(self, key: str) -> Array:
+        try:
+            array: Array = self._file.get_tensor(key)
+        except (SafetensorError, TypeError, AttributeError) as error:
+            raise ValueError(f"{self.path.name}, {key}: {error}") from error
+        return array
+
+
+@dataclass(frozen=True)
+class UpdateInfo:
+    """What an update says of itself beside its weights.
+
+    Attributes:
+        round: number of the round, from 1.
+        edge: name of the edge.
+        examples: how many examples it trained on.
+        class_counts: how many of each class, shape (classes,).
+        template_sha256: hash of the template it was made for.
+        metrics: scores that the edge measured, as JSON.
+    """
+
+    round: int
+    edge: str
+    examples: int
+    class_counts: tuple[int, ...]
+    template_sha256: str
+    metrics: Mapping[str, Any]
+
+
+class Update:
+    """An update file opened for reading; arrays are read one at a time.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: it is not an update file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = TensorFile(path)
+        self.path = path
+        fields = self._file.metadata
+        try:
+            self.info = UpdateInfo(
+                round=_integer(fields, "round"),
+                edge=str(fields["edge"]),
+                examples=_integer(fields, "examples"),
+                class_counts=tuple(
+                    _integer({"class_counts": count}, "class_counts")
+                    for count in fields["class_counts"]
+                ),
+                template_sha256=str(fields["template_sha256"]),
+                metrics=dict(fields["metrics"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path.name}: bad update metadata: {error}") from error
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Keys of the weights it carries."""
+        return self._file.keys
+
+    def __getitem__(self, key: str) -> Array:
+        return self._file[key]
+
+    def items(self, template: Template) -> Iterator[tuple[WeightSpec, Array]]:
+        """Reads its weights in template order, leaving out what it omits."""
+        for spec in template.weights:
+            if spec.key in self.keys:
+                yield spec, self[spec.key]
+
+
+def _integer(fields: Mapping[str, Any], name: str) -> int:
+    value = fields[name]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name} is {value!r}, expected a whole number")
+    return value
+
+
+def write_update(path: Path, info: UpdateInfo, weights: Mapping[str, Array]) -> None:
+    """Writes an update file; same update, same bytes.
+
+    Args:
+        path: where to.
+        info: the metadata.
+        weights: arrays by template key; omittable ones may be absent.
+
+    Raises:
+        ValueError: a metric is NaN or infinite.
+    """
+    save_tensors(
+        path,
+        weights,
+        {
+            "round": info.round,
+            "edge": info.edge,
+            "examples": info.examples,
+            "class_counts": list(info.class_counts),
+            "template_sha256": info.template_sha256,
+            "metrics": dict(info.metrics),
+        },
+    )
+
+
+def check_update(
+    update: Update, template: Template, *, edge: str, round_number: int, num_classes: int
+) -> None:
+    """Refuses an update that does not fit, before anything of it is averaged.
+
+    Args:
+        update: the opened update.
+        template: what the run expects.
+        edge: the edge that it came from.
+        round_number: the current round.
+        num_classes: how many classes the run's data set has.
+
+    Raises:
+        UpdateRefused: with the edge, the variable where there is one, what came and
+            what was expected.
+    """
+    info = update.info
+    if info.edge != edge:
+        raise UpdateRefused(edge, f"its update names edge {info.edge!r}; send updates of its own")
+    if info.round != round_number:
+        raise UpdateRefused(edge, f"update of round {info.round}, this is round {round_number}")
+    if not 1 <= info.examples <= MAX_EXAMPLES or min(info.class_counts, default=0) < 0:
+        raise UpdateRefused(edge, f"counts must be positive; it says {info.examples} examples")
+    if len(info.class_counts) != num_classes:
+        raise UpdateRefused(
+            edge, f"it counts {len(info.class_counts)} classes, the run has {num_classes}"
+        )
+    if sum(info.class_counts) != info.examples:
+        raise UpdateRefused(
+            edge, f"class counts sum to {sum(info.class_counts)}, it says {info.examples} examples"
+        )
+    expected = {spec.key for spec in template.weights}
+    required = {spec.key for spec in template.weights if not spec.omittable}
+    for problem, keys in (("lacks", required - update.keys), ("has extra", update.keys - expected)):
+        if keys:
+            raise UpdateRefused(edge, f"its update {problem} weight {_some(sorted(keys))}")
+    for spec in template.weights:
+        if spec.key in update.keys:
+            _check_array(edge, spec, _read(edge, update, spec.key))
+    if info.template_sha256 != template.sha256:
+        raise UpdateRefused(
+            edge, "its update was made for another template; start it from this run"
+        )
+
+
+def _read(edge: str, update: Update, key: str) -> Array:
+    try:
+        return update[key]
+    except ValueError as error:
+        raise UpdateRefused(edge, str(error)) from error
+
+
+def _check_array(edge: str, spec: WeightSpec, array: Array) -> None:
+    if array.shape != spec.shape:
+        raise UpdateRefused(
+            edge, f"weight {spec.key} has shape {array.shape}, expected {spec.shape}"
+        )
+    if array.dtype.name != spec.dtype:
+        raise UpdateRefused(
+            edge, f"weight {spec.key} has dtype {array.dtype.name}, expected {spec.dtype}"
+        )
+    if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
+        bad = int(array.size - np.count_nonzero(np.isfinite(array)))
+        raise UpdateRefused(
+            edge,
+            f"weight {spec.key} has {bad} of {array.size} values that are NaN or infinite; "
+            "lower the edge's learning rate",
+        )
+
+
+def _some(keys: list[str]) -> str:
+    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+    return f"{keys[0]!r}{more}"

@@ -1,0 +1,109 @@
+"""What a data set is: images and labels, and the range their values declare."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.seeds import permutation
+from ecavg_tf.core.template import Array
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images with their labels.
+
+    Attributes:
+        images: shape (n, height, width, channels), in the data set's native dtype.
+        labels: shape (n,), int64, in [0, classes).
+    """
+
+    images: Array
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.int64]) -> "Examples":
+        """A copy of the examples at ``indices``, in that order."""
+        return Examples(self.images[indices], self.labels[indices])
+
+    def class_counts(self, num_classes: int) -> tuple[int, ...]:
+        """How many examples of each class."""
+        return tuple(np.bincount(self.labels, minlength=num_classes).tolist())
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a model needs to know of a data set.
+
+    Attributes:
+        name: the data set's name.
+        image_shape: (height, width, channels).
+        dtype: numpy's name of the images' native dtype.
+        value_range: lowest and highest value an image can hold.
+        classes: the classes' names, in label order.
+    """
+
+    name: str
+    image_shape: tuple[int, int, int]
+    dtype: str
+    value_range: tuple[float, float]
+    classes: tuple[str, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.classes)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set: its description, training examples, and the global test set."""
+
+    spec: DataSpec
+    train: Examples
+    test: Examples
+
+
+def concatenated(parts: Sequence[Examples]) -> Examples:
+    """All examples of ``parts``, in their order.
+
+    Raises:
+        ValueError: there is no part.
+    """
+    return Examples(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+    )
+
+
+def stratified(
+    labels: NDArray[np.int64], count: int, seed: int, *place: str | int
+) -> NDArray[np.int64]:
+    """Draws ``count`` indices whose label mix is that of ``labels``, in rising order.
+
+    Each class gets its share rounded down; what is left goes to the largest
+    remainders (Hamilton's method), lower labels first.
+
+    Args:
+        labels: shape (n,).
+        count: how many to draw, in [0, n].
+        seed: the run's seed.
+        *place: what the draw is for; see ``derive_seed``.
+
+    Raises:
+        DataError: ``count`` is not in [0, n].
+    """
+    if not 0 <= count <= len(labels):
+        raise DataError(f"{count} examples were asked for, the data has {len(labels)}")
+    available = np.bincount(labels)
+    exact = available * (count / max(len(labels), 1))
+    quota = np.floor(exact).astype(np.int64)
+    by_remainder = np.argsort(-(exact - quota), kind="stable")
+    quota[by_remainder[: count - int(quota.sum())]] += 1
+    order = permutation(len(labels), seed, "stratified", *place)
+    chosen = [order[labels[order] == label][:share] for label, share in enumerate(quota)]
+    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)

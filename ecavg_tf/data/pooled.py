@@ -1,0 +1,45 @@
+"""Pooled data files: training examples that an edge agreed to upload."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ecavg_tf.core.update_file import TensorFile, save_tensors
+from ecavg_tf.data.dataset import DataSpec, Examples
+
+
+def write_pooled(path: Path, edge: str, examples: Examples) -> None:
+    """Writes an edge's examples in their native dtype, whole or not at all."""
+    save_tensors(path, {"images": examples.images, "labels": examples.labels}, {"edge": edge})
+
+
+def read_pooled(path: Path, edge: str, spec: DataSpec) -> Examples:
+    """Reads and checks an edge's pooled data.
+
+    Args:
+        path: the file.
+        edge: whose it must be.
+        spec: what the run's data looks like.
+
+    Raises:
+        ValueError: it is not such a file, or does not fit ``spec``.
+    """
+    stored = TensorFile(path)
+    if stored.metadata.get("edge") != edge or stored.keys != {"images", "labels"}:
+        raise ValueError(f"its pooled data is not that of {edge}")
+    images, labels = stored["images"], stored["labels"]
+    if images.shape[1:] != spec.image_shape or images.dtype.name != spec.dtype:
+        raise ValueError(
+            f"its pooled images are {images.dtype.name}{images.shape[1:]}, "
+            f"expected {spec.dtype}{spec.image_shape}"
+        )
+    if labels.shape != images.shape[:1] or labels.dtype != np.int64 or len(labels) == 0:
+        raise ValueError(f"its pooled labels are {labels.dtype.name}{labels.shape}")
+    if labels.min() < 0 or labels.max() >= spec.num_classes:
+        raise ValueError(
+            f"its pooled labels run from {labels.min()} to {labels.max()}, "
+            f"expected 0 to {spec.num_classes - 1}"
+        )
+    if np.issubdtype(images.dtype, np.floating) and not np.isfinite(images).all():
+        raise ValueError("its pooled images hold NaN or infinite values")
+    return Examples(images, labels)

@@ -1,0 +1,41 @@
+"""The environment manifest: what a run's bits depend on beside config and seed."""
+
+import os
+import platform
+import uuid
+from importlib import metadata
+from typing import Any
+
+_PACKAGES = ("ecavg-tf", "tensorflow", "keras", "numpy", "safetensors", "tensorflow-datasets")
+
+
+def describe() -> dict[str, Any]:
+    """Versions, threads and devices, and a fresh ``run_id``."""
+    import tensorflow as tf
+
+    return {
+        "run_id": uuid.uuid4().hex,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
+        "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+    }
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What changed since the run began, beside its id: bits may differ from here on."""
+    return [
+        f"{name}: {before.get(name)} → {value}"
+        for name, value in now.items()
+        if name != "run_id" and before.get(name) != value
+    ]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,58 @@
+"""What a run tells while it goes on. The round emits; who listens decides how it looks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RunPlanned:
+    """The run is about to go on: how many examples it will train on, over all epochs."""
+
+    rounds: int
+    first_round: int
+    examples: int
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    """A stage of a round begins; ``who`` is an edge, or ``server``."""
+
+    round: int
+    stage: str
+    who: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Progress within a stage: examples seen since the last such event."""
+
+    examples: int
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """One epoch is over; loss and accuracy are those on the training data."""
+
+    round: int
+    who: str
+    epoch: int
+    epochs: int
+    loss: float
+    accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line that the user should read, such as a refused update."""
+
+    text: str
+
+
+Event = RunPlanned | StageStarted | Trained | EpochEnded | Note
+Listener = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """The listener that listens to nothing."""
+    del event

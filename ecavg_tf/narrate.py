@@ -1,0 +1,53 @@
+"""Events as plain lines, for log.txt and for terminals that are none."""
+
+import datetime
+from pathlib import Path
+
+from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted
+
+VERBS = {
+    "pretrain": "pre-trains",
+    "update": "takes the global model over",
+    "average": "averages the updates",
+    "recalibrate": "recalibrates BatchNorm",
+    "finetune": "fine-tunes on the pooled data",
+    "evaluate": "evaluates",
+    "wait": "waits for the edges",
+}
+
+
+def line(event: Event) -> str | None:
+    """One line of text, or None where there is nothing to say."""
+    match event:
+        case RunPlanned(rounds=rounds, first_round=first):
+            return f"rounds {first} to {rounds}" if first <= rounds else "all rounds are finished"
+        case StageStarted(round=number, stage=stage, who=who):
+            return f"round {number}: {who} {VERBS[stage]}"
+        case EpochEnded():
+            return (
+                f"round {event.round}: {event.who} epoch {event.epoch}/{event.epochs}  "
+                f"loss {event.loss:.4f}  accuracy {event.accuracy:.4f}  {event.seconds:.1f} s"
+            )
+        case Note(text=text):
+            return text
+        case _:
+            return None
+
+
+class LogFile:
+    """A listener that appends lines with their time to a file.
+
+    Args:
+        path: the file; it is appended to, a resumed run goes on in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, event: Event) -> None:
+        """Appends what there is to say."""
+        text = line(event)
+        if text is not None:
+            now = datetime.datetime.now().isoformat(timespec="seconds")
+            with self._path.open("a", encoding="utf-8") as log:
+                log.write(f"{now}  {text}\n")

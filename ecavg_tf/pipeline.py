@@ -1,0 +1,36 @@
+"""Feeding ``model.fit``: a tf.data pipeline in an order that we decide."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ecavg_tf.data.dataset import Examples
+
+
+def batches(
+    examples: Examples, orders: Sequence[NDArray[np.int64]], batch_size: int
+) -> tf.data.Dataset:
+    """Batches of (images, labels), one pass per order, one after the other.
+
+    Every pass ends with its own short batch, if there is one. Images stay in their
+    native dtype; the model casts them.
+
+    Args:
+        examples: what to gather from; held once in memory.
+        orders: for each pass, the indices to visit, shape (n,); all of one length.
+        batch_size: examples a batch.
+    """
+    images, labels = tf.constant(examples.images), tf.constant(examples.labels)
+    return (
+        tf.data.Dataset.from_tensor_slices(np.stack(orders))
+        .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
+        .map(lambda index: (tf.gather(images, index), tf.gather(labels, index)))
+        .prefetch(2)
+    )
+
+
+def steps(count: int, batch_size: int) -> int:
+    """Batches in one pass over ``count`` examples."""
+    return -(-count // batch_size)

@@ -1,0 +1,198 @@
+"""Results of a run, as typed objects and as results.json."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ServerScore:
+    """A server stage on the global test set."""
+
+    all: Score | None
+    weights_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class ServerResult:
+    """The server's stages of a round."""
+
+    averaged: ServerScore
+    recalibrated: ServerScore
+    global_: ServerScore
+
+
+@dataclass(frozen=True)
+class EdgeResult:
+    """An edge in a round; stages it had no part in are None.
+
+    Attributes:
+        edge: its name.
+        examples: size of its train set.
+        class_counts: its examples of each class.
+        start: the model it trained from.
+        local: the model it trained.
+        global_: the round's global model.
+        rungs: the candidates it looked at when it decided on the global model.
+        accepted: the one it took; None until it has decided.
+    """
+
+    edge: str
+    examples: int
+    class_counts: tuple[int, ...]
+    start: Scores | None
+    local: Scores | None
+    global_: Scores | None
+    rungs: tuple[Rung, ...] = ()
+    accepted: Accepted | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An edge that the round went on without, and why."""
+
+    edge: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Training examples that a round had, once each."""
+
+    edges: int
+    server: int
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """One round.
+
+    Attributes:
+        round: its number, from 1.
+        participants: the edges that were asked.
+        pooled_bytes: pooled data that came in this round, in bytes.
+        samples: examples on the participating edges and in the pool.
+        seconds: time by stage; the edges' own stages are summed over edges.
+        server: the server's stages.
+        edges: one entry an edge that took part or decided.
+        refused: who was refused.
+    """
+
+    round: int
+    participants: tuple[str, ...]
+    pooled_bytes: int
+    samples: Samples
+    seconds: Mapping[str, float]
+    server: ServerResult
+    edges: tuple[EdgeResult, ...]
+    refused: tuple[Refused, ...]
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """A run: results.json, typed."""
+
+    schema_version: int
+    status: str
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    classes: tuple[str, ...]
+    rounds: tuple[RoundResult, ...] = ()
+    exports: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    for kind in (ServerResult, EdgeResult):
+        rename = {"global_": override(rename="global")}
+        converter.register_structure_hook(
+            kind,
+            make_dict_structure_fn(kind, converter, **rename),  # type: ignore[arg-type]
+        )
+        converter.register_unstructure_hook(
+            kind,
+            make_dict_unstructure_fn(kind, converter, **rename),  # type: ignore[arg-type]
+        )
+    converter.register_unstructure_hook(
+        ServerScore,
+        make_dict_unstructure_fn(
+            ServerScore, converter, weights_sha256=override(omit_if_default=True)
+        ),
+    )
+    return converter
+
+
+_CONVERTER = _converter()
+
+
+def to_json(results: Any) -> Any:
+    """Any result object as JSON-ready values."""
+    return _CONVERTER.unstructure(results)
+
+
+def round_from_json(value: Any) -> RoundResult:
+    """Reads what ``to_json`` made of a round.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    try:
+        return _CONVERTER.structure(value, RoundResult)
+    except Exception as error:  # cattrs raises groups of whatever went wrong inside
+        raise ValueError(f"not a round's results: {error}") from error
+
+
+def load_results(path: str | Path) -> RunResults:
+    """Reads results.json.
+
+    Args:
+        path: the file, or the run directory that holds it.
+
+    Raises:
+        WorkdirError: it is missing, damaged, or of another schema.
+    """
+    path = Path(path)
+    path = path / "results.json" if path.is_dir() else path
+    try:
+        fields = json.loads(path.read_text())
+        version = fields["schema_version"]
+    except FileNotFoundError as error:
+        raise WorkdirError(f"{path} is not there; give a run directory of 'ecavg run'") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WorkdirError(f"{path} can't be read as results: {error!r}") from error
+    if version != SCHEMA_VERSION:
+        raise WorkdirError(
+            f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}"
+        )
+    try:
+        return _CONVERTER.structure(fields, RunResults)
+    except Exception as error:  # cattrs raises groups of whatever went wrong inside
+        raise WorkdirError(f"{path} is damaged: {error}") from error
+
+
+def with_decisions(result: RoundResult, decisions: Mapping[str, Decision]) -> RoundResult:
+    """The round with the decisions that edges made on its global model."""
+    known = {edge.edge: edge for edge in result.edges}
+    for name, decision in decisions.items():
+        entry = known.get(name) or EdgeResult(
+            name, decision.examples, decision.class_counts, None, None, None
+        )
+        shown = next((rung for rung in decision.rungs if rung.rung == "global"), None)
+        known[name] = replace(
+            entry,
+            global_=entry.global_ if shown is None else Scores(shown.own, shown.all),
+            rungs=decision.rungs,
+            accepted=decision.accepted,
+        )
+    seconds = {**result.seconds, "update": sum(d.seconds for d in decisions.values())}
+    return replace(result, edges=tuple(known[name] for name in sorted(known)), seconds=seconds)

@@ -1,0 +1,1 @@
+"""The round, once, and the fleets that it can run on."""

@@ -1,0 +1,164 @@
+"""Edges in other processes or places, reached through a folder."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.files import write_json
+from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Answer, Letter, Mailbox
+from ecavg_tf.core.scores import Decision
+from ecavg_tf.core.template import Array, Template
+from ecavg_tf.events import Listener, Note, StageStarted
+from ecavg_tf.fleet import NoReply, Reply
+
+POLL_S = 0.2
+T = TypeVar("T")
+
+
+class FolderFleet:
+    """Edges that exchange files with the server; each runs ``ecavg edge``.
+
+    Args:
+        folder: the exchange folder; every edge has a mailbox in it.
+        edges: names of the edges.
+        run_id: names the run.
+        template: the run's template.
+        timeout_s: seconds without any new answer before the missing ones are given up.
+        listener: told who is waited for, and who answered.
+
+    Raises:
+        WorkdirError: the folder holds the files of another run, or can't be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        edges: tuple[str, ...],
+        *,
+        run_id: str,
+        template: Template,
+        timeout_s: float,
+        listener: Listener,
+    ) -> None:
+        self._edges = edges
+        self._run_id = run_id
+        self._template = template
+        self._timeout_s = timeout_s
+        self._listener = listener
+        try:
+            _claim(folder, run_id)
+            self._boxes = {edge: Mailbox(folder / edge) for edge in edges}
+        except OSError as error:
+            raise WorkdirError(f"{folder} can't be written: {error.strerror}") from error
+
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """Names of all edges, in order."""
+        return self._edges
+
+    def exchange(
+        self, round_number: int, start: Sequence[Array] | None, participants: Sequence[str]
+    ) -> Sequence[Reply | NoReply]:
+        """One exchange with each participant; see ``Fleet``."""
+        answers = self._ask(EXCHANGE, round_number, start, participants)
+        return [_read(_reply, edge, round_number, answer) for edge, answer in answers]
+
+    def finish(
+        self, round_number: int, global_model: Sequence[Array]
+    ) -> Sequence[Decision | NoReply]:
+        """Lets every edge decide on the last global model."""
+        answers = self._ask(FINISH, round_number, global_model, self._edges)
+        return [_read(_decision, edge, round_number, answer) for edge, answer in answers]
+
+    def _ask(
+        self,
+        kind: str,
+        round_number: int,
+        weights: Sequence[Array] | None,
+        participants: Sequence[str],
+    ) -> Iterator[tuple[str, Answer | NoReply]]:
+        listed = None if weights is None else list(weights)
+        letter = Letter(kind, round_number, self._run_id, self._template, listed)
+        for edge in participants:
+            self._boxes[edge].send(letter)
+        self._listener(StageStarted(round_number, "wait", "server"))
+        answers: dict[str, Answer | NoReply] = {}
+        deadline = time.monotonic() + self._timeout_s
+        while len(answers) < len(participants) and time.monotonic() < deadline:
+            fresh = {
+                edge: answer
+                for edge in participants
+                if edge not in answers and (answer := self._look(edge, round_number, kind))
+            }
+            if not fresh:
+                time.sleep(POLL_S)
+                continue
+            answers |= fresh
+            deadline = time.monotonic() + self._timeout_s
+            for edge in fresh:
+                self._listener(Note(f"round {round_number}: {edge} answered"))
+        silent = f"no whole answer within {self._timeout_s:g} s (fleet.timeout_s)"
+        return ((edge, answers.get(edge) or NoReply(edge, silent)) for edge in participants)
+
+    def _look(self, edge: str, round_number: int, kind: str) -> Answer | NoReply | None:
+        try:
+            answer = self._boxes[edge].answer(round_number, kind)
+        except ValueError as error:
+            return NoReply(edge, str(error))
+        if answer is not None and answer.run_id != self._run_id:
+            return NoReply(edge, f"its reply belongs to run {answer.run_id}")
+        return answer
+
+
+def _claim(folder: Path, run_id: str) -> None:
+    """An exchange folder belongs to one run: stale replies are never taken for new ones."""
+    owner = folder / "run.json"
+    if not owner.exists():
+        if folder.exists() and any(folder.iterdir()):
+            raise WorkdirError(f"{folder} is not empty; give the run an exchange folder of its own")
+        write_json(owner, {"run_id": run_id})
+        return
+    try:
+        found = json.loads(owner.read_text())["run_id"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkdirError(f"{owner} can't be read: {error!r}") from error
+    if found != run_id:
+        raise WorkdirError(
+            f"{folder} is the exchange folder of run {found}, this is run {run_id}; "
+            "give the run a folder of its own"
+        )
+
+
+def _read(
+    make: Callable[[str, int, Answer], T], edge: str, round_number: int, answer: Answer | NoReply
+) -> T | NoReply:
+    if isinstance(answer, NoReply):
+        return answer
+    if answer.error is not None:
+        return NoReply(edge, answer.error)
+    try:
+        return make(edge, round_number, answer)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return NoReply(edge, f"its reply can't be read: {error}")
+
+
+def _reply(edge: str, round_number: int, answer: Answer) -> Reply:
+    if answer.update is None:
+        raise ValueError("its reply has no update")
+    decision = answer.body["decision"]
+    return Reply(
+        edge=edge,
+        round=round_number,
+        update=answer.update,
+        pooled=answer.pooled,
+        decision=None if decision is None else Decision.from_json(decision),
+        seconds={name: float(value) for name, value in answer.body["seconds"].items()},
+    )
+
+
+def _decision(edge: str, round_number: int, answer: Answer) -> Decision:
+    del edge, round_number
+    return Decision.from_json(answer.body["decision"])

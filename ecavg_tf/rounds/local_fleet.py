@@ -1,0 +1,42 @@
+"""The embedded default: all edges in this process, one after the other."""
+
+from collections.abc import Sequence
+
+from ecavg_tf.core.scores import Decision
+from ecavg_tf.core.template import Array, Template
+from ecavg_tf.fleet import NoReply, Reply, Request
+from edge.worker import EdgeWorker
+
+
+class LocalFleet:
+    """Edges in this process.
+
+    Args:
+        workers: the edges, in the order of their names.
+        run_id: names the run.
+        template: the run's template.
+    """
+
+    def __init__(self, workers: Sequence[EdgeWorker], run_id: str, template: Template) -> None:
+        self._workers = {worker.edge: worker for worker in workers}
+        self._run_id = run_id
+        self._template = template
+
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """Names of all edges, in order."""
+        return tuple(self._workers)
+
+    def exchange(
+        self, round_number: int, start: Sequence[Array] | None, participants: Sequence[str]
+    ) -> Sequence[Reply | NoReply]:
+        """One exchange with each participant; see ``Fleet``."""
+        request = Request(self._run_id, round_number, self._template, start)
+        return [self._workers[name].exchange(request) for name in participants]
+
+    def finish(
+        self, round_number: int, global_model: Sequence[Array]
+    ) -> Sequence[Decision | NoReply]:
+        """Lets every edge decide on the last global model."""
+        request = Request(self._run_id, round_number, self._template, global_model)
+        return [worker.finish(request) for worker in self._workers.values()]

@@ -1,0 +1,294 @@
+"""The round, once: it does not know how edges are reached."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecavg_tf.config import Config, FleetKind, validated
+from ecavg_tf.core.errors import RoundError
+from ecavg_tf.core.files import atomic_path
+from ecavg_tf.core.scores import Decision, Scores
+from ecavg_tf.core.seeds import permutation
+from ecavg_tf.core.template import Array, Template, weights_sha256
+from ecavg_tf.core.update_file import Update
+from ecavg_tf.data.dataset import Examples, concatenated
+from ecavg_tf.data.pooled import read_pooled
+from ecavg_tf.evaluation import own_weights, score
+from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
+from ecavg_tf.fleet import Fleet, NoReply, Reply
+from ecavg_tf.models import template_of
+from ecavg_tf.narrate import LogFile
+from ecavg_tf.results import (
+    EdgeResult,
+    Refused,
+    RoundResult,
+    RunResults,
+    Samples,
+    ServerResult,
+    ServerScore,
+)
+from ecavg_tf.rounds.assembly import Assembly
+from ecavg_tf.rounds.folder_fleet import FolderFleet
+from ecavg_tf.rounds.local_fleet import LocalFleet
+from ecavg_tf.rundir import RunDirectory
+from server.collect import Collected, collect
+from server.tune import WHO, GlobalModel, make_global
+
+
+def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> RunResults:
+    """Runs the configured rounds, or what is left of them.
+
+    Args:
+        config: what to run.
+        workdir: the run directory. One that holds the same config is resumed after its
+            last finished round.
+        listener: told of stages, epochs and refusals.
+
+    Returns:
+        The results, as they are in ``workdir/results.json``.
+
+    Raises:
+        ECAvgError: with one line that says how to mend it.
+        KeyboardInterrupt: passed on, once results.json says "interrupted".
+    """
+    directory = RunDirectory(workdir, validated(config))
+    done = directory.finished()
+    if done is not None:
+        return done
+    log = LogFile(directory.path / "log.txt")
+
+    def tell(event: Event) -> None:
+        log(event)
+        listener(event)
+
+    assembly = Assembly(config, tell)
+    template = template_of(assembly.server_trainer.model)
+    changes = directory.open()
+    for change in changes:
+        tell(Note(f"the environment changed since this run began, bits may differ: {change}"))
+    return Loop(config, directory, assembly, directory.template(template), tell).run()
+
+
+class Loop:
+    """The rounds of one run.
+
+    Args:
+        config: a validated config.
+        directory: the opened run directory.
+        assembly: data and models.
+        template: the run's template.
+        listener: told of stages and refusals.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        directory: RunDirectory,
+        assembly: Assembly,
+        template: Template,
+        listener: Listener,
+    ) -> None:
+        self._config = config
+        self._directory = directory
+        self._assembly = assembly
+        self._template = template
+        self._listener = listener
+        self._fleet = self._make_fleet()
+
+    def run(self) -> RunResults:
+        """Plays the rounds that are left; results.json tells the truth at any moment."""
+        classes = self._assembly.dataset.spec.classes
+        status = "failed"
+        try:
+            self._directory.write_results("interrupted", classes)
+            self._play()
+            status = "finished"
+        except KeyboardInterrupt:
+            status = "interrupted"
+            raise
+        finally:
+            results = self._directory.write_results(status, classes)
+        return results
+
+    def _make_fleet(self) -> Fleet:
+        config, directory = self._config, self._directory
+        if config.fleet.kind is FleetKind.FOLDER:
+            return FolderFleet(
+                Path(config.fleet.folder),
+                tuple(data.edge for data in self._assembly.edges),
+                run_id=directory.run_id,
+                template=self._template,
+                timeout_s=config.fleet.timeout_s,
+                listener=self._listener,
+            )
+        workers = self._assembly.workers(directory.edges)
+        return LocalFleet(workers, directory.run_id, self._template)
+
+    def _play(self) -> None:
+        rounds = self._config.rounds
+        finished = self._directory.rounds()
+        first = len(finished) + 1
+        model = self._load_global(finished[-1]) if finished else list(self._assembly.initial)
+        self._listener(RunPlanned(rounds, first, self._planned_examples(first)))
+        for number in range(first, rounds + 1):
+            model = self._round(number, model)
+            self._directory.write_results("interrupted", self._assembly.dataset.spec.classes)
+        if set(self._directory.decisions(rounds)) != set(self._fleet.edges):
+            answers = self._fleet.finish(rounds, model)
+            self._keep_decisions(rounds, answers)
+
+    def _round(self, number: int, start: list[Array]) -> list[Array]:
+        participants = self._participants(number)
+        own_start = number == 1 and self._config.model.init == "independent"
+        replies = self._fleet.exchange(number, None if own_start else start, participants)
+        decisions = [r.decision for r in replies if isinstance(r, Reply) and r.decision]
+        if number > 1:
+            self._keep_decisions(number - 1, decisions)
+        collected = self._collect(number, replies)
+        pooled = self._pooled()
+        model = make_global(
+            collected.updates,
+            self._template,
+            start,
+            pooled,
+            config=self._config.server,
+            trainer=self._assembly.server_trainer,
+            round_number=number,
+            listener=self._listener,
+        )
+        folder = self._directory.round(number)
+        self._save(folder / "averaged.keras", model.averaged)
+        self._save(folder / "global.keras", model.weights)
+        self._listener(StageStarted(number, "evaluate", WHO))
+        result = self._measure(number, participants, replies, collected, model, pooled)
+        self._directory.finish_round(result)
+        return list(model.weights)
+
+    def _participants(self, number: int) -> tuple[str, ...]:
+        edges, wanted = self._fleet.edges, self._config.edges_per_round
+        if wanted == 0:
+            return edges
+        order = permutation(len(edges), self._config.seed, "participants", number)
+        return tuple(edges[index] for index in sorted(order[:wanted]))
+
+    def _collect(self, number: int, replies: Sequence[Reply | NoReply]) -> Collected:
+        collected = collect(
+            replies,
+            self._template,
+            self._assembly.dataset.spec,
+            round_number=number,
+            updates_folder=self._directory.round(number) / "updates",
+            pooled_folder=self._directory.pooled,
+        )
+        for refusal in collected.refused:
+            self._listener(Note(f"round {number}: refused {refusal.edge}: {refusal.reason}"))
+        if not collected.updates:
+            reasons = "; ".join(f"{r.edge}: {r.reason}" for r in collected.refused)
+            raise RoundError(f"round {number}: no update was accepted ({reasons})")
+        return collected
+
+    def _pooled(self) -> Examples | None:
+        """All pooled data so far, in edge-id order."""
+        spec = self._assembly.dataset.spec
+        paths = sorted(self._directory.pooled.glob("*.safetensors"))
+        parts = [read_pooled(path, path.stem, spec) for path in paths]
+        return concatenated(parts) if parts else None
+
+    def _measure(
+        self,
+        number: int,
+        participants: tuple[str, ...],
+        replies: Sequence[Reply | NoReply],
+        collected: Collected,
+        model: GlobalModel,
+        pooled: Examples | None,
+    ) -> RoundResult:
+        began = time.monotonic()
+        evaluator = self._assembly.server_evaluator
+        server = ServerResult(
+            averaged=ServerScore(evaluator.all(model.averaged)),
+            recalibrated=ServerScore(evaluator.all(model.recalibrated)),
+            global_=ServerScore(evaluator.all(model.weights), weights_sha256(model.weights)),
+        )
+        edges = tuple(self._edge_result(update, model) for update in collected.updates)
+        answered = [reply for reply in replies if isinstance(reply, Reply)]
+        evaluating = time.monotonic() - began
+        return RoundResult(
+            round=number,
+            participants=participants,
+            pooled_bytes=sum(r.pooled.stat().st_size for r in answered if r.pooled),
+            samples=Samples(
+                edges=sum(update.info.examples for update in collected.updates),
+                server=0 if pooled is None else len(pooled),
+            ),
+            seconds={
+                "pretrain": sum(r.seconds.get("pretrain", 0.0) for r in answered),
+                **model.seconds,
+                "update": 0.0,
+                "evaluate": evaluating + sum(r.seconds.get("evaluate", 0.0) for r in answered),
+            },
+            server=server,
+            edges=edges,
+            refused=tuple(Refused(r.edge, r.reason) for r in collected.refused),
+        )
+
+    def _edge_result(self, update: Update, model: GlobalModel) -> EdgeResult:
+        predictions = self._assembly.server_evaluator.predictions(model.weights)
+        mix = own_weights(update.info.class_counts, self._assembly.dataset.test.labels)
+        return EdgeResult(
+            edge=update.info.edge,
+            examples=update.info.examples,
+            class_counts=update.info.class_counts,
+            start=self._reported(update, "start"),
+            local=self._reported(update, "local"),
+            global_=Scores(
+                own=None if mix is None else score(predictions, mix), all=score(predictions)
+            ),
+        )
+
+    def _reported(self, update: Update, stage: str) -> Scores | None:
+        try:
+            return Scores.from_json(update.info.metrics[stage])
+        except (KeyError, ValueError) as error:
+            self._listener(Note(f"{update.info.edge} reported no {stage} scores: {error}"))
+            return None
+
+    def _keep_decisions(self, number: int, answers: Sequence[Decision | NoReply]) -> None:
+        sound: list[Decision] = []
+        for answer in answers:
+            if isinstance(answer, NoReply):
+                self._listener(Note(f"{answer.edge} made no last decision: {answer.reason}"))
+            elif answer.round != number or answer.edge not in self._fleet.edges:
+                self._listener(Note(f"a decision of {answer.edge} on round {answer.round} came"))
+            else:
+                sound.append(answer)
+        self._directory.add_decisions(number, sound)
+
+    def _save(self, path: Path, weights: Sequence[Array]) -> None:
+        model = self._assembly.server_trainer.model
+        model.set_weights(weights)
+        with atomic_path(path) as temporary:
+            model.save(temporary, include_optimizer=False)
+
+    def _load_global(self, result: RoundResult) -> list[Array]:
+        path = self._directory.round(result.round) / "global.keras"
+        model = self._assembly.server_trainer.model
+        try:
+            model.load_weights(path)
+        except (OSError, ValueError) as error:
+            raise RoundError(f"{path} can't be loaded: {error}") from error
+        weights: list[Array] = model.get_weights()
+        if weights_sha256(weights) != result.server.global_.weights_sha256:
+            raise RoundError(f"{path} is not the global model that round {result.round} recorded")
+        return weights
+
+    def _planned_examples(self, first: int) -> int:
+        """Examples that all epochs of the rounds left will see."""
+        config = self._config
+        sizes = {data.edge: len(data.train) for data in self._assembly.edges}
+        pooling = config.server.pool
+        total = 0
+        for number in range(first, config.rounds + 1):
+            total += config.edge.epochs * sum(sizes[name] for name in self._participants(number))
+            total += config.server.epochs * sum(sizes.values()) if pooling else 0
+        return total

@@ -1,0 +1,228 @@
+"""The run directory: everything a run leaves behind, and all it needs to resume."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ecavg_tf import environment, report
+from ecavg_tf.config import Config, flatten_dict, to_dict
+from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.files import write_json, write_text
+from ecavg_tf.core.scores import Decision, Score
+from ecavg_tf.core.template import Template
+from ecavg_tf.results import (
+    SCHEMA_VERSION,
+    RoundResult,
+    RunResults,
+    load_results,
+    round_from_json,
+    to_json,
+    with_decisions,
+)
+
+
+class RunDirectory:
+    """A run's directory.
+
+    Args:
+        path: the directory; made when missing.
+        config: the run's config.
+
+    Raises:
+        WorkdirError: it can't be written, is not one of ours, or holds another config.
+    """
+
+    def __init__(self, path: str | Path, config: Config) -> None:
+        self.path = Path(path)
+        self.config = to_dict(config)
+        self.environment: dict[str, Any] = {}
+        self.exists = self._look()
+
+    def finished(self) -> RunResults | None:
+        """The results, if the run came to its end."""
+        if not (self.exists and (self.path / "results.json").exists()):
+            return None
+        results = load_results(self.path)
+        return results if results.status == "finished" else None
+
+    def open(self) -> list[str]:
+        """Makes the directory, or takes it up again.
+
+        Returns:
+            What changed in the environment since the run began, a line each.
+        """
+        now = environment.describe()
+        if self.exists:
+            self.environment = read_json(self.path / "environment.json")
+            return environment.differences(self.environment, now)
+        self.environment = now
+        self._write("environment.json", now)
+        self._write("config.json", self.config)
+        return []
+
+    def _write(self, name: str, value: dict[str, Any]) -> None:
+        try:
+            write_json(self.path / name, value)
+        except OSError as error:
+            raise WorkdirError(
+                f"{self.path} can't be written ({error.strerror}); choose another --workdir"
+            ) from error
+
+    def _look(self) -> bool:
+        """Whether a run is already here."""
+        if self.path.exists() and not self.path.is_dir():
+            raise WorkdirError(f"{self.path} is a file, --workdir needs a directory")
+        config_file = self.path / "config.json"
+        if config_file.exists():
+            self._compare(read_json(config_file))
+        ancestor = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
+        if not os.access(ancestor, os.W_OK | os.X_OK):
+            raise WorkdirError(f"{ancestor} can't be written; choose another --workdir")
+        if config_file.exists():
+            return True
+        # A start that was cut off leaves nothing that counts; a stranger's files do.
+        here = {item.name for item in self.path.iterdir()} if self.path.exists() else set()
+        strangers = here - {"environment.json", "log.txt"}
+        if strangers:
+            raise WorkdirError(
+                f"{self.path} is not empty and not a run directory "
+                f"(it holds {min(strangers)!r}); choose another --workdir"
+            )
+        return False
+
+    def _compare(self, stored: dict[str, Any]) -> None:
+        before, now = flatten_dict(stored), flatten_dict(self.config)
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name):
+                raise WorkdirError(
+                    f"{self.path} holds a run with {name}={before.get(name)!r}, this one has "
+                    f"{now.get(name)!r}; use the same config to resume, or another --workdir"
+                )
+
+    @property
+    def run_id(self) -> str:
+        """Names the run in messages to edges."""
+        return str(self.environment["run_id"])
+
+    @property
+    def pooled(self) -> Path:
+        """Folder of pooled data."""
+        return self.path / "pooled"
+
+    @property
+    def edges(self) -> Path:
+        """Folder of the edges that live in this process."""
+        return self.path / "edges"
+
+    def round(self, number: int) -> Path:
+        """Folder of a round."""
+        return self.path / "rounds" / f"{number:04d}"
+
+    def template(self, fresh: Template) -> Template:
+        """The run's template: the stored one, or ``fresh``, which is stored then."""
+        path = self.path / "template.json"
+        if not path.exists():
+            write_json(path, fresh.to_json())
+            return fresh
+        return Template.from_json(read_json(path))
+
+    def finish_round(self, result: RoundResult) -> None:
+        """Writes the round's metrics: from here on the round is finished."""
+        write_json(self.round(result.round) / "metrics.json", to_json(result))
+
+    def add_decisions(self, number: int, decisions: Iterable[Decision]) -> None:
+        """Keeps decisions made on the global model of a round."""
+        known = {name: d.to_json() for name, d in self.decisions(number).items()}
+        known |= {decision.edge: decision.to_json() for decision in decisions}
+        write_json(self.round(number) / "decisions.json", dict(sorted(known.items())))
+
+    def decisions(self, number: int) -> dict[str, Decision]:
+        """Decisions made on the global model of a round so far."""
+        path = self.round(number) / "decisions.json"
+        if not path.exists():
+            return {}
+        return {name: Decision.from_json(value) for name, value in read_json(path).items()}
+
+    def rounds(self) -> list[RoundResult]:
+        """All finished rounds, in order, with the decisions known so far."""
+        found: list[RoundResult] = []
+        while (path := self.round(len(found) + 1) / "metrics.json").exists():
+            try:
+                result = round_from_json(read_json(path))
+            except ValueError as error:
+                raise WorkdirError(f"{path} is damaged: {error}") from error
+            found.append(with_decisions(result, self.decisions(result.round)))
+        return found
+
+    def write_results(self, status: str, classes: tuple[str, ...]) -> RunResults:
+        """Writes results.json, results.csv and report.html."""
+        results = RunResults(
+            schema_version=SCHEMA_VERSION,
+            status=status,
+            config=self.config,
+            environment=self.environment,
+            classes=classes,
+            rounds=tuple(self.rounds()),
+        )
+        write_json(self.path / "results.json", to_json(results))
+        write_text(self.path / "results.csv", _csv(results))
+        write_text(self.path / "report.html", report.html(results))
+        return results
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object of the run directory.
+
+    Raises:
+        WorkdirError: it can't be read.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise WorkdirError(f"{path} can't be read: {error}") from error
+    if not isinstance(value, dict):
+        raise WorkdirError(f"{path} is not a JSON object")
+    return value
+
+
+def _csv(results: RunResults) -> str:
+    """Long format: a line a score."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["round", "who", "stage", "distribution", "accuracy", "loss", "n"])
+    for result in results.rounds:
+        server = result.server
+        stages: list[tuple[str, str, Mapping[str, Score | None]]] = [
+            ("server", "averaged", {"all": server.averaged.all}),
+            ("server", "recalibrated", {"all": server.recalibrated.all}),
+            ("server", "global", {"all": server.global_.all}),
+        ]
+        for edge in result.edges:
+            for stage, scores in (
+                ("start", edge.start),
+                ("local", edge.local),
+                ("global", edge.global_),
+                ("accepted", edge.accepted),
+                *((f"rung:{rung.rung}", rung) for rung in edge.rungs),
+            ):
+                if scores is not None:
+                    stages.append((edge.edge, stage, {"own": scores.own, "all": scores.all}))
+        for who, stage, by_distribution in stages:
+            for distribution, score in by_distribution.items():
+                if score is not None:
+                    writer.writerow(
+                        [
+                            result.round,
+                            who,
+                            stage,
+                            distribution,
+                            score.accuracy,
+                            score.loss,
+                            score.n,
+                        ]
+                    )
+    return stream.getvalue()

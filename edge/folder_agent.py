@@ -1,0 +1,81 @@
+"""An edge that is reached through a folder: waits for requests, answers them, ends."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ecavg_tf.core.errors import ECAvgError, RoundError
+from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Letter, Mailbox
+from ecavg_tf.events import Listener, Note
+from ecavg_tf.fleet import Request
+from edge.worker import EdgeWorker
+
+POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Post:
+    """An edge and its mailbox."""
+
+    worker: EdgeWorker
+    mailbox: Mailbox
+
+
+def serve(posts: Mapping[str, Post], *, timeout_s: float, listener: Listener) -> None:
+    """Answers requests until every edge has decided on the run's last global model.
+
+    Args:
+        posts: the edges that live in this process, by name.
+        timeout_s: seconds without a new request before giving up.
+        listener: told what was answered.
+
+    Raises:
+        RoundError: no request came in time.
+    """
+    waiting = dict(posts)
+    deadline = time.monotonic() + timeout_s
+    while waiting:
+        answered = False
+        for edge, post in list(waiting.items()):
+            letter = _next(edge, post.mailbox)
+            if letter is None:
+                continue
+            _answer(post, letter, listener)
+            answered = True
+            if letter.kind == FINISH:
+                del waiting[edge]
+        if answered:
+            deadline = time.monotonic() + timeout_s
+        elif time.monotonic() > deadline:
+            raise RoundError(
+                f"no request for {', '.join(waiting)} within {timeout_s:g} s "
+                "(fleet.timeout_s); is 'ecavg run' up with the same fleet.folder?"
+            )
+        else:
+            time.sleep(POLL_S)
+
+
+def _next(edge: str, mailbox: Mailbox) -> Letter | None:
+    try:
+        return mailbox.unanswered()
+    except ValueError as error:
+        raise RoundError(f"{edge}: {error}") from error
+
+
+def _answer(post: Post, letter: Letter, listener: Listener) -> None:
+    """Answers one request; what a user could mend goes back to the server as text."""
+    request = Request(letter.run_id, letter.round, letter.template, letter.weights)
+    edge = post.worker.edge
+    try:
+        if letter.kind == EXCHANGE:
+            reply = post.worker.exchange(request)
+            decision = None if reply.decision is None else reply.decision.to_json()
+            body = {"decision": decision, "seconds": dict(reply.seconds)}
+            post.mailbox.reply(letter, body, update=reply.update, pooled=reply.pooled)
+        else:
+            body = {"decision": post.worker.finish(request).to_json()}
+            post.mailbox.reply(letter, body)
+    except ECAvgError as error:
+        post.mailbox.reply(letter, {}, error=str(error))
+        raise
+    listener(Note(f"round {letter.round}: {edge} answered '{letter.kind}'"))

@@ -1,0 +1,168 @@
+"""An edge's own folder: what it needs to go on after any interruption.
+
+Files carry the number of their round and are never changed in place. A reply file is
+written last and makes its round's files count; only then are older ones removed. So
+an exchange that was cut off is done again from the same state, to the same bits, and
+one that was answered is answered the same way again.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.files import atomic_path, write_json
+from ecavg_tf.core.scores import Decision
+from ecavg_tf.core.template import Array, Template
+from ecavg_tf.core.update_file import TensorFile, save_tensors
+from ecavg_tf.fleet import Reply
+
+
+class EdgeStore:
+    """Files of one edge in one run.
+
+    Args:
+        folder: the edge's folder; made when missing.
+        edge: the edge's name.
+        run_id: the run it belongs to.
+
+    Raises:
+        WorkdirError: the folder holds another run, or another edge.
+    """
+
+    def __init__(self, folder: Path, edge: str, run_id: str) -> None:
+        self.folder = folder
+        self.edge = edge
+        owner = folder / "owner.json"
+        mine = {"edge": edge, "run_id": run_id}
+        if not owner.exists():
+            write_json(owner, mine)
+        elif (found := _read_json(owner)) != mine:
+            raise WorkdirError(
+                f"{folder} belongs to {found.get('edge')} of run {found.get('run_id')}, "
+                f"not to {edge} of run {run_id}; use an empty --workdir"
+            )
+
+    def update_path(self, round_number: int) -> Path:
+        """Where the update of a round is written."""
+        return self.folder / f"update-{round_number:04d}.safetensors"
+
+    @property
+    def pooled_path(self) -> Path:
+        """Where the pooled data is written."""
+        return self.folder / "pooled.safetensors"
+
+    def _reply_path(self, round_number: int) -> Path:
+        return self.folder / f"reply-{round_number:04d}.json"
+
+    def _accepted_path(self, round_number: int) -> Path:
+        return self.folder / f"accepted-{round_number:04d}.safetensors"
+
+    def commit(self, reply: Reply, start_sha256: str | None) -> None:
+        """Makes a round's files count, then removes what it supersedes."""
+        write_json(
+            self._reply_path(reply.round),
+            {
+                "start_sha256": start_sha256,
+                "pooled": reply.pooled is not None,
+                "decision": None if reply.decision is None else reply.decision.to_json(),
+                "seconds": dict(reply.seconds),
+            },
+        )
+        for pattern, keep_from in (
+            ("update", reply.round),
+            ("reply", reply.round),
+            ("accepted", reply.round - 1),
+        ):
+            found = self._numbers(pattern)
+            for number in found:
+                # An edge that sat rounds out keeps the last model that it accepted.
+                if number < min(keep_from, found[-1]):
+                    self._path(pattern, number).unlink()
+
+    def reply(self, round_number: int, start_sha256: str | None) -> Reply | None:
+        """The reply already given to this round, if there is one.
+
+        Raises:
+            WorkdirError: it was given to another start.
+        """
+        path = self._reply_path(round_number)
+        if not path.exists():
+            return None
+        fields = _read_json(path)
+        if fields["start_sha256"] != start_sha256:
+            raise WorkdirError(
+                f"{self.edge} answered round {round_number} already, for another start model; "
+                f"{self.folder} is of another course of this run: use an empty one"
+            )
+        decision = fields["decision"]
+        return Reply(
+            edge=self.edge,
+            round=round_number,
+            update=self.update_path(round_number),
+            pooled=self.pooled_path if fields["pooled"] else None,
+            decision=None if decision is None else Decision.from_json(decision),
+            seconds=fields["seconds"],
+        )
+
+    @property
+    def has_replied(self) -> bool:
+        """Whether any round was answered."""
+        return bool(self._numbers("reply"))
+
+    def last_update(self, before: int) -> Path | None:
+        """The newest update that counts, of a round before ``before``."""
+        numbers = [n for n in self._numbers("reply") if n < before]
+        return self.update_path(numbers[-1]) if numbers else None
+
+    def last_accepted(
+        self, before: int, template: Template, missing: Sequence[Array]
+    ) -> list[Array] | None:
+        """Weights accepted last, from the global model of a round before ``before``."""
+        numbers = [n for n in self._numbers("accepted") if n < before]
+        if not numbers:
+            return None
+        stored = TensorFile(self._accepted_path(numbers[-1]))
+        return template.listed({key: stored[key] for key in stored.keys}, missing)
+
+    def save_accepted(self, decision: Decision, named: dict[str, Array]) -> None:
+        """Writes the accepted weights of a round, with the decision they come from."""
+        save_tensors(self._accepted_path(decision.round), named, decision.to_json())
+
+    def finished(self, round_number: int) -> Decision | None:
+        """The decision given to ``finish``, if it was given already."""
+        path = self.folder / f"finish-{round_number:04d}.json"
+        return Decision.from_json(_read_json(path)) if path.exists() else None
+
+    def save_finished(self, decision: Decision, accepted: Any) -> None:
+        """Writes ``accepted.keras``, then makes the last decision count.
+
+        Args:
+            decision: the decision.
+            accepted: a ``keras.Model`` with the accepted weights set.
+        """
+        with atomic_path(self.folder / "accepted.keras") as temporary:
+            accepted.save(temporary, include_optimizer=False)
+        write_json(self.folder / f"finish-{decision.round:04d}.json", decision.to_json())
+
+    def _path(self, kind: str, number: int) -> Path:
+        paths = {
+            "update": self.update_path,
+            "reply": self._reply_path,
+            "accepted": self._accepted_path,
+        }
+        return paths[kind](number)
+
+    def _numbers(self, kind: str) -> list[int]:
+        return sorted(int(path.stem.rsplit("-", 1)[1]) for path in self.folder.glob(f"{kind}-*"))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise WorkdirError(f"{path} can't be read: {error}") from error
+    if not isinstance(fields, dict):
+        raise WorkdirError(f"{path} is not a file of ours")
+    return fields

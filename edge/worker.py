@@ -1,0 +1,182 @@
+"""An edge that trains with Keras: decide, pre-train, answer."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from ecavg_tf.config import Config
+from ecavg_tf.core.errors import ModelError
+from ecavg_tf.core.scores import Accepted, Decision, Rung, Scores
+from ecavg_tf.core.template import Array, Template, weights_sha256
+from ecavg_tf.core.update_file import Update, UpdateInfo, write_update
+from ecavg_tf.data.partition import EdgeData
+from ecavg_tf.data.pooled import write_pooled
+from ecavg_tf.evaluation import Evaluator
+from ecavg_tf.events import Listener, StageStarted, silent
+from ecavg_tf.fleet import Reply, Request
+from ecavg_tf.models import template_of
+from ecavg_tf.training import Trainer
+from edge.policy import POLICIES, Candidate, Situation
+from edge.store import EdgeStore
+
+
+class EdgeWorker:
+    """One edge.
+
+    Args:
+        config: the run's config.
+        data: what the edge has.
+        num_classes: how many classes the data set has.
+        trainer: trains; may serve other edges too.
+        evaluator: scores on the test sets; may serve other edges too.
+        own_start: gives the edge's own initial weights, for independent inits.
+        open_store: gives the edge's folder for a run.
+        listener: told of stages.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        data: EdgeData,
+        *,
+        num_classes: int,
+        trainer: Trainer,
+        evaluator: Evaluator,
+        own_start: Callable[[], list[Array]],
+        open_store: Callable[[str], EdgeStore],
+        listener: Listener = silent,
+    ) -> None:
+        self._config = config
+        self._data = data
+        self._class_counts = data.train.class_counts(num_classes)
+        self._trainer = trainer
+        self._evaluator = evaluator
+        self._own_start = own_start
+        self._open_store = open_store
+        self._listener = listener
+
+    @property
+    def edge(self) -> str:
+        """The edge's name."""
+        return self._data.edge
+
+    def exchange(self, request: Request) -> Reply:
+        """Decides on the global model of the round before, then trains and answers.
+
+        A round that was answered before is answered the same way, from the store.
+        """
+        store = self._open_store(request.run_id)
+        self._check_template(request.template)
+        start = self._own_start() if request.weights is None else list(request.weights)
+        start_sha256 = None if request.weights is None else weights_sha256(start)
+        known = store.reply(request.round, start_sha256)
+        if known is not None:
+            return known
+        decision = None
+        if request.round > 1:
+            decision, _ = self._decide(store, request.round - 1, start, request.template)
+        reply = self._train(store, request, start, decision)
+        store.commit(reply, start_sha256)
+        return reply
+
+    def finish(self, request: Request) -> Decision:
+        """Decides on the last global model."""
+        store = self._open_store(request.run_id)
+        self._check_template(request.template)
+        if request.weights is None:
+            raise ModelError(f"{self._data.edge}: the run's end came without a global model")
+        known = store.finished(request.round)
+        if known is not None:
+            return known
+        decision, accepted = self._decide(
+            store, request.round, list(request.weights), request.template
+        )
+        self._trainer.model.set_weights(accepted)
+        store.save_finished(decision, self._trainer.model)
+        return decision
+
+    def _train(
+        self, store: EdgeStore, request: Request, start: list[Array], decision: Decision | None
+    ) -> Reply:
+        edge, examples = self._data.edge, self._data.train
+        self._listener(StageStarted(request.round, "pretrain", edge))
+        began = time.monotonic()
+        local = self._trainer.fit(start, examples, round_number=request.round, who=edge)
+        if self._config.edge.recalibrate:
+            local = self._trainer.recalibrate(local, examples, round_number=request.round, who=edge)
+        trained = time.monotonic()
+        metrics = {
+            "start": asdict(self._scores(start)),
+            "local": asdict(self._scores(local)),
+        }
+        evaluated = time.monotonic()
+        path = store.update_path(request.round)
+        info = UpdateInfo(
+            round=request.round,
+            edge=edge,
+            examples=len(examples),
+            class_counts=self._class_counts,
+            template_sha256=request.template.sha256,
+            metrics=metrics,
+        )
+        write_update(path, info, request.template.named(local))
+        pooled = None
+        if self._config.server.pool and not store.has_replied:
+            pooled = store.pooled_path
+            write_pooled(pooled, edge, examples)
+        seconds = {"pretrain": trained - began, "evaluate": evaluated - trained}
+        return Reply(edge, request.round, path, pooled, decision, seconds)
+
+    def _decide(
+        self, store: EdgeStore, round_number: int, global_model: list[Array], template: Template
+    ) -> tuple[Decision, Sequence[Array]]:
+        edge = self._data.edge
+        self._listener(StageStarted(round_number, "update", edge))
+        began = time.monotonic()
+        last_update = store.last_update(before=round_number + 1)
+        local = None
+        if last_update is not None:
+            local = template.listed(
+                {spec.key: array for spec, array in Update(last_update).items(template)},
+                global_model,
+            )
+        previous = store.last_accepted(round_number, template, global_model)
+        choice = POLICIES[self._config.update.policy](Situation(global_model, local, previous))
+        seconds = time.monotonic() - began
+        accepted = choice.accepted
+        scores = self._scores(accepted.weights)
+        decision = Decision(
+            round=round_number,
+            edge=edge,
+            examples=len(self._data.train),
+            class_counts=self._class_counts,
+            rungs=tuple(self._rung(candidate) for candidate in choice.candidates),
+            accepted=Accepted(
+                rung=accepted.rung,
+                alpha=accepted.alpha,
+                own=scores.own,
+                all=scores.all,
+                weights_sha256=weights_sha256(accepted.weights),
+                evidence=choice.evidence,
+            ),
+            seconds=seconds,
+        )
+        store.save_accepted(decision, template.named(accepted.weights))
+        return decision, accepted.weights
+
+    def _rung(self, candidate: Candidate) -> Rung:
+        scores = self._scores(candidate.weights)
+        return Rung(candidate.rung, candidate.alpha, scores.own, scores.all)
+
+    def _scores(self, weights: Sequence[Array]) -> Scores:
+        return self._evaluator.scores(weights, self._class_counts)
+
+    def _check_template(self, template: Template) -> None:
+        """Both ends map by position: shapes, dtypes and roles must agree, keys need not."""
+        mine = template_of(self._trainer.model)
+        theirs = [(spec.shape, spec.dtype, spec.role) for spec in template.weights]
+        if theirs != [(spec.shape, spec.dtype, spec.role) for spec in mine.weights]:
+            raise ModelError(
+                f"{self._data.edge}: the server's model has {len(theirs)} weights that are not "
+                f"those of this edge's {len(mine.weights)}; give both the same config"
+            )

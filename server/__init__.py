@@ -1,0 +1,1 @@
+"""What runs on the server: collect and check, average, recalibrate, fine-tune."""

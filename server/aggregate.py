@@ -1,0 +1,85 @@
+"""Averaging updates, streamed: one float64 model in memory, however many edges."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ecavg_tf.config import Weighting
+from ecavg_tf.core.averaging import RunningMean, combine_moments
+from ecavg_tf.core.template import Array, Template
+from ecavg_tf.core.update_file import Update
+
+
+def update_weight(update: Update, weighting: Weighting) -> float:
+    """What an update weighs in the average."""
+    return float(update.info.examples) if weighting is Weighting.EXAMPLES else 1.0
+
+
+def average_updates(
+    updates: Sequence[Update],
+    template: Template,
+    base: Sequence[Array],
+    weighting: Weighting,
+) -> list[Array]:
+    """The averaged model.
+
+    Updates are read one after the other, in the order given (edge-id order). A weight
+    that some left out is averaged over those that sent it; what nobody sent, and
+    state that is not averaged, keeps its value in ``base``.
+
+    Args:
+        updates: checked updates, at least one.
+        template: the run's template.
+        base: the model that the round started from, in template order.
+        weighting: by examples, or uniform.
+
+    Returns:
+        Weights in template order, in the template's dtypes.
+    """
+    means: dict[str, RunningMean] = {}
+    for update in updates:
+        weight = update_weight(update, weighting)
+        for spec, array in update.items(template):
+            if spec.averaged:
+                mean = means.setdefault(spec.key, RunningMean(spec.shape))
+                mean.add(array, weight)
+    averaged: list[Array] = []
+    for spec, kept in zip(template.weights, base, strict=True):
+        mean_of_key = means.pop(spec.key, None)  # frees its float64 memory at once
+        averaged.append(np.array(kept) if mean_of_key is None else mean_of_key.result(spec.dtype))
+    return averaged
+
+
+def combine_statistics(
+    averaged: Sequence[Array],
+    updates: Sequence[Update],
+    template: Template,
+    moments: Sequence[tuple[int, int]],
+    weighting: Weighting,
+) -> list[Array]:
+    """Recalibration without pooled data: BatchNorm statistics by the law of total variance.
+
+    Args:
+        averaged: the averaged model, in template order.
+        updates: the updates it came from.
+        template: the run's template.
+        moments: positions of each BatchNorm layer's (mean, variance).
+        weighting: by examples, or uniform.
+
+    Returns:
+        ``averaged`` with the statistics of the edges' joint population.
+    """
+    combined = list(averaged)
+    for mean_at, variance_at in moments:
+        mean_spec, variance_spec = template.weights[mean_at], template.weights[variance_at]
+        senders = [u for u in updates if {mean_spec.key, variance_spec.key} <= u.keys]
+        if not senders:
+            continue
+        mean, variance = combine_moments(
+            [update_weight(update, weighting) for update in senders],
+            [update[mean_spec.key] for update in senders],
+            [update[variance_spec.key] for update in senders],
+        )
+        combined[mean_at] = mean.astype(mean_spec.dtype)
+        combined[variance_at] = variance.astype(variance_spec.dtype)
+    return combined
