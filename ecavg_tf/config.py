@@ -21,6 +21,8 @@ class PartitionKind(enum.Enum):
 
     IID = "iid"
     CLASSES = "classes"
+    DIRICHLET = "dirichlet"
+    SHARDS = "shards"
 
 
 class Weighting(enum.Enum):
@@ -28,6 +30,13 @@ class Weighting(enum.Enum):
 
     EXAMPLES = "examples"
     UNIFORM = "uniform"
+
+
+class Schedule(enum.Enum):
+    """How the learning rate goes over the epochs of one fit."""
+
+    CONSTANT = "constant"
+    COSINE = "cosine"
 
 
 class FleetKind(enum.Enum):
@@ -49,16 +58,22 @@ class DataConfig:
     """Which examples.
 
     Attributes:
-        name: ``digits`` (embedded), or a TFDS image-classification set (``mnist``).
+        name: ``digits`` (embedded), a TFDS image-classification set (``cifar10``), an
+            ``.npz`` file, a folder of images by class (``./photos``), or a function
+            (``pkg.module:function``).
         data_dir: a prepared TFDS directory; empty: ``TFDS_DATA_DIR`` or TFDS' default.
         train_examples: stratified limit on training examples; 0: all.
         test_examples: stratified limit on test examples; 0: all.
+        image_size: for folders: resize images to this height and width; 0: as they are.
+        channels: for folders: 1 (grey) or 3 (colour); 0: as they are.
     """
 
     name: str = "digits"
     data_dir: str = ""
     train_examples: int = 0
     test_examples: int = 0
+    image_size: int = 0
+    channels: int = 0
 
 
 @dataclass
@@ -66,14 +81,21 @@ class PartitionConfig:
     """Who has what.
 
     Attributes:
-        kind: ``iid`` or ``classes`` (each class lives on one edge).
+        kind: ``iid``, ``classes`` (each class lives on one edge), ``dirichlet`` (label mixes
+            drawn from a Dirichlet distribution) or ``shards`` (pieces of the sorted labels).
         num_edges: how many edges.
+        alpha: concentration of ``dirichlet``; small: few classes an edge, large: iid.
+        shards_per_edge: pieces an edge gets, for ``shards``.
+        min_examples: a draw that leaves an edge with fewer is drawn again.
         guard_fraction: share of an edge's examples that it holds out and never
             uploads, in [0, 1).
     """
 
     kind: PartitionKind = PartitionKind.IID
     num_edges: int = 2
+    alpha: float = 0.5
+    shards_per_edge: int = 2
+    min_examples: int = 10
     guard_fraction: float = 0.2
 
 
@@ -82,15 +104,19 @@ class ModelConfig:
     """Which model.
 
     Attributes:
-        name: ``mlp``.
+        name: ``mlp``, ``mobilenet_v2``, ``resnet50``, or a function that gives an uncompiled
+            keras.Model (``pkg.module:function``).
         hidden_units: width of the MLP's hidden layer.
-        init: ``shared`` (all edges start from the same weights) or ``independent``.
+        init: ``shared`` (all edges start from the same weights), ``independent``,
+            ``imagenet``, or a ``.keras`` file.
+        weights_path: Keras' own ImageNet weights file, where there is no network.
         output: ``probabilities`` or ``logits``; built-in models give probabilities.
     """
 
     name: str = "mlp"
     hidden_units: int = 128
     init: str = "shared"
+    weights_path: str = ""
     output: Output = Output.PROBABILITIES
 
 
@@ -103,6 +129,11 @@ class EdgeConfig:
         batch_size: examples a step.
         optimizer: a Keras optimizer's name.
         learning_rate: its learning rate.
+        schedule: ``constant``, or ``cosine`` (epoch by epoch, towards 0).
+        weight_decay: decoupled weight decay; 0: none.
+        augment: flip and shift the training images.
+        callbacks: functions ``pkg.module:function``, separated by commas; each is called with
+            (round, who) for every fit and returns a keras.callbacks.Callback.
         recalibrate: re-estimate BatchNorm statistics after training.
     """
 
@@ -110,6 +141,10 @@ class EdgeConfig:
     batch_size: int = 32
     optimizer: str = "adam"
     learning_rate: float = 1e-3
+    schedule: Schedule = Schedule.CONSTANT
+    weight_decay: float = 0.0
+    augment: bool = False
+    callbacks: str = ""
     recalibrate: bool = True
 
 
@@ -119,21 +154,36 @@ class ServerConfig:
 
     Attributes:
         weighting: ``examples`` or ``uniform`` (the paper's).
+        combine: how updates become the averaged model: ``average``, ``start`` (leave them out:
+            fine-tune what the round started from), or a function ``pkg.module:function``.
         recalibrate: re-estimate BatchNorm statistics after averaging and fine-tuning.
         pool: ask the edges for their training data, once.
+        pool_edges: names of the edges that consent, separated by commas; empty: all.
+        pool_bytes: how many bytes of images each edge may upload; 0: all it has.
         epochs: passes over the pooled data; 0: federated averaging.
         batch_size: examples a step.
         optimizer: a Keras optimizer's name.
         learning_rate: its learning rate.
+        schedule: ``constant`` or ``cosine``.
+        weight_decay: decoupled weight decay; 0: none.
+        augment: flip and shift the training images.
+        callbacks: as for edges.
     """
 
     weighting: Weighting = Weighting.EXAMPLES
+    combine: str = "average"
     recalibrate: bool = True
     pool: bool = True
+    pool_edges: str = ""
+    pool_bytes: int = 0
     epochs: int = 3
     batch_size: int = 32
     optimizer: str = "adam"
     learning_rate: float = 1e-3
+    schedule: Schedule = Schedule.CONSTANT
+    weight_decay: float = 0.0
+    augment: bool = False
+    callbacks: str = ""
 
 
 @dataclass
@@ -141,7 +191,8 @@ class UpdateConfig:
     """How an edge takes the global model over.
 
     Attributes:
-        policy: ``replace`` (the paper's: always take it).
+        policy: ``replace`` (the paper's: always take it), or a function
+            ``pkg.module:function``.
     """
 
     policy: str = "replace"
@@ -170,11 +221,13 @@ class Config:
         seed: every random choice is derived from it.
         rounds: how many rounds.
         edges_per_round: how many edges take part in a round; 0: all.
+        tensorboard: write TensorBoard logs of every fit into the run directory.
     """
 
     seed: int = 0
     rounds: int = 1
     edges_per_round: int = 0
+    tensorboard: bool = False
     data: DataConfig = field(default_factory=DataConfig)
     partition: PartitionConfig = field(default_factory=PartitionConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -184,8 +237,10 @@ class Config:
     fleet: FleetConfig = field(default_factory=FleetConfig)
 
 
-MODEL_INITS = ("shared", "independent")
-UPDATE_POLICIES = ("replace",)
+MODEL_INITS = ("shared", "independent", "imagenet", "PATH.keras")
+PLUGIN = "pkg.module:function"
+UPDATE_POLICIES = ("replace", PLUGIN)
+COMBINES = ("average", "start", PLUGIN)
 
 _AT_LEAST = {
     "seed": 0,
@@ -193,6 +248,12 @@ _AT_LEAST = {
     "edges_per_round": 0,
     "data.train_examples": 0,
     "data.test_examples": 0,
+    "data.image_size": 0,
+    "partition.shards_per_edge": 1,
+    "partition.min_examples": 1,
+    "server.pool_bytes": 0,
+    "edge.weight_decay": 0,
+    "server.weight_decay": 0,
     "partition.num_edges": 1,
     "model.hidden_units": 1,
     "edge.epochs": 1,
@@ -200,7 +261,12 @@ _AT_LEAST = {
     "server.epochs": 0,
     "server.batch_size": 1,
 }
-_ABOVE_ZERO = ("edge.learning_rate", "server.learning_rate", "fleet.timeout_s")
+_ABOVE_ZERO = (
+    "edge.learning_rate",
+    "server.learning_rate",
+    "fleet.timeout_s",
+    "partition.alpha",
+)
 
 
 def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -244,7 +310,7 @@ def validated(config: Config) -> Config:
     _check_types(config, Config())
     flat = dict(flatten(config))
     for name, lowest in _AT_LEAST.items():
-        if flat[name] < lowest:
+        if not flat[name] >= lowest:
             raise ConfigError(f"{name} is {flat[name]}; it must be at least {lowest}")
     for name in _ABOVE_ZERO:
         if not (math.isfinite(flat[name]) and flat[name] > 0):
@@ -259,8 +325,13 @@ def validated(config: Config) -> Config:
             f"edges_per_round is {config.edges_per_round}, "
             f"but partition.num_edges is {config.partition.num_edges}"
         )
-    one_of("model.init", config.model.init, MODEL_INITS)
-    one_of("update.policy", config.update.policy, UPDATE_POLICIES)
+    if config.data.channels not in (0, 1, 3):
+        raise ConfigError(f"data.channels is {config.data.channels}; valid: 0, 1, 3")
+    if not config.model.init.endswith(".keras"):
+        one_of("model.init", config.model.init, (*MODEL_INITS[:-1], "a PATH.keras"))
+    for name, choices in (("server.combine", COMBINES), ("update.policy", UPDATE_POLICIES)):
+        if ":" not in flat[name]:
+            one_of(name, flat[name], choices)
     if config.fleet.kind is FleetKind.FOLDER and not config.fleet.folder:
         raise ConfigError("fleet.kind is folder; say where: --config.fleet.folder=DIR")
     return config

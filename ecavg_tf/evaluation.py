@@ -39,7 +39,7 @@ def judge(outputs: Array, labels: NDArray[np.int64], *, logits: bool) -> Predict
         logits: whether ``outputs`` are logits.
     """
     values = np.asarray(outputs, np.float64)
-    sound: NDArray[np.bool_] = np.isfinite(values).all(axis=1)
+    sound = np.asarray(np.isfinite(values).all(axis=1))
     values = np.where(sound[:, np.newaxis], values, 0.0)
     if logits:
         values = values - values.max(axis=1, keepdims=True)

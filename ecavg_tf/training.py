@@ -5,73 +5,104 @@ and out, and whatever else could leak from one fit into the next (optimizer stat
 dropout's seed state, the batch order) is set anew.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import keras
-import numpy as np
 
 from ecavg_tf.batchnorm import Recalibrator
-from ecavg_tf.core.errors import ConfigError
-from ecavg_tf.core.seeds import derive_seed, epoch_order, permutation
+from ecavg_tf.config import EdgeConfig, Schedule, ServerConfig
+from ecavg_tf.core.errors import ConfigError, InstallationError
+from ecavg_tf.core.seeds import epoch_order, permutation
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
-from ecavg_tf.events import EpochEnded, Listener, Trained, silent
+from ecavg_tf.events import Listener, silent
+from ecavg_tf.fit_callbacks import Cosine, Reseed, Tell
 from ecavg_tf.pipeline import batches, steps
+from ecavg_tf.plugins import load_function
+
+SHIFT = 0.125  # 4 of 32 pixels, the usual pad-and-crop of CIFAR training
 
 
 @dataclass(frozen=True)
-class FitSettings:
-    """How to train.
+class Compilation:
+    """What a compiled graph depends on; trainers that agree on it share one.
 
     Attributes:
-        epochs: passes over the examples.
-        batch_size: examples a step.
         optimizer: a Keras optimizer's name.
-        learning_rate: its learning rate.
+        weight_decay: decoupled weight decay; 0: none.
+        augment: whether training images are flipped and shifted.
     """
 
-    epochs: int
-    batch_size: int
     optimizer: str
-    learning_rate: float
+    weight_decay: float
+    augment: bool
+
+    @classmethod
+    def of(cls, settings: EdgeConfig | ServerConfig) -> "Compilation":
+        """What an edge's or the server's part of the config needs."""
+        return cls(settings.optimizer, settings.weight_decay, settings.augment)
 
 
-class Trainer:
-    """Fits and recalibrates lists of weights with one compiled model.
+class CompiledModel:
+    """A model compiled once; tracing a deep one takes up to half a minute.
 
     Args:
-        model: an uncompiled, built model; it is compiled here.
-        settings: how to train.
-        seed: the run's seed.
+        model: an uncompiled, built model. What is compiled is this model, or, with
+            augmentation, this model behind augmenting layers that have no weights.
+        compilation: optimizer and augmentation.
         logits: whether the model gives logits.
-        listener: told of batches and epochs.
     """
 
-    def __init__(
-        self,
-        model: keras.Model,
-        settings: FitSettings,
-        *,
-        seed: int,
-        logits: bool,
-        listener: Listener = silent,
-    ) -> None:
+    def __init__(self, model: keras.Model, compilation: Compilation, *, logits: bool) -> None:
         self.model = model
-        self.settings = settings
-        self._seed = seed
-        self._listener = listener
-        optimizer = _optimizer(settings)
-        model.compile(
+        self.fitted = _augmented(model) if compilation.augment else model
+        optimizer = _optimizer(compilation)
+        self.fitted.compile(
             optimizer,
             keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
             metrics=["accuracy"],
         )
         optimizer.build(model.trainable_variables)
         self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
-        self._recalibrator = Recalibrator(model)
+        self.recalibrate = Recalibrator(model)
+
+    def reset(self, weights: Sequence[Array], learning_rate: float) -> None:
+        """Sets weights, and the optimizer as if it were new."""
+        self.model.set_weights(weights)
+        optimizer = self.fitted.optimizer
+        for variable, value in zip(optimizer.variables, self._fresh_optimizer, strict=True):
+            variable.assign(value)
+        optimizer.learning_rate = learning_rate
+
+
+class Trainer:
+    """Fits and recalibrates lists of weights with one compiled model.
+
+    Args:
+        compiled: the model; others may train with it in between.
+        settings: how to train: an edge's or the server's part of the config.
+        seed: the run's seed.
+        tensorboard: where TensorBoard logs go; None: nowhere.
+        listener: told of batches and epochs.
+    """
+
+    def __init__(
+        self,
+        compiled: CompiledModel,
+        settings: EdgeConfig | ServerConfig,
+        *,
+        seed: int,
+        tensorboard: Path | None = None,
+        listener: Listener = silent,
+    ) -> None:
+        self.model = compiled.model
+        self.settings = settings
+        self._compiled = compiled
+        self._seed = seed
+        self._listener = listener
+        self._tensorboard = tensorboard
 
     def fit(
         self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str
@@ -88,21 +119,18 @@ class Trainer:
             The trained weights, BatchNorm not yet recalibrated.
         """
         settings, count = self.settings, len(examples)
-        self._reset(weights)
+        self._compiled.reset(weights, settings.learning_rate)
         orders = [
             epoch_order(count, self._seed, round_number, who, epoch)
             for epoch in range(settings.epochs)
         ]
-        self.model.fit(
+        self._compiled.fitted.fit(
             batches(examples, orders, settings.batch_size),
             epochs=settings.epochs,
             steps_per_epoch=steps(count, settings.batch_size),
             verbose=0,
             shuffle=False,
-            callbacks=[
-                _Reseed(self._seed, round_number, who),
-                _Tell(self._listener, round_number, who, count, settings),
-            ],
+            callbacks=self._callbacks(round_number, who, count),
         )
         trained: list[Array] = self.model.get_weights()
         return trained
@@ -113,84 +141,75 @@ class Trainer:
         """Re-estimates BatchNorm statistics on ``examples``; see ``batchnorm``.
 
         Returns:
-            ``weights`` with new statistics, the same list where there are none.
+            ``weights`` with new statistics; all others are the same to the bit.
         """
         self.model.set_weights(weights)
         order = permutation(len(examples), self._seed, "recalibrate", round_number, who)
-        self._recalibrator(batches(examples, [order], self.settings.batch_size))
+        self._compiled.recalibrate(batches(examples, [order], self.settings.batch_size))
         recalibrated: list[Array] = self.model.get_weights()
         return recalibrated
 
-    def _reset(self, weights: Sequence[Array]) -> None:
-        self.model.set_weights(weights)
-        for variable, value in zip(
-            self.model.optimizer.variables, self._fresh_optimizer, strict=True
-        ):
-            variable.assign(value)
+    def _callbacks(self, round_number: int, who: str, count: int) -> list[keras.callbacks.Callback]:
+        settings = self.settings
+        callbacks: list[keras.callbacks.Callback] = [
+            Reseed(self._seed, round_number, who),
+            Tell(self._listener, round_number, who, count, settings.epochs, settings.batch_size),
+        ]
+        if settings.schedule is Schedule.COSINE:
+            callbacks.append(Cosine(settings.learning_rate, settings.epochs))
+        names = (name.strip() for name in settings.callbacks.split(","))
+        callbacks += [_users_callback(name, round_number, who) for name in names if name]
+        if self._tensorboard is not None:
+            callbacks.append(_tensorboard(self._tensorboard / f"{round_number:04d}-{who}"))
+        return callbacks
 
 
-def _optimizer(settings: FitSettings) -> keras.optimizers.Optimizer:
+def _augmented(model: keras.Model) -> keras.Model:
+    """The model behind a random flip and shift, which act in training only.
+
+    They stay outside, so neither recalibration, evaluation nor an export sees them.
+    """
+    return keras.Sequential(
+        [
+            keras.Input(model.input_shape[1:]),
+            keras.layers.RandomFlip("horizontal"),
+            keras.layers.RandomTranslation(
+                SHIFT, SHIFT, fill_mode="constant", interpolation="nearest"
+            ),
+            model,
+        ]
+    )
+
+
+def _optimizer(compilation: Compilation) -> keras.optimizers.Optimizer:
+    options: dict[str, float] = {}
+    if compilation.weight_decay:
+        options["weight_decay"] = compilation.weight_decay
     try:
-        return keras.optimizers.get(
-            {
-                "class_name": settings.optimizer,
-                "config": {"learning_rate": settings.learning_rate},
-            }
-        )
+        return keras.optimizers.get({"class_name": compilation.optimizer, "config": options})
     except (ValueError, TypeError) as error:
         raise ConfigError(
-            f"optimizer {settings.optimizer!r} is not one of Keras' "
+            f"optimizer {compilation.optimizer!r} is not one of Keras' "
             "(sgd, adam, adamw, rmsprop, adagrad, …)"
         ) from error
 
 
-class _Reseed(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets every seed generator of the model from the place in the run, each epoch."""
-
-    def __init__(self, seed: int, round_number: int, who: str) -> None:
-        super().__init__()
-        self._seed = seed
-        self._place: tuple[str | int, ...] = ("generator", round_number, who)
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        del logs
-        states = [v for v in self.model.variables if v.name == "seed_generator_state"]
-        for number, state in enumerate(states):
-            value = derive_seed(self._seed, *self._place, epoch, number)
-            state.assign(np.array([value, 0], dtype=state.dtype))
-
-
-class _Tell(keras.callbacks.Callback):  # type: ignore[misc]
-    """Turns Keras' callbacks into events."""
-
-    def __init__(
-        self, listener: Listener, round_number: int, who: str, count: int, settings: FitSettings
-    ) -> None:
-        super().__init__()
-        self._listener = listener
-        self._round, self._who = round_number, who
-        self._count, self._settings = count, settings
-        self._began = time.monotonic()
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        del epoch, logs
-        self._began = time.monotonic()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        del logs
-        size = self._settings.batch_size
-        self._listener(Trained(min(size, self._count - batch * size)))
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        logs = logs or {}
-        self._listener(
-            EpochEnded(
-                round=self._round,
-                who=self._who,
-                epoch=epoch + 1,
-                epochs=self._settings.epochs,
-                loss=float(logs.get("loss", float("nan"))),
-                accuracy=float(logs.get("accuracy", float("nan"))),
-                seconds=time.monotonic() - self._began,
-            )
+def _users_callback(name: str, round_number: int, who: str) -> keras.callbacks.Callback:
+    make: Callable[[int, str], keras.callbacks.Callback] = load_function("callbacks", name)
+    callback = make(round_number, who)
+    if not isinstance(callback, keras.callbacks.Callback):
+        raise ConfigError(
+            f"callbacks: {name!r} returned {type(callback).__name__}, expected a "
+            "keras.callbacks.Callback"
         )
+    return callback
+
+
+def _tensorboard(folder: Path) -> keras.callbacks.Callback:
+    try:
+        import tensorboard  # noqa: F401  # what the callback writes with
+    except ImportError as error:
+        raise InstallationError(
+            "tensorboard=true needs the package: pip install 'ecavg-tf[tensorboard]'"
+        ) from error
+    return keras.callbacks.TensorBoard(str(folder), write_graph=False)

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ecavg_tf.core.errors import RoundError
 from ecavg_tf.core.template import Array
+from ecavg_tf.plugins import is_plugin, load_function
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,26 @@ def replace(situation: Situation) -> Choice:
 
 
 POLICIES: dict[str, Callable[[Situation], Choice]] = {"replace": replace}
+
+
+def choose(name: str, situation: Situation) -> Choice:
+    """Asks a policy by its name, or a user's ``pkg.module:function``.
+
+    Raises:
+        ConfigError: the user's function is not there.
+        RoundError: it fails, or returns something else than a ``Choice``.
+    """
+    if not is_plugin(name):
+        return POLICIES[name](situation)
+    function = load_function("update.policy", name)
+    try:
+        choice = function(situation)
+    except Exception as error:  # whatever the user's function raises
+        raise RoundError(
+            f"update.policy={name!r} fails: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(choice, Choice):
+        raise RoundError(
+            f"update.policy={name!r} returned {type(choice).__name__}, expected edge.policy.Choice"
+        )
+    return choice

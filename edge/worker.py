@@ -9,6 +9,7 @@ from ecavg_tf.core.errors import ModelError
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Scores
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.core.update_file import Update, UpdateInfo, write_update
+from ecavg_tf.data.consent import consented
 from ecavg_tf.data.partition import EdgeData
 from ecavg_tf.data.pooled import write_pooled
 from ecavg_tf.evaluation import Evaluator
@@ -16,7 +17,7 @@ from ecavg_tf.events import Listener, StageStarted, silent
 from ecavg_tf.fleet import Reply, Request
 from ecavg_tf.models import template_of
 from ecavg_tf.training import Trainer
-from edge.policy import POLICIES, Candidate, Situation
+from edge.policy import Candidate, Situation, choose
 from edge.store import EdgeStore
 
 
@@ -121,9 +122,11 @@ class EdgeWorker:
         )
         write_update(path, info, request.template.named(local))
         pooled = None
-        if self._config.server.pool and not store.has_replied:
-            pooled = store.pooled_path
-            write_pooled(pooled, edge, examples)
+        if not store.has_replied:
+            shared = consented(examples, edge, self._config)
+            if shared is not None:
+                pooled = store.pooled_path
+                write_pooled(pooled, edge, shared)
         seconds = {"pretrain": trained - began, "evaluate": evaluated - trained}
         return Reply(edge, request.round, path, pooled, decision, seconds)
 
@@ -141,7 +144,7 @@ class EdgeWorker:
                 global_model,
             )
         previous = store.last_accepted(round_number, template, global_model)
-        choice = POLICIES[self._config.update.policy](Situation(global_model, local, previous))
+        choice = choose(self._config.update.policy, Situation(global_model, local, previous))
         seconds = time.monotonic() - began
         accepted = choice.accepted
         scores = self._scores(accepted.weights)

@@ -14,7 +14,8 @@ from ecavg_tf.core.update_file import Update
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, StageStarted
 from ecavg_tf.training import Trainer
-from server.aggregate import average_updates, combine_statistics
+from server.aggregate import combine_statistics
+from server.combine import combine
 
 WHO = "server"
 
@@ -64,7 +65,7 @@ def make_global(
     """
     watch = _Watch()
     listener(StageStarted(round_number, "average", WHO))
-    averaged = average_updates(updates, template, base, config.weighting)
+    averaged = combine(updates, template, base, config)
     watch.lap("average")
 
     listener(StageStarted(round_number, "recalibrate", WHO))

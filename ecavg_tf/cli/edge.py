@@ -32,9 +32,11 @@ def main(argv: Sequence[str]) -> int:
     if not (edges.value and workdir.value and config.fleet.folder):
         raise ConfigError("--edge, --workdir and --config.fleet.folder are needed")
 
+    from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
 
     import_tensorflow()
+    find_users_modules()
     from ecavg_tf.cli.progress import listener
     from ecavg_tf.rounds.serving import serve_edges
 

@@ -33,9 +33,11 @@ def main(argv: Sequence[str]) -> int:
     if not workdir.value:
         raise ConfigError("say where the run goes: --workdir=runs/NAME")
 
+    from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
 
     import_tensorflow()
+    find_users_modules()
     from ecavg_tf.cli.output import print_tables
     from ecavg_tf.cli.progress import listener
     from ecavg_tf.rounds.loop import run

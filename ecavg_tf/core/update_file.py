@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+import safetensors
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from ecavg_tf.core.errors import UpdateRefused
@@ -44,7 +45,8 @@ class TensorFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file: Any = safe_open(str(path), framework="numpy")
+            opener: Any = safetensors.safe_open  # its methods carry no types
+            self._file = opener(str(path), framework="numpy")
             self.keys: frozenset[str] = frozenset(self._file.keys())
             metadata = json.loads((self._file.metadata() or {})[METADATA_KEY])
         except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:

@@ -107,3 +107,10 @@ def stratified(
     order = permutation(len(labels), seed, "stratified", *place)
     chosen = [order[labels[order] == label][:share] for label, share in enumerate(quota)]
     return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
+
+
+def split_off_test(everything: Examples, name: str) -> tuple[Examples, Examples]:
+    """A fixed stratified fifth as test set, for data that comes without one."""
+    test = stratified(everything.labels, len(everything) // 5, 0, f"{name}-test")
+    train = np.setdiff1d(np.arange(len(everything)), test)
+    return everything.take(train), everything.take(test)

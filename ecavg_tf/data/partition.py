@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.config import PartitionConfig, PartitionKind
 from ecavg_tf.core.errors import DataError
-from ecavg_tf.core.seeds import permutation
+from ecavg_tf.core.seeds import derive_seed, permutation
 from ecavg_tf.data.dataset import Dataset, Examples, stratified
 
 Indices = NDArray[np.int64]
@@ -91,7 +91,67 @@ def _classes(
     return [np.flatnonzero(np.isin(labels, group)) for group in groups]
 
 
+_DRAWS = 100
+
+
+def _dirichlet(
+    labels: Indices, num_classes: int, config: PartitionConfig, seed: int
+) -> list[Indices]:
+    """Each class is dealt out in proportions drawn from Dir(alpha) over the edges.
+
+    The scheme of Yurochkin et al. (arXiv 1905.12022) and Hsu et al. (arXiv 1909.06335).
+    A draw that starves an edge is drawn again.
+    """
+    if config.num_edges * config.min_examples > len(labels):
+        raise DataError(
+            f"{config.num_edges} edges with partition.min_examples={config.min_examples} need "
+            f"{config.num_edges * config.min_examples} examples, there are {len(labels)}"
+        )
+    most = 0
+    for draw in range(_DRAWS):
+        shares = _draw_dirichlet(labels, num_classes, config, seed, draw)
+        fewest = min(len(share) for share in shares)
+        if fewest >= config.min_examples:
+            return shares
+        most = max(most, fewest)
+    raise DataError(
+        f"partition.kind=dirichlet: in {_DRAWS} draws some edge always got {most} examples or "
+        f"fewer (partition.min_examples={config.min_examples}); raise partition.alpha, lower "
+        "partition.num_edges or min_examples, or use more data"
+    )
+
+
+def _draw_dirichlet(
+    labels: Indices, num_classes: int, config: PartitionConfig, seed: int, draw: int
+) -> list[Indices]:
+    generator = np.random.default_rng(derive_seed(seed, "partition", "dirichlet", draw))
+    shares: list[list[Indices]] = [[] for _ in range(config.num_edges)]
+    for label in range(num_classes):
+        members = generator.permutation(np.flatnonzero(labels == label))
+        proportions = generator.dirichlet(np.full(config.num_edges, config.alpha))
+        cuts = np.round(np.cumsum(proportions)[:-1] * len(members)).astype(np.int64)
+        for share, part in zip(shares, np.split(members, cuts), strict=True):
+            share.append(part)
+    return [np.concatenate(share) for share in shares]
+
+
+def _shards(labels: Indices, num_classes: int, config: PartitionConfig, seed: int) -> list[Indices]:
+    """Sorted by label, cut into equal shards, ``shards_per_edge`` for every edge.
+
+    The pathological non-IID split of FedAvg (arXiv 1602.05629, section 3).
+    """
+    del num_classes
+    count = config.num_edges * config.shards_per_edge
+    if count > len(labels):
+        raise DataError(f"{count} shards can't be cut from {len(labels)} examples")
+    shards = np.array_split(np.argsort(labels, kind="stable"), count)
+    dealt = np.array_split(permutation(count, seed, "partition", "shards"), config.num_edges)
+    return [np.concatenate([shards[number] for number in numbers]) for numbers in dealt]
+
+
 _KINDS: dict[PartitionKind, Callable[[Indices, int, PartitionConfig, int], list[Indices]]] = {
     PartitionKind.IID: _iid,
     PartitionKind.CLASSES: _classes,
+    PartitionKind.DIRICHLET: _dirichlet,
+    PartitionKind.SHARDS: _shards,
 }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from ecavg_tf.config import Config
+from ecavg_tf.config import Config, EdgeConfig, ServerConfig
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset
 from ecavg_tf.data.partition import EdgeData, partition_data
@@ -12,7 +12,7 @@ from ecavg_tf.data.sources import load_data
 from ecavg_tf.evaluation import Evaluator
 from ecavg_tf.events import Listener
 from ecavg_tf.models import build_model, gives_logits, initial_weights
-from ecavg_tf.training import FitSettings, Trainer
+from ecavg_tf.training import Compilation, CompiledModel, Trainer
 from edge.store import EdgeStore
 from edge.worker import EdgeWorker
 
@@ -22,27 +22,28 @@ class Assembly:
 
     Args:
         config: a validated config.
+        workdir: where TensorBoard logs go.
         listener: told of stages, batches and epochs.
 
     Raises:
         DataError: the data can't be loaded or dealt out.
     """
 
-    def __init__(self, config: Config, listener: Listener) -> None:
+    def __init__(self, config: Config, workdir: Path, listener: Listener) -> None:
         self._config = config
+        self._workdir = workdir
         self._listener = listener
         self.dataset: Dataset = load_data(config.data, config.seed)
         self.edges: tuple[EdgeData, ...] = partition_data(
             self.dataset, config.partition, config.seed
         )
+        self._compiled: dict[Compilation, CompiledModel] = {}
+        self._evaluators: dict[int, Evaluator] = {}
 
     @cached_property
     def server_trainer(self) -> Trainer:
         """The server's compiled model."""
-        server = self._config.server
-        return self._trainer(
-            FitSettings(server.epochs, server.batch_size, server.optimizer, server.learning_rate)
-        )
+        return self._trainer(self._config.server)
 
     @cached_property
     def server_evaluator(self) -> Evaluator:
@@ -56,10 +57,7 @@ class Assembly:
 
     @cached_property
     def _edge_trainer(self) -> Trainer:
-        edge = self._config.edge
-        return self._trainer(
-            FitSettings(edge.epochs, edge.batch_size, edge.optimizer, edge.learning_rate)
-        )
+        return self._trainer(self._config.edge)
 
     @cached_property
     def _edge_evaluator(self) -> Evaluator:
@@ -88,14 +86,26 @@ class Assembly:
             listener=self._listener,
         )
 
-    def _trainer(self, settings: FitSettings) -> Trainer:
+    def _trainer(self, settings: EdgeConfig | ServerConfig) -> Trainer:
         return Trainer(
-            build_model(self._config, self.dataset.spec, "shared"),
+            self._compiled_for(Compilation.of(settings)),
             settings,
             seed=self._config.seed,
-            logits=gives_logits(self._config.model),
+            tensorboard=self._workdir / "tensorboard" if self._config.tensorboard else None,
             listener=self._listener,
         )
 
+    def _compiled_for(self, compilation: Compilation) -> CompiledModel:
+        """Edges and server share one compiled model wherever their settings allow it."""
+        if compilation not in self._compiled:
+            model = build_model(self._config, self.dataset.spec, "shared")
+            logits = gives_logits(self._config.model)
+            self._compiled[compilation] = CompiledModel(model, compilation, logits=logits)
+        return self._compiled[compilation]
+
     def _evaluator(self, trainer: Trainer) -> Evaluator:
-        return Evaluator(trainer.model, self.dataset.test, logits=gives_logits(self._config.model))
+        if id(trainer.model) not in self._evaluators:
+            self._evaluators[id(trainer.model)] = Evaluator(
+                trainer.model, self.dataset.test, logits=gives_logits(self._config.model)
+            )
+        return self._evaluators[id(trainer.model)]

@@ -11,6 +11,7 @@ from ecavg_tf.core.scores import Decision, Scores
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.core.update_file import Update
+from ecavg_tf.data.consent import consented_count
 from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.evaluation import own_weights, score
@@ -61,7 +62,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         log(event)
         listener(event)
 
-    assembly = Assembly(config, tell)
+    assembly = Assembly(config, directory.path, tell)
     template = template_of(assembly.server_trainer.model)
     changes = directory.open()
     for change in changes:
@@ -286,9 +287,10 @@ class Loop:
         """Examples that all epochs of the rounds left will see."""
         config = self._config
         sizes = {data.edge: len(data.train) for data in self._assembly.edges}
-        pooling = config.server.pool
+        each = self._assembly.dataset.train.images[:1].nbytes
+        pooled = sum(consented_count(config.server, e, n, each) for e, n in sizes.items())
         total = 0
         for number in range(first, config.rounds + 1):
             total += config.edge.epochs * sum(sizes[name] for name in self._participants(number))
-            total += config.server.epochs * sum(sizes.values()) if pooling else 0
+            total += config.server.epochs * pooled
         return total

@@ -35,6 +35,6 @@ def serve_edges(
         boxes = {edge: Mailbox(Path(config.fleet.folder) / edge) for edge in edges}
     except OSError as error:
         raise WorkdirError(f"{error.filename} can't be written: {error.strerror}") from error
-    workers = Assembly(config, listener).workers(workdir, edges)
+    workers = Assembly(config, workdir, listener).workers(workdir, edges)
     posts = {worker.edge: Post(worker, boxes[worker.edge]) for worker in workers}
     serve(posts, timeout_s=config.fleet.timeout_s, listener=listener)

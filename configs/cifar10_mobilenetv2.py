@@ -1,0 +1,18 @@
+"""The paper's CIFAR-10 task with MobileNetV2: two class-disjoint edges, 10,000 images.
+
+ecavg run --config=configs/cifar10_mobilenetv2.py --workdir=runs/cifar10
+"""
+
+from ecavg_tf.config import Config, PartitionKind
+
+
+def get_config() -> Config:
+    """CIFAR-10 through TFDS; set TFDS_DATA_DIR where it is prepared already."""
+    config = Config()
+    config.data.name = "cifar10"
+    config.data.train_examples = 10_000
+    config.model.name = "mobilenet_v2"
+    config.partition.kind = PartitionKind.CLASSES
+    config.edge.epochs = 6
+    config.server.epochs = 6
+    return config

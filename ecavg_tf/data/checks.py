@@ -1,0 +1,52 @@
+"""What every data set must be, wherever it comes from."""
+
+import numpy as np
+
+from ecavg_tf.core.errors import DataError
+from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
+
+
+def check_dataset(dataset: Dataset) -> Dataset:
+    """Checks shapes, dtypes, labels and values, and returns the data set.
+
+    Raises:
+        DataError: the first fault, with where it is.
+    """
+    spec = dataset.spec
+    if spec.num_classes < 2:
+        raise DataError(
+            f"data set {spec.name!r} has {spec.num_classes} classes, expected 2 or more"
+        )
+    low, high = spec.value_range
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise DataError(f"data set {spec.name!r} declares the value range ({low}, {high})")
+    for split, examples in (("train", dataset.train), ("test", dataset.test)):
+        _check_split(f"data set {spec.name!r}, {split}", examples, spec)
+    return dataset
+
+
+def _check_split(where: str, examples: Examples, spec: DataSpec) -> None:
+    images, labels = examples.images, examples.labels
+    if len(labels) == 0 or len(images) != len(labels):
+        raise DataError(f"{where}: {len(images)} images and {len(labels)} labels")
+    if images.shape[1:] != spec.image_shape or images.dtype.name != spec.dtype:
+        raise DataError(
+            f"{where}: images are {images.dtype.name}{images.shape[1:]}, "
+            f"expected {spec.dtype}{spec.image_shape}"
+        )
+    wrong = np.flatnonzero((labels < 0) | (labels >= spec.num_classes))
+    if len(wrong):
+        raise DataError(
+            f"{where}: label {labels[wrong[0]]} of example {wrong[0]} is out of range, expected "
+            f"0 to {spec.num_classes - 1}"
+        )
+    if np.issubdtype(images.dtype, np.floating):
+        bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+        if len(bad):
+            raise DataError(f"{where}: image {bad[0]} holds NaN or infinite pixels")
+    low, high = spec.value_range
+    if images.min() < low or images.max() > high:
+        raise DataError(
+            f"{where}: values run from {images.min()} to {images.max()}, the data set declares "
+            f"{low:g} to {high:g}; give its value_range"
+        )

@@ -1,0 +1,96 @@
+"""Any TFDS image-classification set, by its name."""
+
+import os
+import socket
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecavg_tf.core.errors import DataError
+from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
+
+
+def load(name: str, data_dir: str) -> Dataset:
+    """Loads splits ``train`` and ``test``, downloading where that is possible.
+
+    Args:
+        name: the TFDS name, such as ``cifar10``.
+        data_dir: a TFDS directory; empty: ``TFDS_DATA_DIR``, or TFDS' default.
+
+    Raises:
+        DataError: it is not prepared and can't be downloaded, or is of another kind.
+    """
+    where = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    where = where.expanduser()
+    if data_dir and not where.is_dir():
+        raise DataError(f"data.data_dir {data_dir!r} is not a directory")
+    import tensorflow_datasets as tfds  # 5 s to import, and only needed here
+
+    try:
+        builder = tfds.builder(name, data_dir=str(where))
+    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+        raise DataError(
+            f"data.name {name!r} is neither 'digits', nor an .npz file or a folder, nor a TFDS "
+            f"data set known here or found in {where}"
+        ) from error
+    features = builder.info.features
+    if not isinstance(features, tfds.features.FeaturesDict) or not {"image", "label"} <= set(
+        features.keys()
+    ):
+        raise DataError(f"TFDS data set {name!r} is not one of images with one label each")
+    _prepare(builder, name, where)
+    missing = {"train", "test"} - set(builder.info.splits)
+    if missing:
+        raise DataError(f"TFDS data set {name!r} has no split {min(missing)!r}")
+    train, test = (_examples(tfds, builder, split) for split in ("train", "test"))
+    height, width, channels = train.images.shape[1:]
+    spec = DataSpec(
+        name,
+        (height, width, channels),
+        train.images.dtype.name,
+        (0.0, 255.0),
+        tuple(features["label"].names),
+    )
+    return Dataset(spec, train, test)
+
+
+def _prepare(builder: Any, name: str, where: Path) -> None:
+    try:
+        if not builder.is_prepared():
+            _check_reachable(builder)
+        builder.download_and_prepare()
+    except Exception as error:  # TFDS raises whatever its downloaders raise
+        first = (str(error).strip().splitlines() or [""])[0][:120]
+        raise DataError(
+            f"TFDS data set {name!r} is not prepared in {where} and can't be downloaded "
+            f"({type(error).__name__}: {first}); prepare it where there is a network and point "
+            "--config.data.data_dir or TFDS_DATA_DIR at it, bring an .npz, or use data.name=digits"
+        ) from error
+
+
+def _check_reachable(builder: Any) -> None:
+    """Fails at once where there is no network; TFDS would retry for minutes.
+
+    Raises:
+        OSError: the host of a file that would be downloaded has no address.
+    """
+    if urllib.request.getproxies():
+        return  # a proxy resolves names by itself
+    hosts = {urllib.parse.urlparse(url).hostname for url in builder.url_infos}
+    for host in sorted(host for host in hosts if host):
+        socket.getaddrinfo(host, 443)
+
+
+def _examples(tfds: Any, builder: Any, split: str) -> Examples:
+    rows = list(tfds.as_numpy(builder.as_dataset(split=split)))
+    shapes = {row["image"].shape for row in rows}
+    if len(shapes) > 1:
+        raise DataError(
+            f"TFDS data set {builder.name!r} has images of {len(shapes)} shapes, for example "
+            f"{sorted(shapes)[:2]}; resize it into an .npz first"
+        )
+    images = np.stack([row["image"] for row in rows])
+    return Examples(images, np.array([row["label"] for row in rows], np.int64))

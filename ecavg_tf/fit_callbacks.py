@@ -1,0 +1,113 @@
+"""Keras callbacks that every fit gets."""
+
+import math
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from ecavg_tf.core.seeds import derive_seed
+from ecavg_tf.events import EpochEnded, Listener, Trained
+
+
+class Reseed(keras.callbacks.Callback):  # type: ignore[misc]
+    """Sets every seed generator of the model from the place in the run, each epoch.
+
+    Dropout and augmentation keep their state in the model: without this, what one
+    edge drew would shift what the next one draws.
+
+    Args:
+        seed: the run's seed.
+        round_number: the round, from 1.
+        who: an edge's name or ``"server"``.
+    """
+
+    def __init__(self, seed: int, round_number: int, who: str) -> None:
+        super().__init__()
+        self._seed = seed
+        self._place: tuple[str | int, ...] = ("generator", round_number, who)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Assigns the epoch's seeds."""
+        del logs
+        states = [v for v in self.model.variables if v.name == "seed_generator_state"]
+        for number, state in enumerate(states):
+            value = derive_seed(self._seed, *self._place, epoch, number)
+            state.assign(np.array([value, 0], dtype=state.dtype))
+
+
+class Cosine(keras.callbacks.Callback):  # type: ignore[misc]
+    """Cosine annealing by epoch: lr · (1 + cos(π · epoch / epochs)) / 2 (arXiv 1608.03983).
+
+    By epoch and not by step, so it does not depend on how many examples an edge has.
+
+    Args:
+        learning_rate: that of the first epoch.
+        epochs: how many there are.
+    """
+
+    def __init__(self, learning_rate: float, epochs: int) -> None:
+        super().__init__()
+        self._learning_rate = learning_rate
+        self._epochs = epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Assigns the epoch's learning rate."""
+        del logs
+        share = (1 + math.cos(math.pi * epoch / self._epochs)) / 2
+        self.model.optimizer.learning_rate = self._learning_rate * share
+
+
+class Tell(keras.callbacks.Callback):  # type: ignore[misc]
+    """Turns Keras' callbacks into events.
+
+    Args:
+        listener: who is told.
+        round_number: the round, from 1.
+        who: an edge's name or ``"server"``.
+        count: examples an epoch.
+        epochs: how many epochs.
+        batch_size: examples a step.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        round_number: int,
+        who: str,
+        count: int,
+        epochs: int,
+        batch_size: int,
+    ) -> None:
+        super().__init__()
+        self._listener = listener
+        self._round, self._who = round_number, who
+        self._count, self._epochs, self._batch_size = count, epochs, batch_size
+        self._began = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts the epoch's clock."""
+        del epoch, logs
+        self._began = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tells how many examples the step saw."""
+        del logs
+        size = self._batch_size
+        self._listener(Trained(min(size, self._count - batch * size)))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tells loss and accuracy on the training data."""
+        logs = logs or {}
+        self._listener(
+            EpochEnded(
+                round=self._round,
+                who=self._who,
+                epoch=epoch + 1,
+                epochs=self._epochs,
+                loss=float(logs.get("loss", math.nan)),
+                accuracy=float(logs.get("accuracy", math.nan)),
+                seconds=time.monotonic() - self._began,
+            )
+        )

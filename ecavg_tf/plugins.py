@@ -1,0 +1,51 @@
+"""Extension points: a function by its name, ``pkg.module:function``."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ecavg_tf.core.errors import ConfigError
+
+
+def is_plugin(name: str) -> bool:
+    """Whether a name is that of a user's function."""
+    return ":" in name
+
+
+def load_function(field: str, name: str) -> Callable[..., Any]:
+    """Imports a user's function.
+
+    Args:
+        field: the config field that names it, for the error.
+        name: ``pkg.module:function``.
+
+    Raises:
+        ConfigError: it is not there, or not a function.
+    """
+    module_name, _, function_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(
+            f"{field}={name!r}: {error}; modules are looked for where Python looks, "
+            "and in the current directory"
+        ) from error
+    except Exception as error:  # whatever the user's module raises
+        raise ConfigError(
+            f"{field}={name!r}: importing {module_name} fails: {type(error).__name__}: {error}"
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        has = "is not a function" if function is not None else "is not in that module"
+        raise ConfigError(f"{field}={name!r}: {function_name!r} {has}")
+    loaded: Callable[..., Any] = function
+    return loaded
+
+
+def find_users_modules() -> None:
+    """Lets a command find modules in the current directory, behind everything installed."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)

@@ -1,0 +1,324 @@
+"""The mailbox: letters and replies as files that a slow or clumsy carrier brings."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Answer, Letter, Mailbox
+from ecavg_tf.core.template import Array, Role, Template, WeightSpec
+from ecavg_tf.core.update_file import save_tensors
+
+TEMPLATE = Template(
+    (
+        WeightSpec("kernel", (2, 3), "float32", Role.TRAINABLE),
+        WeightSpec("scale", (), "float32", Role.TRAINABLE),
+        WeightSpec("seed", (2,), "uint32", Role.STATE),
+    )
+)
+
+
+def weights(value: float = 1.0) -> list[Array]:
+    kernel = np.full((3, 2), value, np.float32)
+    kernel[2, 0] = 7
+    return [kernel.T, np.array(value, np.float32), np.array([1, 2], np.uint32)]
+
+
+def letter(round_number: int = 1, kind: str = EXCHANGE) -> Letter:
+    return Letter(kind, round_number, "run-a", TEMPLATE, weights())
+
+
+def answered(box: Mailbox, tmp_path: Path, round_number: int = 1) -> Answer | None:
+    """Answers an exchange with an update of some bytes, and reads the answer."""
+    update = tmp_path / "my-update.safetensors"
+    update.write_bytes(b"update of some bytes")
+    box.reply(letter(round_number), {"seconds": {"pretrain": 1.5}}, update=update)
+    return box.answer(round_number, EXCHANGE)
+
+
+@pytest.mark.parametrize("kind", [EXCHANGE, FINISH])
+def test_a_letter_arrives_as_it_was_sent(tmp_path: Path, kind: str) -> None:
+    Mailbox(tmp_path).send(letter(4, kind))
+    received = Mailbox(tmp_path).unanswered()
+    assert received is not None
+    assert replace(received, weights=None) == replace(letter(4, kind), weights=None)
+    assert received.weights is not None
+    for array, expected in zip(received.weights, weights(), strict=True):
+        assert (array.dtype, array.shape) == (expected.dtype, expected.shape)
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_a_letter_without_weights_says_start_from_your_own(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    own_start = Letter(EXCHANGE, 1, "run-a", TEMPLATE, None)
+    box.send(own_start)
+    assert box.unanswered() == own_start
+
+
+def test_an_empty_inbox_has_no_letter(tmp_path: Path) -> None:
+    assert Mailbox(tmp_path).unanswered() is None
+
+
+def test_an_answered_letter_is_not_read_again(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    box.send(letter())
+    box.reply(letter(), {})
+    assert box.unanswered() is None
+
+
+def test_a_letter_answered_with_an_error_is_not_read_again(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    box.send(letter())
+    box.reply(letter(), {}, error="the data is missing")
+    assert box.unanswered() is None
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        [(1, EXCHANGE), (2, EXCHANGE)],
+        [(2, FINISH), (2, EXCHANGE)],
+        [(9, EXCHANGE), (10, EXCHANGE)],
+        [(999, EXCHANGE), (1000, EXCHANGE)],
+        [(10_000, EXCHANGE), (9_999, EXCHANGE)],
+    ],
+)
+def test_the_oldest_letter_is_read_first(tmp_path: Path, order: list[tuple[int, str]]) -> None:
+    box = Mailbox(tmp_path)
+    for round_number, kind in order:
+        box.send(letter(round_number, kind))
+    read = []
+    while (received := box.unanswered()) is not None:
+        read.append((received.round, received.kind))
+        box.reply(received, {})
+    assert read == sorted(order)
+
+
+def test_a_letter_that_lies_there_is_not_written_again(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    box.send(letter())
+    box.send(replace(letter(), weights=weights(5.0)))
+    received = box.unanswered()
+    assert received is not None
+    assert received.weights is not None
+    assert received.weights[1] == 1.0
+
+
+def test_other_files_in_the_inbox_are_passed_over(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    for name in (
+        ".0001-exchange.safetensors",
+        "0001-exchange.safetensors.part",
+        "0001-exchange (copy).safetensors",
+        "001-exchange.safetensors",
+        "0001-party.safetensors",
+        "notes.txt",
+    ):
+        (box.inbox / name).write_bytes(b"something")
+    assert box.unanswered() is None
+
+
+def misfits() -> dict[str, list[Array]]:
+    kernel, scale, seed = weights()
+    return {
+        "kernel": [kernel.T, scale, seed],
+        "scale": [kernel, scale.reshape(1), seed],
+        "seed": [kernel, scale, seed.astype(np.int32)],
+    }
+
+
+@pytest.mark.parametrize("key", ["kernel", "scale", "seed"])
+def test_a_letter_that_does_not_fit_its_template_is_refused(tmp_path: Path, key: str) -> None:
+    box = Mailbox(tmp_path)
+    box.send(replace(letter(), weights=misfits()[key]))
+    with pytest.raises(ValueError, match=rf"0001-exchange\.safetensors: weight {key}"):
+        box.unanswered()
+
+
+def test_a_list_of_weights_of_another_length_is_not_sent(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    with pytest.raises(ValueError):
+        box.send(replace(letter(), weights=weights()[:2]))
+    assert list(box.inbox.iterdir()) == []
+
+
+def test_a_letter_that_lacks_a_weight_is_refused(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    fields = {
+        "kind": EXCHANGE,
+        "round": 1,
+        "run_id": "run-a",
+        "template": TEMPLATE.to_json(),
+        "own_start": False,
+    }
+    named = dict(list(TEMPLATE.named(weights()).items())[:2])
+    save_tensors(box.inbox / "0001-exchange.safetensors", named, fields)
+    with pytest.raises(ValueError, match="seed"):
+        box.unanswered()
+
+
+@pytest.mark.parametrize("field", ["kind", "round", "run_id", "template", "own_start"])
+def test_a_letter_that_lacks_a_field_is_refused(tmp_path: Path, field: str) -> None:
+    box = Mailbox(tmp_path)
+    fields: dict[str, Any] = {
+        "kind": EXCHANGE,
+        "round": 1,
+        "run_id": "run-a",
+        "template": TEMPLATE.to_json(),
+        "own_start": True,
+    }
+    del fields[field]
+    save_tensors(box.inbox / "0001-exchange.safetensors", {}, fields)
+    with pytest.raises(ValueError, match=field):
+        box.unanswered()
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x00" * 100])
+def test_a_letter_that_is_no_letter_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    box = Mailbox(tmp_path)
+    (box.inbox / "0001-exchange.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match=r"0001-exchange\.safetensors"):
+        box.unanswered()
+
+
+def test_no_reply_is_no_answer(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    box.send(letter())
+    assert box.answer(1, EXCHANGE) is None
+
+
+def test_a_reply_with_its_files_is_answered_whole(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path / "box")
+    update, pooled = tmp_path / "u.safetensors", tmp_path / "p.safetensors"
+    update.write_bytes(b"update")
+    pooled.write_bytes(b"pooled")
+    body = {"decision": None, "seconds": {"pretrain": 1.5}}
+    box.reply(letter(), body, update=update, pooled=pooled)
+    answer = box.answer(1, EXCHANGE)
+    assert answer is not None
+    assert (answer.run_id, answer.error, answer.body) == ("run-a", None, body)
+    assert answer.update is not None
+    assert answer.pooled is not None
+    assert answer.update.read_bytes() == b"update"
+    assert answer.pooled.read_bytes() == b"pooled"
+    assert {answer.update.parent, answer.pooled.parent} == {box.outbox}
+    assert update.exists()
+    assert box.answer(1, FINISH) is None
+    assert box.answer(2, EXCHANGE) is None
+
+
+def test_a_reply_without_files_is_answered_whole(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    box.reply(letter(3, FINISH), {"decision": {"rung": "global"}})
+    assert box.answer(3, FINISH) == Answer(
+        "run-a", None, {"decision": {"rung": "global"}}, None, None
+    )
+
+
+def test_an_error_comes_back_as_text(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    box.reply(letter(), {}, error="edge-00: the data is missing")
+    assert box.answer(1, EXCHANGE) == Answer(
+        "run-a", "edge-00: the data is missing", {}, None, None
+    )
+
+
+def test_a_reply_that_comes_before_its_update_waits_until_that_is_whole(tmp_path: Path) -> None:
+    at_edge, at_server = Mailbox(tmp_path / "edge"), Mailbox(tmp_path / "server")
+    assert answered(at_edge, tmp_path) is not None
+    shutil.copy(at_edge.outbox / "0001-exchange.json", at_server.outbox)
+    assert at_server.answer(1, EXCHANGE) is None
+    content = (at_edge.outbox / "0001-update.safetensors").read_bytes()
+    arriving = at_server.outbox / "0001-update.safetensors"
+    for length in range(len(content)):
+        arriving.write_bytes(content[:length])
+        assert at_server.answer(1, EXCHANGE) is None
+    arriving.write_bytes(content)
+    answer = at_server.answer(1, EXCHANGE)
+    assert answer is not None
+    assert answer.update == arriving
+
+
+def test_a_reply_waits_for_each_of_its_files(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path / "box")
+    update, pooled = tmp_path / "u.safetensors", tmp_path / "p.safetensors"
+    update.write_bytes(b"update")
+    pooled.write_bytes(b"pooled")
+    box.reply(letter(), {}, update=update, pooled=pooled)
+    for name in ("0001-update.safetensors", "0001-pooled.safetensors"):
+        hidden = box.outbox / "elsewhere"
+        (box.outbox / name).rename(hidden)
+        assert box.answer(1, EXCHANGE) is None
+        hidden.rename(box.outbox / name)
+        assert box.answer(1, EXCHANGE) is not None
+
+
+def test_a_corrupted_update_is_no_answer(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path / "box")
+    assert answered(box, tmp_path) is not None
+    path = box.outbox / "0001-update.safetensors"
+    content = bytearray(path.read_bytes())
+    content[3] ^= 1
+    path.write_bytes(content)
+    assert box.answer(1, EXCHANGE) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "garbage",
+        "[]",
+        "null",
+        "{}",
+        '{"run_id": "a", "error": null, "body": {}}',
+        '{"run_id": "a", "error": null, "files": {}}',
+        '{"run_id": "a", "files": {}, "body": {}}',
+        '{"error": null, "files": {}, "body": {}}',
+        '{"run_id": "a", "error": null, "files": 5, "body": {}}',
+        '{"run_id": "a", "error": null, "files": {}, "body": 5}',
+    ],
+)
+def test_what_is_no_reply_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    box = Mailbox(tmp_path)
+    (box.outbox / "0001-exchange.json").write_text(text)
+    with pytest.raises(ValueError, match=r"0001-exchange\.json is not a reply"):
+        box.answer(1, EXCHANGE)
+
+
+def test_a_reply_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    (box.outbox / "0001-exchange.json").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(ValueError, match="not a reply"):
+        box.answer(1, EXCHANGE)
+
+
+def test_a_reply_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    """One edge's strange file must not stop the round with another kind of error."""
+    box = Mailbox(tmp_path)
+    (box.outbox / "0001-exchange.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="not a reply"):
+        box.answer(1, EXCHANGE)
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999"])
+def test_a_reply_with_a_number_that_is_not_finite_is_refused(tmp_path: Path, text: str) -> None:
+    """Its seconds and scores go to results.json, which refuses them: too late."""
+    box = Mailbox(tmp_path)
+    fields = {"run_id": "a", "error": None, "files": {}, "body": {"seconds": {"pretrain": 0.125}}}
+    (box.outbox / "0001-exchange.json").write_text(json.dumps(fields).replace("0.125", text))
+    with pytest.raises(ValueError, match="not a reply"):
+        box.answer(1, EXCHANGE)
+
+
+def test_replying_again_after_an_interruption_is_whole_again(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path / "box")
+    first = answered(box, tmp_path)
+    (box.outbox / "0001-exchange.json").unlink()
+    assert box.answer(1, EXCHANGE) is None
+    assert answered(box, tmp_path) == first
+    assert first is not None
