@@ -8,6 +8,8 @@ standard deviation over seeds.
 """
 
 import argparse
+import functools
+import runpy
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +25,8 @@ import ecavg_tf  # noqa: E402
 from ecavg_tf.config import Config, PartitionKind  # noqa: E402
 from ecavg_tf.results import RoundResult, RunResults  # noqa: E402
 
+CONFIGS = Path(__file__).parent.parent / "configs"
+
 
 def mnist(partition: PartitionKind, init: str) -> Config:
     """The paper's MNIST task, 3 + 3 epochs, two edges."""
@@ -33,12 +37,36 @@ def mnist(partition: PartitionKind, init: str) -> Config:
     return config
 
 
+def cifar(task: str, partition: PartitionKind, recalibrate: bool) -> Config:
+    """A deep task as its config file has it."""
+    config = runpy.run_path(str(CONFIGS / f"{task}.py"))["get_config"]()
+    assert isinstance(config, Config)
+    config.partition.kind = partition
+    config.edge.recalibrate = config.server.recalibrate = recalibrate
+    return config
+
+
+def deep(task: str) -> dict[str, Callable[[], Config]]:
+    """A deep task's settings: both partitions, with BatchNorm recalibration and without."""
+    return {
+        partition.value + ("" if recalibrate else ", not recalibrated"): functools.partial(
+            cifar, task, partition, recalibrate
+        )
+        for partition in (PartitionKind.CLASSES, PartitionKind.IID)
+        for recalibrate in (True, False)
+    }
+
+
 STUDIES: dict[str, dict[str, Callable[[], Config]]] = {
     "mnist": {
-        f"{partition.value}, {init}": lambda partition=partition, init=init: mnist(partition, init)
+        f"{partition.value}, {init}": functools.partial(mnist, partition, init)
         for partition in (PartitionKind.CLASSES, PartitionKind.IID)
         for init in ("shared", "independent")
-    }
+    },
+    "cifar10": deep("cifar10_mobilenetv2"),
+    "cifar100": {
+        name: make for name, make in deep("cifar100_resnet50").items() if "not" not in name
+    },
 }
 
 
@@ -47,6 +75,7 @@ def row(setting: str, runs: list[RunResults]) -> list[str]:
     last = [run.rounds[-1] for run in runs]
     columns: list[Callable[[RoundResult], float]] = [
         lambda r: _edges(r, "local"),
+        lambda r: _edges(r, "local", "all"),
         lambda r: _edges(r, "global_"),
         lambda r: _edges(r, "accepted"),
         lambda r: 100 * (r.server.averaged.all.accuracy if r.server.averaged.all else 0),
@@ -63,8 +92,9 @@ def row(setting: str, runs: list[RunResults]) -> list[str]:
     return [setting, *(_spread([c(r) for r in last]) for c in columns), f"{worse} of {edges}"]
 
 
-def _edges(result: RoundResult, stage: str) -> float:
-    return 100 * statistics.mean(getattr(edge, stage).own.accuracy for edge in result.edges)
+def _edges(result: RoundResult, stage: str, distribution: str = "own") -> float:
+    scores = (getattr(getattr(edge, stage), distribution) for edge in result.edges)
+    return 100 * statistics.mean(score.accuracy for score in scores)
 
 
 def _spread(values: list[float]) -> str:
@@ -78,19 +108,22 @@ def main() -> None:
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", default="", help="one setting of the study")
     arguments = parser.parse_args()
     table = Table(title=f"{arguments.study}, mean over {arguments.seeds} seeds, accuracy in %")
     for name in (
-        "setting", "local own", "global own", "accepted own",
+        "setting", "local own", "local all", "global own", "accepted own",
         "averaged all", "recalibrated all", "global all", "edges that end worse",
     ):  # fmt: skip
         table.add_column(name)
     for setting, make in STUDIES[arguments.study].items():
+        if arguments.only not in ("", setting):
+            continue
         runs = []
         for seed in range(arguments.seeds):
             config = make()
             config.seed = seed
-            folder = arguments.out / f"{setting.replace(', ', '-')}-{seed}"
+            folder = arguments.out / f"{setting.replace(', ', '-').replace(' ', '-')}-{seed}"
             runs.append(ecavg_tf.run(config, folder))
             print(f"{folder.name} done", flush=True)
         table.add_row(*row(setting, runs))

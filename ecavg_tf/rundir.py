@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecavg_tf import environment, report
-from ecavg_tf.config import Config, flatten_dict, to_dict
+from ecavg_tf.config import Config, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.files import write_json, write_text
 from ecavg_tf.core.scores import Decision, Score
@@ -95,7 +95,9 @@ class RunDirectory:
         return False
 
     def _compare(self, stored: dict[str, Any]) -> None:
-        before, now = flatten_dict(stored), flatten_dict(self.config)
+        # A run of an older version lacks fields that have come since: they had their defaults.
+        before = dict(flatten(Config())) | flatten_dict(stored)
+        now = flatten_dict(self.config)
         for name in sorted(before.keys() | now.keys()):
             if before.get(name) != now.get(name):
                 raise WorkdirError(

@@ -2,6 +2,7 @@
 
 import enum
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from ecavg_tf.config import (
     FleetKind,
     Output,
     PartitionKind,
+    Schedule,
     Weighting,
     flatten,
     flatten_dict,
@@ -28,14 +30,22 @@ LOWER_BOUNDS = [
     ("edges_per_round", 0),
     ("data.train_examples", 0),
     ("data.test_examples", 0),
+    ("data.image_size", 0),
     ("partition.num_edges", 1),
+    ("partition.shards_per_edge", 1),
+    ("partition.min_examples", 1),
     ("model.hidden_units", 1),
     ("edge.epochs", 1),
     ("edge.batch_size", 1),
+    ("edge.weight_decay", 0),
     ("server.epochs", 0),
     ("server.batch_size", 1),
+    ("server.pool_bytes", 0),
+    ("server.weight_decay", 0),
 ]
-ABOVE_ZERO = ["edge.learning_rate", "server.learning_rate", "fleet.timeout_s"]
+ABOVE_ZERO = ["edge.learning_rate", "server.learning_rate", "fleet.timeout_s", "partition.alpha"]
+NUMBERS = [name for name, value in flatten(Config()) if type(value) in (int, float)]
+FLOATS = [name for name, value in flatten(Config()) if type(value) is float]
 
 
 def changed(name: str, value: Any) -> Config:
@@ -74,9 +84,23 @@ def test_a_number_at_its_bound_is_accepted(name: str, lowest: int) -> None:
     validated(changed(name, lowest))
 
 
-def test_every_whole_number_of_the_config_has_a_tested_bound() -> None:
-    numbers = {name for name, value in flatten(Config()) if type(value) is int}
-    assert numbers == {name for name, _ in LOWER_BOUNDS}
+@pytest.mark.parametrize("name", NUMBERS)
+def test_no_number_of_the_config_may_be_negative(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(name)} is -1"):
+        validated(changed(name, -1))
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_no_number_of_the_config_may_be_other_than_finite(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(name)} is {value}"):
+        validated(changed(name, value))
+
+
+@pytest.mark.parametrize("value", [2, 4, -1])
+def test_images_have_one_or_three_channels(value: int) -> None:
+    with pytest.raises(ConfigError, match=rf"data\.channels is {value}; valid: 0, 1, 3"):
+        validated(changed("data.channels", value))
 
 
 @pytest.mark.parametrize("name", ABOVE_ZERO)
@@ -94,7 +118,7 @@ def test_a_rate_above_zero_is_accepted_as_float_or_int(name: str, value: float) 
 
 @pytest.mark.parametrize("value", [-0.1, 1.0, 1, 1.5, float("nan"), float("inf")])
 def test_a_guard_fraction_outside_its_range_is_refused(value: float) -> None:
-    with pytest.raises(ConfigError, match="partition.guard_fraction"):
+    with pytest.raises(ConfigError, match=r"partition\.guard_fraction"):
         validated(changed("partition.guard_fraction", value))
 
 
@@ -105,7 +129,7 @@ def test_a_guard_fraction_in_its_range_is_accepted(value: float) -> None:
 
 def test_more_edges_a_round_than_edges_are_refused() -> None:
     assert validated(changed("edges_per_round", 2)).edges_per_round == 2
-    with pytest.raises(ConfigError, match="edges_per_round is 3, but partition.num_edges is 2"):
+    with pytest.raises(ConfigError, match=r"edges_per_round is 3, but partition\.num_edges is 2"):
         validated(changed("edges_per_round", 3))
 
 
@@ -140,22 +164,25 @@ def test_a_value_of_the_wrong_type_is_refused_by_its_dotted_name(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "choices"),
+    ("name", "value", "kind"),
     [
-        ("partition.kind", "iid", "PartitionKind: iid, classes"),
-        ("server.weighting", "uniform", "Weighting: examples, uniform"),
-        ("fleet.kind", "local", "FleetKind: local, folder"),
-        ("model.output", "logits", "Output: probabilities, logits"),
-        ("model.output", Weighting.UNIFORM, "Output: probabilities, logits"),
-        ("partition.kind", None, "PartitionKind: iid, classes"),
+        ("partition.kind", "iid", PartitionKind),
+        ("server.weighting", "uniform", Weighting),
+        ("fleet.kind", "local", FleetKind),
+        ("model.output", "logits", Output),
+        ("edge.schedule", "cosine", Schedule),
+        ("model.output", Weighting.UNIFORM, Output),
+        ("partition.kind", None, PartitionKind),
     ],
 )
 def test_what_is_no_member_of_a_choice_is_answered_with_the_members(
-    name: str, value: Any, choices: str
+    name: str, value: Any, kind: type[enum.Enum]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         validated(changed(name, value))
-    assert str(caught.value) == f"{name} is {value!r}; expected a member of {choices}"
+    text = str(caught.value)
+    assert text.startswith(f"{name} is {value!r}; expected a member of {kind.__name__}: ")
+    assert text.endswith(", ".join(member.value for member in kind))
 
 
 @pytest.mark.parametrize(
@@ -165,6 +192,11 @@ def test_what_is_no_member_of_a_choice_is_answered_with_the_members(
         ("server.weighting", Weighting.UNIFORM),
         ("model.output", Output.LOGITS),
         ("model.init", "independent"),
+        ("model.init", "saved/start.keras"),
+        ("update.policy", "mine.policies:keep"),
+        ("server.combine", "start"),
+        ("server.combine", "mine.combining:median"),
+        ("data.channels", 3),
     ],
 )
 def test_every_other_choice_is_accepted(name: str, value: Any) -> None:
@@ -199,9 +231,12 @@ def test_a_misspelt_word_is_answered_with_the_choices_and_a_guess() -> None:
     assert "did you mean 'shared'?" in str(caught.value)
 
 
-def test_an_unknown_policy_is_refused_with_the_choices() -> None:
-    with pytest.raises(ConfigError, match=r"update\.policy is 'zzz'; valid: .*replace"):
-        validated(changed("update.policy", "zzz"))
+@pytest.mark.parametrize(
+    ("name", "choice"), [("update.policy", "replace"), ("server.combine", "average")]
+)
+def test_an_unknown_name_is_refused_with_the_choices(name: str, choice: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is 'zzz'; valid: .*{choice}"):
+        validated(changed(name, "zzz"))
 
 
 def test_a_folder_fleet_needs_a_folder() -> None:
@@ -221,7 +256,7 @@ def test_guesses_are_made_only_for_what_is_close() -> None:
 
 def test_one_of_accepts_exactly_its_choices() -> None:
     one_of("model.init", "shared", ("shared", "independent"))
-    with pytest.raises(ConfigError, match="model.init is 'Shared'"):
+    with pytest.raises(ConfigError, match=r"model\.init is 'Shared'"):
         one_of("model.init", "Shared", ("shared", "independent"))
 
 

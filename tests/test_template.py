@@ -197,7 +197,7 @@ def test_the_weights_hash_is_that_of_their_little_endian_bytes_in_order() -> Non
 
 def test_the_weights_hash_does_not_depend_on_memory_layout() -> None:
     plain = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
-    layouts = {
+    layouts: dict[str, Array] = {
         "fortran": np.asfortranarray(plain),
         "transposed": np.ascontiguousarray(plain.transpose(2, 0, 1)).transpose(1, 2, 0),
         "strided": np.repeat(plain, 2, axis=2)[:, :, ::2],

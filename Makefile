@@ -1,0 +1,31 @@
+# One line to type on a fresh machine: a virtual environment, the program, and the job.
+PYTHON ?= python3
+VENV ?= .venv
+RUN ?= runs/digits
+
+.PHONY: quickstart test slow lint
+
+quickstart: $(VENV)/installed
+	$(VENV)/bin/ecavg run --config=configs/digits.py --workdir=$(RUN)
+
+test: $(VENV)/installed-dev
+	$(VENV)/bin/pytest -n 2
+
+slow: $(VENV)/installed-dev
+	$(VENV)/bin/pytest -m slow
+
+lint: $(VENV)/installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet -e .
+	touch $@
+
+$(VENV)/installed-dev: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet -e '.[dev]'
+	touch $@ $(VENV)/installed
