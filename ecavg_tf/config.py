@@ -315,6 +315,9 @@ def validated(config: Config) -> Config:
     for name in _ABOVE_ZERO:
         if not (math.isfinite(flat[name]) and flat[name] > 0):
             raise ConfigError(f"{name} is {flat[name]}; it must be a number above 0")
+    for name, value in flat.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{name} is {value}; it must be a finite number")
     if not 0 <= config.partition.guard_fraction < 1:
         raise ConfigError(
             f"partition.guard_fraction is {config.partition.guard_fraction}; "
@@ -353,6 +356,13 @@ def guess(word: str, choices: Any) -> str:
 
 def _check_types(config: Any, default: Any, prefix: str = "") -> None:
     """A config file may assign anything: catch a str where a number belongs."""
+    known = [item.name for item in dataclasses.fields(default)]
+    for assigned in vars(config):
+        if assigned not in known:
+            raise ConfigError(
+                f"no config field {prefix + assigned!r}{guess(assigned, known)}; valid: "
+                + ", ".join(prefix + name for name in known)
+            )
     for item in dataclasses.fields(default):
         name = prefix + item.name
         value, expected = getattr(config, item.name), getattr(default, item.name)

@@ -39,7 +39,9 @@ def judge(outputs: Array, labels: NDArray[np.int64], *, logits: bool) -> Predict
         logits: whether ``outputs`` are logits.
     """
     values = np.asarray(outputs, np.float64)
-    sound = np.asarray(np.isfinite(values).all(axis=1))
+    lowest = -np.inf if logits else 0.0  # a logit of -inf is a class that was masked
+    sound = np.asarray(((values >= lowest) & (values < np.inf)).all(axis=1))
+    sound &= np.isfinite(values).any(axis=1)
     values = np.where(sound[:, np.newaxis], values, 0.0)
     if logits:
         values = values - values.max(axis=1, keepdims=True)
@@ -79,12 +81,14 @@ def own_weights(
 
 def score(predictions: Predictions, weights: NDArray[np.float64] | None = None) -> Score:
     """Accuracy and loss, weighted by example where weights (summing to 1) are given."""
-    n = len(predictions.correct)
-    shares = np.full(n, 1.0 / n) if weights is None else weights
+    if weights is None:
+        accuracy = float(predictions.correct.mean())
+        loss = -float(predictions.log_likelihood.mean())
+        return Score(accuracy, loss + 0.0, len(predictions.correct))
     return Score(
-        accuracy=float(shares @ predictions.correct),
-        loss=float(-(shares @ predictions.log_likelihood)),
-        n=int(np.count_nonzero(shares)),
+        accuracy=min(1.0, float(weights @ predictions.correct)),  # weights sum to 1 ± 1e-15
+        loss=-float(weights @ predictions.log_likelihood) + 0.0,  # + 0.0: no -0.0
+        n=int(np.count_nonzero(weights)),
     )
 
 

@@ -204,6 +204,11 @@ def template_of(model: keras.Model) -> Template:
 
 
 def _role(variable: keras.Variable, trainable: set[int]) -> Role:
+    if variable.dtype.startswith(("bfloat", "float8")):
+        raise ModelError(
+            f"weight {variable.path} is {variable.dtype}; keep the weights in float32 and use "
+            "mixed precision for the layers' computation"
+        )
     if not variable.dtype.startswith("float"):
         return Role.STATE
     return Role.TRAINABLE if id(variable) in trainable else Role.STATISTIC

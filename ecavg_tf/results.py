@@ -1,6 +1,5 @@
 """Results of a run, as typed objects and as results.json."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.files import load_json
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
 
 SCHEMA_VERSION = 1
@@ -113,6 +113,13 @@ class RunResults:
 
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
+    # Before the classes that hold one: their hooks are made from what is known by then.
+    converter.register_unstructure_hook(
+        ServerScore,
+        make_dict_unstructure_fn(
+            ServerScore, converter, weights_sha256=override(omit_if_default=True)
+        ),
+    )
     for kind in (ServerResult, EdgeResult):
         rename = {"global_": override(rename="global")}
         converter.register_structure_hook(
@@ -123,12 +130,6 @@ def _converter() -> cattrs.Converter:
             kind,
             make_dict_unstructure_fn(kind, converter, **rename),  # type: ignore[arg-type]
         )
-    converter.register_unstructure_hook(
-        ServerScore,
-        make_dict_unstructure_fn(
-            ServerScore, converter, weights_sha256=override(omit_if_default=True)
-        ),
-    )
     return converter
 
 
@@ -164,7 +165,7 @@ def load_results(path: str | Path) -> RunResults:
     path = Path(path)
     path = path / "results.json" if path.is_dir() else path
     try:
-        fields = json.loads(path.read_text())
+        fields = load_json(path.read_bytes())
         version = fields["schema_version"]
     except FileNotFoundError as error:
         raise WorkdirError(f"{path} is not there; give a run directory of 'ecavg run'") from error

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from ecavg_tf import environment, report
 from ecavg_tf.config import Config, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import WorkdirError
-from ecavg_tf.core.files import write_json, write_text
+from ecavg_tf.core.files import load_json, write_json, write_text
 from ecavg_tf.core.scores import Decision, Score
 from ecavg_tf.core.template import Template
 from ecavg_tf.results import (
@@ -183,7 +182,7 @@ def read_json(path: Path) -> dict[str, Any]:
         WorkdirError: it can't be read.
     """
     try:
-        value = json.loads(path.read_text())
+        value = load_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise WorkdirError(f"{path} can't be read: {error}") from error
     if not isinstance(value, dict):

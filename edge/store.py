@@ -6,17 +6,19 @@ an exchange that was cut off is done again from the same state, to the same bits
 one that was answered is answered the same way again.
 """
 
-import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError
-from ecavg_tf.core.files import atomic_path, write_json
+from ecavg_tf.core.files import atomic_path, load_json, write_json
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.core.update_file import TensorFile, save_tensors
 from ecavg_tf.fleet import Reply
+
+_NUMBERED = r"-(\d{4,})\.(?:safetensors|json)"
 
 
 class EdgeStore:
@@ -91,20 +93,25 @@ class EdgeStore:
         if not path.exists():
             return None
         fields = _read_json(path)
+        if "start_sha256" not in fields:
+            raise WorkdirError(f"{path} is damaged: it lacks 'start_sha256'")
         if fields["start_sha256"] != start_sha256:
             raise WorkdirError(
                 f"{self.edge} answered round {round_number} already, for another start model; "
                 f"{self.folder} is of another course of this run: use an empty one"
             )
-        decision = fields["decision"]
-        return Reply(
-            edge=self.edge,
-            round=round_number,
-            update=self.update_path(round_number),
-            pooled=self.pooled_path if fields["pooled"] else None,
-            decision=None if decision is None else Decision.from_json(decision),
-            seconds=fields["seconds"],
-        )
+        try:
+            decision = fields["decision"]
+            return Reply(
+                edge=self.edge,
+                round=round_number,
+                update=self.update_path(round_number),
+                pooled=self.pooled_path if fields["pooled"] else None,
+                decision=None if decision is None else Decision.from_json(decision),
+                seconds=fields["seconds"],
+            )
+        except (KeyError, ValueError) as error:
+            raise WorkdirError(f"{path} is damaged: {error!r}") from error
 
     @property
     def has_replied(self) -> bool:
@@ -155,12 +162,13 @@ class EdgeStore:
         return paths[kind](number)
 
     def _numbers(self, kind: str) -> list[int]:
-        return sorted(int(path.stem.rsplit("-", 1)[1]) for path in self.folder.glob(f"{kind}-*"))
+        found = (re.fullmatch(kind + _NUMBERED, path.name) for path in self.folder.iterdir())
+        return sorted(int(match[1]) for match in found if match)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        fields = json.loads(path.read_text())
+        fields = load_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise WorkdirError(f"{path} can't be read: {error}") from error
     if not isinstance(fields, dict):

@@ -113,6 +113,7 @@ def test_other_files_in_the_inbox_are_passed_over(tmp_path: Path) -> None:
     for name in (
         ".0001-exchange.safetensors",
         "0001-exchange.safetensors.part",
+        "0001-exchange.safetensors.safetensors",
         "0001-exchange (copy).safetensors",
         "001-exchange.safetensors",
         "0001-party.safetensors",

@@ -190,7 +190,7 @@ def test_naming_a_list_of_another_length_is_an_error() -> None:
 
 
 def test_the_weights_hash_is_that_of_their_little_endian_bytes_in_order() -> None:
-    weights = [np.array([1.0, -2.0], np.float32), np.array([[1, 256]], np.uint16)]
+    weights: list[Array] = [np.array([1.0, -2.0], np.float32), np.array([[1, 256]], np.uint16)]
     content = bytes.fromhex("0000803f000000c0") + bytes.fromhex("01000001")
     assert weights_sha256(weights) == hashlib.sha256(content).hexdigest()
 

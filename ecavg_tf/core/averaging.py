@@ -32,12 +32,17 @@ class RunningMean:
         """
         if array.shape != self._mean.shape:
             raise ValueError(f"an array of shape {array.shape}, expected {self._mean.shape}")
-        if not (np.isfinite(weight) and weight > 0):
-            raise ValueError(f"a weight must be finite and above zero, got {weight}")
+        _check_weight(weight)
+        weight = float(weight)  # numpy's own float32 would round the total
+        first = self.total_weight == 0
         self.total_weight += weight
+        if first:
+            self._mean[...] = array
+            return
         difference = np.subtract(array, self._mean, dtype=np.float64)
         difference *= weight / self.total_weight
-        self._mean += difference
+        # -0.0 + 0.0 is 0.0: where nothing changes, nothing is added.
+        np.add(self._mean, difference, out=self._mean, where=difference != 0)
 
     def result(self, dtype: np.dtype[Any] | str = "float64") -> Array:
         """The mean so far, rounded once to ``dtype``.
@@ -48,6 +53,11 @@ class RunningMean:
         if self.total_weight == 0:
             raise ValueError("the mean of no arrays is undefined")
         return self._mean.astype(dtype)
+
+
+def _check_weight(weight: float) -> None:
+    if not (np.isfinite(weight) and weight > 0):
+        raise ValueError(f"a weight must be finite and above zero, got {weight}")
 
 
 def average_weights(
@@ -98,7 +108,8 @@ class _Slot:
         self.dtype, self.shape = first.dtype, first.shape
         self._mean: RunningMean | None = None
         self._kept: Array | None = None
-        if np.issubdtype(first.dtype, np.floating):
+        # bfloat16 and its like are no np.floating.
+        if np.issubdtype(first.dtype, np.floating) or "float" in first.dtype.name:
             self._mean = RunningMean(first.shape)
         else:
             self._kept = first.copy()
@@ -110,6 +121,8 @@ class _Slot:
             )
         if self._mean is not None:
             self._mean.add(array, weight)
+        else:
+            _check_weight(weight)
 
     def result(self) -> Array:
         if self._mean is not None:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -53,6 +54,25 @@ def canonical_json(value: Any) -> str:
         ValueError: ``value`` holds a NaN or an infinity, which JSON has no word for.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def load_json(text: str | bytes) -> Any:
+    """Reads JSON from a file or a wire: what is not JSON is a ``ValueError``, always.
+
+    The standard library also takes NaN and Infinity, turns 1e999 into infinity, and
+    answers deep nesting with a ``RecursionError``.
+    """
+
+    def finite(literal: str) -> float:
+        value = float(literal)
+        if not math.isfinite(value):
+            raise ValueError(f"{literal} is no finite number")
+        return value
+
+    try:
+        return json.loads(text, parse_constant=finite, parse_float=finite)
+    except RecursionError as error:
+        raise ValueError("JSON is nested too deeply") from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -7,7 +7,6 @@ the files that belong to it: a carrier that brings the small reply before the la
 update does no harm.
 """
 
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.core.files import atomic_path, file_sha256, write_json
+from ecavg_tf.core.files import atomic_path, file_sha256, load_json, write_json
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.core.update_file import TensorFile, save_tensors
 
@@ -95,10 +94,15 @@ class Mailbox:
         Raises:
             ValueError: a file in the inbox is not a request.
         """
-        for path in sorted(self.inbox.glob("*.safetensors")):
-            match = _REQUEST.fullmatch(path.name)
-            if match and not self._reply_path(int(match[1]), match[2]).exists():
-                return _read_letter(path)
+        matches = filter(None, (_REQUEST.fullmatch(path.name) for path in self.inbox.iterdir()))
+        for match in sorted(matches, key=lambda found: (int(found[1]), found[2])):
+            if not self._reply_path(int(match[1]), match[2]).exists():
+                letter = _read_letter(self.inbox / match[0])
+                if (letter.round, letter.kind) != (int(match[1]), match[2]):
+                    raise ValueError(
+                        f"{match[0]} holds the request of another round; it was renamed"
+                    )
+                return letter
         return None
 
     def reply(
@@ -132,7 +136,7 @@ class Mailbox:
         if not path.exists():
             return None
         try:
-            fields = json.loads(path.read_text())
+            fields = load_json(path.read_bytes())
             hashes = dict(fields["files"])
             answer = Answer(
                 run_id=str(fields["run_id"]),

@@ -1,5 +1,6 @@
 """Scores and an edge's decision, in the words of results.json."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -18,6 +19,11 @@ class Score:
     accuracy: float
     loss: float
     n: int
+
+    def __post_init__(self) -> None:
+        numbers = (self.accuracy, self.loss)
+        if not all(isinstance(v, (int, float)) and math.isfinite(v) for v in numbers):
+            raise ValueError(f"a score needs finite numbers, got {numbers}")
 
 
 @dataclass(frozen=True)

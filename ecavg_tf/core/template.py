@@ -98,20 +98,19 @@ class Template:
             ValueError: a field is missing or of the wrong kind.
         """
         try:
-            return cls(
-                tuple(
-                    WeightSpec(
-                        key=str(spec["key"]),
-                        shape=tuple(int(size) for size in spec["shape"]),
-                        dtype=str(spec["dtype"]),
-                        role=Role(spec["role"]),
-                        omittable=bool(spec["omittable"]),
-                    )
-                    for spec in value["weights"]
-                )
-            )
+            return cls(tuple(_spec_from_json(spec) for spec in value["weights"]))
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a template: {error!r}") from error
+
+
+def _spec_from_json(fields: Mapping[str, Any]) -> WeightSpec:
+    key, shape, dtype = fields["key"], fields["shape"], fields["dtype"]
+    omittable = fields["omittable"]
+    if not (isinstance(key, str) and isinstance(dtype, str) and isinstance(omittable, bool)):
+        raise ValueError(f"not a template: key {key!r}, dtype {dtype!r}, omittable {omittable!r}")
+    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
+        raise ValueError(f"not a template: {key} has shape {shape!r}")
+    return WeightSpec(key, tuple(shape), dtype, Role(fields["role"]), omittable)
 
 
 def unique_keys(labels: Sequence[str]) -> list[str]:

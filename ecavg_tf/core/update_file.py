@@ -4,7 +4,6 @@ Nothing here unpickles. The same update always gives the same bytes: keys come i
 template order and the metadata is one entry of sorted JSON.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from ecavg_tf.core.errors import UpdateRefused
-from ecavg_tf.core.files import atomic_path, canonical_json
+from ecavg_tf.core.files import atomic_path, canonical_json, load_json
 from ecavg_tf.core.template import Array, Template, WeightSpec
 
 METADATA_KEY = "ecavg"
@@ -25,6 +24,8 @@ MAX_EXAMPLES = 2**53  # counts are weights in float64 arithmetic: beyond it they
 
 def save_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
     """Writes named arrays and one JSON metadata entry, whole or not at all."""
+    if "__metadata__" in tensors:
+        raise ValueError("'__metadata__' is safetensors' own word; rename the weight")
     # safetensors stores a transposed array's memory as it lies: wrong values, no error.
     # (Not ascontiguousarray: it turns a scalar into an array of shape (1,).)
     contiguous = {key: np.asarray(array, order="C") for key, array in tensors.items()}
@@ -48,8 +49,8 @@ class TensorFile:
             opener: Any = safetensors.safe_open  # its methods carry no types
             self._file = opener(str(path), framework="numpy")
             self.keys: frozenset[str] = frozenset(self._file.keys())
-            metadata = json.loads((self._file.metadata() or {})[METADATA_KEY])
-        except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+            metadata = load_json((self._file.metadata() or {})[METADATA_KEY])
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise ValueError(f"{path.name} is not a file of ours: {error}") from error
         if not isinstance(metadata, dict):
             raise ValueError(f"{path.name}: metadata is not an object")
@@ -182,7 +183,11 @@ def check_update(
     if info.round != round_number:
         raise UpdateRefused(edge, f"update of round {info.round}, this is round {round_number}")
     if not 1 <= info.examples <= MAX_EXAMPLES or min(info.class_counts, default=0) < 0:
-        raise UpdateRefused(edge, f"counts must be positive; it says {info.examples} examples")
+        raise UpdateRefused(
+            edge,
+            f"counts must be positive and at most 2**53; it says {info.examples} examples, "
+            f"its smallest class count is {min(info.class_counts, default=0)}",
+        )
     if len(info.class_counts) != num_classes:
         raise UpdateRefused(
             edge, f"it counts {len(info.class_counts)} classes, the run has {num_classes}"

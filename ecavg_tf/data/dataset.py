@@ -100,9 +100,8 @@ def stratified(
     if not 0 <= count <= len(labels):
         raise DataError(f"{count} examples were asked for, the data has {len(labels)}")
     available = np.bincount(labels)
-    exact = available * (count / max(len(labels), 1))
-    quota = np.floor(exact).astype(np.int64)
-    by_remainder = np.argsort(-(exact - quota), kind="stable")
+    quota, remainder = np.divmod(available * count, max(len(labels), 1))
+    by_remainder = np.argsort(-remainder, kind="stable")
     quota[by_remainder[: count - int(quota.sum())]] += 1
     order = permutation(len(labels), seed, "stratified", *place)
     chosen = [order[labels[order] == label][:share] for label, share in enumerate(quota)]

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaincinv
 
 from ecavg_tf.config import PartitionConfig, PartitionKind
 from ecavg_tf.core.errors import DataError
-from ecavg_tf.core.seeds import derive_seed, permutation
+from ecavg_tf.core.seeds import permutation, uniforms
 from ecavg_tf.data.dataset import Dataset, Examples, stratified
 
 Indices = NDArray[np.int64]
@@ -55,7 +56,7 @@ def partition_data(dataset: Dataset, config: PartitionConfig, seed: int) -> tupl
     for name, share in zip(edge_names(config.num_edges), shares, strict=True):
         examples = dataset.train.take(np.sort(share))
         held_out = stratified(
-            examples.labels, int(len(share) * config.guard_fraction), seed, "guard", name
+            examples.labels, int(len(share) * config.guard_fraction + 1e-9), seed, "guard", name
         )
         kept = np.setdiff1d(np.arange(len(examples)), held_out)
         if len(kept) == 0:
@@ -124,11 +125,17 @@ def _dirichlet(
 def _draw_dirichlet(
     labels: Indices, num_classes: int, config: PartitionConfig, seed: int, draw: int
 ) -> list[Indices]:
-    generator = np.random.default_rng(derive_seed(seed, "partition", "dirichlet", draw))
+    place = ("partition", "dirichlet", draw)
     shares: list[list[Indices]] = [[] for _ in range(config.num_edges)]
     for label in range(num_classes):
-        members = generator.permutation(np.flatnonzero(labels == label))
-        proportions = generator.dirichlet(np.full(config.num_edges, config.alpha))
+        members = np.flatnonzero(labels == label)
+        members = members[permutation(len(members), seed, *place, "members", label)]
+        # Dirichlet as normalised gammas, by inverse CDF: numpy's own draws may change.
+        levels = uniforms(config.num_edges, seed, *place, "proportions", label)
+        gammas = gammaincinv(config.alpha, levels)
+        if gammas.sum() == 0:  # all underflow: in the limit one edge has everything
+            gammas = (levels == levels.max()).astype(np.float64)
+        proportions = gammas / gammas.sum()
         cuts = np.round(np.cumsum(proportions)[:-1] * len(members)).astype(np.int64)
         for share, part in zip(shares, np.split(members, cuts), strict=True):
             share.append(part)

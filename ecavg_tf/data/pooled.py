@@ -42,4 +42,10 @@ def read_pooled(path: Path, edge: str, spec: DataSpec) -> Examples:
         )
     if np.issubdtype(images.dtype, np.floating) and not np.isfinite(images).all():
         raise ValueError("its pooled images hold NaN or infinite values")
+    low, high = spec.value_range
+    if images.min() < low or images.max() > high:
+        raise ValueError(
+            f"its pooled images hold values from {images.min()} to {images.max()}, "
+            f"expected {low:g} to {high:g}"
+        )
     return Examples(images, labels)

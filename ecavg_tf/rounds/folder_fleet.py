@@ -117,8 +117,12 @@ def _claim(folder: Path, run_id: str) -> None:
     """An exchange folder belongs to one run: stale replies are never taken for new ones."""
     owner = folder / "run.json"
     if not owner.exists():
-        if folder.exists() and any(folder.iterdir()):
-            raise WorkdirError(f"{folder} is not empty; give the run an exchange folder of its own")
+        # Edges that were started before the server have made their empty mailboxes.
+        stranger = next((path for path in folder.rglob("*") if path.is_file()), None)
+        if stranger is not None:
+            raise WorkdirError(
+                f"{folder} holds {stranger.name}; give the run an exchange folder of its own"
+            )
         write_json(owner, {"run_id": run_id})
         return
     try:

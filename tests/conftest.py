@@ -1,0 +1,33 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ecavg_tf.config import Config, PartitionKind
+
+
+@pytest.fixture
+def small() -> Callable[[], Config]:
+    """Makes a config that runs in a second: 200 digits, two class-disjoint edges."""
+
+    def make() -> Config:
+        config = Config()
+        config.data.train_examples = 200
+        config.data.test_examples = 100
+        config.partition.kind = PartitionKind.CLASSES
+        config.model.hidden_units = 16
+        config.edge.epochs = 2
+        config.server.epochs = 2
+        return config
+
+    return make
+
+
+@pytest.fixture
+def tfds_dir() -> str:
+    """A prepared TFDS directory; tests that need one say so when there is none."""
+    folder = os.environ.get("TFDS_DATA_DIR", "")
+    if not (folder and (Path(folder) / "cifar10").is_dir()):
+        pytest.skip("TFDS_DATA_DIR does not point at prepared mnist, cifar10 and cifar100")
+    return folder
