@@ -56,8 +56,7 @@ def collect(
             if isinstance(reply, NoReply):
                 raise UpdateRefused(reply.edge, reply.reason)
             _take_pooled(reply, spec, pooled_folder)
-            _check(reply, template, spec, round_number)
-            updates.append(Update(_copy(reply.update, updates_folder, reply.edge)))
+            updates.append(_take_update(reply, template, spec, round_number, updates_folder))
         except UpdateRefused as error:
             refused.append(Refusal(error.edge, error.reason))
     return Collected(tuple(updates), tuple(refused))
@@ -67,29 +66,40 @@ def _take_pooled(reply: Reply, spec: DataSpec, folder: Path) -> None:
     """Pooled data is sent once, so it is kept even if the update beside it is refused."""
     if reply.pooled is None:
         return
+    copy = _copy(reply.pooled, folder, reply.edge)
     try:
-        read_pooled(reply.pooled, reply.edge, spec)
+        read_pooled(copy, reply.edge, spec)
     except ValueError as error:
+        copy.unlink()
         raise UpdateRefused(reply.edge, str(error)) from error
-    _copy(reply.pooled, folder, reply.edge)
 
 
-def _check(reply: Reply, template: Template, spec: DataSpec, round_number: int) -> None:
+def _take_update(
+    reply: Reply, template: Template, spec: DataSpec, round_number: int, folder: Path
+) -> Update:
+    """Checks our own copy: what an edge still holds could change after the check."""
+    copy = _copy(reply.update, folder, reply.edge)
     try:
-        update = Update(reply.update)
+        update = Update(copy)
+        check_update(
+            update,
+            template,
+            edge=reply.edge,
+            round_number=round_number,
+            num_classes=spec.num_classes,
+        )
     except ValueError as error:
-        raise UpdateRefused(reply.edge, str(error)) from error
-    check_update(
-        update,
-        template,
-        edge=reply.edge,
-        round_number=round_number,
-        num_classes=spec.num_classes,
-    )
+        copy.unlink()
+        reason = error.reason if isinstance(error, UpdateRefused) else str(error)
+        raise UpdateRefused(reply.edge, reason) from error
+    return update
 
 
 def _copy(source: Path, folder: Path, edge: str) -> Path:
     target = folder / f"{edge}.safetensors"
-    with atomic_path(target) as temporary:
-        shutil.copyfile(source, temporary)
+    try:
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+    except FileNotFoundError as error:
+        raise UpdateRefused(edge, f"its file {source.name} is gone") from error
     return target

@@ -232,7 +232,7 @@ class Tampering(LocalFleet):
     ("fault", "said"),
     [
         ("nan", "NaN or infinite"),
-        ("torn", "on-the-way.safetensors is not a file"),
+        ("torn", "edge-01.safetensors is not a file"),
         ("silent", "1 s"),
     ],
 )

@@ -34,7 +34,11 @@ def save_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str
 
 
 class TensorFile:
-    """A safetensors file, opened to be read one array at a time.
+    """A safetensors file, read one array at a time.
+
+    It is opened anew for every array. safetensors maps files into memory, and a file
+    that stays open keeps all that was read of it resident: fifty updates would be fifty
+    models in memory.
 
     Args:
         path: the file.
@@ -46,20 +50,23 @@ class TensorFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            opener: Any = safetensors.safe_open  # its methods carry no types
-            self._file = opener(str(path), framework="numpy")
-            self.keys: frozenset[str] = frozenset(self._file.keys())
-            metadata = load_json((self._file.metadata() or {})[METADATA_KEY])
+            opened = self._open()
+            self.keys: frozenset[str] = frozenset(opened.keys())
+            metadata = load_json((opened.metadata() or {})[METADATA_KEY])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise ValueError(f"{path.name} is not a file of ours: {error}") from error
         if not isinstance(metadata, dict):
             raise ValueError(f"{path.name}: metadata is not an object")
         self.metadata: dict[str, Any] = metadata
 
+    def _open(self) -> Any:
+        opener: Any = safetensors.safe_open  # its methods carry no types
+        return opener(str(self.path), framework="numpy")
+
     def __getitem__(self, key: str) -> Array:
         try:
-            array: Array = self._file.get_tensor(key)
-        except (SafetensorError, TypeError, AttributeError) as error:
+            array: Array = self._open().get_tensor(key)
+        except (OSError, SafetensorError, TypeError, AttributeError) as error:
             raise ValueError(f"{self.path.name}, {key}: {error}") from error
         return array
 
