@@ -1,4 +1,4 @@
-"""The paper's CIFAR-100 task with ResNet50: two class-disjoint edges, 10,000 images.
+"""The paper's CIFAR-100 task with ResNet50: two class-disjoint edges, 5,000 images.
 
 ecavg run --config=configs/cifar100_resnet50.py --workdir=runs/cifar100
 """
@@ -10,7 +10,7 @@ def get_config() -> Config:
     """CIFAR-100 through TFDS; set TFDS_DATA_DIR where it is prepared already."""
     config = Config()
     config.data.name = "cifar100"
-    config.data.train_examples = 10_000
+    config.data.train_examples = 5_000
     config.model.name = "resnet50"
     config.partition.kind = PartitionKind.CLASSES
     config.edge.epochs = 5
