@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from ecavg_tf.config import Config
     from ecavg_tf.core.averaging import average_weights
     from ecavg_tf.core.errors import ECAvgError
+    from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
     from ecavg_tf.results import RunResults, load_results
     from ecavg_tf.rounds.loop import run
 
 _HOMES = {
     "Config": "ecavg_tf.config",
+    "DataSpec": "ecavg_tf.data.dataset",
+    "Dataset": "ecavg_tf.data.dataset",
     "ECAvgError": "ecavg_tf.core.errors",
+    "Examples": "ecavg_tf.data.dataset",
     "RunResults": "ecavg_tf.results",
     "average_weights": "ecavg_tf.core.averaging",
     "load_results": "ecavg_tf.results",
@@ -27,7 +31,10 @@ _HOMES = {
 
 __all__ = [
     "Config",
+    "DataSpec",
+    "Dataset",
     "ECAvgError",
+    "Examples",
     "RunResults",
     "average_weights",
     "load_results",

@@ -64,8 +64,8 @@ class DataConfig:
         data_dir: a prepared TFDS directory; empty: ``TFDS_DATA_DIR`` or TFDS' default.
         train_examples: stratified limit on training examples; 0: all.
         test_examples: stratified limit on test examples; 0: all.
-        image_size: for folders: resize images to this height and width; 0: as they are.
-        channels: for folders: 1 (grey) or 3 (colour); 0: as they are.
+        image_size: for folders and TFDS: resize to this height and width; 0: as they are.
+        channels: for folders and TFDS: 1 (grey) or 3 (colour); 0: as they are.
     """
 
     name: str = "digits"
@@ -86,7 +86,7 @@ class PartitionConfig:
         num_edges: how many edges.
         alpha: concentration of ``dirichlet``; small: few classes an edge, large: iid.
         shards_per_edge: pieces an edge gets, for ``shards``.
-        min_examples: a draw that leaves an edge with fewer is drawn again.
+        min_examples: a ``dirichlet`` draw that leaves an edge with fewer is drawn again.
         guard_fraction: share of an edge's examples that it holds out and never
             uploads, in [0, 1).
     """
@@ -237,6 +237,7 @@ class Config:
     fleet: FleetConfig = field(default_factory=FleetConfig)
 
 
+APPLICATIONS = ("mobilenet_v2", "resnet50")
 MODEL_INITS = ("shared", "independent", "imagenet", "PATH.keras")
 PLUGIN = "pkg.module:function"
 UPDATE_POLICIES = ("replace", PLUGIN)
@@ -277,6 +278,12 @@ def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from flatten(value, f"{prefix}{item.name}.")
         else:
             yield prefix + item.name, value.value if isinstance(value, enum.Enum) else value
+
+
+def shared_fields(config: "Config") -> dict[str, Any]:
+    """The fields on which a server and its edges must agree, by dotted names."""
+    own = ("fleet.", "data.data_dir", "tensorboard")
+    return {name: value for name, value in flatten(config) if not name.startswith(own)}
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -332,6 +339,13 @@ def validated(config: Config) -> Config:
         raise ConfigError(f"data.channels is {config.data.channels}; valid: 0, 1, 3")
     if not config.model.init.endswith(".keras"):
         one_of("model.init", config.model.init, (*MODEL_INITS[:-1], "a PATH.keras"))
+    if config.model.init == "imagenet" and config.model.name not in APPLICATIONS:
+        raise ConfigError(
+            f"model.init=imagenet is for {' and '.join(APPLICATIONS)}, "
+            f"model.name is {config.model.name!r}"
+        )
+    if config.model.weights_path and config.model.init != "imagenet":
+        raise ConfigError("model.weights_path is read with model.init=imagenet only")
     for name, choices in (("server.combine", COMBINES), ("update.policy", UPDATE_POLICIES)):
         if ":" not in flat[name]:
             one_of(name, flat[name], choices)

@@ -6,6 +6,7 @@ import uuid
 from importlib import metadata
 from typing import Any
 
+_VARIABLES = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 _PACKAGES = ("ecavg-tf", "tensorflow", "keras", "numpy", "safetensors", "tensorflow-datasets")
 
 
@@ -17,10 +18,11 @@ def describe() -> dict[str, Any]:
         "run_id": uuid.uuid4().hex,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
+        "cpus": _usable_cpus(),
         "gpus": len(tf.config.list_physical_devices("GPU")),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "variables": {name: os.environ.get(name) for name in _VARIABLES},
         "packages": {name: _version(name) for name in _PACKAGES},
     }
 
@@ -32,6 +34,13 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         for name, value in now.items()
         if name != "run_id" and before.get(name) != value
     ]
+
+
+def _usable_cpus() -> int | None:
+    """TensorFlow sizes its thread pools by these, not by what the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def _version(name: str) -> str | None:

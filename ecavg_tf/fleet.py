@@ -1,6 +1,6 @@
 """The fleet: the set of edges, however they are reached."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ class Reply:
         edge: name of the edge.
         round: the round it answers.
         update: its update file.
-        pooled: the file with its pooled data, with its first reply only.
+        pooled: the file with its pooled data, where it was wanted and the edge consents.
         decision: what it decided on the global model before; None before the first.
         seconds: time it took, by ``pretrain`` and ``evaluate``.
     """
@@ -50,6 +50,7 @@ class Fleet(Protocol):
         round_number: int,
         start: Sequence[Array] | None,
         participants: Sequence[str],
+        pooled_wanted: Collection[str],
     ) -> Sequence[Reply | NoReply]:
         """One exchange with each participant.
 
@@ -60,6 +61,7 @@ class Fleet(Protocol):
             round_number: the round, from 1.
             start: weights in template order; None: each edge starts from its own.
             participants: names of the edges that are asked.
+            pooled_wanted: names of those whose pooled data the server lacks.
 
         Returns:
             One answer a participant, in their order.
@@ -80,9 +82,11 @@ class Request:
         round: the round, from 1.
         template: the run's template.
         weights: the start, or the last global model; None: start from your own.
+        pooled_wanted: whether the server still lacks the edge's pooled data.
     """
 
     run_id: str
     round: int
     template: Template
     weights: Sequence[Array] | None
+    pooled_wanted: bool = False

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from ecavg_tf.config import PLUGIN, Config, ModelConfig, Output, one_of
 from ecavg_tf.core.errors import ModelError
@@ -128,16 +129,16 @@ def build_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Mode
     keras.utils.set_random_seed(derive_seed(config.seed, "init", *place))
     if not is_plugin(name):
         one_of("model.name", name, (*MODELS, PLUGIN))
-        return _checked(MODELS[name](spec, config.model), name, spec)
+        return _checked(MODELS[name](spec, config.model), name, spec, gives_logits(config.model))
     function = load_function("model.name", name)
     try:
         model = function(spec)
     except Exception as error:  # whatever the user's function raises
         raise ModelError(f"model.name={name!r} fails: {type(error).__name__}: {error}") from error
-    return _checked(model, name, spec)
+    return _checked(model, name, spec, gives_logits(config.model))
 
 
-def _checked(model: keras.Model, name: str, spec: DataSpec) -> keras.Model:
+def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> keras.Model:
     """Builds a model that is not built yet, and compares its head with the classes."""
     if not isinstance(model, keras.Model):
         raise ModelError(
@@ -145,7 +146,8 @@ def _checked(model: keras.Model, name: str, spec: DataSpec) -> keras.Model:
             "keras.Model"
         )
     try:
-        outputs = model(keras.ops.zeros((2, *spec.image_shape)), training=False)
+        probe = np.random.default_rng(0).uniform(*spec.value_range, (2, *spec.image_shape))
+        outputs = model(probe.astype("float32"), training=False)
     except Exception as error:  # Keras raises many kinds
         reason = str(error).strip().splitlines()[0][:160]
         raise ModelError(
@@ -162,7 +164,19 @@ def _checked(model: keras.Model, name: str, spec: DataSpec) -> keras.Model:
             f"model.name={name!r} gives {got}; data set {spec.name!r} has {spec.num_classes} "
             f"classes, expected shape (n, {spec.num_classes})"
         )
+    _check_output(keras.ops.convert_to_numpy(outputs), name, logits)
     return model
+
+
+def _check_output(outputs: Array, name: str, logits: bool) -> None:
+    """A softmax that is taken for logits, or logits for a softmax, trains to nonsense."""
+    softmax = bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3))
+    if softmax == logits:
+        gives, wanted = ("probabilities", "logits") if softmax else ("logits", "probabilities")
+        raise ModelError(
+            f"model.name={name!r} gives {gives}, model.output is {wanted}; "
+            f"set --config.model.output={gives}"
+        )
 
 
 def initial_weights(config: Config, spec: DataSpec, *place: str | int) -> list[Array]:

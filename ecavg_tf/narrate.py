@@ -29,7 +29,7 @@ def line(event: Event) -> str | None:
                 f"loss {event.loss:.4f}  accuracy {event.accuracy:.4f}  {event.seconds:.1f} s"
             )
         case Note(text=text):
-            return text
+            return "".join(letter if letter.isprintable() else " " for letter in text)
         case _:
             return None
 

@@ -11,7 +11,9 @@ from ecavg_tf.core.errors import ConfigError
 
 def is_plugin(name: str) -> bool:
     """Whether a name is that of a user's function."""
-    return ":" in name
+    module, colon, function = name.partition(":")
+    parts = module.split(".")
+    return bool(colon) and function.isidentifier() and all(map(str.isidentifier, parts))
 
 
 def load_function(field: str, name: str) -> Callable[..., Any]:

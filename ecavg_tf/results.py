@@ -195,5 +195,10 @@ def with_decisions(result: RoundResult, decisions: Mapping[str, Decision]) -> Ro
             rungs=decision.rungs,
             accepted=decision.accepted,
         )
-    seconds = {**result.seconds, "update": sum(d.seconds for d in decisions.values())}
+    seconds = {
+        **result.seconds,
+        "update": sum(d.seconds for d in decisions.values()),
+        "evaluate": result.seconds["evaluate"]
+        + sum(d.evaluate_seconds for d in decisions.values()),
+    }
     return replace(result, edges=tuple(known[name] for name in sorted(known)), seconds=seconds)

@@ -1,16 +1,17 @@
 """The run directory: everything a run leaves behind, and all it needs to resume."""
 
 import csv
+import fcntl
 import io
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ecavg_tf import environment, report
 from ecavg_tf.config import Config, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import WorkdirError
-from ecavg_tf.core.files import load_json, write_json, write_text
+from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json, write_text
 from ecavg_tf.core.scores import Decision, Score
 from ecavg_tf.core.template import Template
 from ecavg_tf.results import (
@@ -22,6 +23,8 @@ from ecavg_tf.results import (
     to_json,
     with_decisions,
 )
+
+LOCK = TEMPORARY_PREFIX + "lock"
 
 
 class RunDirectory:
@@ -39,6 +42,7 @@ class RunDirectory:
         self.path = Path(path)
         self.config = to_dict(config)
         self.environment: dict[str, Any] = {}
+        self._lock_file: IO[str] | None = None
         self.exists = self._look()
 
     def finished(self) -> RunResults | None:
@@ -54,6 +58,7 @@ class RunDirectory:
         Returns:
             What changed in the environment since the run began, a line each.
         """
+        self._lock()
         now = environment.describe()
         if self.exists:
             self.environment = read_json(self.path / "environment.json")
@@ -62,6 +67,25 @@ class RunDirectory:
         self._write("environment.json", now)
         self._write("config.json", self.config)
         return []
+
+    def _lock(self) -> None:
+        """Two processes on one directory would undo each other's work."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock_file = (self.path / LOCK).open("w")  # locked as long as we live
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WorkdirError(f"another process is running in {self.path}") from error
+        except OSError as error:
+            raise WorkdirError(
+                f"{self.path} can't be written ({error.strerror}); choose another --workdir"
+            ) from error
+
+    def close(self) -> None:
+        """Lets another process have the directory."""
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
 
     def _write(self, name: str, value: dict[str, Any]) -> None:
         try:
@@ -85,7 +109,8 @@ class RunDirectory:
             return True
         # A start that was cut off leaves nothing that counts; a stranger's files do.
         here = {item.name for item in self.path.iterdir()} if self.path.exists() else set()
-        strangers = here - {"environment.json", "log.txt"}
+        strangers = {name for name in here if not name.startswith(TEMPORARY_PREFIX)}
+        strangers -= {"environment.json", "log.txt"}
         if strangers:
             raise WorkdirError(
                 f"{self.path} is not empty and not a run directory "
@@ -129,7 +154,10 @@ class RunDirectory:
         if not path.exists():
             write_json(path, fresh.to_json())
             return fresh
-        return Template.from_json(read_json(path))
+        try:
+            return Template.from_json(read_json(path))
+        except ValueError as error:
+            raise WorkdirError(f"{path} is damaged: {error}") from error
 
     def finish_round(self, result: RoundResult) -> None:
         """Writes the round's metrics: from here on the round is finished."""
@@ -146,7 +174,10 @@ class RunDirectory:
         path = self.round(number) / "decisions.json"
         if not path.exists():
             return {}
-        return {name: Decision.from_json(value) for name, value in read_json(path).items()}
+        try:
+            return {name: Decision.from_json(value) for name, value in read_json(path).items()}
+        except ValueError as error:
+            raise WorkdirError(f"{path} is damaged: {error}") from error
 
     def rounds(self) -> list[RoundResult]:
         """All finished rounds, in order, with the decisions known so far."""
@@ -173,21 +204,6 @@ class RunDirectory:
         write_text(self.path / "results.csv", _csv(results))
         write_text(self.path / "report.html", report.html(results))
         return results
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object of the run directory.
-
-    Raises:
-        WorkdirError: it can't be read.
-    """
-    try:
-        value = load_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise WorkdirError(f"{path} can't be read: {error}") from error
-    if not isinstance(value, dict):
-        raise WorkdirError(f"{path} is not a JSON object")
-    return value
 
 
 def _csv(results: RunResults) -> str:

@@ -5,15 +5,18 @@ and out, and whatever else could leak from one fit into the next (optimizer stat
 dropout's seed state, the batch order) is set anew.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from ecavg_tf.batchnorm import Recalibrator
 from ecavg_tf.config import EdgeConfig, Schedule, ServerConfig
-from ecavg_tf.core.errors import ConfigError, InstallationError
+from ecavg_tf.core.errors import ConfigError, ECAvgError, InstallationError, RoundError
 from ecavg_tf.core.seeds import epoch_order, permutation
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
@@ -52,12 +55,20 @@ class CompiledModel:
         model: an uncompiled, built model. What is compiled is this model, or, with
             augmentation, this model behind augmenting layers that have no weights.
         compilation: optimizer and augmentation.
+        image_shape: (height, width, channels) of what the model takes.
         logits: whether the model gives logits.
     """
 
-    def __init__(self, model: keras.Model, compilation: Compilation, *, logits: bool) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        compilation: Compilation,
+        *,
+        image_shape: tuple[int, int, int],
+        logits: bool,
+    ) -> None:
         self.model = model
-        self.fitted = _augmented(model) if compilation.augment else model
+        self.fitted = _augmented(model, image_shape) if compilation.augment else model
         optimizer = _optimizer(compilation)
         self.fitted.compile(
             optimizer,
@@ -124,6 +135,19 @@ class Trainer:
             epoch_order(count, self._seed, round_number, who, epoch)
             for epoch in range(settings.epochs)
         ]
+        with _blaming_callbacks(settings.callbacks):
+            self._fit(examples, orders, round_number, who)
+        trained: list[Array] = self.model.get_weights()
+        return trained
+
+    def _fit(
+        self,
+        examples: Examples,
+        orders: Sequence[NDArray[np.int64]],
+        round_number: int,
+        who: str,
+    ) -> None:
+        settings, count = self.settings, len(examples)
         self._compiled.fitted.fit(
             batches(examples, orders, settings.batch_size),
             epochs=settings.epochs,
@@ -132,8 +156,6 @@ class Trainer:
             shuffle=False,
             callbacks=self._callbacks(round_number, who, count),
         )
-        trained: list[Array] = self.model.get_weights()
-        return trained
 
     def recalibrate(
         self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str
@@ -164,14 +186,14 @@ class Trainer:
         return callbacks
 
 
-def _augmented(model: keras.Model) -> keras.Model:
+def _augmented(model: keras.Model, image_shape: tuple[int, int, int]) -> keras.Model:
     """The model behind a random flip and shift, which act in training only.
 
     They stay outside, so neither recalibration, evaluation nor an export sees them.
     """
     return keras.Sequential(
         [
-            keras.Input(model.input_shape[1:]),
+            keras.Input(image_shape),
             keras.layers.RandomFlip("horizontal"),
             keras.layers.RandomTranslation(
                 SHIFT, SHIFT, fill_mode="constant", interpolation="nearest"
@@ -205,11 +227,35 @@ def _users_callback(name: str, round_number: int, who: str) -> keras.callbacks.C
     return callback
 
 
-def _tensorboard(folder: Path) -> keras.callbacks.Callback:
+@contextlib.contextmanager
+def _blaming_callbacks(names: str) -> Iterator[None]:
+    """With callbacks of the user's, an odd exception in a fit is theirs until shown otherwise."""
+    try:
+        yield
+    except ECAvgError:
+        raise
+    except Exception as error:
+        if not names:
+            raise
+        raise RoundError(
+            f"a fit with callbacks={names!r} fails: {type(error).__name__}: {error}"
+        ) from error
+
+
+def check_tensorboard() -> None:
+    """Makes sure that TensorBoard's callback can write.
+
+    Raises:
+        InstallationError: the package is missing.
+    """
     try:
         import tensorboard  # noqa: F401  # what the callback writes with
     except ImportError as error:
         raise InstallationError(
             "tensorboard=true needs the package: pip install 'ecavg-tf[tensorboard]'"
         ) from error
+
+
+def _tensorboard(folder: Path) -> keras.callbacks.Callback:
+    check_tensorboard()
     return keras.callbacks.TensorBoard(str(folder), write_graph=False)

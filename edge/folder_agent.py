@@ -3,8 +3,9 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from ecavg_tf.core.errors import ECAvgError, RoundError
+from ecavg_tf.core.errors import ConfigError, ECAvgError, RoundError
 from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Letter, Mailbox
 from ecavg_tf.events import Listener, Note
 from ecavg_tf.fleet import Request
@@ -21,11 +22,18 @@ class Post:
     mailbox: Mailbox
 
 
-def serve(posts: Mapping[str, Post], *, timeout_s: float, listener: Listener) -> None:
+def serve(
+    posts: Mapping[str, Post],
+    *,
+    config: Mapping[str, Any],
+    timeout_s: float,
+    listener: Listener,
+) -> None:
     """Answers requests until every edge has decided on the run's last global model.
 
     Args:
         posts: the edges that live in this process, by name.
+        config: what this edge and the server must agree on, fields by dotted names.
         timeout_s: seconds without a new request before giving up.
         listener: told what was answered.
 
@@ -40,7 +48,7 @@ def serve(posts: Mapping[str, Post], *, timeout_s: float, listener: Listener) ->
             letter = _next(edge, post.mailbox)
             if letter is None:
                 continue
-            _answer(post, letter, listener)
+            _answer(post, letter, config, listener)
             answered = True
             if letter.kind == FINISH:
                 del waiting[edge]
@@ -62,11 +70,23 @@ def _next(edge: str, mailbox: Mailbox) -> Letter | None:
         raise RoundError(f"{edge}: {error}") from error
 
 
-def _answer(post: Post, letter: Letter, listener: Listener) -> None:
+def _check_config(edge: str, theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
+    for name in sorted(theirs.keys() | mine.keys()):
+        if theirs.get(name) != mine.get(name):
+            raise ConfigError(
+                f"{edge} has {name}={mine.get(name)!r}, the server {theirs.get(name)!r}; "
+                "give both the same config"
+            )
+
+
+def _answer(post: Post, letter: Letter, config: Mapping[str, Any], listener: Listener) -> None:
     """Answers one request; what a user could mend goes back to the server as text."""
-    request = Request(letter.run_id, letter.round, letter.template, letter.weights)
+    request = Request(
+        letter.run_id, letter.round, letter.template, letter.weights, letter.pooled_wanted
+    )
     edge = post.worker.edge
     try:
+        _check_config(edge, letter.config, config)
         if letter.kind == EXCHANGE:
             reply = post.worker.exchange(request)
             decision = None if reply.decision is None else reply.decision.to_json()

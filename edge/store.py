@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError
-from ecavg_tf.core.files import atomic_path, load_json, write_json
+from ecavg_tf.core.files import read_json, write_json
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.core.update_file import TensorFile, save_tensors
 from ecavg_tf.fleet import Reply
+from ecavg_tf.saving import save_model
 
 _NUMBERED = r"-(\d{4,})\.(?:safetensors|json)"
 
@@ -40,7 +41,7 @@ class EdgeStore:
         mine = {"edge": edge, "run_id": run_id}
         if not owner.exists():
             write_json(owner, mine)
-        elif (found := _read_json(owner)) != mine:
+        elif (found := read_json(owner)) != mine:
             raise WorkdirError(
                 f"{folder} belongs to {found.get('edge')} of run {found.get('run_id')}, "
                 f"not to {edge} of run {run_id}; use an empty --workdir"
@@ -67,7 +68,6 @@ class EdgeStore:
             self._reply_path(reply.round),
             {
                 "start_sha256": start_sha256,
-                "pooled": reply.pooled is not None,
                 "decision": None if reply.decision is None else reply.decision.to_json(),
                 "seconds": dict(reply.seconds),
             },
@@ -92,7 +92,7 @@ class EdgeStore:
         path = self._reply_path(round_number)
         if not path.exists():
             return None
-        fields = _read_json(path)
+        fields = read_json(path)
         if "start_sha256" not in fields:
             raise WorkdirError(f"{path} is damaged: it lacks 'start_sha256'")
         if fields["start_sha256"] != start_sha256:
@@ -106,17 +106,12 @@ class EdgeStore:
                 edge=self.edge,
                 round=round_number,
                 update=self.update_path(round_number),
-                pooled=self.pooled_path if fields["pooled"] else None,
+                pooled=None,
                 decision=None if decision is None else Decision.from_json(decision),
                 seconds=fields["seconds"],
             )
         except (KeyError, ValueError) as error:
             raise WorkdirError(f"{path} is damaged: {error!r}") from error
-
-    @property
-    def has_replied(self) -> bool:
-        """Whether any round was answered."""
-        return bool(self._numbers("reply"))
 
     def last_update(self, before: int) -> Path | None:
         """The newest update that counts, of a round before ``before``."""
@@ -140,17 +135,19 @@ class EdgeStore:
     def finished(self, round_number: int) -> Decision | None:
         """The decision given to ``finish``, if it was given already."""
         path = self.folder / f"finish-{round_number:04d}.json"
-        return Decision.from_json(_read_json(path)) if path.exists() else None
+        try:
+            return Decision.from_json(read_json(path)) if path.exists() else None
+        except ValueError as error:
+            raise WorkdirError(f"{path} is damaged: {error}") from error
 
     def save_finished(self, decision: Decision, accepted: Any) -> None:
-        """Writes ``accepted.keras``, then makes the last decision count.
+        """Writes the accepted model, then makes the last decision count.
 
         Args:
             decision: the decision.
             accepted: a ``keras.Model`` with the accepted weights set.
         """
-        with atomic_path(self.folder / "accepted.keras") as temporary:
-            accepted.save(temporary, include_optimizer=False)
+        save_model(accepted, self.folder, "accepted")
         write_json(self.folder / f"finish-{decision.round:04d}.json", decision.to_json())
 
     def _path(self, kind: str, number: int) -> Path:
@@ -164,13 +161,3 @@ class EdgeStore:
     def _numbers(self, kind: str) -> list[int]:
         found = (re.fullmatch(kind + _NUMBERED, path.name) for path in self.folder.iterdir())
         return sorted(int(match[1]) for match in found if match)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        fields = load_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise WorkdirError(f"{path} can't be read: {error}") from error
-    if not isinstance(fields, dict):
-        raise WorkdirError(f"{path} is not a file of ours")
-    return fields

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 from ecavg_tf.config import Config
 from ecavg_tf.core.errors import ModelError
@@ -72,13 +73,13 @@ class EdgeWorker:
         start_sha256 = None if request.weights is None else weights_sha256(start)
         known = store.reply(request.round, start_sha256)
         if known is not None:
-            return known
+            return replace(known, pooled=self._pooled(store, request))
         decision = None
         if request.round > 1:
             decision, _ = self._decide(store, request.round - 1, start, request.template)
         reply = self._train(store, request, start, decision)
         store.commit(reply, start_sha256)
-        return reply
+        return replace(reply, pooled=self._pooled(store, request))
 
     def finish(self, request: Request) -> Decision:
         """Decides on the last global model."""
@@ -121,14 +122,18 @@ class EdgeWorker:
             metrics=metrics,
         )
         write_update(path, info, request.template.named(local))
-        pooled = None
-        if not store.has_replied:
-            shared = consented(examples, edge, self._config)
-            if shared is not None:
-                pooled = store.pooled_path
-                write_pooled(pooled, edge, shared)
         seconds = {"pretrain": trained - began, "evaluate": evaluated - trained}
-        return Reply(edge, request.round, path, pooled, decision, seconds)
+        return Reply(edge, request.round, path, None, decision, seconds)
+
+    def _pooled(self, store: EdgeStore, request: Request) -> Path | None:
+        """The file with what the edge uploads, made when it is asked for."""
+        if not request.pooled_wanted:
+            return None
+        shared = consented(self._data.train, self._data.edge, self._config)
+        if shared is None:
+            return None
+        write_pooled(store.pooled_path, self._data.edge, shared)
+        return store.pooled_path
 
     def _decide(
         self, store: EdgeStore, round_number: int, global_model: list[Array], template: Template
@@ -145,15 +150,16 @@ class EdgeWorker:
             )
         previous = store.last_accepted(round_number, template, global_model)
         choice = choose(self._config.update.policy, Situation(global_model, local, previous))
-        seconds = time.monotonic() - began
+        decided = time.monotonic()
         accepted = choice.accepted
         scores = self._scores(accepted.weights)
+        rungs = tuple(self._rung(candidate) for candidate in choice.candidates)
         decision = Decision(
             round=round_number,
             edge=edge,
             examples=len(self._data.train),
             class_counts=self._class_counts,
-            rungs=tuple(self._rung(candidate) for candidate in choice.candidates),
+            rungs=rungs,
             accepted=Accepted(
                 rung=accepted.rung,
                 alpha=accepted.alpha,
@@ -162,7 +168,8 @@ class EdgeWorker:
                 weights_sha256=weights_sha256(accepted.weights),
                 evidence=choice.evidence,
             ),
-            seconds=seconds,
+            seconds=decided - began,
+            evaluate_seconds=time.monotonic() - decided,
         )
         store.save_accepted(decision, template.named(accepted.weights))
         return decision, accepted.weights

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.errors import UpdateRefused
 from ecavg_tf.core.files import atomic_path
 from ecavg_tf.core.template import Template
 from ecavg_tf.core.update_file import Update, check_update
+from ecavg_tf.data.consent import consenting
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.fleet import NoReply, Reply
@@ -24,10 +26,17 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Collected:
-    """What came in: accepted updates in edge-id order, and who was refused."""
+    """What came in.
+
+    Attributes:
+        updates: accepted updates, in edge-id order.
+        refused: who was refused.
+        pooled_bytes: size of the pooled data that was taken.
+    """
 
     updates: tuple[Update, ...]
     refused: tuple[Refusal, ...]
+    pooled_bytes: int
 
 
 def collect(
@@ -38,6 +47,7 @@ def collect(
     round_number: int,
     updates_folder: Path,
     pooled_folder: Path,
+    config: ServerConfig,
 ) -> Collected:
     """Checks replies and takes what is sound into the run directory.
 
@@ -48,30 +58,37 @@ def collect(
         round_number: the current round.
         updates_folder: where accepted updates go.
         pooled_folder: where pooled data goes.
+        config: whose data may be pooled, and how much.
     """
     updates: list[Update] = []
     refused: list[Refusal] = []
+    pooled_bytes = 0
     for reply in sorted(replies, key=lambda reply: reply.edge):
         try:
             if isinstance(reply, NoReply):
                 raise UpdateRefused(reply.edge, reply.reason)
-            _take_pooled(reply, spec, pooled_folder)
+            pooled_bytes += _take_pooled(reply, spec, pooled_folder, config)
             updates.append(_take_update(reply, template, spec, round_number, updates_folder))
         except UpdateRefused as error:
             refused.append(Refusal(error.edge, error.reason))
-    return Collected(tuple(updates), tuple(refused))
+    return Collected(tuple(updates), tuple(refused), pooled_bytes)
 
 
-def _take_pooled(reply: Reply, spec: DataSpec, folder: Path) -> None:
-    """Pooled data is sent once, so it is kept even if the update beside it is refused."""
-    if reply.pooled is None:
-        return
+def _take_pooled(reply: Reply, spec: DataSpec, folder: Path, config: ServerConfig) -> int:
+    """Takes pooled data, even if the update beside it is refused; returns its bytes."""
+    if reply.pooled is None or not consenting(config, reply.edge):
+        return 0
     copy = _copy(reply.pooled, folder, reply.edge)
     try:
-        read_pooled(copy, reply.edge, spec)
+        examples = read_pooled(copy, reply.edge, spec)
+        if config.pool_bytes and examples.images.nbytes > config.pool_bytes:
+            raise ValueError(
+                f"it pools {examples.images.nbytes} bytes, server.pool_bytes is {config.pool_bytes}"
+            )
     except ValueError as error:
         copy.unlink()
         raise UpdateRefused(reply.edge, str(error)) from error
+    return copy.stat().st_size
 
 
 def _take_update(
@@ -100,6 +117,6 @@ def _copy(source: Path, folder: Path, edge: str) -> Path:
     try:
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
-    except FileNotFoundError as error:
-        raise UpdateRefused(edge, f"its file {source.name} is gone") from error
+    except (FileNotFoundError, IsADirectoryError, shutil.SpecialFileError) as error:
+        raise UpdateRefused(edge, f"its file {source.name} is gone or no file") from error
     return target

@@ -86,9 +86,10 @@ def make_global(
             weights = trainer.recalibrate(weights, pooled, round_number=round_number, who=WHO)
             watch.lap("recalibrate")
     if not all(np.isfinite(array).all() for array in weights):
+        tuned = watch.seconds["finetune"] > 0
+        cure = "after fine-tuning; lower server.learning_rate" if tuned else "after averaging"
         raise RoundError(
-            f"round {round_number}: the global model holds NaN or infinite values after "
-            "fine-tuning; lower server.learning_rate"
+            f"round {round_number}: the global model holds NaN or infinite values {cure}"
         )
     return GlobalModel(averaged, recalibrated, weights, watch.seconds)
 

@@ -46,3 +46,50 @@ def keep_local(situation: Situation) -> Choice:
     assert situation.local is not None
     local = Candidate("local", situation.local)
     return Choice((local,), local, {"policy": "stubborn"})
+
+
+class Undescribed(keras.Model):
+    """A subclass that Keras can't describe: its constructor takes an argument."""
+
+    def __init__(self, spec: DataSpec) -> None:
+        super().__init__()
+        self.flatten = keras.layers.Flatten()
+        self.hidden = keras.layers.Dense(8, activation="relu")
+        self.norm = keras.layers.BatchNormalization()
+        self.dropout = keras.layers.Dropout(0.2)
+        self.head = keras.layers.Dense(spec.num_classes)
+
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        hidden = self.norm(self.hidden(self.flatten(inputs)), training=training)
+        return self.head(self.dropout(hidden, training=training))
+
+
+def subclassed_logits(spec: DataSpec) -> keras.Model:
+    return Undescribed(spec)
+
+
+def nested_and_shared(spec: DataSpec) -> keras.Model:
+    inputs = keras.Input(spec.image_shape)
+    conv = keras.layers.Conv2D(spec.image_shape[2], 1)
+    inner = keras.Sequential(
+        [keras.Input(spec.image_shape), conv, keras.layers.LayerNormalization()]
+    )
+    features = keras.layers.Flatten()(inner(conv(inputs)))
+    return keras.Model(inputs, keras.layers.Dense(spec.num_classes, "softmax")(features))
+
+
+def frozen_backbone(spec: DataSpec) -> keras.Model:
+    backbone = keras.Sequential(
+        [
+            keras.Input(spec.image_shape),
+            keras.layers.Conv2D(4, 3),
+            keras.layers.BatchNormalization(),
+            keras.layers.Flatten(),
+        ]
+    )
+    backbone.trainable = False
+    return keras.Sequential([backbone, keras.layers.Dense(spec.num_classes, "softmax")])
+
+
+def bad_callback(round_number: int, who: str) -> keras.callbacks.Callback:
+    raise RuntimeError(f"no callback\nfor {who} in round {round_number}")

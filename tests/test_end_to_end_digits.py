@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +99,8 @@ def test_the_run_directory(small: Make, tmp_path: Path) -> None:
         "rounds/0001/averaged.keras", "rounds/0001/global.keras", "rounds/0001/decisions.json",
         "rounds/0002/metrics.json", "rounds/0002/decisions.json", "edges/edge-01/accepted.keras",
     } <= files  # fmt: skip
-    assert not [name for name in files if "/." in name or name.startswith(".")]
+    hidden = {name for name in files if "/." in name or name.startswith(".")}
+    assert hidden == {".ecavg-lock"}
 
     text = (tmp_path / "run" / "results.json").read_text()
     assert "NaN" not in text
@@ -208,9 +209,13 @@ class Tampering(LocalFleet):
     fault = "nan"
 
     def exchange(
-        self, round_number: int, start: Sequence[Array] | None, participants: Sequence[str]
+        self,
+        round_number: int,
+        start: Sequence[Array] | None,
+        participants: Sequence[str],
+        pooled_wanted: Collection[str],
     ) -> Sequence[Reply | NoReply]:
-        replies = list(super().exchange(round_number, start, participants))
+        replies = list(super().exchange(round_number, start, participants, pooled_wanted))
         bad = replies[1]
         assert isinstance(bad, Reply)
         if self.fault == "silent":
@@ -305,5 +310,5 @@ def test_a_damaged_global_model_is_not_resumed_from(small: Make, tmp_path: Path)
         ecavg_tf.run(config, tmp_path / "run", listener=interrupt)
     rounds = tmp_path / "run" / "rounds" / "0001"
     shutil.copyfile(rounds / "averaged.keras", rounds / "global.keras")
-    with pytest.raises(RoundError, match="not the global model that round 1 recorded"):
+    with pytest.raises(WorkdirError, match="not the global model that round 1 recorded"):
         ecavg_tf.run(config, tmp_path / "run")

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -110,3 +111,48 @@ def test_an_edge_that_nobody_asks_gives_up(small: Callable[[], Config], tmp_path
         serve_edges(config, ["edge-01"], tmp_path / "edge")
     with pytest.raises(ecavg_tf.ECAvgError, match="valid: edge-00, edge-01"):
         serve_edges(config, ["edge-07"], tmp_path / "edge")
+
+
+def serve_in_thread(config: Config, edge: str, workdir: Path) -> tuple[Thread, list[Exception]]:
+    from ecavg_tf.rounds.serving import serve_edges
+
+    errors: list[Exception] = []
+
+    def serve() -> None:
+        try:
+            serve_edges(config, [edge], workdir)
+        except ecavg_tf.ECAvgError as error:
+            errors.append(error)
+
+    thread = Thread(target=serve, daemon=True)
+    thread.start()
+    return thread, errors
+
+
+def test_an_edge_with_another_config_is_told_which_field(
+    small: Callable[[], Config], tmp_path: Path
+) -> None:
+    config, other = small(), small()
+    for each in (config, other):
+        each.fleet.kind = FleetKind.FOLDER
+        each.fleet.folder = str(tmp_path / "exchange")
+        each.fleet.timeout_s = 60
+    other.seed = 5
+    threads = [serve_in_thread(other, f"edge-0{n}", tmp_path / str(n)) for n in (0, 1)]
+    with pytest.raises(ecavg_tf.ECAvgError, match="edge-00 has seed=5, the server 0"):
+        ecavg_tf.run(config, tmp_path / "run")
+    for thread, errors in threads:
+        thread.join(timeout=60)
+        assert "give both the same config" in str(errors[0])
+
+
+def test_control_c_while_it_starts(tmp_path: Path) -> None:
+    conf = tmp_path / "conf.py"
+    conf.write_text(CONFIG)
+    for delay in (0.6, 2.5):
+        process = start("run", f"--config={conf}", f"--workdir={tmp_path / 'run'}")
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130, errors
+        assert "Traceback" not in errors

@@ -44,9 +44,7 @@ def weights(value: float) -> list[Array]:
     return [np.full(2, value, np.float32), np.array([7, 8], np.uint32)]
 
 
-def play(
-    store: EdgeStore, round_number: int, *, pooled: bool = False, decided: bool = True
-) -> Reply:
+def play(store: EdgeStore, round_number: int, *, decided: bool = True) -> Reply:
     """One exchange as an edge does it, with files that name their round."""
     made = decision(round_number - 1) if decided and round_number > 1 else None
     if made is not None:
@@ -56,7 +54,7 @@ def play(
         edge=EDGE,
         round=round_number,
         update=store.update_path(round_number),
-        pooled=store.pooled_path if pooled else None,
+        pooled=None,
         decision=made,
         seconds={"pretrain": 2.5, "evaluate": 0.5},
     )
@@ -75,16 +73,14 @@ def test_a_fresh_folder_has_no_answers(tmp_path: Path) -> None:
     assert store.last_update(before=10) is None
     assert accepted_before(store, 10) is None
     assert store.finished(1) is None
-    assert not store.has_replied
 
 
 def test_an_answer_is_given_again_equal_after_a_restart(tmp_path: Path) -> None:
-    first = play(open_store(tmp_path), 1, pooled=True)
+    first = play(open_store(tmp_path), 1)
     assert open_store(tmp_path).reply(1, "start-1") == first
     second = play(open_store(tmp_path), 2)
     assert open_store(tmp_path).reply(2, "start-2") == second
     assert second.decision == decision(1)
-    assert open_store(tmp_path).has_replied
 
 
 def test_an_own_start_is_a_start_of_its_own(tmp_path: Path) -> None:
@@ -114,7 +110,7 @@ def test_a_folder_of_another_run_or_edge_is_refused_by_name(
         EdgeStore(tmp_path, edge, run)
     for word in (str(tmp_path), EDGE, RUN, edge, run):
         assert word in str(caught.value)
-    assert open_store(tmp_path).has_replied
+    assert open_store(tmp_path).reply(1, "start-1") is not None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "5"])
@@ -197,7 +193,7 @@ def test_pooled_data_is_not_pruned(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     store.pooled_path.write_text("pooled data")
     for round_number in range(1, 5):
-        play(store, round_number, pooled=round_number == 1)
+        play(store, round_number)
     assert store.pooled_path.read_text() == "pooled data"
 
 

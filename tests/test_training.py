@@ -37,7 +37,9 @@ def random_model() -> keras.Model:
 
 
 def make_trainer(settings: EdgeConfig, **options: Any) -> Trainer:
-    compiled = CompiledModel(random_model(), Compilation.of(settings), logits=False)
+    compiled = CompiledModel(
+        random_model(), Compilation.of(settings), image_shape=(4, 4, 1), logits=False
+    )
     return Trainer(compiled, settings, seed=3, **options)
 
 

@@ -12,6 +12,7 @@ COMMANDS = {
     "report": "print the tables of a run again",
 }
 INTERRUPTED = 130
+LONGEST_LINE = 800
 
 HELP = """\
 ecavg: edges train a Keras model, the server averages and fine-tunes, edges take it over.
@@ -41,10 +42,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except ECAvgError as error:
-        print(f"ecavg: {error}", file=sys.stderr)
+        print(f"ecavg: {_one_line(str(error))}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("\necavg: interrupted; the same command goes on.", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         return 1
+
+
+def _one_line(text: str) -> str:
+    """What libraries or edges say may hold line breaks and terminal codes."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    short = " ".join(printable.split())
+    return short if len(short) <= LONGEST_LINE else short[:LONGEST_LINE] + " …"
 
 
 def _dispatch(arguments: list[str]) -> int:

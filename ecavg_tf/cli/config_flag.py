@@ -1,6 +1,7 @@
 """``--config=FILE`` and ``--config.a.b=value``: ml_collections' flags, with plain errors."""
 
 import re
+import runpy
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,26 +48,16 @@ def parse_config(values: flags.FlagValues, argv: Sequence[str]) -> Config:
     first, rest = _config_first(argv)
     _check_file(first)
     _check_fields(rest)
+    _try_out(first)
     ordered = [f"--config={first}", *rest]
     config_flags.DEFINE_config_file(
         "config", None, "path of a config file", flag_values=values, sys_argv=["ecavg", *ordered]
     )
-    try:
-        extra = parse(values, ordered)
-    except ConfigError:
-        raise
-    except Exception as error:  # whatever the user's file raises
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        raise ConfigError(
-            f"config file {first} fails in line {where.lineno}: {type(error).__name__}: {error}"
-        ) from error
+    extra = parse(values, ordered)
     if extra:
         raise ConfigError(f"{extra[0]!r} is no flag; write --config.field=value")
     config = values["config"].value
-    if not isinstance(config, Config):
-        raise ConfigError(
-            f"get_config() of {first} returned {type(config).__name__}, expected ecavg_tf.Config"
-        )
+    assert isinstance(config, Config)
     return validated(config)
 
 
@@ -97,6 +88,24 @@ def _check_file(path: str) -> None:
     if "def get_config" not in file.read_text(encoding="utf-8", errors="replace"):
         raise ConfigError(
             f"{file} is not a config: it needs a function get_config() that returns a Config"
+        )
+
+
+def _try_out(path: str) -> None:
+    """Runs a config file by ourselves first: ml_collections hides where and why it fails."""
+    name, *arguments = path.split(":", 1)
+    try:
+        config = runpy.run_path(name)["get_config"](*arguments)
+    except Exception as error:  # whatever the user's file raises
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame.lineno for frame in frames if frame.filename == name]
+        number = error.lineno if isinstance(error, SyntaxError) else (own or [None])[-1]
+        raise ConfigError(
+            f"config file {name} fails in line {number}: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(config, Config):
+        raise ConfigError(
+            f"get_config() of {name} returned {type(config).__name__}, expected ecavg_tf.Config"
         )
 
 

@@ -11,6 +11,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted, Trained
 from ecavg_tf.narrate import VERBS, line
@@ -84,9 +85,10 @@ class LiveBar:
                 )
                 self._progress.update(self._task, fit=fit)
                 if event.epoch == event.epochs:
-                    self._console.print(f"round {event.round}  {event.who}  {fit}", highlight=False)
-            case Note(text=text):
-                self._console.print(text, style="yellow", highlight=False)
+                    self._console.print(Text(f"round {event.round}  {event.who}  {fit}"))
+            case Note():
+                # Text, not markup: it may quote what an edge sent.
+                self._console.print(Text(line(event) or "", style="yellow"))
 
 
 def listener() -> PlainLines | LiveBar:

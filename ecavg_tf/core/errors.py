@@ -1,5 +1,8 @@
 """What can go wrong, and the exit code that the command line answers with."""
 
+import contextlib
+from collections.abc import Iterator
+
 
 class ECAvgError(Exception):
     """Base of all errors a user can mend; its text is one line that says how.
@@ -45,6 +48,18 @@ class ModelError(ECAvgError, ValueError):
     """A model can't be built, loaded, or does not fit the data."""
 
     exit_code = 7
+
+
+@contextlib.contextmanager
+def disk_errors(folder: object) -> Iterator[None]:
+    """A full or vanished disk is something a user can mend: one line, not a traceback."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or folder
+        raise WorkdirError(
+            f"{where}: {error.strerror or error}; finished rounds are kept"
+        ) from error
 
 
 class UpdateRefused(ECAvgError, ValueError):

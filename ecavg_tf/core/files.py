@@ -10,17 +10,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ecavg_tf.core.errors import WorkdirError
+
+TEMPORARY_PREFIX = ".ecavg-"
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside ``path`` that replaces it when the block succeeds.
 
-    The temporary name keeps the suffix, because savers such as Keras' choose the
-    format by it. On an exception the temporary file is removed and ``path`` stays
-    as it was.
+    The temporary name ends like the final one, because savers such as Keras' choose the
+    format by it. A process that is killed leaves it behind: whoever lists a folder
+    passes over names with ``TEMPORARY_PREFIX``. On an exception the temporary file is
+    removed and ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(
+        prefix=TEMPORARY_PREFIX, suffix=f"-{path.name}", dir=path.parent
+    )
     os.close(handle)
     temporary = Path(name)
     try:
@@ -73,6 +80,21 @@ def load_json(text: str | bytes) -> Any:
         return json.loads(text, parse_constant=finite, parse_float=finite)
     except RecursionError as error:
         raise ValueError("JSON is nested too deeply") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object from a file that this program wrote.
+
+    Raises:
+        WorkdirError: it is missing, damaged, or no object.
+    """
+    try:
+        value = load_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise WorkdirError(f"{path} can't be read: {error}") from error
+    if not isinstance(value, dict):
+        raise WorkdirError(f"{path} is not a JSON object")
+    return value
 
 
 def write_json(path: Path, value: Any) -> None:

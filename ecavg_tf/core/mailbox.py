@@ -10,7 +10,7 @@ update does no harm.
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class Letter:
         run_id: which run it belongs to.
         template: the run's template.
         weights: weights in template order; None: start from your own.
+        config: the server's config, fields by dotted names.
+        pooled_wanted: whether the server still lacks the edge's pooled data.
     """
 
     kind: str
@@ -39,6 +41,8 @@ class Letter:
     run_id: str
     template: Template
     weights: list[Array] | None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    pooled_wanted: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,11 @@ class Mailbox:
             box.mkdir(parents=True, exist_ok=True)
 
     def send(self, letter: Letter) -> None:
-        """Writes a request, unless it lies there already."""
+        """Writes a request, unless it lies there already; an old error is forgotten."""
         path = self.inbox / f"{letter.round:04d}-{letter.kind}.safetensors"
+        reply = self._reply_path(letter.round, letter.kind)
+        if _is_error(reply):
+            reply.unlink()
         if path.exists():
             return
         named = {} if letter.weights is None else letter.template.named(letter.weights)
@@ -85,25 +92,35 @@ class Mailbox:
             "run_id": letter.run_id,
             "template": letter.template.to_json(),
             "own_start": letter.weights is None,
+            "config": dict(letter.config),
+            "pooled_wanted": letter.pooled_wanted,
         }
         save_tensors(path, named, metadata)
 
     def unanswered(self) -> Letter | None:
-        """The oldest request without a reply.
+        """The newest request, if it has no reply yet.
+
+        An edge that fell behind does not train for rounds that are over. A request
+        that is not whole yet is not there yet; an error is no reply.
 
         Raises:
-            ValueError: a file in the inbox is not a request.
+            ValueError: a request is not one of ours.
         """
-        matches = filter(None, (_REQUEST.fullmatch(path.name) for path in self.inbox.iterdir()))
-        for match in sorted(matches, key=lambda found: (int(found[1]), found[2])):
-            if not self._reply_path(int(match[1]), match[2]).exists():
-                letter = _read_letter(self.inbox / match[0])
-                if (letter.round, letter.kind) != (int(match[1]), match[2]):
-                    raise ValueError(
-                        f"{match[0]} holds the request of another round; it was renamed"
-                    )
-                return letter
-        return None
+        found = filter(None, (_REQUEST.fullmatch(path.name) for path in self.inbox.iterdir()))
+        newest = max(found, key=lambda match: (int(match[1]), match[2]), default=None)
+        if newest is None:
+            return None
+        reply = self._reply_path(int(newest[1]), newest[2])
+        if reply.exists() and not _is_error(reply):
+            return None
+        try:
+            stored = TensorFile(self.inbox / newest[0])
+        except ValueError:
+            return None
+        letter = _read_letter(stored)
+        if (letter.round, letter.kind) != (int(newest[1]), newest[2]):
+            raise ValueError(f"{newest[0]} holds the request of another round; it was renamed")
+        return letter
 
     def reply(
         self,
@@ -138,6 +155,8 @@ class Mailbox:
         try:
             fields = load_json(path.read_bytes())
             hashes = dict(fields["files"])
+            if not hashes.keys() <= {"update", "pooled"}:
+                raise ValueError(f"it names the files {sorted(hashes)}")
             answer = Answer(
                 run_id=str(fields["run_id"]),
                 error=fields["error"],
@@ -149,6 +168,8 @@ class Mailbox:
             raise ValueError(f"{path.name} is not a reply: {error!r}") from error
         for name, expected in hashes.items():
             file = self._file(round_number, name)
+            if file.is_symlink() or (file.exists() and not file.is_file()):
+                raise ValueError(f"{file.name} is not a regular file")
             if not file.exists() or file_sha256(file) != expected:
                 return None
         return answer
@@ -160,9 +181,15 @@ class Mailbox:
         return self.outbox / f"{round_number:04d}-{kind}.json"
 
 
-def _read_letter(path: Path) -> Letter:
-    stored = TensorFile(path)
-    fields = stored.metadata
+def _is_error(reply: Path) -> bool:
+    try:
+        return load_json(reply.read_bytes())["error"] is not None
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _read_letter(stored: TensorFile) -> Letter:
+    fields, name = stored.metadata, stored.path.name
     try:
         template = Template.from_json(fields["template"])
         weights = None if fields["own_start"] else [stored[spec.key] for spec in template.weights]
@@ -172,10 +199,12 @@ def _read_letter(path: Path) -> Letter:
             run_id=str(fields["run_id"]),
             template=template,
             weights=weights,
+            config=dict(fields["config"]),
+            pooled_wanted=bool(fields["pooled_wanted"]),
         )
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path.name} is not a request: {error!r}") from error
+        raise ValueError(f"{name} is not a request: {error!r}") from error
     for spec, array in zip(template.weights, weights or (), strict=False):
         if (array.shape, array.dtype.name) != (spec.shape, spec.dtype):
-            raise ValueError(f"{path.name}: weight {spec.key} does not fit the template")
+            raise ValueError(f"{name}: weight {spec.key} does not fit the template")
     return letter

@@ -1,6 +1,5 @@
 """Scores and an edge's decision, in the words of results.json."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -21,9 +20,20 @@ class Score:
     n: int
 
     def __post_init__(self) -> None:
-        numbers = (self.accuracy, self.loss)
-        if not all(isinstance(v, (int, float)) and math.isfinite(v) for v in numbers):
-            raise ValueError(f"a score needs finite numbers, got {numbers}")
+        if not (is_number(self.accuracy) and 0 <= self.accuracy <= 1 and is_number(self.loss)):
+            raise ValueError(f"no score: accuracy {self.accuracy!r}, loss {self.loss!r}")
+        if not is_count(self.n):
+            raise ValueError(f"no score: n is {self.n!r}")
+
+
+def is_number(value: object) -> bool:
+    """Whether a value from a wire is a finite number of a sane size."""
+    return isinstance(value, (int, float)) and type(value) is not bool and abs(value) < 1e300
+
+
+def is_count(value: object) -> bool:
+    """Whether a value from a wire is a whole number from 0 that float64 holds."""
+    return type(value) is int and 0 <= value <= 2**53
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,8 @@ class Decision:
         class_counts: its examples of each class.
         rungs: all candidates, in the order they were tried.
         accepted: the one it took.
-        seconds: how long deciding took, evaluation of the rungs left out.
+        seconds: how long deciding took.
+        evaluate_seconds: how long scoring the rungs took.
     """
 
     round: int
@@ -100,6 +111,7 @@ class Decision:
     rungs: tuple[Rung, ...]
     accepted: Accepted
     seconds: float
+    evaluate_seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -114,15 +126,28 @@ class Decision:
         """
         try:
             fields = dict(value)
-            fields["class_counts"] = tuple(fields["class_counts"])
+            counts = tuple(fields["class_counts"])
+            fields["class_counts"] = counts
             fields["rungs"] = tuple(Rung(**_scored(rung)) for rung in fields["rungs"])
             fields["accepted"] = Accepted(**_scored(fields["accepted"]))
-            return cls(**fields)
+            decision = cls(**fields)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a decision: {error}") from error
+        whole = all(is_count(n) for n in (*counts, decision.examples, decision.round))
+        timed = is_number(decision.seconds) and is_number(decision.evaluate_seconds)
+        named = isinstance(decision.edge, str)
+        if not (whole and timed and named):
+            raise ValueError("not a decision: a count, a time or the edge's name is none")
+        return decision
 
 
 def _scored(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a rung, or of scores, with what is a score made one."""
+    for name, kind in (("rung", str), ("weights_sha256", str), ("evidence", dict)):
+        if name in value and not isinstance(value[name], kind):
+            raise TypeError(f"{name} is {value[name]!r}")
+    if value.get("alpha") is not None and not is_number(value["alpha"]):
+        raise TypeError(f"alpha is {value['alpha']!r}")
     scores = {
         name: None if value[name] is None else Score(**value[name]) for name in ("own", "all")
     }

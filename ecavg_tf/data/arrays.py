@@ -1,5 +1,6 @@
 """Arrays that users bring: an ``.npz`` file, or a function of their own."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def load_npz(path: Path) -> Dataset:
     try:
         with np.load(path, allow_pickle=False) as stored:
             found = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} can't be read as .npz: {error}") from error
     missing = [name for name in _SPLITS if name not in found]
     if missing:
@@ -38,6 +39,12 @@ def load_npz(path: Path) -> Dataset:
     x_train, y_train, x_test, y_test = (found[name] for name in _SPLITS)
     classes = found.get("classes")
     limits = found.get("value_range")
+    if classes is not None and classes.ndim != 1:
+        raise DataError(
+            f"{path}: classes have shape {classes.shape}, expected (number of classes,)"
+        )
+    if limits is not None and limits.shape != (2,):
+        raise DataError(f"{path}: value_range has shape {limits.shape}, expected (2,)")
     return dataset_from_arrays(
         path.stem,
         (x_train, y_train),

@@ -20,13 +20,20 @@ def check_dataset(dataset: Dataset) -> Dataset:
     low, high = spec.value_range
     if not (np.isfinite([low, high]).all() and low < high):
         raise DataError(f"data set {spec.name!r} declares the value range ({low}, {high})")
-    for split, examples in (("train", dataset.train), ("test", dataset.test)):
-        _check_split(f"data set {spec.name!r}, {split}", examples, spec)
-    return dataset
+    train, test = (
+        _checked_split(f"data set {spec.name!r}, {split}", examples, spec)
+        for split, examples in (("train", dataset.train), ("test", dataset.test))
+    )
+    return Dataset(spec, train, test)
 
 
-def _check_split(where: str, examples: Examples, spec: DataSpec) -> None:
-    images, labels = examples.images, examples.labels
+def _checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
+    images, labels = np.asarray(examples.images), np.asarray(examples.labels)
+    if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
+        raise DataError(
+            f"{where}: labels have shape {labels.shape} and dtype {labels.dtype}; expected whole "
+            "numbers of shape (n,)"
+        )
     if len(labels) == 0 or len(images) != len(labels):
         raise DataError(f"{where}: {len(images)} images and {len(labels)} labels")
     if images.shape[1:] != spec.image_shape or images.dtype.name != spec.dtype:
@@ -50,3 +57,4 @@ def _check_split(where: str, examples: Examples, spec: DataSpec) -> None:
             f"{where}: values run from {images.min()} to {images.max()}, the data set declares "
             f"{low:g} to {high:g}; give its value_range"
         )
+    return Examples(images, labels.astype(np.int64))

@@ -76,8 +76,30 @@ def _decode(file: Path, image_size: int, channels: int) -> Array:
         image = tf.io.decode_image(file.read_bytes(), channels=channels, expand_animations=False)
     except (tf.errors.InvalidArgumentError, OSError) as error:
         raise DataError(f"{file} can't be read as an image; mend or remove it") from error
+    return resized(image.numpy(), image_size, 0)
+
+
+def resized(image: Array, image_size: int, channels: int) -> Array:
+    """A uint8 image at another size and depth.
+
+    Args:
+        image: shape (height, width, channels), uint8.
+        image_size: the new height and width; 0: as it is.
+        channels: 1 or 3; 0: as it is.
+    """
+    if (not image_size or image.shape[:2] == (image_size, image_size)) and channels in (
+        0,
+        image.shape[2],
+    ):
+        return image
+    import tensorflow as tf  # seconds to import, and only needed here
+
+    if channels == 1 and image.shape[2] == 3:
+        image = tf.image.rgb_to_grayscale(image)
+    elif channels == 3 and image.shape[2] == 1:
+        image = tf.image.grayscale_to_rgb(image)
     if image_size:
-        image = tf.image.resize(image, (image_size, image_size), antialias=True)
-        image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
-    array: Array = image.numpy()
+        scaled = tf.image.resize(image, (image_size, image_size), antialias=True)
+        image = tf.cast(tf.clip_by_value(tf.round(scaled), 0, 255), tf.uint8)
+    array: Array = np.asarray(image)
     return array

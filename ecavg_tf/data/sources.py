@@ -41,9 +41,9 @@ def _load(config: DataConfig) -> Dataset:
         return arrays.load_npz(Path(name))
     if is_plugin(name):
         return arrays.load_from_function(name)
-    if "/" in name or Path(name).is_dir():
-        return image_folder.load(Path(name), config.image_size, config.channels)
-    return tfds_source.load(name, config.data_dir)
+    if name.startswith((".", "/", "~")) or Path(name).is_dir():
+        return image_folder.load(Path(name).expanduser(), config.image_size, config.channels)
+    return tfds_source.load(name, config.data_dir, config.image_size, config.channels)
 
 
 def _limited(split: str, examples: Examples, limit: int, seed: int) -> Examples:

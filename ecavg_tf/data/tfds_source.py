@@ -10,15 +10,22 @@ from typing import Any
 import numpy as np
 
 from ecavg_tf.core.errors import DataError
-from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
+from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, split_off_test
+from ecavg_tf.data.image_folder import resized
 
 
-def load(name: str, data_dir: str) -> Dataset:
-    """Loads splits ``train`` and ``test``, downloading where that is possible.
+def load(name: str, data_dir: str, image_size: int, channels: int) -> Dataset:
+    """Loads a set, downloading it where that is possible.
+
+    The test set is split ``test``, or ``validation``, or a fixed stratified fifth of
+    ``train``.
 
     Args:
-        name: the TFDS name, such as ``cifar10``.
+        name: the TFDS name, such as ``cifar10``, ``mnist_corrupted/spatter`` or
+            ``cifar10:3.0.2``.
         data_dir: a TFDS directory; empty: ``TFDS_DATA_DIR``, or TFDS' default.
+        image_size: resize to this height and width; 0: as they are.
+        channels: 1 or 3; 0: as they are.
 
     Raises:
         DataError: it is not prepared and can't be downloaded, or is of another kind.
@@ -42,14 +49,19 @@ def load(name: str, data_dir: str) -> Dataset:
     ):
         raise DataError(f"TFDS data set {name!r} is not one of images with one label each")
     _prepare(builder, name, where)
-    missing = {"train", "test"} - set(builder.info.splits)
-    if missing:
-        raise DataError(f"TFDS data set {name!r} has no split {min(missing)!r}")
-    train, test = (_examples(tfds, builder, split) for split in ("train", "test"))
-    height, width, channels = train.images.shape[1:]
+    splits = set(builder.info.splits)
+    if "train" not in splits:
+        raise DataError(f"TFDS data set {name!r} has no split 'train', only {sorted(splits)}")
+    train = _examples(tfds, builder, "train", image_size, channels)
+    held_out = next((split for split in ("test", "validation") if split in splits), None)
+    if held_out is None:
+        train, test = split_off_test(train, name)
+    else:
+        test = _examples(tfds, builder, held_out, image_size, channels)
+    height, width, depth = train.images.shape[1:]
     spec = DataSpec(
         name,
-        (height, width, channels),
+        (height, width, depth),
         train.images.dtype.name,
         (0.0, 255.0),
         tuple(features["label"].names),
@@ -84,13 +96,14 @@ def _check_reachable(builder: Any) -> None:
         socket.getaddrinfo(host, 443)
 
 
-def _examples(tfds: Any, builder: Any, split: str) -> Examples:
-    rows = list(tfds.as_numpy(builder.as_dataset(split=split)))
-    shapes = {row["image"].shape for row in rows}
+def _examples(tfds: Any, builder: Any, split: str, image_size: int, channels: int) -> Examples:
+    rows = tfds.as_numpy(builder.as_dataset(split=split))
+    pairs = [(resized(row["image"], image_size, channels), row["label"]) for row in rows]
+    shapes = {image.shape for image, _ in pairs}
     if len(shapes) > 1:
         raise DataError(
             f"TFDS data set {builder.name!r} has images of {len(shapes)} shapes, for example "
-            f"{sorted(shapes)[:2]}; resize it into an .npz first"
+            f"{sorted(shapes)[:2]}; set data.image_size and data.channels to make them alike"
         )
-    images = np.stack([row["image"] for row in rows])
-    return Examples(images, np.array([row["label"] for row in rows], np.int64))
+    images = np.stack([image for image, _ in pairs])
+    return Examples(images, np.array([label for _, label in pairs], np.int64))

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from ecavg_tf.config import Config, EdgeConfig, ServerConfig
+from ecavg_tf.config import Config, EdgeConfig, ServerConfig, one_of
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset
 from ecavg_tf.data.partition import EdgeData, partition_data
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.evaluation import Evaluator
 from ecavg_tf.events import Listener
-from ecavg_tf.models import build_model, gives_logits, initial_weights
-from ecavg_tf.training import Compilation, CompiledModel, Trainer
+from ecavg_tf.models import build_model, gives_logits, initial_weights, template_of
+from ecavg_tf.plugins import is_plugin, load_function
+from ecavg_tf.training import Compilation, CompiledModel, Trainer, check_tensorboard
 from edge.store import EdgeStore
 from edge.worker import EdgeWorker
 
@@ -39,6 +40,31 @@ class Assembly:
         )
         self._compiled: dict[Compilation, CompiledModel] = {}
         self._evaluators: dict[int, Evaluator] = {}
+
+    def check(self) -> None:
+        """Finds what is wrong with a config before anything is written or trained.
+
+        Raises:
+            ECAvgError: a function, an optimizer, a saved model or an extra is not there.
+        """
+        config = self._config
+        for field, names in (
+            ("server.combine", config.server.combine),
+            ("update.policy", config.update.policy),
+            ("edge.callbacks", config.edge.callbacks),
+            ("server.callbacks", config.server.callbacks),
+        ):
+            for name in filter(is_plugin, names.split(",")):
+                load_function(field, name.strip())
+        known = tuple(edge.edge for edge in self.edges)
+        for name in filter(None, config.server.pool_edges.split(",")):
+            one_of("server.pool_edges", name.strip(), known)
+        if config.tensorboard:
+            check_tensorboard()
+        for trainer in (self.server_trainer, self._edge_trainer):
+            template_of(trainer.model)
+        if config.model.init not in ("shared", "independent"):
+            _ = self.initial
 
     @cached_property
     def server_trainer(self) -> Trainer:
@@ -100,7 +126,9 @@ class Assembly:
         if compilation not in self._compiled:
             model = build_model(self._config, self.dataset.spec, "shared")
             logits = gives_logits(self._config.model)
-            self._compiled[compilation] = CompiledModel(model, compilation, logits=logits)
+            self._compiled[compilation] = CompiledModel(
+                model, compilation, image_shape=self.dataset.spec.image_shape, logits=logits
+            )
         return self._compiled[compilation]
 
     def _evaluator(self, trainer: Trainer) -> Evaluator:

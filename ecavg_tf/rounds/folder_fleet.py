@@ -1,15 +1,14 @@
 """Edges in other processes or places, reached through a folder."""
 
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ecavg_tf.core.errors import WorkdirError
-from ecavg_tf.core.files import write_json
+from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json
 from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Answer, Letter, Mailbox
-from ecavg_tf.core.scores import Decision
+from ecavg_tf.core.scores import Decision, is_number
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.events import Listener, Note, StageStarted
 from ecavg_tf.fleet import NoReply, Reply
@@ -26,6 +25,7 @@ class FolderFleet:
         edges: names of the edges.
         run_id: names the run.
         template: the run's template.
+        config: what edges must agree with, fields by dotted names.
         timeout_s: seconds without any new answer before the missing ones are given up.
         listener: told who is waited for, and who answered.
 
@@ -40,16 +40,19 @@ class FolderFleet:
         *,
         run_id: str,
         template: Template,
+        config: Mapping[str, Any],
         timeout_s: float,
         listener: Listener,
     ) -> None:
         self._edges = edges
         self._run_id = run_id
         self._template = template
+        self._config = config
         self._timeout_s = timeout_s
         self._listener = listener
         try:
-            _claim(folder, run_id)
+            check_free(folder, run_id)
+            write_json(folder / "run.json", {"run_id": run_id})
             self._boxes = {edge: Mailbox(folder / edge) for edge in edges}
         except OSError as error:
             raise WorkdirError(f"{folder} can't be written: {error.strerror}") from error
@@ -60,10 +63,14 @@ class FolderFleet:
         return self._edges
 
     def exchange(
-        self, round_number: int, start: Sequence[Array] | None, participants: Sequence[str]
+        self,
+        round_number: int,
+        start: Sequence[Array] | None,
+        participants: Sequence[str],
+        pooled_wanted: Collection[str],
     ) -> Sequence[Reply | NoReply]:
         """One exchange with each participant; see ``Fleet``."""
-        answers = self._ask(EXCHANGE, round_number, start, participants)
+        answers = self._ask(EXCHANGE, round_number, start, participants, pooled_wanted)
         return [_read(_reply, edge, round_number, answer) for edge, answer in answers]
 
     def finish(
@@ -79,10 +86,19 @@ class FolderFleet:
         round_number: int,
         weights: Sequence[Array] | None,
         participants: Sequence[str],
+        pooled_wanted: Collection[str] = (),
     ) -> Iterator[tuple[str, Answer | NoReply]]:
         listed = None if weights is None else list(weights)
-        letter = Letter(kind, round_number, self._run_id, self._template, listed)
         for edge in participants:
+            letter = Letter(
+                kind,
+                round_number,
+                self._run_id,
+                self._template,
+                listed,
+                self._config,
+                edge in pooled_wanted,
+            )
             self._boxes[edge].send(letter)
         self._listener(StageStarted(round_number, "wait", "server"))
         answers: dict[str, Answer | NoReply] = {}
@@ -106,33 +122,37 @@ class FolderFleet:
     def _look(self, edge: str, round_number: int, kind: str) -> Answer | NoReply | None:
         try:
             answer = self._boxes[edge].answer(round_number, kind)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             return NoReply(edge, str(error))
         if answer is not None and answer.run_id != self._run_id:
             return NoReply(edge, f"its reply belongs to run {answer.run_id}")
         return answer
 
 
-def _claim(folder: Path, run_id: str) -> None:
-    """An exchange folder belongs to one run: stale replies are never taken for new ones."""
+def check_free(folder: Path, run_id: str | None) -> None:
+    """An exchange folder belongs to one run: stale replies are never taken for new ones.
+
+    Args:
+        folder: the exchange folder.
+        run_id: the run that wants it; None: one that has no name yet.
+
+    Raises:
+        WorkdirError: it is another run's, or holds something else.
+    """
     owner = folder / "run.json"
     if not owner.exists():
         # Edges that were started before the server have made their empty mailboxes.
-        stranger = next((path for path in folder.rglob("*") if path.is_file()), None)
-        if stranger is not None:
+        files = (path for path in folder.rglob("*") if path.is_file())
+        strangers = sorted(p.name for p in files if not p.name.startswith(TEMPORARY_PREFIX))
+        if strangers:
             raise WorkdirError(
-                f"{folder} holds {stranger.name}; give the run an exchange folder of its own"
+                f"{folder} holds {strangers[0]}; give the run an exchange folder of its own"
             )
-        write_json(owner, {"run_id": run_id})
         return
-    try:
-        found = json.loads(owner.read_text())["run_id"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise WorkdirError(f"{owner} can't be read: {error!r}") from error
+    found = read_json(owner).get("run_id")
     if found != run_id:
         raise WorkdirError(
-            f"{folder} is the exchange folder of run {found}, this is run {run_id}; "
-            "give the run a folder of its own"
+            f"{folder} is the exchange folder of run {found}; give this run a folder of its own"
         )
 
 
@@ -153,16 +173,26 @@ def _reply(edge: str, round_number: int, answer: Answer) -> Reply:
     if answer.update is None:
         raise ValueError("its reply has no update")
     decision = answer.body["decision"]
+    seconds = dict(answer.body["seconds"])
+    if not all(is_number(value) for value in seconds.values()):
+        raise ValueError(f"its times are {seconds}")
     return Reply(
         edge=edge,
         round=round_number,
         update=answer.update,
         pooled=answer.pooled,
-        decision=None if decision is None else Decision.from_json(decision),
-        seconds={name: float(value) for name, value in answer.body["seconds"].items()},
+        decision=None if decision is None else _own(edge, round_number - 1, decision),
+        seconds=seconds,
     )
 
 
 def _decision(edge: str, round_number: int, answer: Answer) -> Decision:
-    del edge, round_number
-    return Decision.from_json(answer.body["decision"])
+    return _own(edge, round_number, answer.body["decision"])
+
+
+def _own(edge: str, round_number: int, fields: Any) -> Decision:
+    """An edge decides for itself, on the round that it was asked about."""
+    decision = Decision.from_json(fields)
+    if (decision.edge, decision.round) != (edge, round_number):
+        raise ValueError(f"it decided for {decision.edge!r} in round {decision.round}")
+    return decision

@@ -1,6 +1,6 @@
 """The embedded default: all edges in this process, one after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.template import Array, Template
@@ -28,11 +28,19 @@ class LocalFleet:
         return tuple(self._workers)
 
     def exchange(
-        self, round_number: int, start: Sequence[Array] | None, participants: Sequence[str]
+        self,
+        round_number: int,
+        start: Sequence[Array] | None,
+        participants: Sequence[str],
+        pooled_wanted: Collection[str],
     ) -> Sequence[Reply | NoReply]:
         """One exchange with each participant; see ``Fleet``."""
-        request = Request(self._run_id, round_number, self._template, start)
-        return [self._workers[name].exchange(request) for name in participants]
+        return [
+            self._workers[name].exchange(
+                Request(self._run_id, round_number, self._template, start, name in pooled_wanted)
+            )
+            for name in participants
+        ]
 
     def finish(
         self, round_number: int, global_model: Sequence[Array]

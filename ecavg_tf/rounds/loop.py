@@ -1,17 +1,17 @@
 """The round, once: it does not know how edges are reached."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.config import Config, FleetKind, validated
-from ecavg_tf.core.errors import RoundError
-from ecavg_tf.core.files import atomic_path
+from ecavg_tf.config import Config, FleetKind, shared_fields, validated
+from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
 from ecavg_tf.core.scores import Decision, Scores
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.core.update_file import Update
-from ecavg_tf.data.consent import consented_count
+from ecavg_tf.data.consent import consented_count, consenting
 from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.evaluation import own_weights, score
@@ -29,9 +29,10 @@ from ecavg_tf.results import (
     ServerScore,
 )
 from ecavg_tf.rounds.assembly import Assembly
-from ecavg_tf.rounds.folder_fleet import FolderFleet
+from ecavg_tf.rounds.folder_fleet import FolderFleet, check_free
 from ecavg_tf.rounds.local_fleet import LocalFleet
 from ecavg_tf.rundir import RunDirectory
+from ecavg_tf.saving import load_weights, save_model
 from server.collect import Collected, collect
 from server.tune import WHO, GlobalModel, make_global
 
@@ -63,11 +64,18 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         listener(event)
 
     assembly = Assembly(config, directory.path, tell)
+    assembly.check()
+    if config.fleet.kind is FleetKind.FOLDER and not directory.exists:
+        check_free(Path(config.fleet.folder), None)
     template = template_of(assembly.server_trainer.model)
-    changes = directory.open()
-    for change in changes:
-        tell(Note(f"the environment changed since this run began, bits may differ: {change}"))
-    return Loop(config, directory, assembly, directory.template(template), tell).run()
+    with disk_errors(directory.path):
+        try:
+            for change in directory.open():
+                tell(Note(f"since this run began, bits may differ: {change}"))
+            loop = Loop(config, directory, assembly, directory.template(template), tell)
+            return loop.run()
+        finally:
+            directory.close()
 
 
 class Loop:
@@ -99,17 +107,16 @@ class Loop:
     def run(self) -> RunResults:
         """Plays the rounds that are left; results.json tells the truth at any moment."""
         classes = self._assembly.dataset.spec.classes
-        status = "failed"
+        self._directory.write_results("interrupted", classes)
         try:
-            self._directory.write_results("interrupted", classes)
             self._play()
-            status = "finished"
-        except KeyboardInterrupt:
-            status = "interrupted"
+        except BaseException as error:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            # What went wrong is what the user must read, not that the disk is full too.
+            with contextlib.suppress(OSError, WorkdirError):
+                self._directory.write_results(status, classes)
             raise
-        finally:
-            results = self._directory.write_results(status, classes)
-        return results
+        return self._directory.write_results("finished", classes)
 
     def _make_fleet(self) -> Fleet:
         config, directory = self._config, self._directory
@@ -119,6 +126,7 @@ class Loop:
                 tuple(data.edge for data in self._assembly.edges),
                 run_id=directory.run_id,
                 template=self._template,
+                config=shared_fields(config),
                 timeout_s=config.fleet.timeout_s,
                 listener=self._listener,
             )
@@ -141,7 +149,12 @@ class Loop:
     def _round(self, number: int, start: list[Array]) -> list[Array]:
         participants = self._participants(number)
         own_start = number == 1 and self._config.model.init == "independent"
-        replies = self._fleet.exchange(number, None if own_start else start, participants)
+        wanted = [
+            edge
+            for edge in participants
+            if consenting(self._config.server, edge) and not self._pooled_path(edge).exists()
+        ]
+        replies = self._fleet.exchange(number, None if own_start else start, participants, wanted)
         decisions = [r.decision for r in replies if isinstance(r, Reply) and r.decision]
         if number > 1:
             self._keep_decisions(number - 1, decisions)
@@ -158,8 +171,8 @@ class Loop:
             listener=self._listener,
         )
         folder = self._directory.round(number)
-        self._save(folder / "averaged.keras", model.averaged)
-        self._save(folder / "global.keras", model.weights)
+        self._save(folder, "averaged", model.averaged)
+        self._save(folder, "global", model.weights)
         self._listener(StageStarted(number, "evaluate", WHO))
         result = self._measure(number, participants, replies, collected, model, pooled)
         self._directory.finish_round(result)
@@ -180,6 +193,7 @@ class Loop:
             round_number=number,
             updates_folder=self._directory.round(number) / "updates",
             pooled_folder=self._directory.pooled,
+            config=self._config.server,
         )
         for refusal in collected.refused:
             self._listener(Note(f"round {number}: refused {refusal.edge}: {refusal.reason}"))
@@ -191,9 +205,15 @@ class Loop:
     def _pooled(self) -> Examples | None:
         """All pooled data so far, in edge-id order."""
         spec = self._assembly.dataset.spec
-        paths = sorted(self._directory.pooled.glob("*.safetensors"))
-        parts = [read_pooled(path, path.stem, spec) for path in paths]
+        parts = [
+            read_pooled(path, edge, spec)
+            for edge in self._fleet.edges
+            if (path := self._pooled_path(edge)).exists()
+        ]
         return concatenated(parts) if parts else None
+
+    def _pooled_path(self, edge: str) -> Path:
+        return self._directory.pooled / f"{edge}.safetensors"
 
     def _measure(
         self,
@@ -217,7 +237,7 @@ class Loop:
         return RoundResult(
             round=number,
             participants=participants,
-            pooled_bytes=sum(r.pooled.stat().st_size for r in answered if r.pooled),
+            pooled_bytes=collected.pooled_bytes,
             samples=Samples(
                 edges=sum(update.info.examples for update in collected.updates),
                 server=0 if pooled is None else len(pooled),
@@ -259,28 +279,26 @@ class Loop:
         for answer in answers:
             if isinstance(answer, NoReply):
                 self._listener(Note(f"{answer.edge} made no last decision: {answer.reason}"))
-            elif answer.round != number or answer.edge not in self._fleet.edges:
-                self._listener(Note(f"a decision of {answer.edge} on round {answer.round} came"))
+            elif len(answer.class_counts) != self._assembly.dataset.spec.num_classes:
+                self._listener(Note(f"{answer.edge} counts {len(answer.class_counts)} classes"))
             else:
                 sound.append(answer)
         self._directory.add_decisions(number, sound)
 
-    def _save(self, path: Path, weights: Sequence[Array]) -> None:
+    def _save(self, folder: Path, name: str, weights: Sequence[Array]) -> None:
         model = self._assembly.server_trainer.model
         model.set_weights(weights)
-        with atomic_path(path) as temporary:
-            model.save(temporary, include_optimizer=False)
+        save_model(model, folder, name)
 
     def _load_global(self, result: RoundResult) -> list[Array]:
-        path = self._directory.round(result.round) / "global.keras"
+        folder = self._directory.round(result.round)
         model = self._assembly.server_trainer.model
-        try:
-            model.load_weights(path)
-        except (OSError, ValueError) as error:
-            raise RoundError(f"{path} can't be loaded: {error}") from error
+        load_weights(model, folder, "global")
         weights: list[Array] = model.get_weights()
         if weights_sha256(weights) != result.server.global_.weights_sha256:
-            raise RoundError(f"{path} is not the global model that round {result.round} recorded")
+            raise WorkdirError(
+                f"the model in {folder} is not the global model that round {result.round} recorded"
+            )
         return weights
 
     def _planned_examples(self, first: int) -> int:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.config import Config
-from ecavg_tf.core.errors import ConfigError, WorkdirError
+from ecavg_tf.config import Config, shared_fields
+from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.mailbox import Mailbox
 from ecavg_tf.data.partition import edge_names
 from ecavg_tf.events import Listener, silent
@@ -35,6 +35,14 @@ def serve_edges(
         boxes = {edge: Mailbox(Path(config.fleet.folder) / edge) for edge in edges}
     except OSError as error:
         raise WorkdirError(f"{error.filename} can't be written: {error.strerror}") from error
-    workers = Assembly(config, workdir, listener).workers(workdir, edges)
+    assembly = Assembly(config, workdir, listener)
+    assembly.check()
+    workers = assembly.workers(workdir, edges)
     posts = {worker.edge: Post(worker, boxes[worker.edge]) for worker in workers}
-    serve(posts, timeout_s=config.fleet.timeout_s, listener=listener)
+    with disk_errors(workdir):
+        serve(
+            posts,
+            config=shared_fields(config),
+            timeout_s=config.fleet.timeout_s,
+            listener=listener,
+        )
