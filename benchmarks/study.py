@@ -18,6 +18,7 @@ from ecavg_tf.quiet import import_tensorflow
 
 import_tensorflow()
 
+from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
@@ -110,7 +111,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="", help="one setting of the study")
     arguments = parser.parse_args()
-    table = Table(title=f"{arguments.study}, mean over {arguments.seeds} seeds, accuracy in %")
+    print(f"{arguments.study}, mean over {arguments.seeds} seeds, accuracy in %")
+    table = Table(box=box.MARKDOWN)
     for name in (
         "setting", "local own", "local all", "global own", "accepted own",
         "averaged all", "recalibrated all", "global all", "edges that end worse",

@@ -127,7 +127,10 @@ def config_for(name: str) -> Config:
     return config
 
 
-@pytest.mark.parametrize("name", ["mlp", *NAMES])
+DEEP = ["mobilenet_v2", "resnet50"]
+
+
+@pytest.mark.parametrize("name", ["mlp", *DEEP, *NAMES])
 def test_averaging_a_model_with_itself_changes_no_bit(name: str, tmp_path: Path) -> None:
     model = build_model(config_for(name), SPEC, "x")
     weights = model.get_weights()
@@ -152,7 +155,7 @@ def test_averaging_a_model_with_itself_changes_no_bit(name: str, tmp_path: Path)
     assert weights_sha256(model.get_weights()) == before
 
 
-@pytest.mark.parametrize("name", ["mlp", *NAMES])
+@pytest.mark.parametrize("name", ["mlp", *DEEP, *NAMES])
 def test_the_template_is_the_list_of_weights(name: str) -> None:
     model = build_model(config_for(name), SPEC, "x")
     template = template_of(model)

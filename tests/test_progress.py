@@ -1,0 +1,46 @@
+"""What people see: nothing that an edge sends may break it."""
+
+import io
+
+from rich.console import Console
+
+from ecavg_tf.cli.progress import LiveBar
+from ecavg_tf.events import EpochEnded, Note, RunPlanned, StageStarted, Trained
+from ecavg_tf.narrate import line
+
+
+def shown(*events: object) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=120, color_system=None)
+    with LiveBar(console) as bar:
+        for event in events:
+            bar(event)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def test_the_bar_tells_round_stage_edge_epoch_loss_accuracy_and_time() -> None:
+    text = shown(
+        RunPlanned(2, 1, 100),
+        StageStarted(1, "pretrain", "edge-00"),
+        Trained(50),
+        EpochEnded(1, "edge-00", 1, 2, 0.5, 0.75, 1.0),
+        EpochEnded(1, "edge-00", 2, 2, 0.25, 0.875, 1.0),
+    )
+    for word in (
+        "round 1/2",
+        "edge-00",
+        "epoch 2/2",
+        "loss 0.250",
+        "accuracy 0.875",
+        "left",
+        "50%",
+    ):
+        assert word in text
+
+
+def test_what_edges_say_is_no_markup_and_no_terminal_code() -> None:
+    note = Note("refused edge-00: weight [/x] [dense/kernel] \x1b[2J\nlost")
+    text = shown(note)
+    assert "[/x] [dense/kernel]" in text
+    assert "\x1b[2J" not in text
+    assert "\n" not in (line(note) or "")
