@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Sequence
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -47,36 +48,29 @@ def html(results: RunResults) -> str:
 
 
 def _edges_table(result: RoundResult, results: RunResults) -> Table:
-    table = Table()
-    table.add_column("edge")
+    """Narrow enough for a terminal of 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    table.add_column("edge", no_wrap=True)
     table.add_column("examples", justify="right")
-    table.add_column("classes")
-    for stage in ("start", "local", "global", "accepted"):
+    table.add_column("classes", no_wrap=True)
+    for stage in ("start", "local", "global", "accepted", "gain"):
         table.add_column(f"{stage}\nown", justify="right")
-    table.add_column("gain\nown", justify="right")
-    table.add_column("local\nall", justify="right")
-    table.add_column("accepted\nall", justify="right")
-    table.add_column("takes")
+    table.add_column("takes", no_wrap=True)
     for edge in result.edges:
-        local, accepted = edge.local, edge.accepted
+        stages = (edge.start, edge.local, edge.global_, edge.accepted)
         table.add_row(
             edge.edge,
             f"{edge.examples:,}",
             _classes(edge.class_counts, results.classes),
-            *(
-                _percent(None if scores is None else scores.own)
-                for scores in (edge.start, local, edge.global_, accepted)
-            ),
+            *(_percent(None if scores is None else scores.own) for scores in stages),
             _points(gain(edge)),
-            _percent(local.all if local else None),
-            _percent(accepted.all if accepted else None),
-            accepted.rung if accepted else "–",
+            edge.accepted.rung if edge.accepted else "–",
         )
     return table
 
 
 def _server_table(result: RoundResult) -> Table:
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
     table.add_column("stage")
     table.add_column("accuracy", justify="right")
     table.add_column("loss", justify="right")
@@ -121,8 +115,8 @@ def _classes(counts: Sequence[int], names: Sequence[str]) -> str:
     held = [names[label] for label, count in enumerate(counts) if count]
     if len(held) == len(names):
         return f"all {len(names)}"
-    listed = ", ".join(held[:5])
-    return listed if len(held) <= 5 else f"{listed}, … ({len(held)})"
+    listed = ", ".join(held)
+    return listed if len(listed) <= 16 else f"{len(held)} of {len(names)}"
 
 
 def _percent(scored: Score | None) -> str:

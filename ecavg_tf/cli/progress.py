@@ -44,7 +44,7 @@ class LiveBar:
         self._console = console
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             TaskProgressColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
