@@ -6,7 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ecavg_tf.config import PLUGIN, Config, ModelConfig, Output, one_of
+from ecavg_tf.config import Config, ModelConfig, Output
+from ecavg_tf.config_checks import PLUGIN, one_of
 from ecavg_tf.core.errors import ModelError
 from ecavg_tf.core.seeds import derive_seed
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_keys

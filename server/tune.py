@@ -85,13 +85,16 @@ def make_global(
         if config.recalibrate:
             weights = trainer.recalibrate(weights, pooled, round_number=round_number, who=WHO)
             watch.lap("recalibrate")
+    _check_finite(weights, round_number, tuned=watch.seconds["finetune"] > 0)
+    return GlobalModel(averaged, recalibrated, weights, watch.seconds)
+
+
+def _check_finite(weights: Sequence[Array], round_number: int, *, tuned: bool) -> None:
     if not all(np.isfinite(array).all() for array in weights):
-        tuned = watch.seconds["finetune"] > 0
         cure = "after fine-tuning; lower server.learning_rate" if tuned else "after averaging"
         raise RoundError(
             f"round {round_number}: the global model holds NaN or infinite values {cure}"
         )
-    return GlobalModel(averaged, recalibrated, weights, watch.seconds)
 
 
 class _Watch:

@@ -17,11 +17,9 @@ from ecavg_tf.config import (
     Weighting,
     flatten,
     flatten_dict,
-    guess,
-    one_of,
     to_dict,
-    validated,
 )
+from ecavg_tf.config_checks import guess, one_of, validated
 from ecavg_tf.core.errors import ConfigError
 
 LOWER_BOUNDS = [

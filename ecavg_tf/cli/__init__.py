@@ -65,7 +65,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0 if arguments else ConfigError.exit_code
     command, *rest = arguments
     if command not in COMMANDS:
-        from ecavg_tf.config import guess
+        from ecavg_tf.config_checks import guess
 
         raise ConfigError(
             f"no command {command!r}; valid: {', '.join(COMMANDS)}{guess(command, COMMANDS)}"

@@ -36,18 +36,7 @@ def load(name: str, data_dir: str, image_size: int, channels: int) -> Dataset:
         raise DataError(f"data.data_dir {data_dir!r} is not a directory")
     import tensorflow_datasets as tfds  # 5 s to import, and only needed here
 
-    try:
-        builder = tfds.builder(name, data_dir=str(where))
-    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
-        raise DataError(
-            f"data.name {name!r} is neither 'digits', nor an .npz file or a folder, nor a TFDS "
-            f"data set known here or found in {where}"
-        ) from error
-    features = builder.info.features
-    if not isinstance(features, tfds.features.FeaturesDict) or not {"image", "label"} <= set(
-        features.keys()
-    ):
-        raise DataError(f"TFDS data set {name!r} is not one of images with one label each")
+    builder = _builder(tfds, name, where)
     _prepare(builder, name, where)
     splits = set(builder.info.splits)
     if "train" not in splits:
@@ -64,9 +53,25 @@ def load(name: str, data_dir: str, image_size: int, channels: int) -> Dataset:
         (height, width, depth),
         train.images.dtype.name,
         (0.0, 255.0),
-        tuple(features["label"].names),
+        tuple(builder.info.features["label"].names),
     )
     return Dataset(spec, train, test)
+
+
+def _builder(tfds: Any, name: str, where: Path) -> Any:
+    try:
+        builder = tfds.builder(name, data_dir=str(where))
+    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+        raise DataError(
+            f"data.name {name!r} is neither 'digits', nor an .npz file or a folder, nor a TFDS "
+            f"data set known here or found in {where}"
+        ) from error
+    features = builder.info.features
+    if not isinstance(features, tfds.features.FeaturesDict) or not {"image", "label"} <= set(
+        features.keys()
+    ):
+        raise DataError(f"TFDS data set {name!r} is not one of images with one label each")
+    return builder
 
 
 def _prepare(builder: Any, name: str, where: Path) -> None:

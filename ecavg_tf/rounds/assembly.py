@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from ecavg_tf.config import Config, EdgeConfig, ServerConfig, one_of
+from ecavg_tf.config import Config, EdgeConfig, ServerConfig
+from ecavg_tf.config_checks import one_of
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset
 from ecavg_tf.data.partition import EdgeData, partition_data

@@ -5,7 +5,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.config import Config, FleetKind, shared_fields, validated
+from ecavg_tf.config import Config, FleetKind, shared_fields
+from ecavg_tf.config_checks import validated
 from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
 from ecavg_tf.core.scores import Decision, Scores
 from ecavg_tf.core.seeds import permutation
