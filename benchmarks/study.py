@@ -95,7 +95,7 @@ def row(setting: str, runs: list[RunResults]) -> list[str]:
 
 def _edges(result: RoundResult, stage: str, distribution: str = "own") -> float:
     scores = (getattr(getattr(edge, stage), distribution) for edge in result.edges)
-    return 100 * statistics.mean(score.accuracy for score in scores)
+    return 100 * float(statistics.mean(score.accuracy for score in scores))
 
 
 def _spread(values: list[float]) -> str:
