@@ -1,6 +1,9 @@
 """The paper's CIFAR-10 task with MobileNetV2: two class-disjoint edges, 10,000 images.
 
-ecavg run --config=configs/cifar10_mobilenetv2.py --workdir=runs/cifar10
+    ecavg run --config=configs/cifar10_mobilenetv2.py --workdir=runs/cifar10
+
+Time seen: 11 minutes on two shared CPU cores. Result seen (seed 0): global model 40.7 %;
+own accuracy local 51.9 and 60.7 %, after the update 33.1 and 48.4 %.
 """
 
 from ecavg_tf.config import Config, PartitionKind

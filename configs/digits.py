@@ -1,6 +1,9 @@
 """Quickstart: two edges with the digits 0-4 and 5-9, one round, embedded data.
 
-ecavg run --config=configs/digits.py --workdir=runs/digits
+    ecavg run --config=configs/digits.py --workdir=runs/digits
+
+Time seen: 15 s on two CPU cores, TensorFlow's start included. Result seen (seed 0): own
+accuracy local 99.5 and 96.1 %, after the update 95.0 and 94.4 %; global model 94.7 %.
 """
 
 from ecavg_tf.config import Config, PartitionKind

@@ -1,6 +1,9 @@
 """The paper's MNIST task: 784-128-10, two class-disjoint edges, 3 + 3 epochs.
 
-ecavg run --config=configs/mnist_mlp.py --workdir=runs/mnist
+    ecavg run --config=configs/mnist_mlp.py --workdir=runs/mnist
+
+Time seen: 45 s on two CPU cores, with 30,000 training images. Result seen (seed 0): own
+accuracy local 98.4 and 97.0 %, after the update 97.3 and 95.8 %; global model 96.6 %.
 """
 
 from ecavg_tf.config import Config, PartitionKind
