@@ -14,14 +14,7 @@ from ecavg_tf.data.consent import consenting
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.fleet import NoReply, Reply
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An edge that the round went on without, and why."""
-
-    edge: str
-    reason: str
+from ecavg_tf.results import Refused
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ class Collected:
     """
 
     updates: tuple[Update, ...]
-    refused: tuple[Refusal, ...]
+    refused: tuple[Refused, ...]
     pooled_bytes: int
 
 
@@ -61,7 +54,7 @@ def collect(
         config: whose data may be pooled, and how much.
     """
     updates: list[Update] = []
-    refused: list[Refusal] = []
+    refused: list[Refused] = []
     pooled_bytes = 0
     for reply in sorted(replies, key=lambda reply: reply.edge):
         try:
@@ -70,7 +63,7 @@ def collect(
             pooled_bytes += _take_pooled(reply, spec, pooled_folder, config)
             updates.append(_take_update(reply, template, spec, round_number, updates_folder))
         except UpdateRefused as error:
-            refused.append(Refusal(error.edge, error.reason))
+            refused.append(Refused(error.edge, error.reason))
     return Collected(tuple(updates), tuple(refused), pooled_bytes)
 
 

@@ -24,18 +24,19 @@ def derive_seed(seed: int, *place: str | int) -> int:
     return int.from_bytes(digest[:4], "little") >> 1
 
 
+def _raw(n: int, seed: int, place: tuple[str | int, ...]) -> NDArray[np.uint64]:
+    stream = np.random.PCG64(derive_seed(seed, *place))
+    return np.atleast_1d(np.asarray(stream.random_raw(n), dtype=np.uint64))
+
+
 def permutation(n: int, seed: int, *place: str | int) -> NDArray[np.int64]:
     """A random order of ``range(n)``, shape (n,), fixed by ``seed`` and ``place``."""
-    stream = np.random.PCG64(derive_seed(seed, *place))
-    raw = np.atleast_1d(np.asarray(stream.random_raw(n), dtype=np.uint64))
-    return np.argsort(raw, kind="stable").astype(np.int64)
+    return np.argsort(_raw(n, seed, place), kind="stable").astype(np.int64)
 
 
 def uniforms(n: int, seed: int, *place: str | int) -> NDArray[np.float64]:
     """Uniform numbers in (0, 1), shape (n,), fixed by ``seed`` and ``place``."""
-    stream = np.random.PCG64(derive_seed(seed, *place))
-    raw = np.atleast_1d(np.asarray(stream.random_raw(n), dtype=np.uint64))
-    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
+    return (_raw(n, seed, place) >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
 
 
 def epoch_order(n: int, seed: int, round_number: int, who: str, epoch: int) -> NDArray[np.int64]:

@@ -15,14 +15,12 @@ from ecavg_tf.core.update_file import Update
 from ecavg_tf.data.consent import consented_count, consenting
 from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.data.pooled import read_pooled
-from ecavg_tf.evaluation import own_weights, score
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.fleet import Fleet, NoReply, Reply
 from ecavg_tf.models import template_of
 from ecavg_tf.narrate import LogFile
 from ecavg_tf.results import (
     EdgeResult,
-    Refused,
     RoundResult,
     RunResults,
     Samples,
@@ -251,21 +249,18 @@ class Loop:
             },
             server=server,
             edges=edges,
-            refused=tuple(Refused(r.edge, r.reason) for r in collected.refused),
+            refused=collected.refused,
         )
 
     def _edge_result(self, update: Update, model: GlobalModel) -> EdgeResult:
-        predictions = self._assembly.server_evaluator.predictions(model.weights)
-        mix = own_weights(update.info.class_counts, self._assembly.dataset.test.labels)
+        evaluator = self._assembly.server_evaluator
         return EdgeResult(
             edge=update.info.edge,
             examples=update.info.examples,
             class_counts=update.info.class_counts,
             start=self._reported(update, "start"),
             local=self._reported(update, "local"),
-            global_=Scores(
-                own=None if mix is None else score(predictions, mix), all=score(predictions)
-            ),
+            global_=evaluator.scores(model.weights, update.info.class_counts),
         )
 
     def _reported(self, update: Update, stage: str) -> Scores | None:
