@@ -14,10 +14,9 @@ import ecavg_tf
 from ecavg_tf.cli import main
 from ecavg_tf.config import Config, PartitionKind
 from ecavg_tf.core.errors import RoundError, WorkdirError
-from ecavg_tf.core.template import Array
 from ecavg_tf.core.update_file import Update, write_update
 from ecavg_tf.events import Event, Note, StageStarted
-from ecavg_tf.fleet import NoReply, Reply
+from ecavg_tf.fleet import NoReply, Reply, Shipped
 from ecavg_tf.results import RunResults, load_results
 from ecavg_tf.rounds.local_fleet import LocalFleet
 
@@ -211,7 +210,7 @@ class Tampering(LocalFleet):
     def exchange(
         self,
         round_number: int,
-        start: Sequence[Array] | None,
+        start: Shipped,
         participants: Sequence[str],
         pooled_wanted: Collection[str],
     ) -> Sequence[Reply | NoReply]:

@@ -6,7 +6,10 @@ import sys
 import pytest
 
 HEAVY = ("tensorflow", "keras", "sklearn", "tensorflow_datasets", "matplotlib")
-CORE = ("averaging", "errors", "files", "mailbox", "scores", "seeds", "template", "update_file")
+CORE = (
+    "averaging", "bounds", "errors", "files", "guard", "mailbox", "predictions", "prior",
+    "scores", "seeds", "template", "update_file",
+)  # fmt: skip
 
 
 def loaded_after(code: str) -> set[str]:
