@@ -5,10 +5,11 @@ none. A new rung is an entry in ``RUNGS``.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ecavg_tf.core.prior import prior_shift
+from ecavg_tf.core.prior import prior_shift, same_mix
 from ecavg_tf.core.template import Array
 from edge.policy import Candidate, Situation
 
@@ -31,6 +32,8 @@ def prior(situation: Situation) -> Rungs:
         return "the model's last layer has no bias that adds to the logits"
     if situation.trained_on is None:
         return "the server does not know which label mix the global model was trained on"
+    if same_mix(situation.class_counts, situation.trained_on):
+        return "the edge's label mix is the one that the global model was trained on"
     weights = list(situation.global_model)
     shift = prior_shift(situation.class_counts, situation.trained_on)
     weights[position] = (weights[position] + shift).astype(weights[position].dtype)
@@ -59,11 +62,19 @@ def local_head(situation: Situation) -> Rungs:
 
 
 def local_batchnorm(situation: Situation) -> Rungs:
-    """The global model with the edge's own BatchNorm (as FedBN, arXiv 2102.07623)."""
+    """The global model with the edge's own BatchNorm (as FedBN, arXiv 2102.07623).
+
+    Scales and shifts are the local model's. Its statistics describe activations that the
+    global model's other layers no longer give, so they are re-estimated on the edge's data.
+    """
     positions = situation.bench.anatomy.batchnorm
     if not positions:
         return "the model has no BatchNorm that training updates"
-    return _transplant(situation, "local-batchnorm", positions)
+    made = _transplant(situation, "local-batchnorm", positions)
+    if isinstance(made, str):
+        return made
+    recalibrated = situation.bench.recalibrated
+    return [replace(each, weights=recalibrated(each.weights)) for each in made]
 
 
 RUNGS: dict[str, Callable[[Situation], Rungs]] = {

@@ -181,12 +181,13 @@ def decide(
 ) -> Outcome:
     """Selects one candidate on one half of the guard set and tests it on the other.
 
-    The better of the baselines on the selecting half is the base, which stays unless the
-    best of the other candidates beats it there and the test on the certifying half holds.
-    Ties go to the base, and among equals to the first.
+    The better of the baselines on the selecting half is the base. Of the other candidates
+    that beat it there, the challenger is the simplest within one standard error of the
+    best (the rule of Breiman et al., Classification and Regression Trees, 1984). The base
+    stays unless the challenger's test on the certifying half holds. Ties go to the base.
 
     Args:
-        candidates: each one's predictions on the whole guard set.
+        candidates: each one's predictions on the whole guard set, simple ones first.
         baselines: positions of what the edge has already: previous, local.
         selecting: guard examples that select.
         certifying: guard examples that certify; disjoint from ``selecting``.
@@ -213,6 +214,7 @@ def decide(
     best = max(challengers, key=ranking.__getitem__, default=base)
     if best == base or not ranking[best] > ranking[base]:
         return outcome(base, base, None, Reason.NOTHING_BETTER)
+    best = _simplest(chosen_by, [each for each in challengers if ranking[each] > ranking[base]])
     certificate = certify(
         candidates[best].take(certifying),
         candidates[base].take(certifying),
@@ -224,3 +226,14 @@ def decide(
     lost = certificate.bound > 0
     reason = Reason.ACCURACY_LOSS if lost else Reason.NOT_CERTIFIED
     return outcome(base, base, best, reason, certificate)
+
+
+def _simplest(scores: Sequence[NDArray[np.float64]], among: Sequence[int]) -> int:
+    """The first candidate that is not worse than the best by more than a standard error."""
+    best = max(among, key=lambda index: float(scores[index].mean()))
+
+    def close(index: int) -> bool:
+        behind = scores[best] - scores[index]
+        return float(behind.mean()) <= float(behind.std()) / math.sqrt(len(behind))
+
+    return next(index for index in among if close(index))

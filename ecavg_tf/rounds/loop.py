@@ -19,6 +19,7 @@ from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, sil
 from ecavg_tf.fleet import Fleet, NoReply, Reply, Shipped
 from ecavg_tf.models import template_of
 from ecavg_tf.narrate import LogFile
+from ecavg_tf.report.page import write_page
 from ecavg_tf.results import (
     EdgeResult,
     RoundResult,
@@ -113,9 +114,11 @@ class Loop:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             # What went wrong is what the user must read, not that the disk is full too.
             with contextlib.suppress(OSError, WorkdirError):
-                self._directory.write_results(status, classes)
+                write_page(self._directory.write_results(status, classes), self._directory.path)
             raise
-        return self._directory.write_results("finished", classes)
+        results = self._directory.write_results("finished", classes)
+        write_page(results, self._directory.path)
+        return results
 
     def _make_fleet(self) -> Fleet:
         config, directory = self._config, self._directory
