@@ -53,9 +53,7 @@ def _certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
 
 def _not_certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     return (
-        f"kept {rung(accepted.rung)}. {_tested(evidence)} "
-        f"{rung(evidence['tested'], evidence.get('alpha'))} gains {evidence['gain']:+.3f} nats, "
-        f"but on so few a gain under "
+        f"{_gains(accepted, evidence)} but on so few a gain under "
         f"{evidence['smallest_gain']:.3f} can't be told from chance (lower bound "
         f"{evidence['bound']:+.3f}); {_hits(evidence)}. {_smallest(evidence)}"
     )
@@ -63,10 +61,16 @@ def _not_certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
 
 def _accuracy_loss(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     return (
-        f"kept {rung(accepted.rung)}. {_tested(evidence)} "
-        f"{rung(evidence['tested'], evidence.get('alpha'))} gains {evidence['gain']:+.3f} nats, "
-        f"but it loses accuracy: {_hits(evidence)} "
+        f"{_gains(accepted, evidence)} but it loses accuracy: {_hits(evidence)} "
         f"(p = {evidence['p_loss']:.3f})."
+    )
+
+
+def _gains(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
+    challenger = rung(evidence["tested"], evidence.get("alpha"))
+    return (
+        f"kept {rung(accepted.rung)}. {_tested(evidence)} {challenger} gains "
+        f"{evidence['gain']:+.3f} nats,"
     )
 
 
