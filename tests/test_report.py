@@ -45,7 +45,7 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
         (
             accepted("local", reason="not certified", bound=-0.149),
             "kept its local model. On 70 held-out images that had no part in choosing it, the "
-            "global model under its own label mix gains +0.031 nats, but on so few a gain under "
+            "global model under its own label mix gains +0.031 nats; on that many, a gain under "
             "0.180 can't be told from chance (lower bound -0.149); 12 images turn right and 3 "
             "turn wrong. With 70 images to certify on, a gain in accuracy under 7.1 points can't "
             "be certified.",
@@ -53,7 +53,7 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
         (
             accepted("local", reason="accuracy loss"),
             "kept its local model. On 70 held-out images that had no part in choosing it, the "
-            "global model under its own label mix gains +0.031 nats, but it loses accuracy: 12 "
+            "global model under its own label mix gains +0.031 nats; but it loses accuracy: 12 "
             "images turn right and 3 turn wrong (p = 0.012).",
         ),
         (
@@ -86,6 +86,11 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
 )
 def test_decisions_in_words(taken: Accepted, said: str) -> None:
     assert words.decision(taken) == said
+
+
+def test_a_local_model_that_is_new_is_not_called_kept() -> None:
+    told = words.decision(accepted("local", reason="nothing better", since_previous=TESTED))
+    assert told.startswith("took its new local model: no candidate looked better")
 
 
 def test_a_change_of_what_was_deployed_in_words() -> None:

@@ -19,8 +19,8 @@ _CAPTIONS = {
     ),
     "by-round": (
         "What is deployed, round by round",
-        "Where an edge changed its model, the pale bar reaches as far down as the guard had not "
-        "excluded: a fall below it would contradict what was certified.",
+        "Each line is an edge. Where it changed its model, the pale bar ends at what its guard "
+        "certified that accuracy won't fall below.",
     ),
     "data": ("Who has what", "How many training images of each class every edge has."),
     "stages": (
