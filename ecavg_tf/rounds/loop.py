@@ -28,6 +28,7 @@ from ecavg_tf.results import (
     ServerScore,
 )
 from ecavg_tf.rounds.assembly import Assembly
+from ecavg_tf.rounds.exporting import export_at_end, wants_export
 from ecavg_tf.rounds.folder_fleet import FolderFleet, check_free
 from ecavg_tf.rounds.local_fleet import LocalFleet
 from ecavg_tf.rundir import RunDirectory
@@ -54,7 +55,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     """
     directory = RunDirectory(workdir, validated(config))
     done = directory.finished()
-    if done is not None:
+    if done is not None and not wants_export(config, done):
         return done
     log = LogFile(directory.path / "log.txt")
 
@@ -72,7 +73,10 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
             for change in directory.open():
                 tell(Note(f"since this run began, bits may differ: {change}"))
             loop = Loop(config, directory, assembly, directory.template(template), tell)
-            return loop.run()
+            results = loop.run()
+            if config.export.enabled:
+                results = export_at_end(config, directory, assembly, results, tell)
+            return results
         finally:
             directory.close()
 
