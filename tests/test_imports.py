@@ -6,7 +6,18 @@ import sys
 import pytest
 
 HEAVY = ("tensorflow", "keras", "sklearn", "tensorflow_datasets", "matplotlib")
-CORE = ("averaging", "errors", "files", "mailbox", "scores", "seeds", "template", "update_file")
+CORE = (
+    "averaging",
+    "bundle",
+    "errors",
+    "exports",
+    "files",
+    "mailbox",
+    "scores",
+    "seeds",
+    "template",
+    "update_file",
+)
 
 
 def loaded_after(code: str) -> set[str]:
