@@ -30,13 +30,18 @@ class Converter:
     Args:
         model: a built Keras model with one input and one output.
         input_shape: of one example, without the batch.
+        classifier: whether the output is of classes: int8 then gives fitted logits.
 
     Raises:
-        ExportError: the model can't be traced.
+        ExportError: the model computes in half precision.
     """
 
-    def __init__(self, model: keras.Model, input_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, model: keras.Model, input_shape: tuple[int, ...], *, classifier: bool = True
+    ) -> None:
+        _check_precision(model)
         self._model = model
+        self._classifier = classifier
         self._shape = input_shape
         self._stack = contextlib.ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
@@ -73,7 +78,7 @@ class Converter:
         return _convert(self._saved[variant.batch], variant.kind)
 
     def _int8(self, calibration: Array) -> bytes:
-        head = head_of(self._model)
+        head = head_of(self._model) if self._classifier else None
         folder = self._folder / "int8"
         shape = (1, *self._shape)
         if head is None:
@@ -85,6 +90,17 @@ class Converter:
             with fitted(head, self.logit_range):
                 _save(self._model, folder, shape)
         return _convert(folder, Format.INT8, calibration)
+
+
+def _check_precision(model: keras.Model) -> None:
+    """The converter answers half precision with pages of its own internals."""
+    for layer in model._flatten_layers():
+        if getattr(layer, "compute_dtype", "float32") in ("float16", "bfloat16"):
+            raise ExportError(
+                f"layer {layer.name!r} computes in {layer.compute_dtype}, which TFLite has no "
+                "builtin operators for; build the model under "
+                "keras.config.set_dtype_policy('float32') and load its weights"
+            )
 
 
 def gives_fitted_logits(model: keras.Model) -> bool:
