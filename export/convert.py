@@ -132,13 +132,31 @@ def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> No
     spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
     holder.serve = tf.function(serve, input_signature=[spec], autograph=False)
     try:
-        with _quiet():
+        with _quiet(), _numbered(model):
             signatures = {_SIGNATURE: holder.serve.get_concrete_function()}
             tf.saved_model.save(holder, str(folder), signatures=signatures)
     except Exception as error:  # Keras and TensorFlow raise many kinds
         raise ExportError(
             f"model {model.name!r} can't be traced for export: {_first_line(error)}"
         ) from error
+
+
+@contextlib.contextmanager
+def _numbered(model: keras.Model) -> Iterator[None]:
+    """Names layers by their position while it lasts.
+
+    A file holds the names of layers, and Keras counts those up over a process: the same
+    model built later would give other bytes.
+    """
+    layers = list(model._flatten_layers())
+    kept = [layer.name for layer in layers]
+    try:
+        for number, layer in enumerate(layers):
+            layer.name = f"layer_{number}"
+        yield
+    finally:
+        for layer, name in zip(layers, kept, strict=True):
+            layer.name = name
 
 
 def _convert(folder: Path, format_: Format, calibration: Array | None = None) -> bytes:
