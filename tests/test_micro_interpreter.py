@@ -8,6 +8,7 @@ from tflite_for_tests import convert, sequential
 
 from ecavg_tf.core.errors import ExportError, InstallationError
 from export.flatmodel import read_flatmodel
+from export.micro import interpreter as interpreter_module
 from export.micro import process as process_module
 from export.micro.interpreter import ARENA_STEP, quantize, run_in_micro, smallest_arena
 from export.micro.judge import judge
@@ -89,6 +90,18 @@ def test_the_head_is_our_peak(width: int) -> None:
     facts = read_flatmodel(file)
     with MicroProcess(file) as process:
         assert smallest_arena(process, facts).head == facts.peak_activation_bytes
+
+
+@needs_micro
+def test_a_model_beyond_the_limit_is_refused_by_size(
+    int8: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interpreter_module, "_ARENA_LIMIT", 1_024)
+    monkeypatch.setattr(interpreter_module, "_ceiling", lambda _: 512)
+    facts = read_flatmodel(int8)
+    line = f"arena of 1,024 bytes is too small; live activations alone are {288 + 288}"
+    with MicroProcess(int8) as process, pytest.raises(ExportError, match=line):
+        smallest_arena(process, facts)
 
 
 @needs_micro

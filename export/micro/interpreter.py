@@ -133,8 +133,13 @@ def smallest_arena(process: MicroProcess, facts: FlatModel) -> Arena:
     """
     fails, high = 0, _ceiling(facts)
     while not process.works(high):
-        if high >= _ARENA_LIMIT or not memory_ran_out(process.log):
+        if not memory_ran_out(process.log):
             raise ExportError(f"tflite-micro can't run the file: {process.fault}")
+        if high >= _ARENA_LIMIT:
+            raise ExportError(
+                f"tflite-micro can't run the file: an arena of {high:,} bytes is too small; "
+                f"live activations alone are {facts.peak_activation_bytes:,}"
+            )
         high = min(4 * high, _ARENA_LIMIT)
     head, tail = _reported(process.log, "head"), _reported(process.log, "tail")
     high //= ARENA_STEP

@@ -63,8 +63,9 @@ def require_micro(tflite: bytes) -> FlatModel:
         ExportError: it is no full-int8 file of one input and one output, an operator is
             not in tflite-micro, or the file is damaged.
     """
-    facts, main = read_flatmodel(tflite), read_graph(tflite).subgraphs[0]
-    _require_integers(main)
+    facts = read_flatmodel(tflite)
+    for graph in read_graph(tflite).subgraphs:
+        _require_integers(graph)
     for operator in facts.operators:
         resolver_call(operator.name)
     for side, ports in (("input", facts.inputs), ("output", facts.outputs)):
