@@ -1,3 +1,4 @@
+import hashlib
 import re
 import shutil
 import subprocess
@@ -12,9 +13,10 @@ from tflite_for_tests import convert, sequential
 
 from ecavg_tf.core.errors import ExportError
 from export.flatmodel import read_flatmodel
+from export.micro.interpreter import Arena, MicroRun
+from export.micro.literals import c_float, c_string
 from export.micro.operators import resolver_call
 from export.micro.sources import arena_with_margin, write_sources
-from export.micro.templates import c_float, c_string
 
 layers = keras.layers
 LABELS = ("cat", 'a "dog"\\', "Übung ??/ 5")
@@ -34,9 +36,20 @@ def int8() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def written(int8: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(int8: bytes) -> MicroRun:
+    """As if it had been run: these tests need no tflite-micro."""
+    draw = np.random.default_rng(0)
+    images = draw.integers(-128, 128, (3, 6, 6, 2)).astype(np.int8)
+    scores = np.array([[9, 9, 8], [-128, 127, 5], [0, 20, 19]], np.int8)
+    digest = hashlib.sha256(int8).hexdigest()
+    arena = Arena(5_000, 1_000, 2_000)
+    return MicroRun(digest, read_flatmodel(int8), arena, images, scores, scores, scores)
+
+
+@pytest.fixture(scope="module")
+def written(int8: bytes, run: MicroRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("micro") / "sources"
-    files = write_sources(folder, int8, LABELS, 5_000)
+    files = write_sources(folder, int8, LABELS, run)
     assert {path.name for path in files} == {
         "README.txt",
         "main.cc",
@@ -54,11 +67,22 @@ def constant(header: str, name: str) -> str:
     return found[1]
 
 
-def test_the_array_holds_the_files_bytes(written: Path, int8: bytes) -> None:
+def array(written: Path, declaration: str) -> list[int]:
     text = (written / "model_data.cc").read_text()
-    found = re.search(r"alignas\(16\) const unsigned char kModel\[kModelSize\] = {([^}]*)};", text)
-    assert found
-    assert bytes(map(int, found[1].replace("\n", "").rstrip(",").split(","))) == int8
+    found = re.search(rf"{re.escape(declaration)} = {{([^}}]*)}};", text)
+    assert found, declaration
+    return [int(value) for value in found[1].replace("\n", "").rstrip(",").split(",")]
+
+
+def test_the_array_holds_the_files_bytes(written: Path, int8: bytes) -> None:
+    assert bytes(array(written, "alignas(16) const unsigned char kModel[kModelSize]")) == int8
+
+
+def test_the_self_test_has_the_clearest_image(written: Path, run: MicroRun) -> None:
+    assert run.clearest == 1
+    image = array(written, "const std::int8_t kGoldenImage[kInputSize]")
+    assert image == run.images[1].reshape(-1).tolist()
+    assert array(written, "const std::int8_t kGoldenScores[kOutputSize]") == [-128, 127, 5]
 
 
 def test_the_header_states_sizes_and_scales(written: Path, int8: bytes) -> None:
@@ -108,6 +132,7 @@ def test_the_readme_says_what_was_not_done(written: Path) -> None:
     text = (written / "README.txt").read_text()
     assert "NOT BUILT HERE" in text
     assert "5000 bytes" in text
+    assert "on 3 images" in text
     assert f"{arena_with_margin(5_000)} bytes" in text
 
 
@@ -130,6 +155,7 @@ def test_data_files_compile(written: Path, tmp_path: Path) -> None:
         "int main() {\n"
         "  for (std::size_t i = 0; i < ecavg::kLabelCount; ++i)\n"
         "    if (std::strcmp(ecavg::kLabels[i], (const char*)wanted[i])) return 1;\n"
+        "  if (sizeof ecavg::kGoldenImage != 72 || ecavg::kGoldenScores[0] != -128) return 3;\n"
         "  return reinterpret_cast<std::uintptr_t>(ecavg::kModel) % 16 ? 2 : 0;\n}\n"
     )
     strict = ["-std=c++17", "-trigraphs", "-Wall", "-Wextra", "-Werror", f"-I{written}"]
@@ -142,9 +168,15 @@ def test_data_files_compile(written: Path, tmp_path: Path) -> None:
     assert subprocess.run([str(program)], check=False, timeout=10).returncode == 0
 
 
-def test_labels_must_be_as_many_as_scores(int8: bytes, tmp_path: Path) -> None:
+def test_labels_must_be_as_many_as_scores(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="2 labels came, and the model gives 3 scores"):
-        write_sources(tmp_path, int8, LABELS[:2], 5_000)
+        write_sources(tmp_path, int8, LABELS[:2], run)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_of_another_file_is_refused(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="was of another file"):
+        write_sources(tmp_path, int8 + b"x", LABELS, run)
     assert list(tmp_path.iterdir()) == []
 
 

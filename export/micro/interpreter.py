@@ -1,5 +1,6 @@
 """Proof on the real runtime: how small an arena may be, and what the model answers there."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -45,15 +46,19 @@ class MicroRun:
     they agree on less is no fault of the file.
 
     Attributes:
+        sha256: of the file, in hex.
         facts: what the file says of itself.
         arena: what it needs.
+        images: what both were given, int8, shape (n, …) as the model takes them.
         outputs: of tflite-micro, int8, shape (n, classes).
         default: of LiteRT with its default kernels, int8, shape (n, classes).
         reference: of LiteRT with its reference kernels, int8, shape (n, classes).
     """
 
+    sha256: str
     facts: FlatModel
     arena: Arena
+    images: Array
     outputs: Array
     default: Array
     reference: Array
@@ -85,6 +90,14 @@ class MicroRun:
         highest = self.outputs == self.outputs.max(axis=1, keepdims=True)
         return float(np.mean(highest.sum(axis=1) > 1))
 
+    @property
+    def clearest(self) -> int:
+        """Index of the image whose highest score stands furthest above the second."""
+        if self.outputs.shape[1] < 2:
+            return 0
+        ordered = np.sort(self.outputs.astype(int), axis=1)
+        return int(np.argmax(ordered[:, -1] - ordered[:, -2]))
+
 
 def run_in_micro(tflite: bytes, images: Array, *, timeout: float = TIMEOUT_SECONDS) -> MicroRun:
     """Runs a full-int8 file in tflite-micro and in LiteRT.
@@ -106,7 +119,8 @@ def run_in_micro(tflite: bytes, images: Array, *, timeout: float = TIMEOUT_SECON
         outputs = process.run(quantized, arena.needed)
     default = _litert_outputs(tflite, quantized, reference=False)
     reference = _litert_outputs(tflite, quantized, reference=True)
-    return MicroRun(facts, arena, outputs, default, reference)
+    digest = hashlib.sha256(tflite).hexdigest()
+    return MicroRun(digest, facts, arena, quantized, outputs, default, reference)
 
 
 def quantize(images: Array, port: Port) -> Array:

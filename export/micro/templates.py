@@ -1,9 +1,4 @@
-"""Texts of the sources, and how values are written in C++."""
-
-import math
-
-from ecavg_tf.core.errors import ExportError
-from export.flatmodel import Port
+"""Texts of the sources; what stands in braces is filled in."""
 
 HEADER = """\
 // Written by ecavg-tf. The model's SHA-256 is
@@ -34,6 +29,10 @@ constexpr int kInputZeroPoint = {input_zero_point};
 constexpr std::size_t kOutputSize = {output_size};
 constexpr float kOutputScale = {output_scale};
 constexpr int kOutputZeroPoint = {output_zero_point};
+
+// An image as the model takes it, and the scores that the tflite-micro interpreter gave.
+extern const std::int8_t kGoldenImage[kInputSize];
+extern const std::int8_t kGoldenScores[kOutputSize];
 
 // UTF-8, in the order of the scores.
 constexpr std::size_t kLabelCount = {labels};
@@ -96,6 +95,30 @@ std::int8_t Quantize(float value) {
   return static_cast<std::int8_t>(step < -128 ? -128 : step > 127 ? 127 : step);
 }
 
+std::size_t Best(const std::int8_t* scores) {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < ecavg::kOutputSize; ++i) {
+    if (scores[i] > scores[best]) best = i;
+  }
+  return best;
+}
+
+// Runs the golden image. A step of difference is rounding, another label is a fault.
+bool SelfTest(tflite::MicroInterpreter& interpreter) {
+  std::int8_t* image = interpreter.input(0)->data.int8;
+  for (std::size_t i = 0; i < ecavg::kInputSize; ++i) image[i] = ecavg::kGoldenImage[i];
+  if (interpreter.Invoke() != kTfLiteOk) return false;
+  const std::int8_t* scores = interpreter.output(0)->data.int8;
+  int largest = 0;
+  for (std::size_t i = 0; i < ecavg::kOutputSize; ++i) {
+    const int difference = scores[i] - ecavg::kGoldenScores[i];
+    if (difference > largest) largest = difference;
+    if (-difference > largest) largest = -difference;
+  }
+  MicroPrintf("self-test: scores differ by at most %d steps", largest);
+  return Best(scores) == Best(ecavg::kGoldenScores);
+}
+
 // Replace this: put the camera's or the sensor's raw values here, in the order of
 // kInputShape. Rescaling is a layer of the model.
 void ReadImage(std::int8_t* image) {
@@ -125,14 +148,16 @@ int main() {
   MicroPrintf("arena: %d of %d bytes used", static_cast<int>(interpreter.arena_used_bytes()),
               static_cast<int>(ecavg::kArenaSize));
 
+  if (!SelfTest(interpreter)) {
+    MicroPrintf("self-test failed: this build does not compute the model");
+    return 1;
+  }
+
   ReadImage(interpreter.input(0)->data.int8);
   if (interpreter.Invoke() != kTfLiteOk) return 1;
 
   const std::int8_t* scores = interpreter.output(0)->data.int8;
-  std::size_t best = 0;
-  for (std::size_t i = 1; i < ecavg::kOutputSize; ++i) {
-    if (scores[i] > scores[best]) best = i;
-  }
+  const std::size_t best = Best(scores);
   MicroPrintf("%s: %d steps of the output's scale", ecavg::kLabels[best],
               scores[best] - ecavg::kOutputZeroPoint);
   return 0;
@@ -143,13 +168,16 @@ README = """\
 Sources for a microcontroller, written by ecavg-tf
 ==================================================
 
-model_data.h, model_data.cc   the model ({size} bytes) as a C array, scales, labels
+model_data.h, model_data.cc   the model ({size} bytes) as a C array, scales, labels, and an
+                              image with its scores for a self-test
 ops.h                         the operators to register
 main.cc                       one inference; fill in ReadImage for your board
 
 THESE SOURCES WERE NOT BUILT HERE. The tflite-micro package for Python has no C++ headers,
 so ops.h and main.cc are written against its API unseen by a compiler. What was proved is
-the model: it ran in that package's interpreter.
+the model: it ran in that package's interpreter on {images} images, with the label of LiteRT's
+reference kernels for {reference} of them and that of its default kernels for {default}. A deep
+model's default kernels (XNNPACK) round otherwise than a microcontroller's.
 
 Build them with tflite-micro (https://github.com/tensorflow/tflite-micro) for your board:
 put its tree on the include path, compile the two .cc files and link its library.
@@ -171,31 +199,3 @@ Operators
 
 {operators}
 """
-
-
-def elements(port: Port) -> int:
-    """Values of an input or an output."""
-    return math.prod(port.shape)
-
-
-def c_float(value: float | None) -> str:
-    """A float32 literal that reads back as the same bits.
-
-    Raises:
-        ExportError: it is missing or not finite.
-    """
-    if value is None or not math.isfinite(value):
-        raise ExportError(f"the file's scale is {value}; convert the model again")
-    text = f"{value:.9g}"
-    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
-
-
-def c_string(text: str) -> str:
-    """A string literal of UTF-8 bytes, safe whatever the text holds.
-
-    Bytes outside letters, digits and plain signs are octal: three digits end the escape
-    for certain, which hexadecimal does not, and no trigraph can form.
-    """
-    plain = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\?')
-    raw = text.encode("utf-8", "replace")
-    return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in raw) + '"'
