@@ -150,6 +150,7 @@ def test_what_the_interpreter_refuses_is_named(trained: keras.Model) -> None:
     [
         ("float32", "this one is float32: operator 0, FULLY_CONNECTED, works on float32;"),
         ("float16", r"this one is float16: operator \d, DEQUANTIZE, works on float16 and float32"),
+        ("int8-inside", "is int8 with other inputs or outputs: operator 0, QUANTIZE, works on"),
         ("dynamic", r"is dynamic-range: operator \d, FULLY_CONNECTED, works on float32 and int8"),
     ],
 )

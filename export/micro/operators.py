@@ -100,11 +100,13 @@ def _require_integers(graph: Subgraph) -> None:
             kind = "float16"
         elif any(tensor.constant and tensor.dtype == "int8" for tensor in tensors):
             kind = "dynamic-range"
+        elif node.name in ("QUANTIZE", "DEQUANTIZE"):
+            kind = "int8 with other inputs or outputs"
         else:
             kind = "float32"
         types = " and ".join(sorted({tensor.dtype for tensor in tensors}))
         kinds.setdefault(kind, f"operator {number}, {node.name}, works on {types}")
-    for kind in ("float16", "dynamic-range", "float32"):
+    for kind in ("float16", "dynamic-range", "float32", "int8 with other inputs or outputs"):
         if kind in kinds:
             raise ExportError(
                 f"microcontrollers take full-int8 files and this one is {kind}: {kinds[kind]}; "
