@@ -117,6 +117,7 @@ def test_residual_branches_stay_alive() -> None:
     assert found.peak_activation_bytes == 4 * (8 + 16 + 8)
 
 
+@pytest.mark.slow
 def test_mobilenet_v2_costs_what_its_layers_say() -> None:
     model = keras.applications.MobileNetV2((32, 32, 3), weights=None, classes=10)
     expected = 0

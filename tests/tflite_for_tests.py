@@ -10,7 +10,7 @@ import tensorflow as tf
 
 
 def convert(model: keras.Model, kind: str, images: np.ndarray | None = None) -> bytes:
-    """Converts at batch 1 to float32, float16, dynamic or int8."""
+    """Converts at batch 1 to float32, float16, dynamic, int8, or int8 with float32 ends."""
     module = tf.Module()
     module.held = [weight.value for weight in model.variables]
     spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
@@ -28,9 +28,10 @@ def convert(model: keras.Model, kind: str, images: np.ndarray | None = None) -> 
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if kind == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        if kind == "int8":
+        if kind in ("int8", "int8-inside"):
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = converter.inference_output_type = tf.int8
+            ends = tf.int8 if kind == "int8" else tf.float32
+            converter.inference_input_type = converter.inference_output_type = ends
             samples = _samples(model, images)
             converter.representative_dataset = lambda: ({"image": image} for image in samples)
         converted: bytes = converter.convert()
