@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.bundle import Bundle, BundleInfo, write_bundle
 from ecavg_tf.core.errors import WorkdirError
-from ecavg_tf.core.exports import Exported, Latency
+from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, read_json, write_bytes, write_json
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
@@ -29,7 +29,7 @@ from export.metadata import Description, attach
 
 RECORD = "export.json"
 FAILED = ".failed-gate.tflite"
-_GOLDEN = 16
+_GOLDEN, _GOLDEN_BYTES = 32, 2**24
 # What interpreters may differ by (measured: a few steps of int8, summed over the layers).
 _TOLERANCE = {
     Format.FLOAT32: {"max_difference": 1e-3, "label_agreement": 0.9},
@@ -105,17 +105,18 @@ class Exporter:
         Raises:
             ExportError: the model can't be traced or converted.
         """
-        key = self._key(subject, wanted)
+        key = self._key(subject)
         known = _recorded(folder, key)
-        if known is not None:
-            return known
-        reference = self._reference(subject)
-        with Converter(self.model, self.spec.image_shape) as converter:
-            rows = tuple(
-                self._export(subject, variant, converter, reference, folder) for variant in wanted
-            )
-        write_json(folder / RECORD, {"key": key, "files": to_json(rows)})
-        return rows
+        missing = [variant for variant in wanted if variant.value not in known]
+        if missing:
+            reference = self._reference(subject)
+            with Converter(self.model, self.spec.image_shape) as converter:
+                for variant in missing:
+                    row = self._export(subject, variant, converter, reference, folder)
+                    known[variant.value] = row
+            rows = [known[variant.value] for variant in Variant if variant.value in known]
+            write_json(folder / RECORD, {"key": key, "files": to_json(tuple(rows))})
+        return tuple(known[variant.value] for variant in wanted)
 
     def _export(
         self,
@@ -126,44 +127,55 @@ class Exporter:
         folder: Path,
     ) -> Exported:
         _remove(folder, variant)
-        row = Exported(
-            subject.name, subject.round, subject.weights_sha256, variant.value, "skipped"
-        )
         if variant is Variant.INT8 and subject.calibration is None:
-            return Exported(**{**vars(row), "reasons": (subject.no_calibration,)})
-        kind = self._output_kind(variant)
+            return Exported(
+                subject.name,
+                subject.round,
+                subject.weights_sha256,
+                variant.value,
+                "skipped",
+                (subject.no_calibration,),
+            )
         description = Description(
-            self.spec.classes, self.spec.dtype, self.spec.value_range, kind, dict(subject.origin)
+            self.spec.classes,
+            self.spec.dtype,
+            self.spec.value_range,
+            self._output_kind(variant),
+            dict(subject.origin),
         )
         content = attach(self._convert(subject, variant, converter), description)
         found = examine(content, variant, description, reference, self.limits)
         name = variant.value + (FAILED if found.reasons else ".tflite")
         write_bytes(folder / name, content)
-        made = {
-            **vars(row),
-            "status": "failed" if found.reasons else "passed",
-            "reasons": found.reasons,
-            "file": f"{subject.name}/{name}",
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "size_bytes": len(content),
-            "output_kind": kind,
-            "calibration": subject.calibration.source
-            if variant is Variant.INT8 and subject.calibration
-            else None,
-            "parity": found.parity,
-        }
-        if found.parity is not None:
-            made["cost"] = cost_sheet(
-                content,
-                reference.images[0],
-                seconds=self.latency_s,
-                keras_latencies=self._keras_latencies(reference.images[0]),
-            )
-        if not found.reasons and variant is not Variant.MASTER:
-            bundle = f"{variant.value}.bundle.zip"
-            self._bundle(folder / bundle, content, variant, description, found, made, reference)
-            made["bundle"] = f"{subject.name}/{bundle}"
-        return Exported(**made)
+        made = Exported(
+            subject.name,
+            subject.round,
+            subject.weights_sha256,
+            variant.value,
+            status="failed" if found.reasons else "passed",
+            reasons=found.reasons,
+            file=f"{subject.name}/{name}",
+            sha256=hashlib.sha256(content).hexdigest(),
+            size_bytes=len(content),
+            output_kind=description.output_kind,
+            calibration=None if variant is not Variant.INT8 else _source(subject),
+            parity=found.parity,
+        )
+        if found.parity is None:
+            return made
+        image = reference.images[0]
+        cost = cost_sheet(
+            content,
+            image,
+            seconds=self.latency_s,
+            keras_latencies=self._keras_latencies(image),
+        )
+        made = replace(made, cost=cost)
+        if found.reasons or variant is Variant.MASTER:
+            return made
+        bundle = f"{variant.value}.bundle.zip"
+        _bundle(folder / bundle, content, variant, description, found, cost, reference)
+        return replace(made, bundle=f"{subject.name}/{bundle}")
 
     def _convert(self, subject: Subject, variant: Variant, converter: Converter) -> bytes:
         if variant is Variant.INT8 and subject.calibration is not None:
@@ -191,41 +203,12 @@ class Exporter:
             self._keras = keras_latencies(self.model, image, self.latency_s)
         return self._keras
 
-    def _bundle(
-        self,
-        path: Path,
-        content: bytes,
-        variant: Variant,
-        description: Description,
-        found: Examination,
-        made: Mapping[str, Any],
-        reference: Reference,
-    ) -> None:
-        assert found.input is not None and found.output is not None and found.answers is not None
-        chosen = np.unique(np.linspace(0, len(reference.images) - 1, _GOLDEN).astype(int))
-        info = BundleInfo(
-            format=variant.kind.value,
-            classes=description.classes,
-            images_dtype=description.images_dtype,
-            value_range=description.value_range,
-            input=found.input,
-            output=found.output,
-            output_kind=description.output_kind,
-            origin=description.origin,
-            min_runtime=made["cost"].min_runtime,
-            operators=tuple((op.name, op.version, op.count) for op in made["cost"].operators),
-            tolerance=_TOLERANCE[variant.kind],
-        )
-        golden = reference.images[chosen], found.answers[chosen]
-        write_bundle(path, Bundle(info, content, *golden))
-
-    def _key(self, subject: Subject, wanted: tuple[Variant, ...]) -> str:
-        """What the result depends on: the same key, the same files."""
+    def _key(self, subject: Subject) -> str:
+        """What a file depends on beside its format: the same key, the same files."""
         calibration = subject.calibration
         facts = {
             "weights": subject.weights_sha256,
             "origin": dict(subject.origin),
-            "variants": [variant.value for variant in wanted],
             "limits": asdict(self.limits),
             "spec": asdict(self.spec),
             "logits": self.logits,
@@ -234,6 +217,39 @@ class Exporter:
             "packages": {name: metadata.version(name) for name in ("tensorflow", "ecavg-tf")},
         }
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
+
+
+def _bundle(
+    path: Path,
+    content: bytes,
+    variant: Variant,
+    description: Description,
+    found: Examination,
+    cost: Cost,
+    reference: Reference,
+) -> None:
+    """Writes a file's bundle, with golden pairs from its own parity images."""
+    assert found.input is not None and found.output is not None and found.answers is not None
+    count = max(1, min(_GOLDEN, _GOLDEN_BYTES // reference.images[:1].nbytes))
+    chosen = np.unique(np.linspace(0, len(reference.images) - 1, count).astype(int))
+    info = BundleInfo(
+        format=variant.kind.value,
+        classes=description.classes,
+        images_dtype=description.images_dtype,
+        value_range=description.value_range,
+        input=found.input,
+        output=found.output,
+        output_kind=description.output_kind,
+        origin=description.origin,
+        min_runtime=cost.min_runtime,
+        operators=tuple((op.name, op.version, op.count) for op in cost.operators),
+        tolerance=_TOLERANCE[variant.kind],
+    )
+    write_bundle(path, Bundle(info, content, reference.images[chosen], found.answers[chosen]))
+
+
+def _source(subject: Subject) -> str | None:
+    return None if subject.calibration is None else subject.calibration.source
 
 
 def _hash(images: Array) -> str:
@@ -246,17 +262,21 @@ def _remove(folder: Path, variant: Variant) -> None:
         (folder / (variant.value + ending)).unlink(missing_ok=True)
 
 
-def _recorded(folder: Path, key: str) -> tuple[Exported, ...] | None:
-    """The files made before under the same key, if they are all still what they were."""
+def _recorded(folder: Path, key: str) -> dict[str, Exported]:
+    """The files made before under the same key that are still what they were, by variant."""
     if not (folder / RECORD).exists():
-        return None
+        return {}
     try:
         record = read_json(folder / RECORD)
-        rows = exports_from_json(record["files"])
-        same = record["key"] == key and all(
-            row.file is None or file_sha256(folder.parent / row.file) == row.sha256 for row in rows
-        )
-        whole = all(row.bundle is None or (folder.parent / row.bundle).exists() for row in rows)
-    except (WorkdirError, OSError, KeyError, ValueError):
-        return None  # made again
-    return rows if same and whole else None
+        rows = exports_from_json(record["files"]) if record["key"] == key else ()
+        return {row.variant: row for row in rows if _intact(folder.parent, row)}
+    except (WorkdirError, KeyError, ValueError):
+        return {}  # made again
+
+
+def _intact(folder: Path, row: Exported) -> bool:
+    if row.file is None:
+        return True
+    file = folder / row.file
+    bundled = row.bundle is None or (folder / row.bundle).exists()
+    return bundled and file.exists() and file_sha256(file) == row.sha256
