@@ -230,7 +230,7 @@ class ExportConfig:
     enabled: bool = False
     formats: str = "float32,float16,dynamic,int8"
     calibration_examples: int = 200
-    parity_examples: int = 2000
+    parity_examples: int = 5000
     max_difference: float = 1e-3
     min_agreement_float: float = 1.0
     min_agreement_dynamic: float = 0.97
