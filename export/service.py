@@ -158,7 +158,7 @@ class Exporter:
             sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
             output_kind=description.output_kind,
-            calibration=None if variant is not Variant.INT8 else _source(subject),
+            calibration=_source(subject, converter) if variant is Variant.INT8 else None,
             parity=found.parity,
         )
         if found.parity is None:
@@ -248,8 +248,11 @@ def _bundle(
     write_bundle(path, Bundle(info, content, reference.images[chosen], found.answers[chosen]))
 
 
-def _source(subject: Subject) -> str | None:
-    return None if subject.calibration is None else subject.calibration.source
+def _source(subject: Subject, converter: Converter) -> str | None:
+    if subject.calibration is None:
+        return None
+    left_out = f", {converter.left_out} outliers left out" if converter.left_out else ""
+    return subject.calibration.source + left_out
 
 
 def _hash(images: Array) -> str:

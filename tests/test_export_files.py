@@ -14,9 +14,9 @@ from export.examine import examine
 from export.flatmodel import read_flatmodel
 from export.formats import Format, Variant, parse_formats, variants
 from export.gate import Limits
-from export.head import LogitRange, fit_range, fitted, head_of, softmax
+from export.head import LogitRange, fit_range, fitted, head_of, softmax, typical
 from export.interpreter import LiteModel
-from export.metadata import read_description
+from export.metadata import attach, read_description
 
 
 @pytest.mark.parametrize("variant", Variant)
@@ -119,6 +119,24 @@ def test_the_logits_range_leaves_out_what_cannot_win() -> None:
     limits = fit_range(logits)
     assert limits.high - limits.low < 30
     assert limits.high >= np.percentile(logits.max(axis=1) - logits.mean(axis=1), 50)
+
+
+def test_far_outliers_do_not_calibrate() -> None:
+    logits = np.random.default_rng(0).normal(0, 1, (100, 10))
+    assert typical(logits).all()
+    logits[3] *= 50
+    assert np.flatnonzero(~typical(logits)).tolist() == [3]
+    assert typical(np.zeros((5, 3))).all()
+
+
+def test_an_outlier_among_calibration_images_does_not_spoil_int8() -> None:
+    images = draw(digits().train, 100, 0, "training images").images.astype("float32")
+    images[7] *= 40
+    with Converter(model(), (8, 8, 1)) as converter:
+        content = attach(converter.convert(Variant.INT8, images), description(Variant.INT8))
+        assert converter.left_out >= 1
+    found = examine(content, Variant.INT8, description(Variant.INT8), reference(), Limits())
+    assert found.reasons == ()
 
 
 def test_a_fitted_head_gives_the_same_probabilities() -> None:
