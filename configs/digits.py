@@ -16,4 +16,5 @@ def get_config() -> Config:
     config.partition.kind = PartitionKind.CLASSES
     config.edge.epochs = 10
     config.server.epochs = 10
+    config.export.enabled = True
     return config

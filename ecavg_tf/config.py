@@ -8,7 +8,7 @@ read-only.
 
 import dataclasses
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -225,6 +225,35 @@ class FleetConfig:
 
 
 @dataclass
+class ExportConfig:
+    """Verified ``.tflite`` files of the accepted models and the global model.
+
+    Attributes:
+        enabled: export at the end of the run.
+        formats: ``float32``, ``float16``, ``dynamic``, ``int8``, separated by commas.
+        calibration_examples: training images that int8's ranges are measured on.
+        parity_examples: test images that files are compared on; 0: all.
+        max_difference: float32 fails where a probability differs from Keras' by more.
+        min_agreement_float: least share of equal labels, ties aside, of float32 and float16.
+        min_agreement_dynamic: likewise of dynamic.
+        min_agreement_int8: likewise of int8.
+        max_accuracy_loss: accuracy that a file may lose against Keras, in [0, 1].
+        latency_s: seconds to spend on each latency.
+    """
+
+    enabled: bool = False
+    formats: str = "float32,float16,dynamic,int8"
+    calibration_examples: int = 400
+    parity_examples: int = 5000
+    max_difference: float = 1e-3
+    min_agreement_float: float = 1.0
+    min_agreement_dynamic: float = 0.97
+    min_agreement_int8: float = 0.93
+    max_accuracy_loss: float = 0.02
+    latency_s: float = 0.05
+
+
+@dataclass
 class Config:
     """A run of ECAvg.
 
@@ -246,6 +275,7 @@ class Config:
     server: ServerConfig = field(default_factory=ServerConfig)
     update: UpdateConfig = field(default_factory=UpdateConfig)
     fleet: FleetConfig = field(default_factory=FleetConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
 
 
 def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -258,9 +288,12 @@ def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + item.name, value.value if isinstance(value, enum.Enum) else value
 
 
+EXPORT = "export."  # what comes after training: no reason to refuse to resume
+
+
 def shared_fields(config: "Config") -> dict[str, Any]:
     """The fields on which a server and its edges must agree, by dotted names."""
-    own = ("fleet.", "data.data_dir", "tensorboard")
+    own = ("fleet.", "data.data_dir", "tensorboard", EXPORT)
     return {name: value for name, value in flatten(config) if not name.startswith(own)}
 
 
@@ -272,6 +305,28 @@ def to_dict(config: Any) -> dict[str, Any]:
         else (value.value if isinstance(value, enum.Enum) else value)
         for item in dataclasses.fields(config)
     }
+
+
+def from_dict(nested: Mapping[str, Any]) -> Config:
+    """Reads what ``to_dict`` made of a config; fields that are missing have their defaults.
+
+    Raises:
+        ValueError: a field is unknown or its value is none of its choices.
+    """
+    config = Config()
+    _assign(config, nested, "")
+    return config
+
+
+def _assign(config: Any, nested: Mapping[str, Any], prefix: str) -> None:
+    for name, value in nested.items():
+        if not hasattr(config, name):
+            raise ValueError(f"no config field {prefix + name!r}")
+        current = getattr(config, name)
+        if dataclasses.is_dataclass(current):
+            _assign(current, value, f"{prefix}{name}.")
+        else:
+            setattr(config, name, type(current)(value) if isinstance(current, enum.Enum) else value)
 
 
 def flatten_dict(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

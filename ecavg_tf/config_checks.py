@@ -33,13 +33,24 @@ _AT_LEAST = {
     "edge.batch_size": 1,
     "server.epochs": 0,
     "server.batch_size": 1,
+    "export.calibration_examples": 1,
+    "export.parity_examples": 0,
+    "export.max_difference": 0,
 }
 _ABOVE_ZERO = (
     "edge.learning_rate",
     "server.learning_rate",
     "fleet.timeout_s",
     "partition.alpha",
+    "export.latency_s",
 )
+_SHARES = (
+    "export.min_agreement_float",
+    "export.min_agreement_dynamic",
+    "export.min_agreement_int8",
+    "export.max_accuracy_loss",
+)
+EXPORT_FORMATS = ("float32", "float16", "dynamic", "int8")
 
 
 def validated(config: Config) -> Config:
@@ -68,6 +79,11 @@ def validated(config: Config) -> Config:
         raise ConfigError(
             f"update.level is {config.update.level}; it must be above 0 and at most 0.5"
         )
+    for name in _SHARES:
+        if not 0 <= flat[name] <= 1:
+            raise ConfigError(f"{name} is {flat[name]}; it must be in [0, 1]")
+    for word in config.export.formats.split(","):
+        one_of("export.formats", word.strip(), EXPORT_FORMATS)
     if config.edges_per_round > config.partition.num_edges:
         raise ConfigError(
             f"edges_per_round is {config.edges_per_round}, "

@@ -12,6 +12,7 @@ VERBS = {
     "recalibrate": "recalibrates BatchNorm",
     "finetune": "fine-tunes on the pooled data",
     "evaluate": "evaluates",
+    "export": "is exported",
     "wait": "waits for the edges",
 }
 

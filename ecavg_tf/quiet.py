@@ -15,14 +15,19 @@ def import_tensorflow() -> None:
     after all if the import fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _held_back_stderr():
+    with held_back_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
 
 
 @contextlib.contextmanager
-def _held_back_stderr() -> Iterator[None]:
+def held_back_stderr(*, told_on_failure: bool = True) -> Iterator[None]:
+    """Keeps what C++ writes to file descriptor 2 from the user.
+
+    Args:
+        told_on_failure: whether it comes out after all when the block raises.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as noise:
@@ -30,8 +35,9 @@ def _held_back_stderr() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            noise.seek(0)
-            os.write(kept, noise.read())
+            if told_on_failure:
+                noise.seek(0)
+                os.write(kept, noise.read())
             raise
         finally:
             os.dup2(kept, 2)

@@ -1,7 +1,7 @@
 """Results of a run, as typed objects and as results.json."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import load_json
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
 
@@ -116,7 +117,7 @@ class RunResults:
     environment: Mapping[str, Any]
     classes: tuple[str, ...]
     rounds: tuple[RoundResult, ...] = ()
-    exports: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
+    exports: tuple[Exported, ...] = ()
 
 
 def _converter() -> cattrs.Converter:
@@ -162,6 +163,18 @@ def round_from_json(value: Any) -> RoundResult:
         return _CONVERTER.structure(value, RoundResult)
     except Exception as error:  # cattrs raises groups of whatever went wrong inside
         raise ValueError(f"not a round's results: {error}") from error
+
+
+def exports_from_json(value: Any) -> tuple[Exported, ...]:
+    """Reads what ``to_json`` made of exports.
+
+    Raises:
+        ValueError: they are none.
+    """
+    try:
+        return _CONVERTER.structure(value, tuple[Exported, ...])
+    except Exception as error:  # cattrs raises groups of whatever went wrong inside
+        raise ValueError(f"not exports: {error}") from error
 
 
 def load_results(path: str | Path) -> RunResults:

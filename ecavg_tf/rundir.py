@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from ecavg_tf import environment
-from ecavg_tf.config import Config, flatten, flatten_dict, to_dict
+from ecavg_tf.config import EXPORT, Config, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json, write_text
 from ecavg_tf.core.scores import Decision, Score
 from ecavg_tf.core.template import Template
@@ -123,7 +124,7 @@ class RunDirectory:
         before = dict(flatten(Config())) | flatten_dict(stored)
         now = flatten_dict(self.config)
         for name in sorted(before.keys() | now.keys()):
-            if before.get(name) != now.get(name):
+            if before.get(name) != now.get(name) and not name.startswith(EXPORT):
                 raise WorkdirError(
                     f"{self.path} holds a run with {name}={before.get(name)!r}, this one has "
                     f"{now.get(name)!r}; use the same config to resume, or another --workdir"
@@ -190,7 +191,9 @@ class RunDirectory:
             found.append(with_decisions(result, self.decisions(result.round)))
         return found
 
-    def write_results(self, status: str, classes: tuple[str, ...]) -> RunResults:
+    def write_results(
+        self, status: str, classes: tuple[str, ...], exports: tuple[Exported, ...] = ()
+    ) -> RunResults:
         """Writes results.json and results.csv."""
         results = RunResults(
             schema_version=SCHEMA_VERSION,
@@ -199,6 +202,7 @@ class RunDirectory:
             environment=self.environment,
             classes=classes,
             rounds=tuple(self.rounds()),
+            exports=exports,
         )
         write_json(self.path / "results.json", to_json(results))
         write_text(self.path / "results.csv", _csv(results))

@@ -7,8 +7,8 @@ import pytest
 
 HEAVY = ("tensorflow", "keras", "sklearn", "tensorflow_datasets", "matplotlib")
 CORE = (
-    "averaging", "bounds", "errors", "files", "guard", "mailbox", "predictions", "prior",
-    "scores", "seeds", "template", "update_file",
+    "averaging", "bounds", "bundle", "errors", "exports", "files", "guard", "mailbox",
+    "predictions", "prior", "scores", "seeds", "template", "update_file",
 )  # fmt: skip
 
 

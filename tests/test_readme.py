@@ -55,14 +55,22 @@ def test_own_model_and_data_from_the_command_line_and_from_python(tmp_path: Path
 
 def test_the_pieces_on_their_own() -> None:
     exec(compile(block("python", "average_weights"), "README.md", "exec"), {})
+    exec(compile(block("python", "export.to_tflite"), "README.md", "exec"), {})
 
 
 def test_every_command_and_field_that_is_named_exists() -> None:
     fields = {name for name, _ in flatten(Config())}
     for field in re.findall(r"--config\.([\w.]+)", README):
         assert field in fields, field
-    for field in re.findall(r"`((?:data|partition|model|edge|server|update|fleet)\.\w+)", README):
-        assert field in fields or field in ("edge.policy", "model.fit"), field
+    for field in re.findall(
+        r"`((?:data|partition|model|edge|server|update|fleet|export)\.\w+)", README
+    ):
+        assert field in fields or field in (
+            "edge.policy",
+            "model.fit",
+            "export.to_tflite",
+            "export.min_agreement",
+        ), field
     for command in re.findall(r"^ecavg (\w+)", README, re.MULTILINE):
         assert command in COMMANDS
     for path in re.findall(r"(configs/\w+\.py|benchmarks/\w+\.py|docs/[\w.]+)", README):

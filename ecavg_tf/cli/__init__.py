@@ -9,6 +9,7 @@ from ecavg_tf.core.errors import ConfigError, ECAvgError
 COMMANDS = {
     "run": "run training rounds, or resume them",
     "edge": "serve edges of a run that is elsewhere, through an exchange folder",
+    "export": "make verified .tflite files of a run's models, or of a .keras file",
     "report": "print the tables of a run again",
 }
 INTERRUPTED = 130
@@ -25,7 +26,7 @@ Commands:
 
 'ecavg COMMAND --help' tells the flags of a command.
 Exit codes: 0 done, 1 a bug, 2 flags or config, 3 data, 4 run directory, 5 a round failed,
-6 installation, 7 model, 130 interrupted.
+6 installation, 7 model, 8 export, 130 interrupted.
 """
 
 

@@ -40,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
     find_users_modules()
     from ecavg_tf.cli.output import print_tables
     from ecavg_tf.cli.progress import listener
+    from ecavg_tf.rounds.exporting import raise_if_failed
     from ecavg_tf.rounds.loop import run
 
     try:
@@ -51,4 +52,5 @@ def main(argv: Sequence[str]) -> int:
         return INTERRUPTED
     print_tables(results)
     print(f"Everything is in {workdir.value}; {workdir.value}/report.html shows it as a page.")
+    raise_if_failed(results.exports)
     return 0

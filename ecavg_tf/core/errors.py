@@ -50,6 +50,12 @@ class ModelError(ECAvgError, ValueError):
     exit_code = 7
 
 
+class ExportError(ECAvgError):
+    """A model can't be exported, or a file failed its check."""
+
+    exit_code = 8
+
+
 @contextlib.contextmanager
 def disk_errors(folder: object) -> Iterator[None]:
     """A full or vanished disk is something a user can mend: one line, not a traceback."""

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from ecavg_tf.core.files import write_bytes, write_text
-from ecavg_tf.report import plots, words
+from ecavg_tf.report import exports, plots, words
 from ecavg_tf.results import RunResults
 
 _CAPTIONS = {
@@ -71,6 +71,10 @@ def html(results: RunResults, pictures: list[dict[str, str]]) -> str:
         words=words,
         last=results.rounds[-1] if results.rounds else None,
         seconds=sum(sum(each.seconds.values()) for each in results.rounds),
+        columns=exports.FULL,
+        cells=exports.cells,
+        notes=exports.notes,
+        legend=exports.LEGEND,
     )
     return page
 

@@ -29,6 +29,7 @@ from ecavg_tf.results import (
     ServerScore,
 )
 from ecavg_tf.rounds.assembly import Assembly
+from ecavg_tf.rounds.exporting import export_at_end, wants_export
 from ecavg_tf.rounds.folder_fleet import FolderFleet, check_free
 from ecavg_tf.rounds.local_fleet import LocalFleet
 from ecavg_tf.rundir import RunDirectory
@@ -55,7 +56,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     """
     directory = RunDirectory(workdir, validated(config))
     done = directory.finished()
-    if done is not None:
+    if done is not None and not wants_export(config, done):
         return done
     log = LogFile(directory.path / "log.txt")
 
@@ -73,7 +74,11 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
             for change in directory.open():
                 tell(Note(f"since this run began, bits may differ: {change}"))
             loop = Loop(config, directory, assembly, directory.template(template), tell)
-            return loop.run()
+            results = loop.run()
+            if config.export.enabled:
+                results = export_at_end(config, directory, assembly, results, tell)
+            write_page(results, directory.path)
+            return results
         finally:
             directory.close()
 
@@ -116,9 +121,7 @@ class Loop:
             with contextlib.suppress(OSError, WorkdirError):
                 write_page(self._directory.write_results(status, classes), self._directory.path)
             raise
-        results = self._directory.write_results("finished", classes)
-        write_page(results, self._directory.path)
-        return results
+        return self._directory.write_results("finished", classes)
 
     def _make_fleet(self) -> Fleet:
         config, directory = self._config, self._directory

@@ -9,6 +9,7 @@ from ecavg_tf.core.mailbox import Mailbox
 from ecavg_tf.data.partition import edge_names
 from ecavg_tf.events import Listener, silent
 from ecavg_tf.rounds.assembly import Assembly
+from ecavg_tf.rounds.exporting import export_edges, raise_if_failed
 from edge.folder_agent import Post, serve
 
 
@@ -46,3 +47,5 @@ def serve_edges(
             timeout_s=config.fleet.timeout_s,
             listener=listener,
         )
+        if config.export.enabled:
+            raise_if_failed(export_edges(config, workdir, assembly, edges, listener))

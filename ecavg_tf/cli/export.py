@@ -1,0 +1,180 @@
+"""``ecavg export``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from absl import flags
+
+from ecavg_tf.cli.config_flag import parse
+from ecavg_tf.config_checks import one_of
+from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.exports import Exported
+
+HELP = """\
+ecavg export RUN [--formats=float32,float16,dynamic,int8] [--edge=edge-00,global] [--out=DIR]
+ecavg export MODEL.keras --data=NAME [--formats=…] [--out=DIR]
+ecavg export RUN --target=micro [--flash=1M --ram=256K]
+ecavg export --verify=PUBLIC.pem BUNDLE_OR_FOLDER
+
+Makes .tflite files, runs each on real images beside its Keras model, and keeps aside
+those that differ (NAME.failed-gate.tflite, exit code 8).
+
+  --formats  which, separated by commas; default: all four
+  --edge     of a run: whose models ('global': the server's); default: all
+  --out      where to; default: RUN/exports, or MODEL-export beside the file
+  --data     for a .keras file: its images and labels, as data.name of a config: an .npz
+             with x_train y_train x_test y_test, a TFDS name, a folder, pkg.module:function.
+             int8 is calibrated on the training images, files are compared on the test
+             images. Without it only float32 and float16 are made, compared on random
+             images in --value_range.
+  --value_range  for a .keras file without --data: lowest and highest pixel; default: 0,255
+  --logits   for a .keras file: it gives logits, not probabilities
+  --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
+             sources; with --flash=1M --ram=256K says whether they fit a board
+  --sign     an Ed25519 private key (PEM): signs every bundle, BUNDLE.sig
+  --verify   an Ed25519 public key (PEM): checks every bundle's hashes and signature
+
+Hashes in a bundle show damage; only a signature shows who made it.
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the flags say."""
+
+    formats: str
+    edges: tuple[str, ...]
+    out: str
+    data: str
+    value_range: tuple[float, float]
+    logits: bool
+    sign: str
+    micro: bool
+    flash: str
+    ram: str
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parses, exports or verifies, prints."""
+    if "--help" in argv or "-h" in argv:
+        print(HELP, end="")
+        return 0
+    values = flags.FlagValues()
+    for name in ("formats", "out", "data", "sign", "verify", "target", "flash", "ram"):
+        flags.DEFINE_string(name, "", name, flag_values=values)
+    flags.DEFINE_list("edge", [], "whose models", flag_values=values)
+    flags.DEFINE_list("value_range", ["0", "255"], "pixels", flag_values=values)
+    flags.DEFINE_bool("logits", False, "whether the model gives logits", flag_values=values)
+    sources = parse(values, argv)
+    if len(sources) != 1:
+        raise ConfigError(f"give one run directory or .keras file; {len(sources)} came")
+    source = Path(sources[0])
+    if values["verify"].value:
+        return _verify(source, values["verify"].value)
+    micro = bool(values["target"].value)
+    if micro:
+        one_of("--target", values["target"].value, ("micro",))
+    request = Request(
+        formats=values["formats"].value or ("int8" if micro else ""),
+        edges=tuple(values["edge"].value),
+        out=values["out"].value,
+        data=values["data"].value,
+        value_range=_range(values["value_range"].value),
+        logits=values["logits"].value,
+        sign=values["sign"].value,
+        micro=micro,
+        flash=values["flash"].value,
+        ram=values["ram"].value,
+    )
+    return _export(source, request)
+
+
+def _export(source: Path, request: Request) -> int:
+    from export.formats import parse_formats
+    from export.signing import load_private_key, sign
+
+    if request.formats:
+        parse_formats(request.formats)
+    if request.micro:
+        from ecavg_tf.cli.export_micro import check_flags
+
+        check_flags(request.formats, request.flash, request.ram)
+    elif request.flash or request.ram:
+        raise ConfigError("--flash and --ram go with --target=micro")
+    key = load_private_key(request.sign) if request.sign else None  # before minutes of work
+
+    from ecavg_tf.plugins import find_users_modules
+    from ecavg_tf.quiet import import_tensorflow
+
+    import_tensorflow()
+    find_users_modules()
+    from ecavg_tf.cli.output import print_exports
+    from ecavg_tf.rounds.exporting import raise_if_failed
+
+    exports, folder = _make(source, request)
+    if key is not None:
+        for row in exports:
+            if row.bundle is not None:
+                sign(folder / row.bundle, key)
+    print_exports(exports)
+    print(f"Files and bundles are in {folder}.")
+    if request.micro:
+        from ecavg_tf.cli.export_micro import for_micro
+
+        for_micro(exports, folder, request.flash, request.ram)
+    raise_if_failed(exports)
+    return 0
+
+
+def _make(source: Path, request: Request) -> tuple[tuple[Exported, ...], Path]:
+    """What was exported, and the folder it is in."""
+    from ecavg_tf.cli.progress import listener
+    from ecavg_tf.rounds.exporting import FOLDER, export_run
+    from ecavg_tf.rounds.exporting_files import export_file
+
+    if source.suffix == ".keras":
+        folder = Path(request.out or source.with_name(source.stem + "-export"))
+        made = export_file(
+            source,
+            folder,
+            formats=request.formats,
+            data=request.data,
+            value_range=request.value_range,
+            logits=request.logits,
+        )
+        return made, folder
+    with listener() as listening:
+        made = export_run(
+            source,
+            formats=request.formats,
+            edges=request.edges,
+            out=request.out,
+            listener=listening,
+        )
+    return made, Path(request.out or source / FOLDER)
+
+
+def _verify(path: Path, key_file: str) -> int:
+    from ecavg_tf.core.bundle import read_bundle
+    from export.signing import load_public_key, verify
+
+    key = load_public_key(key_file)
+    bundles = sorted(path.rglob("*.bundle.zip")) if path.is_dir() else [path]
+    if not bundles:
+        raise ConfigError(f"{path} holds no *.bundle.zip")
+    for bundle in bundles:
+        read_bundle(bundle)
+        verify(bundle, key)
+        print(f"{bundle}: whole, and signed by the owner of {key_file}")
+    return 0
+
+
+def _range(words: Sequence[str]) -> tuple[float, float]:
+    try:
+        low, high = (float(word) for word in words)
+    except ValueError as error:
+        raise ConfigError(f"--value_range is {','.join(words)!r}; expected LOW,HIGH") from error
+    if not low < high:
+        raise ConfigError(f"--value_range is {','.join(words)!r}; LOW must be below HIGH")
+    return low, high

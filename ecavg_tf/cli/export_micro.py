@@ -1,0 +1,65 @@
+"""``ecavg export --target=micro``: does the int8 file run on a board, and its sources."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecavg_tf.core.bundle import read_bundle
+from ecavg_tf.core.errors import ConfigError, ExportError
+from ecavg_tf.core.exports import Exported
+from export.micro.interpreter import run_in_micro
+from export.micro.judge import judge, parse_size
+from export.micro.sources import write_sources
+
+
+def check_flags(formats: str, flash: str, ram: str) -> None:
+    """Finds faults before minutes of work.
+
+    Raises:
+        ConfigError: a size is none, one of the two is missing, or int8 is left out.
+    """
+    for size in filter(None, (flash, ram)):
+        parse_size(size)
+    if bool(flash) != bool(ram):
+        raise ConfigError("give both --flash and --ram, or neither")
+    if formats and "int8" not in formats.split(","):
+        raise ConfigError(f"--target=micro runs int8, --formats is {formats!r}")
+
+
+def for_micro(exports: Sequence[Exported], folder: Path, flash: str, ram: str) -> None:
+    """Proves every int8 file in tflite-micro, writes its sources and prints the verdict.
+
+    Args:
+        exports: what was exported.
+        folder: the export folder.
+        flash: of the board, like ``1M``; empty: no verdict.
+        ram: likewise.
+
+    Raises:
+        ExportError: there is no int8 file, it can't run there, or it does not fit.
+    """
+    rows = [row for row in exports if row.variant == "int8" and row.bundle is not None]
+    if not rows:
+        raise ExportError("--target=micro needs an int8 file that passed its gate; there is none")
+    too_large = []
+    for row in rows:
+        bundle = read_bundle(folder / str(row.bundle))
+        sources = folder / row.model / "micro"
+        print(f"{row.model}, int8 in tflite-micro, {len(bundle.golden_inputs)} golden images:")
+        if flash:
+            verdict = judge(
+                bundle.model,
+                bundle.golden_inputs,
+                flash=parse_size(flash),
+                ram=parse_size(ram),
+            )
+            run = verdict.run
+            print("".join(f"  {line}\n" for line in verdict.lines()), end="")
+            if not verdict.fits:
+                too_large.append(row.model)
+        else:
+            run = run_in_micro(bundle.model, bundle.golden_inputs)
+            print(f"  arena {run.arena.needed:,} bytes; labels {run.agreement:.3f} as LiteRT's")
+        write_sources(sources, bundle.model, bundle.info.classes, run)
+        print(f"  sources in {sources}")
+    if too_large:
+        raise ExportError(f"{', '.join(too_large)} will not fit flash {flash} and RAM {ram}")

@@ -1,0 +1,269 @@
+"""The device bundle: a model with all that a device needs to run and to test it, as one zip.
+
+A device with nothing but numpy reads it. Hashes inside it are integrity: they show that
+bytes were damaged. They are no authenticity: whoever can write a bundle can write its
+hashes (``export.signing`` is for that). Everything that is read is bounded before it is
+unpacked, and nothing is ever unpickled or written to disk.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.files import load_json, write_bytes
+from ecavg_tf.core.template import Array
+
+SCHEMA_VERSION = 1
+MANIFEST = "bundle.json"
+MODEL, LABELS = "model.tflite", "labels.txt"
+GOLDEN_INPUTS, GOLDEN_OUTPUTS = "golden_inputs.npy", "golden_outputs.npy"
+PARTS = (MODEL, LABELS, GOLDEN_INPUTS, GOLDEN_OUTPUTS)
+
+_MIB = 2**20
+# The model is the largest part by far: a flatbuffer can't be larger than 2 GiB.
+LARGEST = {MANIFEST: _MIB, MODEL: 2**31, LABELS: 4 * _MIB}
+_LARGEST_GOLDEN = 64 * _MIB
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
+_REGULAR = 0o100644 << 16
+_FILE_TYPE, _REGULAR_TYPE = 0o170000, 0o100000
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """The model's input or output tensor.
+
+    Attributes:
+        shape: with -1 where it is dynamic.
+        dtype: numpy's name.
+        scale: real value of one step; None where it is not quantized.
+        zero_point: the integer that stands for 0.0; None where it is not quantized.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None = None
+    zero_point: int | None = None
+
+
+@dataclass(frozen=True)
+class BundleInfo:
+    """What ``bundle.json`` says, beside the parts' hashes.
+
+    Attributes:
+        format: ``float32``, ``float16``, ``dynamic`` or ``int8``.
+        classes: labels, in the order of the outputs.
+        images_dtype: numpy's name of the raw images' dtype.
+        value_range: lowest and highest value of a raw image.
+        input: the input tensor; quantize raw images with its scale and zero point.
+        output: the output tensor.
+        output_kind: ``probabilities``, or ``logits``: apply a softmax.
+        origin: where the model comes from: run, round, edge, weights_sha256.
+        min_runtime: oldest TFLite runtime that can run it; None when not known.
+        operators: name, version and count of each operator.
+        tolerance: largest absolute difference from the golden outputs (probabilities),
+            and least share of equal labels, that a sound runtime may show.
+    """
+
+    format: str
+    classes: tuple[str, ...]
+    images_dtype: str
+    value_range: tuple[float, float]
+    input: TensorSpec
+    output: TensorSpec
+    output_kind: str
+    origin: Mapping[str, Any]
+    min_runtime: str | None
+    operators: tuple[tuple[str, int, int], ...]
+    tolerance: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was read and verified.
+
+    Attributes:
+        info: the description.
+        model: bytes of the ``.tflite``.
+        golden_inputs: raw images, shape (k, …), in the images' dtype.
+        golden_outputs: what the file answered where it was made, probabilities, shape
+            (k, classes), float32.
+    """
+
+    info: BundleInfo
+    model: bytes
+    golden_inputs: Array
+    golden_outputs: Array
+
+
+def write_bundle(path: Path, bundle: Bundle) -> None:
+    """Writes a bundle, whole or not at all; the same bundle always gives the same bytes."""
+    parts = {
+        MODEL: bundle.model,
+        LABELS: "".join(f"{label}\n" for label in bundle.info.classes).encode(),
+        GOLDEN_INPUTS: _npy(bundle.golden_inputs),
+        GOLDEN_OUTPUTS: _npy(bundle.golden_outputs),
+    }
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        **asdict(bundle.info),
+        "parts": {name: _identity(content) for name, content in parts.items()},
+    }
+    text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    write_bytes(path, deterministic_zip({MANIFEST: text.encode(), **parts}))
+
+
+def deterministic_zip(members: Mapping[str, bytes]) -> bytes:
+    """A zip of stored members in the order given: the same members, the same bytes."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        add_members(archive, members)
+    return stream.getvalue()
+
+
+def add_members(archive: zipfile.ZipFile, members: Mapping[str, bytes]) -> None:
+    """Adds members with a fixed time, system and mode."""
+    for name, content in members.items():
+        entry = zipfile.ZipInfo(name, _EPOCH)
+        entry.create_system = 3  # Unix, wherever it is written
+        entry.external_attr = _REGULAR
+        archive.writestr(entry, content)
+
+
+def read_bundle(path: str | Path) -> Bundle:
+    """Reads a bundle and verifies every part.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ExportError: it is missing, damaged, not a bundle, or holds what a bundle must
+            not; the line names the part.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive.infolist())
+            contents = {name: _read(path, archive, name) for name in (MANIFEST, *PARTS)}
+    except FileNotFoundError as error:
+        raise ExportError(f"bundle {path} is not there") from error
+    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
+        raise ExportError(f"bundle {path} can't be read: {error}; get it again") from error
+    info, parts = _manifest(path, contents.pop(MANIFEST))
+    for name, content in contents.items():
+        if parts.get(name) != _identity(content):
+            raise ExportError(
+                f"bundle {path}: {name} is not what bundle.json lists (SHA-256 "
+                f"{_identity(content)['sha256'][:12]}… of {len(content)} bytes); get it again"
+            )
+    if contents[LABELS].decode("utf-8", "replace").splitlines() != list(info.classes):
+        raise ExportError(f"bundle {path}: {LABELS} and the classes of bundle.json differ")
+    inputs, outputs = (_array(path, name, contents[name]) for name in PARTS[2:])
+    _check_golden(path, info, inputs, outputs)
+    return Bundle(info, contents[MODEL], inputs, outputs)
+
+
+def _check_members(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+    """Everything the archive's directory says, before a byte of it is unpacked."""
+    seen: set[str] = set()
+    for entry in entries:
+        name = entry.filename
+        mode = entry.external_attr >> 16
+        if "/" in name or "\\" in name or name.startswith(".") or entry.is_dir():
+            problem = "has a path; a bundle is flat"
+        elif name not in (MANIFEST, *PARTS):
+            problem = f"is unknown; a bundle has {', '.join((MANIFEST, *PARTS))}"
+        elif name in seen:
+            problem = "is there twice"
+        elif mode & _FILE_TYPE not in (0, _REGULAR_TYPE):
+            problem = "is a link or a device, not a file"
+        elif entry.file_size > (most := LARGEST.get(name, _LARGEST_GOLDEN)):
+            problem = f"unpacks to {entry.file_size} bytes, at most {most} are allowed"
+        elif entry.compress_type != zipfile.ZIP_STORED:
+            problem = "is compressed; bundles are stored as they are"
+        elif entry.compress_size != entry.file_size:
+            problem = "states two sizes"
+        elif entry.flag_bits & 1:
+            problem = "is encrypted"
+        else:
+            seen.add(name)
+            continue
+        raise ExportError(f"bundle {path}: member {name!r} {problem}; don't use it")
+    for name in (MANIFEST, *PARTS):
+        if name not in seen:
+            raise ExportError(f"bundle {path} lacks {name}; get it again")
+
+
+def _read(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    """Reads no more than the directory states: what it states was bounded before."""
+    stated = archive.getinfo(name).file_size
+    if stated > path.stat().st_size:
+        raise ExportError(f"bundle {path}: {name} is larger than the bundle; get it again")
+    try:
+        with archive.open(name) as stream:
+            content = stream.read(stated + 1)
+    except zipfile.BadZipFile as error:
+        raise ExportError(f"bundle {path}: {name} is damaged ({error}); get it again") from error
+    if len(content) != stated:
+        raise ExportError(f"bundle {path}: {name} is not of the size it states; get it again")
+    return content
+
+
+def _manifest(path: Path, content: bytes) -> tuple[BundleInfo, Mapping[str, Any]]:
+    try:
+        fields = dict(load_json(content))
+        version = fields.pop("schema_version")
+        parts = dict(fields.pop("parts"))
+        if version != SCHEMA_VERSION:
+            raise ExportError(
+                f"bundle {path} has schema version {version}, this program reads {SCHEMA_VERSION}"
+            )
+        for name in ("input", "output"):
+            tensor = dict(fields[name])
+            tensor["shape"] = tuple(int(size) for size in tensor["shape"])
+            fields[name] = TensorSpec(**tensor)
+        low, high = (float(value) for value in fields["value_range"])
+        fields["value_range"] = (low, high)
+        fields["classes"] = tuple(str(name) for name in fields["classes"])
+        fields["operators"] = tuple(
+            (str(name), int(version), int(count)) for name, version, count in fields["operators"]
+        )
+        return BundleInfo(**fields), parts
+    except ExportError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExportError(f"bundle {path}: bundle.json is damaged ({error!r})") from error
+
+
+def _check_golden(path: Path, info: BundleInfo, inputs: Array, outputs: Array) -> None:
+    expected = (len(inputs), len(info.classes))
+    if outputs.shape != expected or inputs.shape[1:] != info.input.shape[1:]:
+        raise ExportError(
+            f"bundle {path}: golden outputs of shape {outputs.shape} for inputs of shape "
+            f"{inputs.shape} don't fit {len(info.classes)} classes and input {info.input.shape}"
+        )
+
+
+def _npy(array: Array) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+    return stream.getvalue()
+
+
+def _array(path: Path, name: str, content: bytes) -> Array:
+    try:
+        array: Array = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise ExportError(f"bundle {path}: {name} is no array ({error})") from error
+    return array
+
+
+def _identity(content: bytes) -> dict[str, Any]:
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}

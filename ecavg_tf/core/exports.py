@@ -1,0 +1,145 @@
+"""What came of exporting, in the words of results.json: a row a file."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """A share with its 95 % Wilson interval.
+
+    Attributes:
+        value: in [0, 1].
+        low: lower end of the interval.
+        high: upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Parity:
+    """A file beside its Keras model, on the same images.
+
+    Attributes:
+        images: what they are, in words.
+        n: how many.
+        max_difference: largest absolute difference of a probability.
+        mean_difference: mean over images of each image's largest difference.
+        agreement: share of images with the same best class, ties aside.
+        agreement_all: the same share of all images.
+        ties: images whose two best classes Keras holds closer than ``tie_margin``.
+        tie_margin: what the file's output can't tell apart, in ``tie_unit``.
+        tie_unit: ``probability`` or ``nats``.
+        keras_accuracy: None without labels.
+        file_accuracy: None without labels.
+        accuracy_change: file minus Keras, in [-1, 1]; None without labels.
+        accuracy_change_low: lower end of its paired 95 % interval.
+        accuracy_change_high: upper end.
+    """
+
+    images: str
+    n: int
+    max_difference: float
+    mean_difference: float
+    agreement: float
+    agreement_all: float
+    ties: int
+    tie_margin: float
+    tie_unit: str
+    keras_accuracy: Proportion | None = None
+    file_accuracy: Proportion | None = None
+    accuracy_change: float | None = None
+    accuracy_change_low: float | None = None
+    accuracy_change_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time for one image, in milliseconds.
+
+    Attributes:
+        what: ``file, 1 thread``, ``file, 2 threads``, ``Keras predict``, ``Keras model(x)``.
+        median_ms: median.
+        p95_ms: 95th percentile.
+        runs: how many were timed.
+    """
+
+    what: str
+    median_ms: float
+    p95_ms: float
+    runs: int
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator that a runtime must have, and how often the file uses it."""
+
+    name: str
+    version: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A file's cost sheet.
+
+    Attributes:
+        parameters: elements of its constant tensors.
+        macs: multiply-accumulates of one inference.
+        peak_activation_bytes: largest sum of live activations.
+        min_runtime: oldest TFLite runtime that can run it; None when not known.
+        operators: the operators it uses.
+        latencies: of the file, and of Keras.
+    """
+
+    parameters: int
+    macs: int
+    peak_activation_bytes: int
+    min_runtime: str | None
+    operators: tuple[Operator, ...]
+    latencies: tuple[Latency, ...] = ()
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One file that was made, refused or skipped.
+
+    Attributes:
+        model: an edge's name, ``global``, or a file's name.
+        round: whose model it is; None when it comes from no run.
+        weights_sha256: hash of the model's weights.
+        variant: ``float32-batch`` (the master), ``float32``, ``float16``, ``dynamic`` or
+            ``int8``.
+        status: ``passed``, ``failed`` or ``skipped``.
+        reasons: why it failed or was skipped, a line each.
+        file: the file's name under the export folder; None when skipped.
+        sha256: its hash.
+        size_bytes: its size.
+        bundle: the bundle's name under the export folder, where there is one.
+        output_kind: ``probabilities`` or ``logits``.
+        calibration: what int8's ranges were measured on, in words.
+        parity: the file beside Keras.
+        cost: the cost sheet.
+    """
+
+    model: str
+    round: int | None
+    weights_sha256: str
+    variant: str
+    status: str
+    reasons: tuple[str, ...] = field(default_factory=tuple)
+    file: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    bundle: str | None = None
+    output_kind: str | None = None
+    calibration: str | None = None
+    parity: Parity | None = None
+    cost: Cost | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the gate refused it."""
+        return self.status == "failed"

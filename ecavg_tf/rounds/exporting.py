@@ -1,0 +1,323 @@
+"""Exporting what a run ended with: each edge's accepted model, and the global model."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ecavg_tf.config import Config, ExportConfig, from_dict, to_dict
+from ecavg_tf.config_checks import one_of, validated
+from ecavg_tf.core.errors import ConfigError, ExportError, WorkdirError, disk_errors
+from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.files import read_json
+from ecavg_tf.core.scores import Decision
+from ecavg_tf.core.template import weights_sha256
+from ecavg_tf.data.consent import consented
+from ecavg_tf.data.dataset import Examples, concatenated, stratified
+from ecavg_tf.data.partition import EdgeData
+from ecavg_tf.data.pooled import read_pooled
+from ecavg_tf.events import Listener, Note, StageStarted, silent
+from ecavg_tf.models import gives_logits
+from ecavg_tf.report.page import write_page
+from ecavg_tf.results import RunResults, load_results
+from ecavg_tf.rounds.assembly import Assembly
+from ecavg_tf.rundir import RunDirectory
+from ecavg_tf.saving import load_weights
+from export.calibration import Calibration, draw
+from export.formats import parse_formats, variants
+from export.gate import Limits
+from export.service import Exporter, Subject
+
+GLOBAL = "global"
+FOLDER = "exports"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A model that a run left behind.
+
+    Attributes:
+        name: an edge's, or ``global``.
+        folder: where it lies.
+        file: its name there, without ending.
+        round: whose global model it is, or was decided on.
+        weights_sha256: what its weights must be.
+    """
+
+    name: str
+    folder: Path
+    file: str
+    round: int
+    weights_sha256: str
+
+
+def export_run(
+    run: str | Path,
+    *,
+    settings: ExportConfig | None = None,
+    formats: str = "",
+    edges: Sequence[str] = (),
+    out: str | Path = "",
+    listener: Listener = silent,
+) -> tuple[Exported, ...]:
+    """Exports the models of a run directory.
+
+    Args:
+        run: the directory of a run with a finished round.
+        settings: formats and limits; None: those of the run's config.
+        formats: separated by commas; empty: those of the settings.
+        edges: names of edges, or ``global``; empty: all there are.
+        out: where to; empty: ``exports`` in the run directory, and results.json
+            tells of it.
+        listener: told of stages.
+
+    Returns:
+        One entry a file, refused and skipped ones included.
+
+    Raises:
+        ECAvgError: with one line that says how to mend it.
+    """
+    path = Path(run)
+    config = _stored_config(path)
+    if settings is not None:
+        config.export = settings
+    if formats:
+        config.export = replace(config.export, formats=formats)
+    validated(config)
+    assembly = Assembly(config, path, listener)
+    known = load_results(path)
+    models = _chosen(list(_models(path, assembly)), edges, path)
+    folder = Path(out) if out else path / FOLDER
+    with disk_errors(folder):
+        exports = _export_all(config, assembly, path, models, folder, listener)
+        if not out:
+            _tell_results(path, config, known, exports)
+    return exports
+
+
+def export_at_end(
+    config: Config,
+    directory: RunDirectory,
+    assembly: Assembly,
+    results: RunResults,
+    listener: Listener,
+) -> RunResults:
+    """Exports all models of a run that just finished and writes its results again."""
+    path = directory.path
+    models = list(_models(path, assembly))
+    for edge in {data.edge for data in assembly.edges} - {model.name for model in models}:
+        if directory.edges.exists():
+            listener(Note(f"{edge} has accepted no model: none is exported"))
+    exports = _export_all(config, assembly, path, models, path / FOLDER, listener)
+    return directory.write_results(results.status, results.classes, exports)
+
+
+def export_edges(
+    config: Config, workdir: Path, assembly: Assembly, edges: Sequence[str], listener: Listener
+) -> tuple[Exported, ...]:
+    """Exports the accepted models of edges that live in this process, with their own images.
+
+    Args:
+        config: the run's config.
+        workdir: the folder with each edge's own folder.
+        assembly: data and models.
+        edges: their names.
+        listener: told of stages.
+    """
+    models = [found for edge in edges if (found := _accepted(workdir / edge, edge)) is not None]
+    return _export_all(config, assembly, workdir, models, workdir / FOLDER, listener, at_home=True)
+
+
+def wants_export(config: Config, done: RunResults) -> bool:
+    """Whether a finished run still lacks the files that its config asks for."""
+    if not config.export.enabled:
+        return False
+    return not done.exports or dict(done.config.get("export", {})) != to_dict(config.export)
+
+
+def raise_if_failed(exports: Sequence[Exported]) -> None:
+    """Ends a command whose files are not all sound.
+
+    Raises:
+        ExportError: names the first file that failed, why, and how many others did.
+    """
+    failed = [row for row in exports if row.failed]
+    if failed:
+        others = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        raise ExportError(
+            f"{failed[0].model}, {failed[0].variant}: {'; '.join(failed[0].reasons)}; kept aside "
+            f"as {failed[0].file}{others}"
+        )
+
+
+def _export_all(
+    config: Config,
+    assembly: Assembly,
+    path: Path,
+    models: Sequence[_Found],
+    folder: Path,
+    listener: Listener,
+    *,
+    at_home: bool = False,
+) -> tuple[Exported, ...]:
+    settings = config.export
+    exporter = Exporter(
+        assembly.server_trainer.model,
+        assembly.dataset.spec,
+        gives_logits(config.model),
+        limits=limits_of(settings),
+        latency_s=settings.latency_s,
+    )
+    wanted = variants(parse_formats(settings.formats))
+    rows: list[Exported] = []
+    for found in models:
+        listener(StageStarted(found.round, "export", found.name))
+        load_weights(exporter.model, found.folder, found.file)
+        if weights_sha256(exporter.model.get_weights()) != found.weights_sha256:
+            raise WorkdirError(
+                f"the model in {found.folder} is not the one that was accepted; run again "
+                "into another directory"
+            )
+        subject = _subject(config, assembly, path, found, at_home)
+        rows += exporter.export(subject, wanted, folder / found.name)
+    for row in rows:
+        if row.status != "passed":
+            said = f"{row.model}, {row.variant} {row.status}: {'; '.join(row.reasons)}"
+            listener(Note(said))
+    return tuple(rows)
+
+
+def limits_of(settings: ExportConfig) -> Limits:
+    """The gate's limits, from the config."""
+    return Limits(
+        max_difference=settings.max_difference,
+        agreement_float=settings.min_agreement_float,
+        agreement_dynamic=settings.min_agreement_dynamic,
+        agreement_int8=settings.min_agreement_int8,
+        max_accuracy_loss=settings.max_accuracy_loss,
+    )
+
+
+def _subject(
+    config: Config, assembly: Assembly, path: Path, found: _Found, at_home: bool
+) -> Subject:
+    edge = next((data for data in assembly.edges if data.edge == found.name), None)
+    calibration = _calibration(config, assembly, path, edge, at_home)
+    parity, words = _parity_images(config, assembly, edge)
+    return Subject(
+        name=found.name,
+        round=found.round,
+        weights_sha256=found.weights_sha256,
+        origin={
+            "run": _run_id(path, found),
+            "round": found.round,
+            "edge": None if edge is None else edge.edge,
+            "weights_sha256": found.weights_sha256,
+        },
+        calibration=calibration,
+        no_calibration="no training images may be used: no edge pools its data "
+        "(server.pool, server.pool_edges); int8 needs some",
+        images=parity.images,
+        labels=parity.labels,
+        words=words,
+    )
+
+
+def _calibration(
+    config: Config, assembly: Assembly, path: Path, edge: EdgeData | None, at_home: bool
+) -> Calibration | None:
+    """An edge's own training images where it consents (or is at home), else pooled ones."""
+    count, seed = config.export.calibration_examples, config.seed
+    if edge is not None:
+        own = edge.train if at_home else consented(edge.train, edge.edge, config)
+        if own is not None:
+            return draw(own, count, seed, f"own training images of {edge.edge}", edge.edge)
+    parts: list[Examples] = []
+    for file in sorted((path / "pooled").glob("edge-*.safetensors")):
+        try:
+            parts.append(read_pooled(file, file.stem, assembly.dataset.spec))
+        except ValueError as error:
+            raise WorkdirError(f"{file}: {error}") from error
+    if not parts:
+        return None
+    return draw(concatenated(parts), count, seed, "pooled training images", GLOBAL)
+
+
+def _parity_images(
+    config: Config, assembly: Assembly, edge: EdgeData | None
+) -> tuple[Examples, str]:
+    """Test images; for an edge those of its classes (all of them, if the test set has none)."""
+    test = assembly.dataset.test
+    words = "test images"
+    if edge is not None:
+        held = np.flatnonzero(edge.train.class_counts(assembly.dataset.spec.num_classes))
+        indices = np.flatnonzero(np.isin(test.labels, held))
+        if len(indices) > 0:
+            test, words = test.take(indices), f"test images of {edge.edge}'s {len(held)} classes"
+    most = config.export.parity_examples
+    if 0 < most < len(test):
+        place = "global" if edge is None else edge.edge
+        test = test.take(stratified(test.labels, most, config.seed, "parity", place))
+    return test, f"{len(test)} {words}"
+
+
+def _models(path: Path, assembly: Assembly) -> Iterator[_Found]:
+    for data in assembly.edges:
+        found = _accepted(path / "edges" / data.edge, data.edge)
+        if found is not None:
+            yield found
+    rounds = load_results(path).rounds
+    if rounds:
+        last = rounds[-1]
+        sha256 = last.server.global_.weights_sha256
+        folder = path / "rounds" / f"{last.round:04d}"
+        yield _Found(GLOBAL, folder, "global", last.round, str(sha256))
+
+
+def _accepted(folder: Path, edge: str) -> _Found | None:
+    """What an edge's own folder holds as its last decision."""
+    finished = sorted(folder.glob("finish-*.json"))
+    if not finished:
+        return None
+    try:
+        decision = Decision.from_json(read_json(finished[-1]))
+    except ValueError as error:
+        raise WorkdirError(f"{finished[-1]} is damaged: {error}") from error
+    return _Found(edge, folder, "accepted", decision.round, decision.accepted.weights_sha256)
+
+
+def _run_id(path: Path, found: _Found) -> str:
+    owner = found.folder / "owner.json"
+    source = owner if owner.exists() else path / "environment.json"
+    return str(read_json(source).get("run_id"))
+
+
+def _chosen(models: list[_Found], names: Sequence[str], path: Path) -> list[_Found]:
+    if not models:
+        raise WorkdirError(f"{path} has no finished round: nothing to export; resume the run")
+    for name in names:
+        one_of("--edge", name, tuple(model.name for model in models))
+    return [model for model in models if not names or model.name in names]
+
+
+def _stored_config(path: Path) -> Config:
+    try:
+        return from_dict(read_json(path / "config.json"))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{path / 'config.json'} is of another version: {error}") from error
+
+
+def _tell_results(
+    path: Path, config: Config, known: RunResults, exports: tuple[Exported, ...]
+) -> None:
+    """Puts new rows in the place of old ones in results.json."""
+    new = {(row.model, row.variant) for row in exports}
+    kept = tuple(row for row in known.exports if (row.model, row.variant) not in new)
+    directory = RunDirectory(path, config)
+    try:
+        directory.open()
+        results = directory.write_results(known.status, known.classes, (*kept, *exports))
+        write_page(results, path)
+    finally:
+        directory.close()

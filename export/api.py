@@ -1,0 +1,167 @@
+"""``export.to_tflite``: for any Keras model, also one that no run of ours has seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.core.bundle import TensorSpec
+from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.exports import Parity
+from ecavg_tf.core.template import Array
+from export.calibration import as_calibration
+from export.convert import Converter, gives_fitted_logits
+from export.formats import Variant, parse_formats, variants
+from export.gate import Limits, Reference, compare, compare_values, verdict
+from export.head import softmax
+from export.interpreter import LiteModel
+
+_COUNT = 200
+_RANDOM = 64
+
+
+class Kind(StrEnum):
+    """What a model's output is."""
+
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
+    VALUES = "values"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that passed.
+
+    Attributes:
+        content: the ``.tflite``.
+        output_kind: ``probabilities``, ``logits`` or ``values``.
+        input: its input tensor; quantize with its scale and zero point.
+        output: its output tensor.
+        parity: how it compares with Keras; None for ``values``.
+    """
+
+    content: bytes
+    output_kind: str
+    input: TensorSpec
+    output: TensorSpec
+    parity: Parity | None
+
+
+def to_tflite(
+    model: keras.Model,
+    calibration: Array | None = None,
+    formats: str | Sequence[str] = ("float32", "float16", "dynamic", "int8"),
+    *,
+    output: str | None = None,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    limits: Limits | None = None,
+) -> dict[str, File]:
+    """Converts a Keras model and compares every file with it.
+
+    Args:
+        model: a built model with one input and one output.
+        calibration: real inputs, shape (n, …), as the model takes them: int8 is
+            calibrated on up to 200 of them and all files are compared on all of them.
+            None: random inputs from ``value_range``, and no int8.
+        formats: which; ``float32`` also gives ``float32-batch``, with a dynamic batch.
+        output: ``probabilities``, ``logits`` or ``values`` (no classes: regression,
+            segmentation); None: looked up in what the model answers. A model that gives
+            neither a softmax nor values says so.
+        value_range: of random inputs.
+        limits: what files must keep to; None: the defaults.
+
+    Returns:
+        The files by name: ``float32-batch``, ``float32``, ``float16``, ``dynamic``, ``int8``.
+
+    Raises:
+        ExportError: the model can't be converted, or a file differs from it.
+        ConfigError: a format or an output kind is none.
+    """
+    text = formats if isinstance(formats, str) else ",".join(formats)
+    wanted = variants(parse_formats(text))
+    inputs = _inputs(model, calibration, value_range)
+    if calibration is None and Variant.INT8 in wanted:
+        raise ExportError("int8 needs calibration: give real inputs, or leave int8 out")
+    answers = _answers(model, inputs)
+    kind = _kind(answers) if output is None else Kind(output)
+    sample = as_calibration(inputs, _COUNT, 0).images
+    classifier = kind is not Kind.VALUES
+    with Converter(model, inputs.shape[1:], classifier=classifier) as converter:
+        return {
+            variant.value: _checked(
+                converter.convert(variant, sample if variant is Variant.INT8 else None),
+                variant,
+                inputs,
+                answers,
+                _file_kind(model, kind, variant),
+                kind,
+                limits or Limits(),
+            )
+            for variant in wanted
+        }
+
+
+def _checked(
+    content: bytes,
+    variant: Variant,
+    inputs: Array,
+    answers: NDArray[np.float64],
+    file_kind: Kind,
+    kind: Kind,
+    limits: Limits,
+) -> File:
+    lite = LiteModel(content, logits=file_kind is Kind.LOGITS)
+    given = lite.probabilities(inputs)
+    if kind is Kind.VALUES:
+        reasons, parity = compare_values(answers, given, variant.kind), None
+    else:
+        probabilities = softmax(answers) if kind is Kind.LOGITS else answers
+        reference = Reference(inputs, probabilities, None, f"{len(inputs)} inputs given")
+        parity = compare(
+            reference, given, variant.kind, lite.output, logits=file_kind is Kind.LOGITS
+        )
+        reasons = verdict(parity, variant.kind, limits)
+    if reasons:
+        raise ExportError(f"{variant} is not the Keras model: {'; '.join(reasons)}")
+    return File(content, file_kind.value, lite.input, lite.output, parity)
+
+
+def _file_kind(model: keras.Model, kind: Kind, variant: Variant) -> Kind:
+    fitted = kind is not Kind.VALUES and variant is Variant.INT8 and gives_fitted_logits(model)
+    return Kind.LOGITS if fitted else kind
+
+
+def _inputs(
+    model: keras.Model, calibration: Array | None, value_range: tuple[float, float]
+) -> Array:
+    if calibration is not None:
+        inputs = np.asarray(calibration)
+        if inputs.ndim < 2 or len(inputs) == 0:
+            raise ExportError(f"calibration has shape {inputs.shape}, expected (n, …), n above 0")
+        return inputs
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or None in shape[1:]:
+        raise ExportError(f"the model's input is {shape}: give real inputs as calibration")
+    noise = np.random.default_rng(0).uniform(*value_range, (_RANDOM, *shape[1:]))
+    return noise.astype(np.float32)
+
+
+def _answers(model: keras.Model, inputs: Array) -> NDArray[np.float64]:
+    try:
+        given = model.predict(inputs.astype(np.float32), batch_size=64, verbose=0)
+    except Exception as error:  # Keras raises many kinds
+        reason = str(error).strip().splitlines()[0][:160]
+        raise ExportError(f"the model can't take inputs of {inputs.shape[1:]}: {reason}") from error
+    if not isinstance(given, np.ndarray):
+        raise ExportError(f"the model gives {type(given).__name__}; expected one output")
+    return given.astype(np.float64)
+
+
+def _kind(answers: NDArray[np.float64]) -> Kind:
+    if answers.ndim != 2 or answers.shape[1] < 2:
+        return Kind.VALUES
+    softmaxed = (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1.0, atol=1e-3)
+    return Kind.PROBABILITIES if softmaxed else Kind.LOGITS

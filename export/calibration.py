@@ -1,0 +1,49 @@
+"""Which images int8's ranges are measured on: seeded, stratified, never the test set."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecavg_tf.core.template import Array
+from ecavg_tf.data.dataset import Examples, stratified
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration images.
+
+    Attributes:
+        images: shape (n, …), raw values.
+        source: what they are, in words, for whoever reads the result.
+    """
+
+    images: Array
+    source: str
+
+
+def draw(examples: Examples, count: int, seed: int, whose: str, *place: str | int) -> Calibration:
+    """Draws calibration images with the label mix of ``examples``.
+
+    Args:
+        examples: training examples.
+        count: how many to draw; fewer where there are fewer.
+        seed: the run's seed.
+        whose: what ``examples`` are, in words.
+        *place: whom the draw is for; see ``derive_seed``.
+    """
+    taken = min(count, len(examples))
+    chosen = examples.take(stratified(examples.labels, taken, seed, "calibration", *place))
+    return Calibration(chosen.images, f"{taken} of {len(examples)} {whose}")
+
+
+def as_calibration(images: Array, count: int, seed: int) -> Calibration:
+    """Calibration images from an array without labels: every k-th of a seeded order.
+
+    Args:
+        images: shape (n, …), raw values.
+        count: how many to take at most.
+        seed: seeds the draw.
+    """
+    images = np.asarray(images)
+    labels = np.zeros(len(images), np.int64)
+    return draw(Examples(images, labels), count, seed, "images given")

@@ -1,0 +1,1 @@
+"""Models for microcontrollers: sources, a run in the tflite-micro interpreter, a verdict."""

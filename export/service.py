@@ -1,0 +1,285 @@
+"""One model to a folder of files: converted, examined, weighed, bundled."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.core.bundle import Bundle, BundleInfo, write_bundle
+from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.exports import Cost, Exported, Latency
+from ecavg_tf.core.files import canonical_json, file_sha256, read_json, write_bytes, write_json
+from ecavg_tf.core.template import Array
+from ecavg_tf.data.dataset import DataSpec
+from ecavg_tf.results import exports_from_json, to_json
+from export.calibration import Calibration
+from export.convert import Converter, gives_fitted_logits
+from export.cost import cost_sheet, keras_latencies
+from export.examine import Examination, examine
+from export.formats import Format, Variant
+from export.gate import Limits, Reference
+from export.head import softmax
+from export.metadata import Description, attach
+
+RECORD = "export.json"
+FAILED = ".failed-gate.tflite"
+_GOLDEN, _GOLDEN_BYTES = 32, 2**24
+# What interpreters may differ by (measured: a few steps of int8, summed over the layers).
+_TOLERANCE = {
+    Format.FLOAT32: {"max_difference": 1e-3, "label_agreement": 0.9},
+    Format.FLOAT16: {"max_difference": 2e-2, "label_agreement": 0.9},
+    Format.DYNAMIC: {"max_difference": 0.15, "label_agreement": 0.75},
+    Format.INT8: {"max_difference": 0.15, "label_agreement": 0.75},
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model that is to be exported.
+
+    Attributes:
+        name: an edge's name, ``global``, or a file's.
+        weights_sha256: hash of its weights.
+        origin: run, round, edge, weights_sha256: what is written into the file.
+        calibration: int8's images; None: ``no_calibration`` says why.
+        no_calibration: why there are none.
+        images: parity images, raw, shape (n, …).
+        labels: their labels, shape (n,), or None.
+        words: what the parity images are.
+        round: whose model it is.
+    """
+
+    name: str
+    weights_sha256: str
+    origin: Mapping[str, Any]
+    calibration: Calibration | None
+    images: Array
+    labels: NDArray[np.int64] | None
+    words: str
+    no_calibration: str = "no calibration images"
+    round: int | None = None
+
+
+@dataclass
+class Exporter:
+    """Exports models of one architecture, one after the other.
+
+    Files of equal weights are converted once: edges that take the global model over
+    have the model that the server has.
+
+    Attributes:
+        model: the Keras model; a subject's weights are those that are set on it.
+        spec: what its images are, and its classes.
+        logits: whether it gives logits.
+        limits: what files must keep to.
+        latency_s: seconds to spend on each latency.
+    """
+
+    model: keras.Model
+    spec: DataSpec
+    logits: bool
+    limits: Limits = field(default_factory=Limits)
+    latency_s: float = 0.05
+    _converted: dict[tuple[str, Variant], bytes] = field(default_factory=dict)
+    _keras: tuple[Latency, ...] = ()
+
+    def export(
+        self, subject: Subject, wanted: tuple[Variant, ...], folder: Path
+    ) -> tuple[Exported, ...]:
+        """Makes the wanted files of the model as it is set now, or finds them made already.
+
+        Args:
+            subject: whose model it is, with its images.
+            wanted: which files.
+            folder: where to; other files in it stay.
+
+        Returns:
+            One entry a file, refused ones and skipped ones included.
+
+        Raises:
+            ExportError: the model can't be traced or converted.
+        """
+        key = self._key(subject)
+        known = _recorded(folder, key)
+        missing = [variant for variant in wanted if variant.value not in known]
+        if missing:
+            reference = self._reference(subject)
+            with Converter(self.model, self.spec.image_shape) as converter:
+                for variant in missing:
+                    row = self._export(subject, variant, converter, reference, folder)
+                    known[variant.value] = row
+            rows = [known[variant.value] for variant in Variant if variant.value in known]
+            write_json(folder / RECORD, {"key": key, "files": to_json(tuple(rows))})
+        return tuple(known[variant.value] for variant in wanted)
+
+    def _export(
+        self,
+        subject: Subject,
+        variant: Variant,
+        converter: Converter,
+        reference: Reference,
+        folder: Path,
+    ) -> Exported:
+        _remove(folder, variant)
+        if variant is Variant.INT8 and subject.calibration is None:
+            return Exported(
+                subject.name,
+                subject.round,
+                subject.weights_sha256,
+                variant.value,
+                "skipped",
+                (subject.no_calibration,),
+            )
+        description = Description(
+            self.spec.classes,
+            self.spec.dtype,
+            self.spec.value_range,
+            self._output_kind(variant),
+            dict(subject.origin),
+        )
+        content = attach(self._convert(subject, variant, converter), description)
+        found = examine(content, variant, description, reference, self.limits)
+        name = variant.value + (FAILED if found.reasons else ".tflite")
+        write_bytes(folder / name, content)
+        made = Exported(
+            subject.name,
+            subject.round,
+            subject.weights_sha256,
+            variant.value,
+            status="failed" if found.reasons else "passed",
+            reasons=found.reasons,
+            file=f"{subject.name}/{name}",
+            sha256=hashlib.sha256(content).hexdigest(),
+            size_bytes=len(content),
+            output_kind=description.output_kind,
+            calibration=_source(subject, converter) if variant is Variant.INT8 else None,
+            parity=found.parity,
+        )
+        if found.parity is None:
+            return made
+        image = reference.images[0]
+        cost = cost_sheet(
+            content,
+            image,
+            seconds=self.latency_s,
+            keras_latencies=self._keras_latencies(image),
+        )
+        made = replace(made, cost=cost)
+        if found.reasons or variant is Variant.MASTER:
+            return made
+        bundle = f"{variant.value}.bundle.zip"
+        _bundle(folder / bundle, content, variant, description, found, cost, reference)
+        return replace(made, bundle=f"{subject.name}/{bundle}")
+
+    def _convert(self, subject: Subject, variant: Variant, converter: Converter) -> bytes:
+        if variant is Variant.INT8 and subject.calibration is not None:
+            return converter.convert(variant, subject.calibration.images)
+        place = (subject.weights_sha256, variant)
+        if place not in self._converted:
+            if any(sha256 != subject.weights_sha256 for sha256, _ in self._converted):
+                self._converted.clear()  # one model's files are enough to keep
+            self._converted[place] = converter.convert(variant)
+        return self._converted[place]
+
+    def _output_kind(self, variant: Variant) -> str:
+        fitted = variant is Variant.INT8 and gives_fitted_logits(self.model)
+        return "logits" if self.logits or fitted else "probabilities"
+
+    def _reference(self, subject: Subject) -> Reference:
+        images = subject.images.astype(np.float32)
+        answers = self.model.predict(images, batch_size=256, verbose=0)
+        probabilities = softmax(answers) if self.logits else np.asarray(answers, np.float64)
+        return Reference(subject.images, probabilities, subject.labels, subject.words)
+
+    def _keras_latencies(self, image: Array) -> tuple[Latency, ...]:
+        """Once for all subjects: they have one architecture."""
+        if not self._keras:
+            self._keras = keras_latencies(self.model, image, self.latency_s)
+        return self._keras
+
+    def _key(self, subject: Subject) -> str:
+        """What a file depends on beside its format: the same key, the same files."""
+        calibration = subject.calibration
+        facts = {
+            "weights": subject.weights_sha256,
+            "origin": dict(subject.origin),
+            "limits": asdict(self.limits),
+            "spec": asdict(self.spec),
+            "logits": self.logits,
+            "calibration": None if calibration is None else _hash(calibration.images),
+            "images": _hash(subject.images),
+            "packages": {name: metadata.version(name) for name in ("tensorflow", "ecavg-tf")},
+        }
+        return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
+
+
+def _bundle(
+    path: Path,
+    content: bytes,
+    variant: Variant,
+    description: Description,
+    found: Examination,
+    cost: Cost,
+    reference: Reference,
+) -> None:
+    """Writes a file's bundle, with golden pairs from its own parity images."""
+    assert found.input is not None and found.output is not None and found.answers is not None
+    count = max(1, min(_GOLDEN, _GOLDEN_BYTES // reference.images[:1].nbytes))
+    chosen = np.unique(np.linspace(0, len(reference.images) - 1, count).astype(int))
+    info = BundleInfo(
+        format=variant.kind.value,
+        classes=description.classes,
+        images_dtype=description.images_dtype,
+        value_range=description.value_range,
+        input=found.input,
+        output=found.output,
+        output_kind=description.output_kind,
+        origin=description.origin,
+        min_runtime=cost.min_runtime,
+        operators=tuple((op.name, op.version, op.count) for op in cost.operators),
+        tolerance=_TOLERANCE[variant.kind],
+    )
+    write_bundle(path, Bundle(info, content, reference.images[chosen], found.answers[chosen]))
+
+
+def _source(subject: Subject, converter: Converter) -> str | None:
+    if subject.calibration is None:
+        return None
+    left_out = f", {converter.left_out} outliers left out" if converter.left_out else ""
+    return subject.calibration.source + left_out
+
+
+def _hash(images: Array) -> str:
+    return hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
+
+
+def _remove(folder: Path, variant: Variant) -> None:
+    """What an earlier export left of this file: a refused file must not look delivered."""
+    for ending in (".tflite", FAILED, ".bundle.zip", ".bundle.zip.sig"):
+        (folder / (variant.value + ending)).unlink(missing_ok=True)
+
+
+def _recorded(folder: Path, key: str) -> dict[str, Exported]:
+    """The files made before under the same key that are still what they were, by variant."""
+    if not (folder / RECORD).exists():
+        return {}
+    try:
+        record = read_json(folder / RECORD)
+        rows = exports_from_json(record["files"]) if record["key"] == key else ()
+        return {row.variant: row for row in rows if _intact(folder.parent, row)}
+    except (WorkdirError, KeyError, ValueError):
+        return {}  # made again
+
+
+def _intact(folder: Path, row: Exported) -> bool:
+    if row.file is None:
+        return True
+    file = folder / row.file
+    bundled = row.bundle is None or (folder / row.bundle).exists()
+    return bundled and file.exists() and file_sha256(file) == row.sha256

@@ -1,0 +1,105 @@
+"""Ed25519 signatures of bundles: who made them, where hashes only say they are whole.
+
+The signature lies beside the bundle, ``NAME.sig``: 64 bytes over the bundle's SHA-256 and
+a word that says what is signed. Keys are PEM files, as ``openssl genpkey -algorithm
+ed25519`` makes them.
+"""
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecavg_tf.core.errors import ExportError, InstallationError
+from ecavg_tf.core.files import file_sha256, write_bytes
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
+
+SUFFIX = ".sig"
+_CONTEXT = b"ecavg-bundle-v1:"
+
+
+def load_private_key(path: str | Path) -> "Ed25519PrivateKey":
+    """Reads an unencrypted Ed25519 private key in PEM.
+
+    Raises:
+        ExportError: there is none.
+        InstallationError: the extra ``sign`` is missing.
+    """
+    _check_extra()
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    try:
+        key = serialization.load_pem_private_key(Path(path).read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise ExportError(f"private key {path} can't be read: {_line(error)}") from error
+    if not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise ExportError(f"{path} is no Ed25519 key; make one: {_MAKE}")
+    return key
+
+
+def load_public_key(path: str | Path) -> "Ed25519PublicKey":
+    """Reads an Ed25519 public key in PEM.
+
+    Raises:
+        ExportError: there is none.
+        InstallationError: the extra ``sign`` is missing.
+    """
+    _check_extra()
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    try:
+        key = serialization.load_pem_public_key(Path(path).read_bytes())
+    except (OSError, ValueError, TypeError) as error:
+        raise ExportError(f"public key {path} can't be read: {_line(error)}") from error
+    if not isinstance(key, ed25519.Ed25519PublicKey):
+        raise ExportError(f"{path} is no Ed25519 key; make one: {_MAKE}")
+    return key
+
+
+def sign(bundle: Path, key: "Ed25519PrivateKey") -> Path:
+    """Writes a bundle's signature beside it and returns its path."""
+    signature = bundle.with_name(bundle.name + SUFFIX)
+    write_bytes(signature, key.sign(_message(bundle)))
+    return signature
+
+
+def verify(bundle: Path, key: "Ed25519PublicKey") -> None:
+    """Checks that the owner of a key signed this very bundle.
+
+    Raises:
+        ExportError: there is no signature, or it is another's or of other bytes.
+    """
+    _check_extra()
+    from cryptography.exceptions import InvalidSignature
+
+    signature = bundle.with_name(bundle.name + SUFFIX)
+    try:
+        key.verify(signature.read_bytes(), _message(bundle))
+    except OSError as error:
+        raise ExportError(f"{error.filename} is not there: {bundle.name} is not signed") from error
+    except InvalidSignature as error:
+        raise ExportError(
+            f"{signature} does not fit: {bundle.name} was changed, or another key signed it"
+        ) from error
+
+
+_MAKE = "openssl genpkey -algorithm ed25519 -out KEY.pem"
+
+
+def _message(bundle: Path) -> bytes:
+    return _CONTEXT + bytes.fromhex(file_sha256(bundle))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
+
+
+def _check_extra() -> None:
+    if importlib.util.find_spec("cryptography") is None:
+        raise InstallationError("signing needs an extra: pip install 'ecavg-tf[sign]'")

@@ -1,0 +1,188 @@
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecavg_tf.core import bundle as bundles
+from ecavg_tf.core.bundle import Bundle, BundleInfo, TensorSpec, read_bundle, write_bundle
+from ecavg_tf.core.errors import ExportError
+
+INFO = BundleInfo(
+    format="int8",
+    classes=("cat", "dog"),
+    images_dtype="uint8",
+    value_range=(0.0, 255.0),
+    input=TensorSpec((1, 2, 2, 1), "int8", 1.0, -128),
+    output=TensorSpec((1, 2), "int8", 0.1, 3),
+    output_kind="logits",
+    origin={"run": "r", "round": 1, "edge": "edge-00", "weights_sha256": "ab"},
+    min_runtime="2.3.0",
+    operators=(("FULLY_CONNECTED", 4, 1),),
+    tolerance={"max_difference": 0.1, "label_agreement": 0.9},
+)
+
+
+def made() -> Bundle:
+    images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
+    answers = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0]], np.float32)
+    return Bundle(INFO, b"TFL3" * 100, images, answers)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    write_bundle(tmp_path / "b.zip", made())
+    return tmp_path / "b.zip"
+
+
+def rewritten(path: Path, **changes: bytes | None) -> Path:
+    """The bundle with members replaced, added or (None) left out; hashes as they were."""
+    with zipfile.ZipFile(path) as archive:
+        members: dict[str, bytes | None] = {name: archive.read(name) for name in archive.namelist()}
+    members |= changes
+    path.write_bytes(
+        bundles.deterministic_zip({name: c for name, c in members.items() if c is not None})
+    )
+    return path
+
+
+def test_what_is_written_is_read(path: Path) -> None:
+    found = read_bundle(path)
+    assert found.info == INFO
+    assert found.model == made().model
+    np.testing.assert_array_equal(found.golden_inputs, made().golden_inputs)
+    np.testing.assert_array_equal(found.golden_outputs, made().golden_outputs)
+
+
+def test_the_same_bundle_is_the_same_bytes(path: Path, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "again.zip", made())
+    assert (tmp_path / "again.zip").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("part", bundles.PARTS)
+def test_a_flipped_byte_is_named(path: Path, part: str) -> None:
+    with zipfile.ZipFile(path) as archive:
+        content = bytearray(archive.read(part))
+    content[len(content) // 2] ^= 1
+    with pytest.raises(ExportError, match=f"{part} is not what bundle.json lists"):
+        read_bundle(rewritten(path, **{part: bytes(content)}))
+
+
+def test_every_flipped_byte_of_the_file_is_caught_or_harmless(path: Path) -> None:
+    original = path.read_bytes()
+    for at in range(0, len(original), 7):
+        damaged = bytearray(original)
+        damaged[at] ^= 0x10
+        path.write_bytes(bytes(damaged))
+        try:
+            found = read_bundle(path)
+        except ExportError:
+            continue
+        # Times and the like: whatever was read is what was written.
+        assert found.info == INFO
+        assert found.model == made().model
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_truncated_bundle(path: Path, share: float) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ExportError, match="can't be read"):
+        read_bundle(path)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/b", "..\\evil", ".hidden"])
+def test_a_path_is_refused(path: Path, name: str) -> None:
+    with pytest.raises(ExportError, match="has a path"):
+        read_bundle(rewritten(path, **{name: b"x"}))
+
+
+def test_unknown_missing_and_duplicate_members(path: Path) -> None:
+    content = path.read_bytes()
+    with pytest.raises(ExportError, match=r"'notes.txt' is unknown"):
+        read_bundle(rewritten(path, **{"notes.txt": b"x"}))
+    path.write_bytes(content)
+    with pytest.raises(ExportError, match=r"lacks labels.txt"):
+        read_bundle(rewritten(path, **{"labels.txt": None}))
+    path.write_bytes(content)
+    with pytest.warns(UserWarning), zipfile.ZipFile(path, "a") as archive:
+        bundles.add_members(archive, {"labels.txt": b"dog\ncat\n"})
+    with pytest.raises(ExportError, match=r"'labels.txt' is there twice"):
+        read_bundle(path)
+
+
+def test_a_link_is_refused(path: Path) -> None:
+    members = dict.fromkeys((bundles.MANIFEST, *bundles.PARTS[1:]), b"x")
+    with zipfile.ZipFile(path, "w") as archive:
+        bundles.add_members(archive, members)
+        link = zipfile.ZipInfo("model.tflite")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(ExportError, match=r"'model.tflite' is a link"):
+        read_bundle(path)
+
+
+def test_a_zip_bomb_is_not_unpacked(path: Path) -> None:
+    members = dict.fromkeys((bundles.MANIFEST, *bundles.PARTS[1:]), b"x")
+    with zipfile.ZipFile(path, "w") as archive:
+        bundles.add_members(archive, members)
+        archive.writestr("model.tflite", b"\0" * 10**7, zipfile.ZIP_DEFLATED)
+    with pytest.raises(ExportError, match="is compressed"):
+        read_bundle(path)
+
+
+def test_an_over_large_member_is_not_read(path: Path) -> None:
+    with pytest.raises(ExportError, match=r"'labels.txt' unpacks to .* at most"):
+        read_bundle(rewritten(path, **{"labels.txt": b"x" * (bundles.LARGEST["labels.txt"] + 1)}))
+
+
+def test_a_member_that_states_more_than_it_holds(path: Path) -> None:
+    """The zip's directory lies about the model's size, the bundle is small."""
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"model.tflite") - 46  # its entry in the central directory
+    content[at + 20 : at + 28] = (10**9).to_bytes(4, "little") * 2
+    path.write_bytes(bytes(content))
+    with pytest.raises(ExportError, match="larger than the bundle"):
+        read_bundle(path)
+
+
+def test_pickles_are_not_read(path: Path) -> None:
+    import hashlib
+    import pickle
+
+    evil = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"
+    evil = evil.ljust(127) + b"\n" + pickle.dumps([1])
+    with zipfile.ZipFile(path) as archive:
+        manifest = json.loads(archive.read(bundles.MANIFEST))
+    manifest["parts"]["golden_inputs.npy"] = {
+        "sha256": hashlib.sha256(evil).hexdigest(),
+        "bytes": len(evil),
+    }
+    changes = {bundles.MANIFEST: json.dumps(manifest).encode(), "golden_inputs.npy": evil}
+    with pytest.raises(ExportError, match=r"golden_inputs.npy is no array"):
+        read_bundle(rewritten(path, **changes))
+
+
+def test_another_schema_and_nonsense(path: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        manifest = json.loads(archive.read(bundles.MANIFEST))
+    content = path.read_bytes()
+    manifest["schema_version"] = 9
+    changed = json.dumps(manifest).encode()
+    with pytest.raises(ExportError, match="schema version 9"):
+        read_bundle(rewritten(path, **{bundles.MANIFEST: changed}))
+    for nonsense in (b"[]", b"{", b'{"schema_version": 1}', b'{"schema_version": 1, "parts": 3}'):
+        path.write_bytes(content)
+        with pytest.raises(ExportError, match=r"bundle\.json"):
+            read_bundle(rewritten(path, **{bundles.MANIFEST: nonsense}))
+    with pytest.raises(ExportError, match="is not there"):
+        read_bundle(tmp_path / "nowhere.zip")
+
+
+def test_golden_outputs_must_fit(tmp_path: Path) -> None:
+    wrong = replace(made(), golden_outputs=np.zeros((3, 5), np.float32))
+    write_bundle(tmp_path / "b.zip", wrong)
+    with pytest.raises(ExportError, match="don't fit 2 classes"):
+        read_bundle(tmp_path / "b.zip")
