@@ -9,8 +9,6 @@ from ecavg_tf.data.partition import EdgeData
 from ecavg_tf.evaluation import Evaluator
 from ecavg_tf.training import Trainer
 
-_PROBES = 8  # images that tell which weight is the head's bias
-
 
 class KerasBench:
     """One edge's data and a model to try weights on, in one round.
@@ -38,7 +36,7 @@ class KerasBench:
     @property
     def anatomy(self) -> Anatomy:
         """Where the model keeps its head and its BatchNorm."""
-        return self._trainer.anatomy(self._data.train.images[:_PROBES])
+        return self._trainer.anatomy
 
     def on_guard(self, weights: Sequence[Array]) -> Predictions:
         """What the model says of the guard set."""
