@@ -36,6 +36,14 @@ class Schedule(enum.Enum):
     COSINE = "cosine"
 
 
+class LevelFor(enum.Enum):
+    """What the guard's level is the error rate of."""
+
+    DECISION = "decision"
+    EDGE = "edge"
+    RUN = "run"
+
+
 class FleetKind(enum.Enum):
     """How edges are reached."""
 
@@ -188,11 +196,17 @@ class UpdateConfig:
     """How an edge takes the global model over.
 
     Attributes:
-        policy: ``replace`` (the paper's: always take it), or a function
-            ``pkg.module:function``.
+        policy: ``guarded`` (take what the edge's held-out data certifies as better, else keep
+            what it has), ``replace`` (the paper's: always take the global model), or a
+            function ``pkg.module:function``.
+        level: for ``guarded``: chance of taking a model that is worse, in (0, 0.5].
+        level_for: what has that chance: each ``decision``, all rounds of an ``edge``
+            together, or the whole ``run`` (the level is divided over its decisions).
     """
 
-    policy: str = "replace"
+    policy: str = "guarded"
+    level: float = 0.05
+    level_for: LevelFor = LevelFor.DECISION
 
 
 @dataclass
@@ -325,3 +339,17 @@ def flatten_dict(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
             else {prefix + name: value}
         )
     return flat
+
+
+def decision_level(config: Config) -> float:
+    """The level of one decision: ``update.level`` divided over what it is the level of.
+
+    By the union bound (Bonferroni), the chance that any of the decisions is wrong is at
+    most their sum.
+    """
+    shares = {
+        LevelFor.DECISION: 1,
+        LevelFor.EDGE: config.rounds,
+        LevelFor.RUN: config.rounds * config.partition.num_edges,
+    }
+    return config.update.level / shares[config.update.level_for]

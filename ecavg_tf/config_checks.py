@@ -12,7 +12,7 @@ from ecavg_tf.core.errors import ConfigError
 APPLICATIONS = ("mobilenet_v2", "resnet50")
 MODEL_INITS = ("shared", "independent", "imagenet", "PATH.keras")
 PLUGIN = "pkg.module:function"
-UPDATE_POLICIES = ("replace", PLUGIN)
+UPDATE_POLICIES = ("guarded", "replace", PLUGIN)
 COMBINES = ("average", "start", PLUGIN)
 
 _AT_LEAST = {
@@ -80,6 +80,10 @@ def validated(config: Config) -> Config:
             raise ConfigError(f"{name} is {flat[name]}; it must be in [0, 1]")
     for word in config.export.formats.split(","):
         one_of("export.formats", word.strip(), EXPORT_FORMATS)
+    if not 0 < config.update.level <= 0.5:
+        raise ConfigError(
+            f"update.level is {config.update.level}; it must be above 0 and at most 0.5"
+        )
     if config.edges_per_round > config.partition.num_edges:
         raise ConfigError(
             f"edges_per_round is {config.edges_per_round}, "

@@ -2,56 +2,15 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.predictions import Predictions, judge
 from ecavg_tf.core.scores import Score, Scores
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Examples
-
-SMALLEST_PROBABILITY = 1e-7  # Keras' epsilon: a loss stays finite
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a model said of each test example.
-
-    Attributes:
-        log_likelihood: log-probability of the true class, shape (n,), float64, nats.
-        correct: whether the most probable class was the true one, shape (n,), bool.
-    """
-
-    log_likelihood: NDArray[np.float64]
-    correct: NDArray[np.bool_]
-
-
-def judge(outputs: Array, labels: NDArray[np.int64], *, logits: bool) -> Predictions:
-    """Turns a model's outputs into log-likelihoods and hits.
-
-    Outputs that are NaN count as a wrong answer of the smallest probability.
-
-    Args:
-        outputs: shape (n, classes): probabilities, or logits.
-        labels: shape (n,).
-        logits: whether ``outputs`` are logits.
-    """
-    values = np.asarray(outputs, np.float64)
-    lowest = -np.inf if logits else 0.0  # a logit of -inf is a class that was masked
-    sound = np.asarray(((values >= lowest) & (values < np.inf)).all(axis=1))
-    sound &= np.isfinite(values).any(axis=1)
-    values = np.where(sound[:, np.newaxis], values, 0.0)
-    if logits:
-        values = values - values.max(axis=1, keepdims=True)
-        values = np.exp(values)
-        values /= values.sum(axis=1, keepdims=True)
-    likelihood = np.where(sound, values[np.arange(len(labels)), labels], 0.0)
-    return Predictions(
-        log_likelihood=np.log(np.clip(likelihood, SMALLEST_PROBABILITY, 1.0)),
-        correct=sound & (values.argmax(axis=1) == labels),
-    )
 
 
 def own_weights(
@@ -116,13 +75,19 @@ class Evaluator:
         """What the model says of each test example under ``weights``."""
         key = weights_sha256(weights)
         if key not in self._remembered:
-            self._model.set_weights(weights)
-            outputs = self._model.predict(self._test.images, batch_size=self._batch_size, verbose=0)
-            self._remembered[key] = judge(outputs, self._test.labels, logits=self._logits)
+            self._remembered[key] = self.predictions_on(self._test, weights)
             if len(self._remembered) > 4:
                 self._remembered.popitem(last=False)
         self._remembered.move_to_end(key)
         return self._remembered[key]
+
+    def predictions_on(self, examples: Examples, weights: Sequence[Array]) -> Predictions:
+        """What the model says of other examples, for example an edge's guard set."""
+        if len(examples) == 0:
+            return Predictions(np.zeros(0), np.zeros(0, np.bool_))
+        self._model.set_weights(weights)
+        outputs = self._model.predict(examples.images, batch_size=self._batch_size, verbose=0)
+        return judge(outputs, examples.labels, logits=self._logits)
 
     def all(self, weights: Sequence[Array]) -> Score:
         """Score on the global test set."""

@@ -10,6 +10,20 @@ from ecavg_tf.core.template import Array, Template
 
 
 @dataclass(frozen=True)
+class Shipped:
+    """The model that the server sends out.
+
+    Attributes:
+        weights: in template order; None: each edge starts from its own.
+        trained_on: effective examples of each class that the model was trained on, shape
+            (classes,); None if that is not known.
+    """
+
+    weights: Sequence[Array] | None
+    trained_on: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Reply:
     """What an edge answers to one exchange.
 
@@ -48,7 +62,7 @@ class Fleet(Protocol):
     def exchange(
         self,
         round_number: int,
-        start: Sequence[Array] | None,
+        start: Shipped,
         participants: Sequence[str],
         pooled_wanted: Collection[str],
     ) -> Sequence[Reply | NoReply]:
@@ -59,7 +73,7 @@ class Fleet(Protocol):
 
         Args:
             round_number: the round, from 1.
-            start: weights in template order; None: each edge starts from its own.
+            start: the model that the round starts from.
             participants: names of the edges that are asked.
             pooled_wanted: names of those whose pooled data the server lacks.
 
@@ -67,9 +81,7 @@ class Fleet(Protocol):
             One answer a participant, in their order.
         """
 
-    def finish(
-        self, round_number: int, global_model: Sequence[Array]
-    ) -> Sequence[Decision | NoReply]:
+    def finish(self, round_number: int, global_model: Shipped) -> Sequence[Decision | NoReply]:
         """Lets every edge decide on the last global model."""
 
 
@@ -81,12 +93,12 @@ class Request:
         run_id: which run it belongs to.
         round: the round, from 1.
         template: the run's template.
-        weights: the start, or the last global model; None: start from your own.
+        model: the start, or the last global model.
         pooled_wanted: whether the server still lacks the edge's pooled data.
     """
 
     run_id: str
     round: int
     template: Template
-    weights: Sequence[Array] | None
+    model: Shipped
     pooled_wanted: bool = False

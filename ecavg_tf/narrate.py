@@ -7,7 +7,7 @@ from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted
 
 VERBS = {
     "pretrain": "pre-trains",
-    "update": "takes the global model over",
+    "update": "decides on the global model",
     "average": "averages the updates",
     "recalibrate": "recalibrates BatchNorm",
     "finetune": "fine-tunes on the pooled data",

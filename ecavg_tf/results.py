@@ -18,10 +18,18 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class ServerScore:
-    """A server stage on the global test set."""
+    """A server stage on the global test set.
+
+    Attributes:
+        all: its score.
+        weights_sha256: of the global model.
+        trained_on: effective examples of each class that the global model was trained on,
+            if that is known.
+    """
 
     all: Score | None
     weights_sha256: str | None = None
+    trained_on: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +126,10 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook(
         ServerScore,
         make_dict_unstructure_fn(
-            ServerScore, converter, weights_sha256=override(omit_if_default=True)
+            ServerScore,
+            converter,
+            weights_sha256=override(omit_if_default=True),
+            trained_on=override(omit_if_default=True),
         ),
     )
     for kind in (ServerResult, EdgeResult):

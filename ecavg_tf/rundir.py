@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from ecavg_tf import environment, report
+from ecavg_tf import environment
 from ecavg_tf.config import EXPORT, Config, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.exports import Exported
@@ -194,7 +194,7 @@ class RunDirectory:
     def write_results(
         self, status: str, classes: tuple[str, ...], exports: tuple[Exported, ...] = ()
     ) -> RunResults:
-        """Writes results.json, results.csv and report.html."""
+        """Writes results.json and results.csv."""
         results = RunResults(
             schema_version=SCHEMA_VERSION,
             status=status,
@@ -206,7 +206,6 @@ class RunDirectory:
         )
         write_json(self.path / "results.json", to_json(results))
         write_text(self.path / "results.csv", _csv(results))
-        write_text(self.path / "report.html", report.html(results))
         return results
 
 

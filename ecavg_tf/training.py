@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.anatomy import Anatomy, anatomy_of
 from ecavg_tf.batchnorm import Recalibrator
 from ecavg_tf.config import EdgeConfig, Schedule, ServerConfig
 from ecavg_tf.core.errors import ConfigError, ECAvgError, InstallationError, RoundError
@@ -78,6 +79,18 @@ class CompiledModel:
         optimizer.build(model.trainable_variables)
         self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
         self.recalibrate = Recalibrator(model)
+        self._logits = logits
+        self._anatomy: Anatomy | None = None
+
+    def anatomy(self, images: Array) -> Anatomy:
+        """Where the model keeps its parts, found out once.
+
+        Args:
+            images: a few images to try on.
+        """
+        if self._anatomy is None:
+            self._anatomy = anatomy_of(self.model, images, logits=self._logits)
+        return self._anatomy
 
     def reset(self, weights: Sequence[Array], learning_rate: float) -> None:
         """Sets weights, and the optimizer as if it were new."""
@@ -170,6 +183,10 @@ class Trainer:
         self._compiled.recalibrate(batches(examples, [order], self.settings.batch_size))
         recalibrated: list[Array] = self.model.get_weights()
         return recalibrated
+
+    def anatomy(self, images: Array) -> Anatomy:
+        """Where the model keeps its head and BatchNorm; ``images``: a few to try on."""
+        return self._compiled.anatomy(images)
 
     def _callbacks(self, round_number: int, who: str, count: int) -> list[keras.callbacks.Callback]:
         settings = self.settings

@@ -8,7 +8,7 @@ from typing import Any
 from ecavg_tf.core.errors import ConfigError, ECAvgError, RoundError
 from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Letter, Mailbox
 from ecavg_tf.events import Listener, Note
-from ecavg_tf.fleet import Request
+from ecavg_tf.fleet import Request, Shipped
 from edge.worker import EdgeWorker
 
 POLL_S = 0.2
@@ -82,7 +82,11 @@ def _check_config(edge: str, theirs: Mapping[str, Any], mine: Mapping[str, Any])
 def _answer(post: Post, letter: Letter, config: Mapping[str, Any], listener: Listener) -> None:
     """Answers one request; what a user could mend goes back to the server as text."""
     request = Request(
-        letter.run_id, letter.round, letter.template, letter.weights, letter.pooled_wanted
+        letter.run_id,
+        letter.round,
+        letter.template,
+        Shipped(letter.weights, letter.trained_on),
+        letter.pooled_wanted,
     )
     edge = post.worker.edge
     try:

@@ -1,12 +1,31 @@
-"""How an edge takes the global model over. A new policy is a function in ``POLICIES``."""
+"""The words of a policy: what an edge knows when it decides, and what it answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from ecavg_tf.core.errors import RoundError
+from ecavg_tf.anatomy import Anatomy
+from ecavg_tf.core.predictions import Predictions
 from ecavg_tf.core.template import Array
-from ecavg_tf.plugins import is_plugin, load_function
+from ecavg_tf.data.dataset import Examples
+
+
+class Bench(Protocol):
+    """What an edge can try out with a model's weights before it decides."""
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """Where the model keeps its head and its BatchNorm."""
+
+    @property
+    def guard(self) -> Examples:
+        """Held-out examples; never uploaded, never trained on."""
+
+    def on_guard(self, weights: Sequence[Array]) -> Predictions:
+        """What the model says of the guard set."""
+
+    def recalibrated(self, weights: Sequence[Array]) -> list[Array]:
+        """``weights`` with BatchNorm statistics re-estimated on the edge's train set."""
 
 
 @dataclass(frozen=True)
@@ -17,20 +36,43 @@ class Situation:
         global_model: weights of the global model.
         local: weights of its latest local model; None if it never trained.
         previous: weights it accepted before; None before its first decision.
+        bench: what it can try out.
+        edge: its name.
+        seed: the run's.
+        class_counts: its training examples of each class, shape (classes,).
+        trained_on: effective examples of each class behind the global model, shape
+            (classes,); None if the server does not know.
+        level: chance of a false acceptance that this decision may have.
     """
 
     global_model: Sequence[Array]
     local: Sequence[Array] | None
     previous: Sequence[Array] | None
+    bench: Bench
+    edge: str
+    seed: int
+    class_counts: tuple[int, ...]
+    trained_on: tuple[float, ...] | None
+    level: float
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A rung with its weights."""
+    """A rung with its weights.
+
+    Attributes:
+        rung: its name.
+        weights: in template order.
+        alpha: the share of the global model, for ``blend``.
+        select: mean smoothed log-likelihood on the selecting half of the guard set, if used.
+        certify: evidence on the certifying half, if it was tested.
+    """
 
     rung: str
     weights: Sequence[Array]
     alpha: float | None = None
+    select: float | None = None
+    certify: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,36 +82,3 @@ class Choice:
     candidates: tuple[Candidate, ...]
     accepted: Candidate
     evidence: Mapping[str, Any] = field(default_factory=dict)
-
-
-def replace(situation: Situation) -> Choice:
-    """The ECAvg paper's update: the edge takes the global weights, whatever they do."""
-    candidate = Candidate("global", situation.global_model)
-    others = () if situation.local is None else (Candidate("local", situation.local),)
-    return Choice((candidate, *others), candidate, {"policy": "replace"})
-
-
-POLICIES: dict[str, Callable[[Situation], Choice]] = {"replace": replace}
-
-
-def choose(name: str, situation: Situation) -> Choice:
-    """Asks a policy by its name, or a user's ``pkg.module:function``.
-
-    Raises:
-        ConfigError: the user's function is not there.
-        RoundError: it fails, or returns something else than a ``Choice``.
-    """
-    if not is_plugin(name):
-        return POLICIES[name](situation)
-    function = load_function("update.policy", name)
-    try:
-        choice = function(situation)
-    except Exception as error:  # whatever the user's function raises
-        raise RoundError(
-            f"update.policy={name!r} fails: {type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(choice, Choice):
-        raise RoundError(
-            f"update.policy={name!r} returned {type(choice).__name__}, expected edge.policy.Choice"
-        )
-    return choice

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from ecavg_tf.config import Config
+from ecavg_tf.config import Config, decision_level
 from ecavg_tf.core.errors import ModelError
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Scores
 from ecavg_tf.core.template import Array, Template, weights_sha256
@@ -18,7 +18,9 @@ from ecavg_tf.events import Listener, StageStarted, silent
 from ecavg_tf.fleet import Reply, Request
 from ecavg_tf.models import template_of
 from ecavg_tf.training import Trainer
-from edge.policy import Candidate, Situation, choose
+from edge.bench import KerasBench
+from edge.policies import choose
+from edge.policy import Candidate, Situation
 from edge.store import EdgeStore
 
 
@@ -69,14 +71,15 @@ class EdgeWorker:
         """
         store = self._open_store(request.run_id)
         self._check_template(request.template)
-        start = self._own_start() if request.weights is None else list(request.weights)
-        start_sha256 = None if request.weights is None else weights_sha256(start)
+        sent = request.model.weights
+        start = self._own_start() if sent is None else list(sent)
+        start_sha256 = None if sent is None else weights_sha256(start)
         known = store.reply(request.round, start_sha256)
         if known is not None:
             return replace(known, pooled=self._pooled(store, request))
         decision = None
         if request.round > 1:
-            decision, _ = self._decide(store, request.round - 1, start, request.template)
+            decision, _ = self._decide(store, request.round - 1, request)
         reply = self._train(store, request, start, decision)
         store.commit(reply, start_sha256)
         return replace(reply, pooled=self._pooled(store, request))
@@ -85,14 +88,12 @@ class EdgeWorker:
         """Decides on the last global model."""
         store = self._open_store(request.run_id)
         self._check_template(request.template)
-        if request.weights is None:
+        if request.model.weights is None:
             raise ModelError(f"{self._data.edge}: the run's end came without a global model")
         known = store.finished(request.round)
         if known is not None:
             return known
-        decision, accepted = self._decide(
-            store, request.round, list(request.weights), request.template
-        )
+        decision, accepted = self._decide(store, request.round, request)
         self._trainer.model.set_weights(accepted)
         store.save_finished(decision, self._trainer.model)
         return decision
@@ -136,20 +137,14 @@ class EdgeWorker:
         return store.pooled_path
 
     def _decide(
-        self, store: EdgeStore, round_number: int, global_model: list[Array], template: Template
+        self, store: EdgeStore, round_number: int, request: Request
     ) -> tuple[Decision, Sequence[Array]]:
+        """Decides on the request's model as the global model of ``round_number``."""
         edge = self._data.edge
         self._listener(StageStarted(round_number, "update", edge))
         began = time.monotonic()
-        last_update = store.last_update(before=round_number + 1)
-        local = None
-        if last_update is not None:
-            local = template.listed(
-                {spec.key: array for spec, array in Update(last_update).items(template)},
-                global_model,
-            )
-        previous = store.last_accepted(round_number, template, global_model)
-        choice = choose(self._config.update.policy, Situation(global_model, local, previous))
+        situation = self._situation(store, round_number, request)
+        choice = choose(self._config.update.policy, situation)
         decided = time.monotonic()
         accepted = choice.accepted
         scores = self._scores(accepted.weights)
@@ -171,12 +166,40 @@ class EdgeWorker:
             seconds=decided - began,
             evaluate_seconds=time.monotonic() - decided,
         )
-        store.save_accepted(decision, template.named(accepted.weights))
+        store.save_accepted(decision, request.template.named(accepted.weights))
         return decision, accepted.weights
+
+    def _situation(self, store: EdgeStore, round_number: int, request: Request) -> Situation:
+        template, global_model = request.template, list(request.model.weights or ())
+        last_update = store.last_update(before=round_number + 1)
+        local = None
+        if last_update is not None:
+            local = template.listed(
+                {spec.key: array for spec, array in Update(last_update).items(template)},
+                global_model,
+            )
+        return Situation(
+            global_model=global_model,
+            local=local,
+            previous=store.last_accepted(round_number, template, global_model),
+            bench=KerasBench(self._data, self._trainer, self._evaluator, round_number),
+            edge=self._data.edge,
+            seed=self._config.seed,
+            class_counts=self._class_counts,
+            trained_on=request.model.trained_on,
+            level=decision_level(self._config),
+        )
 
     def _rung(self, candidate: Candidate) -> Rung:
         scores = self._scores(candidate.weights)
-        return Rung(candidate.rung, candidate.alpha, scores.own, scores.all)
+        return Rung(
+            candidate.rung,
+            candidate.alpha,
+            scores.own,
+            scores.all,
+            candidate.select,
+            candidate.certify,
+        )
 
     def _scores(self, weights: Sequence[Array]) -> Scores:
         return self._evaluator.scores(weights, self._class_counts)

@@ -9,7 +9,7 @@ from ecavg_tf.core.errors import RoundError
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.core.update_file import Update
 from ecavg_tf.plugins import is_plugin, load_function
-from server.aggregate import average_updates
+from server.aggregate import average_updates, update_weight
 
 Combine = Callable[[Sequence[Update], Template, Sequence[Array], ServerConfig], list[Array]]
 
@@ -67,3 +67,23 @@ def combine(
             f"{len(expected)} (same shapes and dtypes, in template order)"
         )
     return combined
+
+
+def label_mix(updates: Sequence[Update], config: ServerConfig) -> tuple[float, ...] | None:
+    """The label mix that the averaged model was trained on, before any training here.
+
+    Args:
+        updates: the updates it came from.
+        config: how they were weighted.
+
+    Returns:
+        Effective examples of each class, shape (classes,): the edges' counts, or their
+        shares with equal weights. None where the updates were left out.
+    """
+    if config.combine == "start":
+        return None
+    counts = np.array([update.info.class_counts for update in updates], np.float64)
+    examples = counts.sum(axis=1, keepdims=True)
+    weights = np.array([[update_weight(update, config.weighting)] for update in updates])
+    mix = (counts / examples * weights).sum(axis=0) * examples.sum() / weights.sum()
+    return tuple(mix.tolist())

@@ -15,7 +15,7 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, StageStarted
 from ecavg_tf.training import Trainer
 from server.aggregate import combine_statistics
-from server.combine import combine
+from server.combine import combine, label_mix
 
 WHO = "server"
 
@@ -28,12 +28,15 @@ class GlobalModel:
         averaged: the mean of the updates, before any training here.
         recalibrated: ``averaged`` with BatchNorm statistics re-estimated.
         weights: the global model.
+        trained_on: examples of each class that it was trained on last, shape (classes,);
+            None if that is not known.
         seconds: time by ``average``, ``recalibrate`` and ``finetune``.
     """
 
     averaged: Sequence[Array]
     recalibrated: Sequence[Array]
     weights: Sequence[Array]
+    trained_on: tuple[float, ...] | None
     seconds: Mapping[str, float]
 
 
@@ -78,7 +81,9 @@ def make_global(
     watch.lap("recalibrate")
 
     weights = recalibrated
+    trained_on = label_mix(updates, config)
     if pooled is not None and config.epochs > 0:
+        trained_on = pooled.class_counts(len(updates[0].info.class_counts))
         listener(StageStarted(round_number, "finetune", WHO))
         weights = trainer.fit(recalibrated, pooled, round_number=round_number, who=WHO)
         watch.lap("finetune")
@@ -86,7 +91,7 @@ def make_global(
             weights = trainer.recalibrate(weights, pooled, round_number=round_number, who=WHO)
             watch.lap("recalibrate")
     _check_finite(weights, round_number, tuned=watch.seconds["finetune"] > 0)
-    return GlobalModel(averaged, recalibrated, weights, watch.seconds)
+    return GlobalModel(averaged, recalibrated, weights, trained_on, watch.seconds)
 
 
 def _check_finite(weights: Sequence[Array], round_number: int, *, tuned: bool) -> None:

@@ -93,3 +93,15 @@ def frozen_backbone(spec: DataSpec) -> keras.Model:
 
 def bad_callback(round_number: int, who: str) -> keras.callbacks.Callback:
     raise RuntimeError(f"no callback\nfor {who} in round {round_number}")
+
+
+def headless_bias(spec: DataSpec) -> keras.Model:
+    head = keras.layers.Dense(spec.num_classes, "softmax", use_bias=False)
+    return keras.Sequential([keras.Input(spec.image_shape), keras.layers.Flatten(), head])
+
+
+def nothing(
+    updates: Sequence[Update], template: Template, base: Sequence[Array], config: ServerConfig
+) -> list[Array]:
+    del updates, template, config
+    return [np.zeros_like(array) for array in base]

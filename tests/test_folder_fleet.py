@@ -15,7 +15,7 @@ from ecavg_tf.core.update_file import UpdateInfo, write_update
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.data.pooled import write_pooled
 from ecavg_tf.events import Event
-from ecavg_tf.fleet import NoReply, Reply
+from ecavg_tf.fleet import NoReply, Reply, Shipped
 from ecavg_tf.rounds.folder_fleet import FolderFleet
 from server.collect import Collected, collect
 
@@ -55,7 +55,7 @@ def exchange(tmp_path: Path, body: dict[str, Any], number: int = 1) -> Reply | N
     served = fleet(tmp_path / "exchange")
     box = Mailbox(tmp_path / "exchange" / EDGE)
     box.reply(letter(number=number), body, update=update_file(tmp_path))
-    (answer,) = served.exchange(number, [np.zeros(2, np.float32)], [EDGE], [])
+    (answer,) = served.exchange(number, Shipped([np.zeros(2, np.float32)]), [EDGE], [])
     return answer
 
 
@@ -89,7 +89,7 @@ def test_a_last_decision_for_somebody_else(tmp_path: Path) -> None:
     served = fleet(tmp_path / "exchange")
     box = Mailbox(tmp_path / "exchange" / EDGE)
     box.reply(letter(FINISH), {"decision": decision("edge-01")})
-    (answer,) = served.finish(1, [np.zeros(2, np.float32)])
+    (answer,) = served.finish(1, Shipped([np.zeros(2, np.float32)]))
     assert isinstance(answer, NoReply)
 
 
@@ -97,7 +97,7 @@ def test_a_request_says_whether_pooled_data_is_still_wanted(tmp_path: Path) -> N
     served = fleet(tmp_path / "exchange")
     box = Mailbox(tmp_path / "exchange" / EDGE)
     for number, wanted in ((1, [EDGE]), (2, [EDGE]), (3, [])):  # nothing came in time
-        served.exchange(number, [np.zeros(2, np.float32)], [EDGE], wanted)
+        served.exchange(number, Shipped([np.zeros(2, np.float32)]), [EDGE], wanted)
         received = box.unanswered()
         assert received is not None
         assert received.round == number  # not the rounds that are over

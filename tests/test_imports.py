@@ -7,17 +7,9 @@ import pytest
 
 HEAVY = ("tensorflow", "keras", "sklearn", "tensorflow_datasets", "matplotlib")
 CORE = (
-    "averaging",
-    "bundle",
-    "errors",
-    "exports",
-    "files",
-    "mailbox",
-    "scores",
-    "seeds",
-    "template",
-    "update_file",
-)
+    "averaging", "bounds", "bundle", "errors", "exports", "files", "guard", "mailbox",
+    "predictions", "prior", "scores", "seeds", "template", "update_file",
+)  # fmt: skip
 
 
 def loaded_after(code: str) -> set[str]:

@@ -2,14 +2,26 @@
 
 import shutil
 import sys
+from collections.abc import Sequence
 
 from rich.console import Console
 
-from ecavg_tf.report import tables
+from ecavg_tf.report.compare import comparison
+from ecavg_tf.report.tables import tables
 from ecavg_tf.results import RunResults
 
 
 def print_tables(results: RunResults) -> None:
-    """Prints the tables; a pipe gets them wide enough not to be folded."""
+    """Prints a run's tables."""
+    _console().print(tables(results))
+
+
+def print_comparison(runs: Sequence[tuple[str, RunResults]]) -> None:
+    """Prints several runs side by side."""
+    _console().print(comparison(runs))
+
+
+def _console() -> Console:
+    """A pipe gets tables wide enough not to be folded."""
     width = None if sys.stdout.isatty() else max(120, shutil.get_terminal_size().columns)
-    Console(width=width).print(tables(results))
+    return Console(width=width)

@@ -9,8 +9,10 @@ from ecavg_tf.core.errors import ConfigError
 
 HELP = """\
 ecavg report RUN
+ecavg report RUN_A RUN_B …
 
-Prints the tables of a run directory again.
+Prints the tables of a run directory again and renews its report.html and plots, or
+prints several runs side by side.
 """
 
 
@@ -20,11 +22,29 @@ def main(argv: Sequence[str]) -> int:
         print(HELP, end="")
         return 0
     runs = parse(flags.FlagValues(), argv)
-    if len(runs) != 1:
-        raise ConfigError(f"give one run directory; {len(runs)} came")
+    if not runs:
+        raise ConfigError("give one run directory, or several to compare; none came")
 
-    from ecavg_tf.cli.output import print_tables
+    from ecavg_tf.cli.output import print_comparison, print_tables
     from ecavg_tf.results import load_results
 
-    print_tables(load_results(runs[0]))
+    results = [load_results(run) for run in runs]
+    if len(runs) > 1:
+        print_comparison(list(zip(runs, results, strict=True)))
+        return 0
+    print_tables(results[0])
+    _renew_page(runs[0])
     return 0
+
+
+def _renew_page(run: str) -> None:
+    from pathlib import Path
+
+    from ecavg_tf.core.errors import disk_errors
+    from ecavg_tf.report.page import write_page
+    from ecavg_tf.results import load_results
+
+    folder = Path(run) if Path(run).is_dir() else Path(run).parent
+    with disk_errors(folder):
+        write_page(load_results(run), folder)
+    print(f"{folder / 'report.html'} is renewed.")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.files import atomic_path, file_sha256, load_json, write_json
+from ecavg_tf.core.scores import is_number
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.core.update_file import TensorFile, save_tensors
 
@@ -34,6 +35,7 @@ class Letter:
         weights: weights in template order; None: start from your own.
         config: the server's config, fields by dotted names.
         pooled_wanted: whether the server still lacks the edge's pooled data.
+        trained_on: effective examples of each class behind ``weights``; None: unknown.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Letter:
     weights: list[Array] | None
     config: Mapping[str, Any] = field(default_factory=dict)
     pooled_wanted: bool = False
+    trained_on: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Mailbox:
             "own_start": letter.weights is None,
             "config": dict(letter.config),
             "pooled_wanted": letter.pooled_wanted,
+            "trained_on": letter.trained_on,
         }
         save_tensors(path, named, metadata)
 
@@ -201,6 +205,7 @@ def _read_letter(stored: TensorFile) -> Letter:
             weights=weights,
             config=dict(fields["config"]),
             pooled_wanted=bool(fields["pooled_wanted"]),
+            trained_on=_counts(fields["trained_on"]),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"{name} is not a request: {error!r}") from error
@@ -208,3 +213,12 @@ def _read_letter(stored: TensorFile) -> Letter:
         if (array.shape, array.dtype.name) != (spec.shape, spec.dtype):
             raise ValueError(f"{name}: weight {spec.key} does not fit the template")
     return letter
+
+
+def _counts(value: Any) -> tuple[float, ...] | None:
+    """Effective examples of each class, which may be fractions."""
+    if value is None:
+        return None
+    if not all(is_number(count) and count >= 0 for count in value):
+        raise TypeError(f"class counts {value}")
+    return tuple(value)

@@ -19,6 +19,7 @@ from ecavg_tf.data.partition import EdgeData
 from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.events import Listener, Note, StageStarted, silent
 from ecavg_tf.models import gives_logits
+from ecavg_tf.report.page import write_page
 from ecavg_tf.results import RunResults, load_results
 from ecavg_tf.rounds.assembly import Assembly
 from ecavg_tf.rundir import RunDirectory
@@ -109,7 +110,9 @@ def export_at_end(
         if directory.edges.exists():
             listener(Note(f"{edge} has accepted no model: none is exported"))
     exports = _export_all(config, assembly, path, models, path / FOLDER, listener)
-    return directory.write_results(results.status, results.classes, exports)
+    renewed = directory.write_results(results.status, results.classes, exports)
+    write_page(renewed, path)
+    return renewed
 
 
 def export_edges(
@@ -316,6 +319,6 @@ def _tell_results(
     directory = RunDirectory(path, config)
     try:
         directory.open()
-        directory.write_results(known.status, known.classes, (*kept, *exports))
+        write_page(directory.write_results(known.status, known.classes, (*kept, *exports)), path)
     finally:
         directory.close()

@@ -9,9 +9,9 @@ from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json
 from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Answer, Letter, Mailbox
 from ecavg_tf.core.scores import Decision, is_number
-from ecavg_tf.core.template import Array, Template
+from ecavg_tf.core.template import Template
 from ecavg_tf.events import Listener, Note, StageStarted
-from ecavg_tf.fleet import NoReply, Reply
+from ecavg_tf.fleet import NoReply, Reply, Shipped
 
 POLL_S = 0.2
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class FolderFleet:
     def exchange(
         self,
         round_number: int,
-        start: Sequence[Array] | None,
+        start: Shipped,
         participants: Sequence[str],
         pooled_wanted: Collection[str],
     ) -> Sequence[Reply | NoReply]:
@@ -73,9 +73,7 @@ class FolderFleet:
         answers = self._ask(EXCHANGE, round_number, start, participants, pooled_wanted)
         return [_read(_reply, edge, round_number, answer) for edge, answer in answers]
 
-    def finish(
-        self, round_number: int, global_model: Sequence[Array]
-    ) -> Sequence[Decision | NoReply]:
+    def finish(self, round_number: int, global_model: Shipped) -> Sequence[Decision | NoReply]:
         """Lets every edge decide on the last global model."""
         answers = self._ask(FINISH, round_number, global_model, self._edges)
         return [_read(_decision, edge, round_number, answer) for edge, answer in answers]
@@ -84,11 +82,11 @@ class FolderFleet:
         self,
         kind: str,
         round_number: int,
-        weights: Sequence[Array] | None,
+        model: Shipped,
         participants: Sequence[str],
         pooled_wanted: Collection[str] = (),
     ) -> Iterator[tuple[str, Answer | NoReply]]:
-        listed = None if weights is None else list(weights)
+        listed = None if model.weights is None else list(model.weights)
         for edge in participants:
             letter = Letter(
                 kind,
@@ -98,6 +96,7 @@ class FolderFleet:
                 listed,
                 self._config,
                 edge in pooled_wanted,
+                model.trained_on,
             )
             self._boxes[edge].send(letter)
         self._listener(StageStarted(round_number, "wait", "server"))

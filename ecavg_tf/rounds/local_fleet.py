@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 
 from ecavg_tf.core.scores import Decision
-from ecavg_tf.core.template import Array, Template
-from ecavg_tf.fleet import NoReply, Reply, Request
+from ecavg_tf.core.template import Template
+from ecavg_tf.fleet import NoReply, Reply, Request, Shipped
 from edge.worker import EdgeWorker
 
 
@@ -30,7 +30,7 @@ class LocalFleet:
     def exchange(
         self,
         round_number: int,
-        start: Sequence[Array] | None,
+        start: Shipped,
         participants: Sequence[str],
         pooled_wanted: Collection[str],
     ) -> Sequence[Reply | NoReply]:
@@ -42,9 +42,7 @@ class LocalFleet:
             for name in participants
         ]
 
-    def finish(
-        self, round_number: int, global_model: Sequence[Array]
-    ) -> Sequence[Decision | NoReply]:
+    def finish(self, round_number: int, global_model: Shipped) -> Sequence[Decision | NoReply]:
         """Lets every edge decide on the last global model."""
         request = Request(self._run_id, round_number, self._template, global_model)
         return [worker.finish(request) for worker in self._workers.values()]

@@ -16,9 +16,10 @@ from ecavg_tf.data.consent import consented_count, consenting
 from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
-from ecavg_tf.fleet import Fleet, NoReply, Reply
+from ecavg_tf.fleet import Fleet, NoReply, Reply, Shipped
 from ecavg_tf.models import template_of
 from ecavg_tf.narrate import LogFile
+from ecavg_tf.report.page import write_page
 from ecavg_tf.results import (
     EdgeResult,
     RoundResult,
@@ -117,9 +118,11 @@ class Loop:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             # What went wrong is what the user must read, not that the disk is full too.
             with contextlib.suppress(OSError, WorkdirError):
-                self._directory.write_results(status, classes)
+                write_page(self._directory.write_results(status, classes), self._directory.path)
             raise
-        return self._directory.write_results("finished", classes)
+        results = self._directory.write_results("finished", classes)
+        write_page(results, self._directory.path)
+        return results
 
     def _make_fleet(self) -> Fleet:
         config, directory = self._config, self._directory
@@ -140,7 +143,7 @@ class Loop:
         rounds = self._config.rounds
         finished = self._directory.rounds()
         first = len(finished) + 1
-        model = self._load_global(finished[-1]) if finished else list(self._assembly.initial)
+        model = self._load_global(finished[-1]) if finished else Shipped(self._assembly.initial)
         self._listener(RunPlanned(rounds, first, self._planned_examples(first)))
         for number in range(first, rounds + 1):
             model = self._round(number, model)
@@ -149,7 +152,7 @@ class Loop:
             answers = self._fleet.finish(rounds, model)
             self._keep_decisions(rounds, answers)
 
-    def _round(self, number: int, start: list[Array]) -> list[Array]:
+    def _round(self, number: int, start: Shipped) -> Shipped:
         participants = self._participants(number)
         own_start = number == 1 and self._config.model.init == "independent"
         wanted = [
@@ -157,7 +160,8 @@ class Loop:
             for edge in participants
             if consenting(self._config.server, edge) and not self._pooled_path(edge).exists()
         ]
-        replies = self._fleet.exchange(number, None if own_start else start, participants, wanted)
+        sent = Shipped(None) if own_start else start
+        replies = self._fleet.exchange(number, sent, participants, wanted)
         decisions = [r.decision for r in replies if isinstance(r, Reply) and r.decision]
         if number > 1:
             self._keep_decisions(number - 1, decisions)
@@ -166,7 +170,7 @@ class Loop:
         model = make_global(
             collected.updates,
             self._template,
-            start,
+            start.weights or (),
             pooled,
             config=self._config.server,
             trainer=self._assembly.server_trainer,
@@ -179,7 +183,7 @@ class Loop:
         self._listener(StageStarted(number, "evaluate", WHO))
         result = self._measure(number, participants, replies, collected, model, pooled)
         self._directory.finish_round(result)
-        return list(model.weights)
+        return Shipped(model.weights, model.trained_on)
 
     def _participants(self, number: int) -> tuple[str, ...]:
         edges, wanted = self._fleet.edges, self._config.edges_per_round
@@ -232,7 +236,9 @@ class Loop:
         server = ServerResult(
             averaged=ServerScore(evaluator.all(model.averaged)),
             recalibrated=ServerScore(evaluator.all(model.recalibrated)),
-            global_=ServerScore(evaluator.all(model.weights), weights_sha256(model.weights)),
+            global_=ServerScore(
+                evaluator.all(model.weights), weights_sha256(model.weights), model.trained_on
+            ),
         )
         edges = tuple(self._edge_result(update, model) for update in collected.updates)
         answered = [reply for reply in replies if isinstance(reply, Reply)]
@@ -290,7 +296,7 @@ class Loop:
         model.set_weights(weights)
         save_model(model, folder, name)
 
-    def _load_global(self, result: RoundResult) -> list[Array]:
+    def _load_global(self, result: RoundResult) -> Shipped:
         folder = self._directory.round(result.round)
         model = self._assembly.server_trainer.model
         load_weights(model, folder, "global")
@@ -299,7 +305,7 @@ class Loop:
             raise WorkdirError(
                 f"the model in {folder} is not the global model that round {result.round} recorded"
             )
-        return weights
+        return Shipped(weights, result.server.global_.trained_on)
 
     def _planned_examples(self, first: int) -> int:
         """Examples that all epochs of the rounds left will see."""

@@ -1,21 +1,22 @@
-"""A run's tables: who has what, and who gained."""
+"""A run's tables in the terminal: who has what, and who gained."""
 
-import io
 from collections.abc import Iterable, Sequence
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ecavg_tf.core.scores import Score
+from ecavg_tf.report import words
+from ecavg_tf.report.words import TIE, gain
 from ecavg_tf.results import EdgeResult, RoundResult, RunResults
 
-TIE = 5e-5  # what a table with one decimal of a percent can't show is no gain and no loss
+MANY = 12  # edges: more decisions than that are for the page, not for the terminal
 
 
 def tables(results: RunResults) -> RenderableType:
-    """The whole report, for a terminal or for ``Console.export_html``."""
+    """The whole report, for a terminal."""
     parts: list[RenderableType] = []
     for result in results.rounds:
         total = results.config.get("rounds", len(results.rounds))
@@ -32,19 +33,15 @@ def tables(results: RunResults) -> RenderableType:
             *_refusals(result),
         ]
     if results.rounds:
-        parts.append(_verdict(results.rounds[-1].edges))
+        last = results.rounds[-1].edges
+        if len(last) <= MANY:
+            parts += [*_decisions(last), Text()]
+        parts.append(_verdict(last))
     else:
         parts.append(Text("no round is finished yet"))
     if results.status != "finished":
         parts.append(Text(f"status: {results.status}", style="yellow"))
     return Group(*parts)
-
-
-def html(results: RunResults) -> str:
-    """The tables as a self-contained page."""
-    console = Console(record=True, width=110, file=io.StringIO())
-    console.print(tables(results))
-    return console.export_html(inline_styles=True)
 
 
 def _edges_table(result: RoundResult, results: RunResults) -> Table:
@@ -61,7 +58,7 @@ def _edges_table(result: RoundResult, results: RunResults) -> Table:
         table.add_row(
             edge.edge,
             f"{edge.examples:,}",
-            _classes(edge.class_counts, results.classes),
+            words.classes(edge.class_counts, results.classes),
             *(_percent(None if scores is None else scores.own) for scores in stages),
             _points(gain(edge)),
             edge.accepted.rung if edge.accepted else "–",
@@ -89,34 +86,15 @@ def _refusals(result: RoundResult) -> Iterable[Text]:
         yield Text(f"refused {refusal.edge}: {refusal.reason}", style="red")
 
 
-def gain(edge: EdgeResult) -> float | None:
-    """Own accuracy of the accepted model minus that of the local model."""
-    if edge.local is None or edge.accepted is None:
-        return None
-    if edge.local.own is None or edge.accepted.own is None:
-        return None
-    return edge.accepted.own.accuracy - edge.local.own.accuracy
+def _decisions(edges: Sequence[EdgeResult]) -> Iterable[Text]:
+    for edge in edges:
+        if edge.accepted is not None:
+            yield Text.assemble((edge.edge, "bold"), " ", words.decision(edge.accepted))
 
 
 def _verdict(edges: Sequence[EdgeResult]) -> Text:
-    gains = {edge.edge: change for edge in edges if (change := gain(edge)) is not None}
-    if not gains:
-        return Text("No edge has decided on the global model yet.", style="yellow")
-    lost = {name: change for name, change in gains.items() if change < -TIE}
-    won = [name for name, change in gains.items() if change > TIE]
-    text = f"{len(won)} of {len(gains)} edges gained own accuracy over their local model"
-    if lost:
-        losers = ", ".join(f"{name} {100 * change:+.1f} points" for name, change in lost.items())
-        text += f"; {len(lost)} lost ({losers})"
-    return Text(text + ".", style="red" if lost else "green")
-
-
-def _classes(counts: Sequence[int], names: Sequence[str]) -> str:
-    held = [names[label] for label, count in enumerate(counts) if count]
-    if len(held) == len(names):
-        return f"all {len(names)}"
-    listed = ", ".join(held)
-    return listed if len(listed) <= 16 else f"{len(held)} of {len(names)}"
+    text, well = words.verdict(edges)
+    return Text(text, style={True: "green", False: "red", None: "yellow"}[well])
 
 
 def _percent(scored: Score | None) -> str:

@@ -1,0 +1,100 @@
+"""Runs side by side."""
+
+from collections.abc import Iterable, Sequence
+from statistics import mean
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ecavg_tf.config import flatten_dict
+from ecavg_tf.core.scores import Accepted, Scores
+from ecavg_tf.report.words import TIE, gain
+from ecavg_tf.results import EdgeResult, RunResults
+
+
+def comparison(runs: Sequence[tuple[str, RunResults]]) -> RenderableType:
+    """Tables with a column for each run: what differs, the server, the edges.
+
+    Args:
+        runs: names and results; at least two.
+    """
+    names = [name for name, _ in runs]
+    results = [each for _, each in runs]
+    return Group(
+        Text("What differs", style="bold"),
+        _table("field", names, _differences(results)),
+        Text("After the last round, accuracy in %", style="bold"),
+        _table("", names, _figures(results)),
+        Text("own: the mean over edges, on test images in each edge's label mix\n", style="dim"),
+        Text("Each edge: own accuracy, local → accepted", style="bold"),
+        _table("edge", names, _edges(results)),
+    )
+
+
+def _table(corner: str, names: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(corner, no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _differences(results: Sequence[RunResults]) -> Iterable[Sequence[str]]:
+    flat = [flatten_dict(dict(each.config)) for each in results]
+    for field in sorted({field for config in flat for field in config}):
+        values = [config.get(field) for config in flat]
+        if any(value != values[0] for value in values):
+            yield (field, *("–" if value is None else str(value) for value in values))
+    statuses = [each.status for each in results]
+    if set(statuses) != {"finished"}:
+        yield ("status", *statuses)
+
+
+def _figures(results: Sequence[RunResults]) -> Iterable[Sequence[str]]:
+    last = [each.rounds[-1] if each.rounds else None for each in results]
+    yield ("rounds", *(str(len(each.rounds)) for each in results))
+    for stage, label in (
+        ("averaged", "averaged, all"),
+        ("recalibrated", "recalibrated, all"),
+        ("global_", "global, all"),
+    ):
+        scores = [getattr(each.server, stage).all if each else None for each in last]
+        yield (label, *("–" if s is None else f"{100 * s.accuracy:.1f}" for s in scores))
+    edges = [each.edges if each else () for each in last]
+    for stage, label in (
+        ("local", "local, own"),
+        ("global_", "global, own"),
+        ("accepted", "accepted, own"),
+    ):
+        yield (label, *(_mean(getattr(edge, stage) for edge in group) for group in edges))
+    gains = [[change for edge in group if (change := gain(edge)) is not None] for group in edges]
+    yield ("edges that gained", *(_count(changes, 1) for changes in gains))
+    yield ("edges that lost", *(_count(changes, -1) for changes in gains))
+
+
+def _edges(results: Sequence[RunResults]) -> Iterable[Sequence[str]]:
+    last = [{edge.edge: edge for edge in each.rounds[-1].edges} if each.rounds else {}
+            for each in results]  # fmt: skip
+    for name in sorted({name for edges in last for name in edges}):
+        yield (name, *(_edge(edges.get(name)) for edges in last))
+
+
+def _edge(edge: EdgeResult | None) -> str:
+    if edge is None or edge.accepted is None:
+        return "–"
+    change = gain(edge)
+    shown = "" if change is None else f" ({100 * change:+.1f})"
+    return f"{_mean([edge.local])} → {_mean([edge.accepted])}{shown} {edge.accepted.rung}"
+
+
+def _mean(stages: Iterable[Scores | Accepted | None]) -> str:
+    known = [stage.own.accuracy for stage in stages if stage is not None and stage.own is not None]
+    return f"{100 * mean(known):.1f}" if known else "–"
+
+
+def _count(changes: Sequence[float], sign: int) -> str:
+    return f"{sum(sign * change > TIE for change in changes)} of {len(changes)}"

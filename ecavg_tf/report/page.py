@@ -1,0 +1,87 @@
+"""report.html: one file that opens offline, in light and in dark."""
+
+import base64
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from ecavg_tf.core.files import write_bytes, write_text
+from ecavg_tf.report import plots, words
+from ecavg_tf.results import RunResults
+
+_CAPTIONS = {
+    "own-accuracy": (
+        "Did the edges gain?",
+        "Each line is an edge, measured on test images in the mix of classes that it meets: with "
+        "the model it trained alone, with the server's global model, and with what it deploys.",
+    ),
+    "by-round": (
+        "What is deployed, round by round",
+        "Where an edge changed its model, the pale bar reaches as far down as the guard had not "
+        "excluded: a fall below it would contradict what was certified.",
+    ),
+    "data": ("Who has what", "How many training images of each class every edge has."),
+    "stages": (
+        "The server, stage by stage",
+        "On test images of all classes: the edges' local models, their average, the average with "
+        "BatchNorm recalibrated, and the global model after fine-tuning.",
+    ),
+}
+
+
+def write_page(results: RunResults, folder: Path) -> None:
+    """Writes ``report.html`` and the pictures as ``plots/*.png`` into a folder."""
+    pictures: list[dict[str, str]] = []
+    for name, draw in plots.pictures(results).items():
+        title, caption = _CAPTIONS[name]
+        light = draw(results, plots.LIGHT)
+        (folder / "plots").mkdir(exist_ok=True)
+        write_bytes(folder / "plots" / f"{name}.png", plots.render(light, "png"))
+        dark = draw(results, plots.DARK)
+        pictures.append(
+            {
+                "title": title,
+                "caption": caption,
+                "light": _embedded(plots.render(light, "svg")),
+                "dark": _embedded(plots.render(dark, "svg")),
+            }
+        )
+    write_text(folder / "report.html", html(results, pictures))
+
+
+def html(results: RunResults, pictures: list[dict[str, str]]) -> str:
+    """The page.
+
+    Args:
+        results: a run's results.
+        pictures: each with title, caption, and data URIs for light and dark.
+    """
+    template = resources.files("ecavg_tf.report").joinpath("page.html.jinja").read_text("utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["percent"] = _percent
+    environment.filters["signed"] = _signed
+    environment.filters["classes"] = lambda counts: words.classes(counts, results.classes)
+    page: str = environment.from_string(template).render(
+        results=results,
+        pictures=pictures,
+        words=words,
+        last=results.rounds[-1] if results.rounds else None,
+        seconds=sum(sum(each.seconds.values()) for each in results.rounds),
+    )
+    return page
+
+
+def _embedded(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+
+
+def _percent(scored: Any) -> str:
+    return "–" if scored is None else f"{100 * scored.accuracy:.1f}"
+
+
+def _signed(change: float | None) -> str:
+    return "–" if change is None else f"{100 * change:+.1f}"
