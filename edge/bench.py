@@ -1,18 +1,17 @@
-"""What an edge with Keras can try out before it decides."""
+"""What an edge can try out before it decides."""
 
 from collections.abc import Sequence
 
-from ecavg_tf.anatomy import Anatomy
+from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.predictions import Predictions
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.partition import EdgeData
-from ecavg_tf.evaluation import Evaluator
-from ecavg_tf.training import Trainer
+from ecavg_tf.data.dataset import EdgeData
+from edge.parts import LocalTrainer, Scorer
 
 _PROBES = 8  # images that tell which weight is the head's bias
 
 
-class KerasBench:
+class EdgeBench:
     """One edge's data and a model to try weights on, in one round.
 
     Args:
@@ -25,8 +24,8 @@ class KerasBench:
     def __init__(
         self,
         data: EdgeData,
-        trainer: Trainer,
-        evaluator: Evaluator,
+        trainer: LocalTrainer,
+        evaluator: Scorer,
         round_number: int,
     ) -> None:
         self.guard = data.guard

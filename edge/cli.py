@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ecavg_tf.core.errors import ConfigError, ECAvgError
 
@@ -54,12 +55,18 @@ def _parser(program: str) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_check(commands)
     _add_predict(commands)
+    _add_train(commands)
     return parser
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
-    parser.add_argument("--threads", type=_count, default=0, help="0 (default): one a core")
+    parser.add_argument(
+        "--threads",
+        type=_count,
+        default=0,
+        help="0: one a core (what predict does by itself; train uses 1)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -89,6 +96,53 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--no-check", action="store_true", help="don't replay the golden images")
     _common(parser)
     parser.set_defaults(run=_predict)
+
+
+def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train on this device's data",
+        description="Serves a run over an exchange folder until it ends, or trains once for "
+        "this device alone (--bundle without --exchange). Killed and started again on the same "
+        "--state it goes on after the last finished epoch.",
+    )
+    parser.add_argument("--data", type=Path, required=True, help=".npz with x_train, y_train")
+    parser.add_argument("--state", type=Path, required=True, help="folder for what it keeps")
+    parser.add_argument("--edge", default="edge-00", help="this edge's name; default edge-00")
+    parser.add_argument("--exchange", type=Path, help="the run's exchange folder")
+    parser.add_argument("--bundle", type=Path, help="a training bundle, if the run ships none")
+    parser.add_argument("--pool", action="store_true", help="training images may be uploaded")
+    parser.add_argument("--timeout", type=float, default=3600.0, help="seconds without a letter")
+    parser.add_argument("--epochs", type=_positive, default=3, help="without a run; default 3")
+    parser.add_argument("--batch-size", type=_positive, default=32, help="without a run")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="without a run")
+    parser.add_argument("--seed", type=_count, default=0, help="without a run")
+    _common(parser)
+    parser.set_defaults(run=_train, threads=1)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from edge.learner import Settings
+    from edge.training_command import Order, train
+
+    if not arguments.learning_rate > 0:
+        raise ConfigError(f"--learning-rate is {arguments.learning_rate}; it must be above 0")
+    settings = Settings(arguments.epochs, arguments.batch_size, arguments.learning_rate)
+    return train(
+        Order(
+            edge=arguments.edge,
+            data=arguments.data,
+            state=arguments.state,
+            exchange=arguments.exchange,
+            bundle=arguments.bundle,
+            pool=arguments.pool,
+            threads=arguments.threads,
+            timeout_s=arguments.timeout,
+            settings=settings,
+            seed=arguments.seed,
+            as_json=arguments.json,
+        )
+    )
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ecavg_tf.anatomy import Anatomy
+from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.predictions import Predictions
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples

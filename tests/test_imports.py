@@ -7,8 +7,9 @@ import pytest
 
 HEAVY = ("tensorflow", "keras", "sklearn", "tensorflow_datasets", "matplotlib")
 CORE = (
-    "averaging", "bounds", "bundle", "errors", "exports", "files", "guard", "mailbox",
-    "predictions", "prior", "quantization", "scores", "seeds", "stderr", "template", "update_file",
+    "anatomy", "averaging", "bounds", "bundle", "errors", "exports", "files", "guard", "mailbox",
+    "predictions", "prior", "quantization", "scores", "scoring", "seeds", "stderr", "template",
+    "training_bundle", "update_file",
 )  # fmt: skip
 
 
@@ -50,7 +51,9 @@ def test_every_core_module_is_named_here() -> None:
 
 
 DEVICE = (
-    "check", "child", "cli", "commands", "images", "predict", "probabilities", "replay", "runtime",
+    "agent", "check", "check_training", "checkpoint", "child", "cli", "commands", "images",
+    "learner", "local_data", "predict", "probabilities", "replay", "replay_training", "runtime",
+    "training_command", "training_model", "worker",
 )  # fmt: skip
 
 
