@@ -266,7 +266,7 @@ class ExportConfig:
 
     enabled: bool = False
     formats: str = "float32,float16,dynamic,int8"
-    calibration_examples: int = 200
+    calibration_examples: int = 400
     parity_examples: int = 5000
     max_difference: float = 1e-3
     min_agreement_float: float = 1.0

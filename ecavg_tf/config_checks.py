@@ -75,15 +75,15 @@ def validated(config: Config) -> Config:
             f"partition.guard_fraction is {config.partition.guard_fraction}; "
             "it must be at least 0 and below 1"
         )
+    if not 0 < config.update.level <= 0.5:
+        raise ConfigError(
+            f"update.level is {config.update.level}; it must be above 0 and at most 0.5"
+        )
     for name in _SHARES:
         if not 0 <= flat[name] <= 1:
             raise ConfigError(f"{name} is {flat[name]}; it must be in [0, 1]")
     for word in config.export.formats.split(","):
         one_of("export.formats", word.strip(), EXPORT_FORMATS)
-    if not 0 < config.update.level <= 0.5:
-        raise ConfigError(
-            f"update.level is {config.update.level}; it must be above 0 and at most 0.5"
-        )
     if config.edges_per_round > config.partition.num_edges:
         raise ConfigError(
             f"edges_per_round is {config.edges_per_round}, "

@@ -28,6 +28,7 @@ def guarded(situation: Situation) -> Choice:
     outcome = decide(
         predicted,
         range(len(challengers), len(candidates)),
+        preferred=0,  # the global model: one for all edges, and no tuning of their own
         selecting=selecting,
         certifying=certifying,
         num_classes=len(situation.class_counts),

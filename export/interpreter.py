@@ -11,6 +11,7 @@ from ecavg_tf.core.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.quantization import dequantize, quantize, softmax
 from ecavg_tf.core.template import Array
+from ecavg_tf.quiet import held_back_stderr
 
 
 class LiteModel:
@@ -27,8 +28,9 @@ class LiteModel:
 
     def __init__(self, tflite: bytes, *, logits: bool = False, threads: int = 1) -> None:
         try:
-            self._interpreter = Interpreter(model_content=tflite, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with held_back_stderr(told_on_failure=False):  # it announces its delegate
+                self._interpreter = Interpreter(model_content=tflite, num_threads=threads)
+                self._interpreter.allocate_tensors()
             (self._in,) = self._interpreter.get_input_details()
             (self._out,) = self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as error:

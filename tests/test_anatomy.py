@@ -82,7 +82,7 @@ def test_a_subclassed_model() -> None:
     model = subclassed_logits(SPEC)
     found = anatomy(model, logits=True)
     assert found.head_bias is not None
-    assert "head" in model.weights[found.head_bias].path
+    assert model.weights[found.head_bias] is model.head.bias
     assert len(found.head) == 2
     assert len(found.batchnorm) == 4
 

@@ -14,8 +14,10 @@ from ecavg_tf.config import Config, ExportConfig, PartitionKind
 from ecavg_tf.core.bundle import read_bundle
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import file_sha256
+from ecavg_tf.events import silent
 from ecavg_tf.results import load_results
-from ecavg_tf.rounds.exporting import export_run
+from ecavg_tf.rounds.assembly import Assembly
+from ecavg_tf.rounds.exporting import export_edges, export_run
 from ecavg_tf.rounds.loop import run
 from export.interpreter import LiteModel
 from export.metadata import read_description
@@ -139,6 +141,21 @@ def test_a_run_whose_gate_fails_ends_with_8(
     assert "edge-00, float32-batch: a probability differs by" in printed.err
     assert "kept aside as edge-00/float32-batch.failed-gate.tflite" in printed.err
     assert load_results(workdir).status == "finished"
+
+
+def test_an_edge_at_home_calibrates_on_its_own_images_without_consent(workdir: Path) -> None:
+    config, home = small(), workdir / "edges"
+    rows = export_edges(config, home, Assembly(config, home, silent), ["edge-01"], silent)
+    assert [row.status for row in rows] == ["passed"] * 3
+    assert "own training images of edge-01" in (rows[2].calibration or "")
+    assert (home / "exports" / "edge-01" / "int8.bundle.zip").exists()
+
+
+def test_without_pooled_data_int8_is_skipped_with_the_reason(workdir: Path) -> None:
+    shutil.rmtree(workdir / "pooled")
+    (skipped,) = export_run(workdir, formats="int8", edges=["global"])
+    assert skipped.status == "skipped"
+    assert "no edge pools its data" in skipped.reasons[0]
 
 
 def test_a_keras_file_with_and_without_data(

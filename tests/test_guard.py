@@ -158,12 +158,13 @@ def test_halves_differ_between_edges_but_not_between_calls() -> None:
     assert not np.array_equal(first[0], other[0])
 
 
-def test_the_simplest_within_a_standard_error_is_tested() -> None:
+def test_the_preferred_is_tested_within_a_standard_error_of_the_best() -> None:
     rng = np.random.default_rng(0)
-    simple = Predictions(np.log(rng.uniform(0.8, 0.9, 400)), np.ones(400, np.bool_))
-    hardly_better = Predictions(np.log(rng.uniform(0.8, 0.9005, 400)), np.ones(400, np.bool_))
+    preferred = Predictions(np.log(rng.uniform(0.8, 0.9, 400)), np.ones(400, np.bool_))
+    hardly_better = Predictions(np.log(rng.uniform(0.8, 0.902, 400)), np.ones(400, np.bool_))
     clearly_better = constant(400, 0.95)
     local = constant(400, 0.5)
-    assert decided(simple, hardly_better, local, baselines=(2,)).tested == 0
-    assert decided(simple, clearly_better, local, baselines=(2,)).tested == 1
+    assert decided(preferred, hardly_better, local, baselines=(2,)).tested == 0
+    assert decided(preferred, clearly_better, local, baselines=(2,)).tested == 1
+    assert decided(preferred, clearly_better, hardly_better, local, baselines=(3,)).tested == 1
     assert decided(constant(400, 0.4), hardly_better, local, baselines=(2,)).tested == 1

@@ -1,4 +1,6 @@
 import importlib.util
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -71,3 +73,15 @@ def test_what_is_no_size_is_told(text: str) -> None:
 def test_no_sizes(text: str) -> None:
     with pytest.raises(ConfigError, match="no memory size"):
         parse_size(text)
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = (
+        "import sys, export.flatmodel, export.micro.judge, export.micro.sources\n"
+        "print(*{'tensorflow', 'keras', 'tflite_micro', 'ai_edge_litert.interpreter'}"
+        " & set(sys.modules))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert printed.stdout.strip() == ""

@@ -109,7 +109,7 @@ def _export(source: Path, request: Request) -> int:
 
     import_tensorflow()
     find_users_modules()
-    from ecavg_tf.cli.export_table import print_exports
+    from ecavg_tf.cli.output import print_exports
     from ecavg_tf.rounds.exporting import raise_if_failed
 
     exports, folder = _make(source, request)

@@ -5,8 +5,11 @@ import sys
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.text import Text
 
+from ecavg_tf.core.exports import Exported
 from ecavg_tf.report.compare import comparison
+from ecavg_tf.report.exports import LEGEND, exports_table, notes
 from ecavg_tf.report.tables import tables
 from ecavg_tf.results import RunResults
 
@@ -21,7 +24,16 @@ def print_comparison(runs: Sequence[tuple[str, RunResults]]) -> None:
     _console().print(comparison(runs))
 
 
+def print_exports(exports: Sequence[Exported]) -> None:
+    """Prints a row a file, then calibrations, Keras' own times, and what went wrong."""
+    console = _console()
+    console.print(exports_table(exports))
+    console.print(Text(f"{LEGEND} · runs on: oldest TFLite", style="dim"))
+    for said in notes(exports):
+        console.print(Text(said))
+
+
 def _console() -> Console:
     """A pipe gets tables wide enough not to be folded."""
-    width = None if sys.stdout.isatty() else max(120, shutil.get_terminal_size().columns)
+    width = None if sys.stdout.isatty() else max(140, shutil.get_terminal_size().columns)
     return Console(width=width)

@@ -51,6 +51,6 @@ def main(argv: Sequence[str]) -> int:
         print(f"\ninterrupted; finished rounds are kept. To go on:\n  {again}", file=sys.stderr)
         return INTERRUPTED
     print_tables(results)
-    print(f"Everything is in {workdir.value}; 'ecavg report {workdir.value}' prints this again.")
+    print(f"Everything is in {workdir.value}; {workdir.value}/report.html shows it as a page.")
     raise_if_failed(results.exports)
     return 0

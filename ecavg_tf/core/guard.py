@@ -174,6 +174,7 @@ def decide(
     candidates: Sequence[Predictions],
     baselines: Sequence[int],
     *,
+    preferred: int = 0,
     selecting: NDArray[np.int64],
     certifying: NDArray[np.int64],
     num_classes: int,
@@ -181,14 +182,15 @@ def decide(
 ) -> Outcome:
     """Selects one candidate on one half of the guard set and tests it on the other.
 
-    The better of the baselines on the selecting half is the base. Of the other candidates
-    that beat it there, the challenger is the simplest within one standard error of the
-    best (the rule of Breiman et al., Classification and Regression Trees, 1984). The base
-    stays unless the challenger's test on the certifying half holds. Ties go to the base.
+    The better of the baselines on the selecting half is the base. The challenger is the
+    best of the other candidates there, if it beats the base, or the preferred one if that
+    does, too, and is within one standard error of the best. The base stays unless the
+    challenger's test on the certifying half holds. Ties go to the base.
 
     Args:
-        candidates: each one's predictions on the whole guard set, simple ones first.
+        candidates: each one's predictions on the whole guard set.
         baselines: positions of what the edge has already: previous, local.
+        preferred: position of the challenger that the others must clearly surpass.
         selecting: guard examples that select.
         certifying: guard examples that certify; disjoint from ``selecting``.
         num_classes: how many classes the data set has.
@@ -214,7 +216,8 @@ def decide(
     best = max(challengers, key=ranking.__getitem__, default=base)
     if best == base or not ranking[best] > ranking[base]:
         return outcome(base, base, None, Reason.NOTHING_BETTER)
-    best = _simplest(chosen_by, [each for each in challengers if ranking[each] > ranking[base]])
+    if ranking[preferred] > ranking[base] and _close(chosen_by[preferred], chosen_by[best]):
+        best = preferred
     certificate = certify(
         candidates[best].take(certifying),
         candidates[base].take(certifying),
@@ -228,12 +231,7 @@ def decide(
     return outcome(base, base, best, reason, certificate)
 
 
-def _simplest(scores: Sequence[NDArray[np.float64]], among: Sequence[int]) -> int:
-    """The first candidate that is not worse than the best by more than a standard error."""
-    best = max(among, key=lambda index: float(scores[index].mean()))
-
-    def close(index: int) -> bool:
-        behind = scores[best] - scores[index]
-        return float(behind.mean()) <= float(behind.std()) / math.sqrt(len(behind))
-
-    return next(index for index in among if close(index))
+def _close(score: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
+    """Whether a score is not worse than the best by more than a standard error."""
+    behind = best - score
+    return float(behind.mean()) <= float(behind.std()) / math.sqrt(len(behind))

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from ecavg_tf.core.files import write_bytes, write_text
-from ecavg_tf.report import plots, words
+from ecavg_tf.report import exports, plots, words
 from ecavg_tf.results import RunResults
 
 _CAPTIONS = {
@@ -19,8 +19,8 @@ _CAPTIONS = {
     ),
     "by-round": (
         "What is deployed, round by round",
-        "Where an edge changed its model, the pale bar reaches as far down as the guard had not "
-        "excluded: a fall below it would contradict what was certified.",
+        "Each line is an edge. Where it changed its model, the pale bar ends at what its guard "
+        "certified that accuracy won't fall below.",
     ),
     "data": ("Who has what", "How many training images of each class every edge has."),
     "stages": (
@@ -71,6 +71,10 @@ def html(results: RunResults, pictures: list[dict[str, str]]) -> str:
         words=words,
         last=results.rounds[-1] if results.rounds else None,
         seconds=sum(sum(each.seconds.values()) for each in results.rounds),
+        columns=exports.FULL,
+        cells=exports.cells,
+        notes=exports.notes,
+        legend=exports.LEGEND,
     )
     return page
 

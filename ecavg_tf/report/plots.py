@@ -70,7 +70,13 @@ def data(results: RunResults, theme: Theme) -> Figure:
     figure, axes = _figure(theme, height=min(1.4 + 0.32 * len(edges), 9))
     shown = axes.imshow(counts, aspect="auto", cmap=theme.scale, vmin=0)
     if counts.shape[1] <= 20:
-        axes.set_xticks(range(counts.shape[1]), results.classes, rotation=45, ha="right")
+        turned = max(map(len, results.classes)) > 3
+        axes.set_xticks(
+            range(counts.shape[1]),
+            results.classes,
+            rotation=45 * turned,
+            ha="right" if turned else "center",
+        )
         if len(edges) <= 20:
             _write_counts(axes, counts, theme)
     else:
@@ -107,7 +113,7 @@ def stages(results: RunResults, theme: Theme) -> Figure:
     axes.plot(where, server, color=theme.server, marker="s", lw=2, label="the server's model")
     axes.plot([], [], "o", color=theme.ink, ms=4, alpha=0.6, label="each edge's local model")
     names = ticks if len(results.rounds) > 1 else [tick[3:] for tick in ticks]
-    crowded = len(ticks) > 12
+    crowded = len(ticks) > 6
     axes.set_xticks(
         range(len(ticks)), names, rotation=90 if crowded else 0, fontsize=7 + 2 * (not crowded)
     )
@@ -122,7 +128,7 @@ _STAGES = ("local", "averaged", "recalibrated", "global")
 def by_round(results: RunResults, theme: Theme) -> Figure:
     """Own accuracy of what each edge deploys, round by round.
 
-    A bar below a point reaches as far down as the guard had not excluded for that change.
+    A bar under a point ends at what the guard certified that the change won't fall below.
     """
     figure, axes = _figure(theme, height=3.6)
     series = _accepted_by_round(results.rounds)
@@ -136,7 +142,7 @@ def by_round(results: RunResults, theme: Theme) -> Figure:
         for at, before, (_, each) in zip(rounds[1:], values, accepted[1:], strict=False):
             floor = _floor(each)
             if floor is not None:
-                axes.vlines(at, before + 100 * floor, before, color=color, alpha=0.35, lw=4)
+                axes.vlines(at, before + 100 * floor, _percent(each), color=color, alpha=0.35, lw=4)
     if len(series) <= NAMED:
         axes.legend(frameon=False, labelcolor=theme.ink, ncols=3, fontsize=8)
     axes.set_xticks([result.round for result in results.rounds])

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ecavg_tf.core.scores import Score
 from ecavg_tf.report import words
+from ecavg_tf.report.exports import BRIEF, LEGEND, exports_table
 from ecavg_tf.report.words import TIE, gain
 from ecavg_tf.results import EdgeResult, RoundResult, RunResults
 
@@ -31,6 +32,12 @@ def tables(results: RunResults) -> RenderableType:
             _server_table(result),
             Text(f"{result.samples.server:,} pooled examples · {spent}\n", style="dim"),
             *_refusals(result),
+        ]
+    if results.exports:
+        parts += [
+            Text("Exported files, beside their Keras models", style="bold"),
+            exports_table(results.exports, BRIEF),
+            Text(LEGEND + "\n", style="dim"),
         ]
     if results.rounds:
         last = results.rounds[-1].edges

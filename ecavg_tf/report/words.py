@@ -53,9 +53,7 @@ def _certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
 
 def _not_certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     return (
-        f"kept {rung(accepted.rung)}. {_tested(evidence)} "
-        f"{rung(evidence['tested'], evidence.get('alpha'))} gains {evidence['gain']:+.3f} nats, "
-        f"but on so few a gain under "
+        f"{_gains(accepted, evidence)} on that many, a gain under "
         f"{evidence['smallest_gain']:.3f} can't be told from chance (lower bound "
         f"{evidence['bound']:+.3f}); {_hits(evidence)}. {_smallest(evidence)}"
     )
@@ -63,16 +61,28 @@ def _not_certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
 
 def _accuracy_loss(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     return (
-        f"kept {rung(accepted.rung)}. {_tested(evidence)} "
-        f"{rung(evidence['tested'], evidence.get('alpha'))} gains {evidence['gain']:+.3f} nats, "
-        f"but it loses accuracy: {_hits(evidence)} "
+        f"{_gains(accepted, evidence)} but it loses accuracy: {_hits(evidence)} "
         f"(p = {evidence['p_loss']:.3f})."
     )
 
 
+def _gains(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
+    challenger = rung(evidence["tested"], evidence.get("alpha"))
+    return (
+        f"{_stays(accepted)}. {_tested(evidence)} {challenger} gains {evidence['gain']:+.3f} nats;"
+    )
+
+
+def _stays(accepted: Accepted) -> str:
+    changed = isinstance(accepted.evidence.get("since_previous"), Mapping)
+    if accepted.rung == "local" and changed:
+        return "took its new local model"
+    return f"kept {rung(accepted.rung)}"
+
+
 def _nothing_better(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     return (
-        f"kept {rung(accepted.rung)}: no candidate looked better on the half of its held-out "
+        f"{_stays(accepted)}: no candidate looked better on the half of its held-out "
         f"data that selects. {_smallest(evidence)}"
     )
 
@@ -80,7 +90,7 @@ def _nothing_better(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
 def _no_guard(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     del evidence
     return (
-        f"kept {rung(accepted.rung)}: it holds out fewer than two images, so nothing can be "
+        f"{_stays(accepted)}: it holds out fewer than two images, so nothing can be "
         "certified; raise partition.guard_fraction."
     )
 

@@ -319,6 +319,7 @@ def _tell_results(
     directory = RunDirectory(path, config)
     try:
         directory.open()
-        write_page(directory.write_results(known.status, known.classes, (*kept, *exports)), path)
+        results = directory.write_results(known.status, known.classes, (*kept, *exports))
+        write_page(results, path)
     finally:
         directory.close()

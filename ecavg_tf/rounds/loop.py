@@ -78,6 +78,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
             results = loop.run()
             if config.export.enabled:
                 results = export_at_end(config, directory, assembly, results, tell)
+            write_page(results, directory.path)
             return results
         finally:
             directory.close()
@@ -121,9 +122,7 @@ class Loop:
             with contextlib.suppress(OSError, WorkdirError):
                 write_page(self._directory.write_results(status, classes), self._directory.path)
             raise
-        results = self._directory.write_results("finished", classes)
-        write_page(results, self._directory.path)
-        return results
+        return self._directory.write_results("finished", classes)
 
     def _make_fleet(self) -> Fleet:
         config, directory = self._config, self._directory

@@ -1,0 +1,230 @@
+"""The report: decisions in words, a page whose numbers are those of results.json."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+import ecavg_tf
+from ecavg_tf.cli import main
+from ecavg_tf.config import Config
+from ecavg_tf.core.scores import Accepted, Score
+from ecavg_tf.report import plots, words
+from ecavg_tf.report.compare import comparison
+from ecavg_tf.report.page import html
+from ecavg_tf.report.tables import tables
+from ecavg_tf.results import RunResults, load_results
+
+TESTED = {
+    "policy": "guarded", "base": "local", "tested": "prior", "alpha": None, "level": 0.05,
+    "n": 70, "wins": 12, "losses": 3, "gain": 0.031, "bound": 0.0104, "p_loss": 0.012,
+    "accuracy_change": 0.1, "accuracy_bound": 0.02, "smallest_gain": 0.18,
+    "smallest_accuracy_gain": 5 / 70,
+}  # fmt: skip
+
+
+def accepted(rung: str, **evidence: Any) -> Accepted:
+    score = Score(0.5, 1.0, 10)
+    return Accepted(rung, None, score, score, "ab", {**TESTED, **evidence})
+
+
+@pytest.mark.parametrize(
+    ("taken", "said"),
+    [
+        (
+            accepted("prior", reason="certified"),
+            "took the global model under its own label mix. On 70 held-out images that had no "
+            "part in choosing it, its gain over its local model is 0.031 nats of log-likelihood, "
+            "and at least 0.010 with 95 % confidence; 12 images turn right and 3 turn wrong.",
+        ),
+        (
+            accepted("local", reason="not certified", bound=-0.149),
+            "kept its local model. On 70 held-out images that had no part in choosing it, the "
+            "global model under its own label mix gains +0.031 nats; on that many, a gain under "
+            "0.180 can't be told from chance (lower bound -0.149); 12 images turn right and 3 "
+            "turn wrong. With 70 images to certify on, a gain in accuracy under 7.1 points can't "
+            "be certified.",
+        ),
+        (
+            accepted("local", reason="accuracy loss"),
+            "kept its local model. On 70 held-out images that had no part in choosing it, the "
+            "global model under its own label mix gains +0.031 nats; but it loses accuracy: 12 "
+            "images turn right and 3 turn wrong (p = 0.012).",
+        ),
+        (
+            accepted("previous", reason="nothing better"),
+            "kept the model it had accepted before: no candidate looked better on the half of "
+            "its held-out data that selects. With 70 images to certify on, a gain in accuracy "
+            "under 7.1 points can't be certified.",
+        ),
+        (
+            accepted("local", reason="no guard data"),
+            "kept its local model: it holds out fewer than two images, so nothing can be "
+            "certified; raise partition.guard_fraction.",
+        ),
+        (
+            accepted("global", reason="nothing to lose"),
+            "took the global model: it had no model of its own to lose.",
+        ),
+        (
+            accepted("global", policy="replace"),
+            "took the global model, as update.policy=replace always does; nothing was tested.",
+        ),
+        (accepted("mine", policy="stubborn"), "took 'mine', by a policy of its own."),
+        (accepted("local", reason="because"), "took its local model; its evidence can't be read."),
+        (
+            accepted("prior", reason="certified", gain="much"),
+            "took the global model under its own label mix; its evidence can't be read.",
+        ),
+    ],
+    ids=lambda value: value.evidence.get("reason") if isinstance(value, Accepted) else "",
+)
+def test_decisions_in_words(taken: Accepted, said: str) -> None:
+    assert words.decision(taken) == said
+
+
+def test_a_local_model_that_is_new_is_not_called_kept() -> None:
+    told = words.decision(accepted("local", reason="nothing better", since_previous=TESTED))
+    assert told.startswith("took its new local model: no candidate looked better")
+
+
+def test_a_change_of_what_was_deployed_in_words() -> None:
+    assert words.since_previous(accepted("prior", since_previous=None)) is None
+    told = words.since_previous(accepted("prior", since_previous=TESTED))
+    assert told is not None
+    assert "changed by +10.0 points, and by no less than +2.0 points with 95 %" in told
+
+
+class Page(HTMLParser):
+    """The text of a page, and what it refers to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text: list[str] = []
+        self.cells: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset")]
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+        self.cells.append(data.strip())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of two rounds."""
+    config = Config(rounds=2)
+    config.data.train_examples = 400
+    config.data.test_examples = 100
+    config.edge.epochs = config.server.epochs = 2
+    workdir = tmp_path_factory.mktemp("report") / "run"
+    ecavg_tf.run(config, workdir)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def results(run: Path) -> RunResults:
+    return load_results(run)
+
+
+def test_the_page_says_what_results_json_says(run: Path, results: RunResults) -> None:
+    page = Page((run / "report.html").read_text())
+    for result in results.rounds:
+        for edge in result.edges:
+            for scores in (edge.local, edge.global_, edge.accepted):
+                assert scores and scores.own
+                assert f"{100 * scores.own.accuracy:.1f}" in page.cells
+            assert edge.accepted
+            assert any(words.decision(edge.accepted) in text for text in page.text)
+            for rung in edge.rungs:
+                assert rung.select is not None
+                assert f"{rung.select:.4f}" in page.cells
+        score = result.server.global_.all
+        assert score
+        assert any(f"global {100 * score.accuracy:.1f} %" in text for text in page.text)
+
+
+def test_the_page_needs_nothing_else(run: Path) -> None:
+    page = Page((run / "report.html").read_text())
+    assert len(page.links) == 8  # four pictures, light and dark
+    assert all(link.startswith("data:image/svg+xml;base64,") for link in page.links)
+    assert "script" not in page.tags
+    pngs = sorted((run / "plots").iterdir())
+    assert [p.stem for p in pngs] == ["by-round", "data", "own-accuracy", "stages"]
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in pngs)
+
+
+def test_what_came_over_a_wire_is_escaped(results: RunResults) -> None:
+    edge = replace(results.rounds[0].edges[0], edge="<script>alert(1)</script>")
+    hostile = replace(results, rounds=(replace(results.rounds[0], edges=(edge,)),))
+    page = Page(html(hostile, []))
+    assert "script" not in page.tags
+    assert "<script>alert(1)</script>" in page.cells
+
+
+def test_pictures_are_the_same_each_time(results: RunResults) -> None:
+    for draw in plots.pictures(results).values():
+        for kind in ("svg", "png"):
+            first, second = (plots.render(draw(results, plots.DARK), kind) for _ in range(2))
+            assert first == second
+
+
+@pytest.mark.parametrize("edges", [1, 13, 45])
+def test_pictures_of_few_and_of_many_edges(results: RunResults, edges: int) -> None:
+    template = results.rounds[0].edges[0]
+    many = tuple(replace(template, edge=f"edge-{n:02d}") for n in range(edges))
+    wide = replace(results, rounds=tuple(replace(r, edges=many) for r in results.rounds))
+    for draw in plots.pictures(wide).values():
+        assert plots.render(draw(wide, plots.LIGHT), "png")
+
+
+def test_a_run_without_a_round(results: RunResults) -> None:
+    empty = replace(results, rounds=(), status="interrupted")
+    assert plots.pictures(empty) == {}
+    assert "No round is finished yet" in html(empty, [])
+
+
+def printed(what: Any) -> str:
+    console = Console(record=True, width=160)
+    console.print(what)
+    return console.export_text()
+
+
+def test_the_terminal_tells_every_decision(results: RunResults) -> None:
+    told = re.sub(r"\s+", " ", printed(tables(results)))
+    for edge in results.rounds[-1].edges:
+        assert edge.accepted
+        assert f"{edge.edge} {words.decision(edge.accepted)}" in told
+
+
+def test_two_runs_side_by_side(results: RunResults) -> None:
+    other = replace(results, config={**results.config, "seed": 7}, rounds=results.rounds[:1])
+    told = printed(comparison([("one", results), ("other", other)]))
+    assert re.search(r"seed +0 +7", told)
+    assert re.search(r"rounds +2 +1", told)
+    shown = [r.server.global_.all for r in (results.rounds[-1], other.rounds[-1])]
+    figures = [f"{100 * score.accuracy:.1f}" for score in shown if score]
+    assert re.search(rf"global, all +{figures[0]} +{figures[1]}", told)
+
+
+def test_the_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "report.html").unlink()
+    assert main(["report", str(run)]) == 0
+    assert (run / "report.html").is_file()
+    assert main(["report", str(run), str(run)]) == 0
+    assert "What differs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("make", [lambda r: r / "results.json", lambda r: r])
+def test_a_file_or_a_folder(run: Path, make: Callable[[Path], Path]) -> None:
+    assert main(["report", str(make(run))]) == 0
