@@ -200,6 +200,11 @@ class Trainer:
         """Keras can change all weights."""
         return None
 
+    def runs(self, weights: Sequence[Array]) -> bool:
+        """Keras can predict with any weights."""
+        del weights
+        return True
+
     def save(self, weights: Sequence[Array], folder: Path, name: str) -> None:
         """Saves the model with these weights as ``NAME.keras``; see ``saving.save_model``."""
         self.model.set_weights(weights)

@@ -10,6 +10,7 @@ from ecavg_tf.config import Config, from_dict
 from ecavg_tf.core.errors import ConfigError, ECAvgError, ModelError, RoundError
 from ecavg_tf.core.mailbox import FINISH, Letter, Mailbox
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.training_bundle import training_file_name
 from ecavg_tf.events import Listener, Note, silent
 from edge.check_training import CheckedTraining, check_training_bundle
 from edge.folder_agent import POLL_S, Post, answer
@@ -48,6 +49,7 @@ class Agent:
     timeout_s: float = 3600.0
     listener: Listener = silent
     _workers: dict[str, EdgeWorker] = field(default_factory=dict)
+    _models: dict[str, TrainingModel] = field(default_factory=dict)
 
     def run(self) -> None:
         """Answers letters until the run's last.
@@ -106,10 +108,10 @@ class Agent:
             self._workers.clear()
             checked = check_training_bundle(path)
             self.listener(Note(f"{path.name} trains right in {checked.runtime}"))
-            self._workers[key] = self._made(checked, letter)
+            self._workers[key] = self._made(mailbox, checked, letter)
         return self._workers[key]
 
-    def _made(self, checked: CheckedTraining, letter: Letter) -> EdgeWorker:
+    def _made(self, mailbox: Mailbox, checked: CheckedTraining, letter: Letter) -> EdgeWorker:
         config, info = config_of(letter.config), checked.bundle.info
         if config.update.policy not in _POLICIES:
             raise ConfigError(
@@ -131,6 +133,7 @@ class Agent:
             seed=config.seed,
             checkpoint=folder / "learner.safetensors",
             listener=self.listener,
+            older=lambda frozen: self._older(mailbox, frozen),
         )
         return EdgeWorker(
             config,
@@ -142,6 +145,20 @@ class Agent:
             open_store=lambda run_id: EdgeStore(folder, self.edge, run_id),
             listener=self.listener,
         )
+
+    def _older(self, mailbox: Mailbox, frozen_sha256: str) -> TrainingModel | None:
+        """The model of a file that came with an earlier letter, if it still lies there."""
+        if frozen_sha256 not in self._models:
+            path = mailbox.inbox / training_file_name(frozen_sha256)
+            if not path.is_file():
+                return None
+            checked = check_training_bundle(path)
+            if checked.bundle.info.frozen_sha256 != frozen_sha256:
+                return None
+            self._models[frozen_sha256] = TrainingModel(
+                checked.runtime, checked.bundle, self.threads
+            )
+        return self._models[frozen_sha256]
 
     def _no_start(self) -> list[Array]:
         raise ModelError(

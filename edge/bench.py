@@ -43,6 +43,10 @@ class EdgeBench:
         """What the model says of the guard set."""
         return self._evaluator.predictions_on(self.guard, weights)
 
+    def runs(self, weights: Sequence[Array]) -> bool:
+        """Whether the edge can predict with these weights at all."""
+        return self._trainer.runs(weights)
+
     def recalibrated(self, weights: Sequence[Array]) -> list[Array]:
         """``weights`` with BatchNorm statistics re-estimated on the edge's train set."""
         data = self._data

@@ -24,6 +24,11 @@ from ecavg_tf.events import EpochEnded, Listener, silent
 from edge.checkpoint import Checkpoint
 from edge.training_model import State, TrainingModel
 
+_OTHER = (
+    "the training file is of another model: layers that it keeps frozen came with other "
+    "weights; set model.train=head in the run, or export a file of this model"
+)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -85,6 +90,8 @@ class Learner:
         seed: the run's seed.
         checkpoint: where the state after every epoch goes; None: nowhere.
         listener: told of epochs.
+        older: gives the training model of other frozen layers by their hash, where this
+            device still has one: models that it accepted before may need it to predict.
     """
 
     def __init__(
@@ -95,14 +102,16 @@ class Learner:
         seed: int,
         checkpoint: Path | None = None,
         listener: Listener = silent,
+        older: Callable[[str], TrainingModel | None] = lambda _: None,
     ) -> None:
+        self._older = older
         self._model = model
         self._info = model.info
         self._settings = settings
         self._seed = seed
         self._checkpoint = None if checkpoint is None else Checkpoint(checkpoint)
         self._listener = listener
-        self._features: dict[str, NDArray[np.float32]] = {}
+        self._features: dict[tuple[str, str], NDArray[np.float32]] = {}
 
     @property
     def template(self) -> Template:
@@ -205,19 +214,19 @@ class Learner:
     ) -> Callable[[NDArray[np.int64]], tuple[Array, NDArray[np.int64]]]:
         """What turns indices into a batch; a backbone's features are computed once."""
         if self._info.frozen_layers:
-            cached = self._cached(examples)
+            cached = self._cached(examples, self._model)
             return lambda indices: (cached[indices], examples.labels[indices])
         return lambda indices: (
             self._model.features(examples.images[indices]),
             examples.labels[indices],
         )
 
-    def _cached(self, examples: Examples) -> NDArray[np.float32]:
+    def _cached(self, examples: Examples, model: TrainingModel) -> NDArray[np.float32]:
         if not self._info.frozen_layers:
-            return self._model.features(examples.images)
-        key = _sha256(examples.images)
+            return model.features(examples.images)
+        key = (model.info.frozen_sha256, _sha256(examples.images))
         if key not in self._features:
-            self._features[key] = self._model.features(examples.images)
+            self._features[key] = model.features(examples.images)
         return self._features[key]
 
     def _key(self, held: Sequence[Array], examples: Examples, round_number: int, who: str) -> str:
@@ -236,6 +245,18 @@ class Learner:
         Raises:
             ModelError: they are not.
         """
+        if self._frozen(weights) != self._info.frozen_sha256:
+            raise ModelError(_OTHER)
+
+    def runs(self, weights: Sequence[Array]) -> bool:
+        """Whether this device has a file whose frozen layers are these."""
+        return self._model_of(weights) is not None
+
+    def _model_of(self, weights: Sequence[Array]) -> TrainingModel | None:
+        frozen = self._frozen(weights)
+        return self._model if frozen == self._info.frozen_sha256 else self._older(frozen)
+
+    def _frozen(self, weights: Sequence[Array]) -> str:
         template, held = self._info.template, set(self._info.held)
         shapes = [(tuple(w.shape), w.dtype.name) for w in weights]
         if shapes != [(spec.shape, spec.dtype) for spec in template.weights]:
@@ -243,12 +264,7 @@ class Learner:
                 f"the training file is of another model: it knows {len(template.weights)} weights, "
                 f"{len(weights)} of other shapes came; export one from this run"
             )
-        others = [weight for at, weight in enumerate(weights) if at not in held]
-        if weights_sha256(others) != self._info.frozen_sha256:
-            raise ModelError(
-                "the training file is of another model: layers that it keeps frozen came with "
-                "other weights; set model.train=head in the run, or export a file of this model"
-            )
+        return weights_sha256([weight for at, weight in enumerate(weights) if at not in held])
 
     def _merged(self, weights: Sequence[Array], trained: Sequence[Array]) -> list[Array]:
         merged = [np.array(weight) for weight in weights]
@@ -258,15 +274,26 @@ class Learner:
 
     def predictions(self, weights: Sequence[Array], examples: Examples) -> Predictions:
         """What the model says of examples under ``weights``."""
-        self.check_frozen(weights)
-        return self.predictions_of([weights[at] for at in self._info.held], examples)
+        model = self._model_of(weights)
+        if model is None:
+            raise ModelError(_OTHER)
+        return self.predictions_of([weights[at] for at in self._info.held], examples, model)
 
-    def predictions_of(self, held: Sequence[Array], examples: Examples) -> Predictions:
-        """Like ``predictions``, for the weights alone that the file trains."""
+    def predictions_of(
+        self, held: Sequence[Array], examples: Examples, model: TrainingModel | None = None
+    ) -> Predictions:
+        """Like ``predictions``, for the weights alone that the file trains.
+
+        Args:
+            held: in the file's order.
+            examples: what to predict.
+            model: whose frozen layers they belong to; None: the learner's own.
+        """
         if len(examples) == 0:
             return Predictions(np.zeros(0), np.zeros(0, np.bool_))
-        self._model.set(self._model.fresh(held))
-        outputs = self._model.infer(self._cached(examples))
+        model = self._model if model is None else model
+        model.set(model.fresh(held))
+        outputs = model.infer(self._cached(examples, model))
         return judge(outputs, examples.labels, logits=False)
 
 

@@ -35,6 +35,9 @@ class LocalTrainer(Protocol):
     def anatomy(self, images: Array) -> Anatomy:
         """Where the model keeps its head and BatchNorm; ``images``: a few to try on."""
 
+    def runs(self, weights: Sequence[Array]) -> bool:
+        """Whether it can predict with these weights at all."""
+
     def save(self, weights: Sequence[Array], folder: Path, name: str) -> None:
         """Saves a model with these weights, in the trainer's own format."""
 

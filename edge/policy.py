@@ -24,6 +24,9 @@ class Bench(Protocol):
     def on_guard(self, weights: Sequence[Array]) -> Predictions:
         """What the model says of the guard set."""
 
+    def runs(self, weights: Sequence[Array]) -> bool:
+        """Whether the edge can predict with these weights at all."""
+
     def recalibrated(self, weights: Sequence[Array]) -> list[Array]:
         """``weights`` with BatchNorm statistics re-estimated on the edge's train set."""
 

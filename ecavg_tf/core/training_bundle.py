@@ -130,6 +130,11 @@ class TrainingBundle:
     golden_outputs: NDArray[np.float32]
 
 
+def training_file_name(frozen_sha256: str) -> str:
+    """What a run calls the bundle of a model, by the hash of its frozen weights."""
+    return f"training-{frozen_sha256[:16]}.bundle.zip"
+
+
 def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
     """Writes a training bundle, whole or not at all; same bundle, same bytes."""
     arrays = (bundle.golden_inputs, bundle.golden_labels, bundle.golden_outputs)

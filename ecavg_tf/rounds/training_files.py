@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ecavg_tf.config import Config, TrainingFile
 from ecavg_tf.core.template import Array
-from ecavg_tf.core.training_bundle import write_training_bundle
+from ecavg_tf.core.training_bundle import training_file_name, write_training_bundle
 from ecavg_tf.rounds.assembly import Assembly
 from export.training import TrainingExporter, frozen_sha256, optimizer_spec
 
@@ -56,7 +56,7 @@ class TrainingFiles:
         Raises:
             ExportError: the file differs from Keras.
         """
-        name = f"training-{frozen_sha256(list(weights), self._held)[:16]}.bundle.zip"
+        name = training_file_name(frozen_sha256(list(weights), self._held))
         path = self._folder / name
         if not path.exists():
             self._exporter.model.set_weights(weights)
