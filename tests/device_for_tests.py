@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import exports_for_tests as made
+import keras
 import numpy as np
 
+from ecavg_tf.config import ModelConfig
 from ecavg_tf.core.template import weights_sha256
+from ecavg_tf.core.training_bundle import OptimizerSpec, write_training_bundle
+from ecavg_tf.models import mlp
 from export.calibration import draw
 from export.formats import Variant
 from export.service import Exporter, Subject
+from export.training import TrainingExporter
 
 VARIANTS = (Variant.FLOAT32, Variant.FLOAT16, Variant.DYNAMIC, Variant.INT8)
 
@@ -35,3 +40,24 @@ def export_bundles(folder: Path) -> dict[str, Path]:
 def keras_answers(images: np.ndarray) -> np.ndarray:
     """What Keras says of raw images."""
     return np.asarray(made.model().predict(images.astype("float32"), verbose=0))
+
+
+def training_bundle(path: Path) -> Path:
+    """A training bundle of a small MLP for digits, all layers, Adam."""
+    keras.utils.set_random_seed(0)
+    spec = made.digits().spec
+    model = mlp(spec, ModelConfig(hidden_units=32))
+    exporter = TrainingExporter(model, spec, "dense", OptimizerSpec("adam"))
+    write_training_bundle(path, exporter.bundle(made.digits().test, {"run": None}))
+    return path
+
+
+def local_arrays(count: int = 300) -> dict[str, np.ndarray]:
+    """What a device's data file holds."""
+    train, test = made.digits().train.take(np.arange(count)), made.digits().test
+    return {
+        "x_train": train.images,
+        "y_train": train.labels,
+        "x_test": test.images,
+        "y_test": test.labels,
+    }
