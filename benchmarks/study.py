@@ -67,10 +67,11 @@ def deep(task: str, partition: PartitionKind, *, recalibrate: bool = True) -> Se
         config = runpy.run_path(str(CONFIGS / f"{task}.py"))["get_config"]()
         assert isinstance(config, Config)
         config.partition.kind = partition
-        config.partition.alpha = 0.3
-        config.edge.recalibrate = config.server.recalibrate = recalibrate
         if not recalibrate:  # nothing is worth a decision then
+            config.edge.recalibrate = config.server.recalibrate = False
             config.update.policy = "replace"
+            return config
+        config.partition.alpha = 0.3
         return config
 
     return Setting(partition.value + ("" if recalibrate else ", not recalibrated"), make)

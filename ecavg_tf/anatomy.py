@@ -22,7 +22,8 @@ def anatomy_of(
 
     A vector that looks like the head's bias may feed anything (a sigmoid, another
     layer). So each is shifted, and it is the head's bias if the outputs move exactly as
-    logits would. That works for subclassed models, too.
+    logits would. That works for subclassed models, too. A model so sure of itself that no
+    output moves tells nothing: try freshly initialised weights.
 
     Args:
         model: a built model; its weights are as before afterwards.
@@ -30,12 +31,23 @@ def anatomy_of(
         logits: whether the model gives logits.
     """
     position = {id(variable): index for index, variable in enumerate(model.weights)}
-    weights: list[Array] = model.get_weights()
     owners = [
         tuple(sorted(position[id(variable)] for variable in layer.weights))
         for layer in model._flatten_layers()
         if _own_weights(layer)
     ]
+    bias = _head_bias(model, images, logits=logits)
+    with_bias = [positions for positions in owners if bias in positions]
+    norms = batchnorm_layers(model)
+    return Anatomy(
+        head=(with_bias or owners or [()])[-1],
+        head_bias=bias,
+        batchnorm=tuple(sorted(position[id(v)] for layer in norms for v in layer.weights)),
+    )
+
+
+def _head_bias(model: keras.Model, images: Array, *, logits: bool) -> int | None:
+    weights: list[Array] = model.get_weights()
 
     def outputs(changed: Sequence[Array]) -> Array:
         model.set_weights(changed)
@@ -48,23 +60,14 @@ def anatomy_of(
         for index, variable in enumerate(model.weights)
         if variable.trainable and tuple(variable.shape) == before.shape[1:]
     ]
-    bias = next(
-        (
-            index
-            for index in reversed(candidates)
-            if _adds_to_logits(index, weights, before, outputs, logits=logits)
-        ),
-        None,
+    found = (
+        index
+        for index in reversed(candidates)
+        if _adds_to_logits(index, weights, before, outputs, logits=logits)
     )
+    bias = next(found, None)
     model.set_weights(weights)
-    with_bias = [positions for positions in owners if bias in positions]
-    return Anatomy(
-        head=(with_bias or owners or [()])[-1],
-        head_bias=bias,
-        batchnorm=tuple(
-            sorted(position[id(v)] for layer in batchnorm_layers(model) for v in layer.weights)
-        ),
-    )
+    return bias
 
 
 def _own_weights(layer: keras.layers.Layer) -> bool:

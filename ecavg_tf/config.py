@@ -217,7 +217,8 @@ class UpdateConfig:
         policy: ``guarded`` (take what the edge's held-out data certifies as better, else keep
             what it has), ``replace`` (the paper's: always take the global model), or a
             function ``pkg.module:function``.
-        level: for ``guarded``: chance of taking a model that is worse, in (0, 0.5].
+        level: for ``guarded``: chance of taking a model that is no better in expected
+            (smoothed) log-likelihood, in (0, 0.5].
         level_for: what has that chance: each ``decision``, all rounds of an ``edge``
             together, or the whole ``run`` (the level is divided over its decisions).
     """

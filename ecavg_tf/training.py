@@ -8,6 +8,7 @@ dropout's seed state, the batch order) is set anew.
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -28,6 +29,7 @@ from ecavg_tf.pipeline import batches, steps
 from ecavg_tf.plugins import load_function
 from ecavg_tf.saving import save_model
 
+_PROBES = 8  # images of noise that tell which weight is the head's bias
 SHIFT = 0.125  # 4 of 32 pixels, the usual pad-and-crop of CIFAR training
 
 
@@ -60,6 +62,7 @@ class CompiledModel:
         compilation: optimizer and augmentation.
         image_shape: (height, width, channels) of what the model takes.
         logits: whether the model gives logits.
+        value_range: lowest and highest value of an image.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class CompiledModel:
         *,
         image_shape: tuple[int, int, int],
         logits: bool,
+        value_range: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self.model = model
         self.fitted = _augmented(model, image_shape) if compilation.augment else model
@@ -82,17 +86,21 @@ class CompiledModel:
         self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
         self.recalibrate = Recalibrator(model)
         self._logits = logits
-        self._anatomy: Anatomy | None = None
+        self._probes = np.random.default_rng(0).uniform(*value_range, (_PROBES, *image_shape))
+        self._fresh_weights: list[Array] = model.get_weights()
 
-    def anatomy(self, images: Array) -> Anatomy:
-        """Where the model keeps its parts, found out once.
+    @cached_property
+    def anatomy(self) -> Anatomy:
+        """Where the model keeps its parts: a fact of its architecture.
 
-        Args:
-            images: a few images to try on.
+        Found with the weights that it was built with, on noise: whatever was trained in
+        the meantime, every process comes to the same answer.
         """
-        if self._anatomy is None:
-            self._anatomy = anatomy_of(self.model, images, logits=self._logits)
-        return self._anatomy
+        held = self.model.get_weights()
+        self.model.set_weights(self._fresh_weights)
+        found = anatomy_of(self.model, self._probes.astype(np.float32), logits=self._logits)
+        self.model.set_weights(held)
+        return found
 
     def reset(self, weights: Sequence[Array], learning_rate: float) -> None:
         """Sets weights, and the optimizer as if it were new."""
@@ -186,9 +194,10 @@ class Trainer:
         recalibrated: list[Array] = self.model.get_weights()
         return recalibrated
 
-    def anatomy(self, images: Array) -> Anatomy:
-        """Where the model keeps its head and BatchNorm; ``images``: a few to try on."""
-        return self._compiled.anatomy(images)
+    @property
+    def anatomy(self) -> Anatomy:
+        """Where the model keeps its head and its BatchNorm."""
+        return self._compiled.anatomy
 
     @property
     def template(self) -> Template:

@@ -8,8 +8,6 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import EdgeData
 from edge.parts import LocalTrainer, Scorer
 
-_PROBES = 8  # images that tell which weight is the head's bias
-
 
 class EdgeBench:
     """One edge's data and a model to try weights on, in one round.
@@ -37,7 +35,7 @@ class EdgeBench:
     @property
     def anatomy(self) -> Anatomy:
         """Where the model keeps its head and its BatchNorm."""
-        return self._trainer.anatomy(self._data.train.images[:_PROBES])
+        return self._trainer.anatomy
 
     def on_guard(self, weights: Sequence[Array]) -> Predictions:
         """What the model says of the guard set."""

@@ -123,9 +123,9 @@ class Learner:
         """Positions of the weights that it can change."""
         return frozenset(self._info.held)
 
-    def anatomy(self, images: Array) -> Anatomy:
+    @property
+    def anatomy(self) -> Anatomy:
         """Where the head is; BatchNorm is frozen here."""
-        del images
         return Anatomy(self._info.head, self._info.head_bias, ())
 
     def recalibrate(

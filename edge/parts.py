@@ -32,8 +32,9 @@ class LocalTrainer(Protocol):
     ) -> list[Array]:
         """``weights`` with BatchNorm statistics re-estimated on ``examples``."""
 
-    def anatomy(self, images: Array) -> Anatomy:
-        """Where the model keeps its head and BatchNorm; ``images``: a few to try on."""
+    @property
+    def anatomy(self) -> Anatomy:
+        """Where the model keeps its head and its BatchNorm."""
 
     def runs(self, weights: Sequence[Array]) -> bool:
         """Whether it can predict with these weights at all."""

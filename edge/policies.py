@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ecavg_tf.core.errors import RoundError
+from ecavg_tf.core.scores import is_plain
 from ecavg_tf.plugins import is_plugin, load_function
 from edge.guarded import guarded
 from edge.policy import Candidate, Choice, Situation
@@ -37,5 +38,10 @@ def choose(name: str, situation: Situation) -> Choice:
     if not isinstance(choice, Choice):
         raise RoundError(
             f"update.policy={name!r} returned {type(choice).__name__}, expected edge.policy.Choice"
+        )
+    if not is_plain(dict(choice.evidence)):
+        raise RoundError(
+            f"update.policy={name!r}: its evidence must be plain JSON of at most five levels, "
+            "with finite numbers"
         )
     return choice

@@ -29,7 +29,7 @@ def prior(situation: Situation) -> Rungs:
     """The global model under the edge's own label mix; see ``core.prior``."""
     position = situation.bench.anatomy.head_bias
     if position is None:
-        return "the model's last layer has no bias that adds to the logits"
+        return "no weight was found that adds to the logits, as a last layer's bias does"
     if situation.trained_on is None:
         return "the server does not know which label mix the global model was trained on"
     if same_mix(situation.class_counts, situation.trained_on):

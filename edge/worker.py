@@ -178,6 +178,12 @@ class EdgeWorker:
 
     def _situation(self, store: EdgeStore, round_number: int, request: Request) -> Situation:
         template, global_model = request.template, list(request.model.weights or ())
+        trained_on, classes = request.model.trained_on, len(self._class_counts)
+        if trained_on is not None and len(trained_on) != classes:
+            raise ModelError(
+                f"{self._data.edge}: the server counts {len(trained_on)} classes, this edge "
+                f"{classes}; give both the same config"
+            )
         last_update = store.last_update(before=round_number + 1)
         local = None
         if last_update is not None:
@@ -193,7 +199,7 @@ class EdgeWorker:
             edge=self._data.edge,
             seed=self._config.seed,
             class_counts=self._class_counts,
-            trained_on=request.model.trained_on,
+            trained_on=trained_on,
             level=decision_level(self._config),
         )
 

@@ -78,9 +78,9 @@ def label_mix(updates: Sequence[Update], config: ServerConfig) -> tuple[float, .
 
     Returns:
         Effective examples of each class, shape (classes,): the edges' counts, or their
-        shares with equal weights. None where the updates were left out.
+        shares with equal weights. None where they were not averaged: it can't be known.
     """
-    if config.combine == "start":
+    if config.combine != "average":
         return None
     counts = np.array([update.info.class_counts for update in updates], np.float64)
     examples = counts.sum(axis=1, keepdims=True)

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from ecavg_tf.core.bounds import mcnemar_mid_p, mean_lower_bound, smallest_sign
+from ecavg_tf.core.bounds import (
+    mcnemar_mid_p,
+    mean_lower_bound,
+    shift_to_zero,
+    smallest_sign,
+)
 
 SAMPLES = arrays(np.float64, st.integers(1, 30), elements=st.floats(-3, 3).map(lambda x: x + 0.0))
 
@@ -102,3 +107,22 @@ def test_how_many_wins_are_beyond_chance(level: float, wins: int) -> None:
     hits = np.concatenate([np.ones(wins), np.zeros(100)])
     assert mean_lower_bound(hits, -1.0, level) > -2e-6  # at 1/16 just so
     assert mean_lower_bound(hits[1:], -1.0, level) < 0
+
+
+@pytest.mark.parametrize("n", [1, 5, 35, 72])
+def test_the_shift_that_equal_values_need_in_closed_form(n: int) -> None:
+    # All weight but that of the worst value is Beta(n, 1): its 5 % quantile is 0.05 ** (1 / n).
+    needed = 4.5 * (0.05 ** (-1 / n) - 1)
+    assert shift_to_zero(np.zeros(n), -4.5, 0.05) == pytest.approx(needed, rel=1e-4)
+    assert shift_to_zero(np.full(n, 2 * needed), -4.5, 0.05) == pytest.approx(-needed, rel=1e-4)
+
+
+@pytest.mark.parametrize("value", [math.inf, 1e300])
+def test_a_value_beyond_arithmetic(value: float) -> None:
+    with pytest.raises(ValueError, match="a value is"):
+        mean_lower_bound(np.array([value, 1.0]), 0.0, 0.05)
+
+
+def test_values_a_hair_above_the_lowest() -> None:
+    values = np.full(5, np.nextafter(-4.5, 0))
+    assert mean_lower_bound(values, -4.5, 0.05) == -4.5

@@ -118,7 +118,7 @@ def test_a_head_without_bias(small: Make, tmp_path: Path) -> None:
     config.model.name = "models_for_tests:headless_bias"
     for edge, evidence in decided(config, tmp_path / "run"):
         assert "prior" not in rungs(edge)
-        assert "no bias" in evidence["absent"]["prior"]
+        assert "no weight was found" in evidence["absent"]["prior"]
 
 
 def test_three_rounds_and_a_level_for_the_whole_run(small: Make, tmp_path: Path) -> None:

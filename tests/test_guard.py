@@ -52,7 +52,7 @@ def test_a_certificate_by_hand() -> None:
     assert certificate.bound == mean_lower_bound(gains, worst_gain(CLASSES), 0.05)
     assert certificate.p_loss == pytest.approx(4 / 8 + 3 / 16)  # P(X > 1) + P(X = 1) / 2, n = 3
     assert certificate.accuracy_change == 0.25
-    assert certificate.smallest_gain == pytest.approx(certificate.gain - certificate.bound)
+    assert certificate.smallest_gain > certificate.gain - certificate.bound
     assert certificate.smallest_accuracy_gain == 1.0  # five wins can't be had of four examples
     assert not certificate.holds
 
@@ -168,3 +168,30 @@ def test_the_preferred_is_tested_within_a_standard_error_of_the_best() -> None:
     assert decided(preferred, clearly_better, local, baselines=(2,)).tested == 1
     assert decided(preferred, clearly_better, hardly_better, local, baselines=(3,)).tested == 1
     assert decided(constant(400, 0.4), hardly_better, local, baselines=(2,)).tested == 1
+
+
+@pytest.mark.parametrize("level", [0.5, 0.05, 1e-3, 1e-6])
+def test_no_level_lets_a_loss_of_accuracy_pass(level: float) -> None:
+    surer = Predictions(np.full(400, math.log(0.95)), np.arange(400) % 33 > 0)
+    outcome = decided(surer, constant(400, 0.2), baselines=(1,), level=level)
+    assert outcome.reason is Reason.ACCURACY_LOSS
+    assert outcome.certificate is not None
+    assert 0.001 < outcome.certificate.p_loss < 0.05
+
+
+def test_nothing_turned_right_or_wrong_is_no_loss_of_accuracy() -> None:
+    outcome = decided(constant(40, 0.9), constant(40, 0.2), baselines=(1,), level=0.5)
+    assert outcome.reason is Reason.CERTIFIED
+
+
+@pytest.mark.parametrize("n", [5, 36, 200])
+def test_the_smallest_gain_is_what_would_have_been_certified(n: int) -> None:
+    rng = np.random.default_rng(n)
+    base = Predictions(np.log(rng.uniform(0.3, 0.7, n)), np.ones(n, np.bool_))
+    challenger = Predictions(np.log(rng.uniform(0.3, 0.7, n)), np.ones(n, np.bool_))
+    certificate = certify(challenger, base, num_classes=CLASSES, level=0.05)
+    gains = smoothed(challenger, CLASSES) - smoothed(base, CLASSES)
+    needed = gains + certificate.smallest_gain - gains.mean()
+    lowest = worst_gain(CLASSES)
+    assert mean_lower_bound(needed + 1e-4, lowest, 0.05) > 0
+    assert mean_lower_bound(needed - 1e-4, lowest, 0.05) < 0

@@ -50,8 +50,15 @@ def test_a_sample_of_the_mix_is_the_same_mix_and_another_is_not() -> None:
     assert same_mix([1, 0, 0, 0], mix.tolist())  # one example says little
 
 
-def test_the_g_statistic_by_hand() -> None:
-    # G = 2 (30 ln(30/20) + 10 ln(10/20)) = 10.46, the limit 1 + 3 sqrt(2) = 5.24
-    assert not same_mix([30, 10], [10**6, 10**6])
-    # G = 2 (24 ln(24/20) + 16 ln(16/20)) = 1.61
-    assert same_mix([24, 16], [10**6, 10**6])
+def test_many_classes_of_which_each_sample_has_some() -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.multinomial(2000, np.full(1000, 1e-3), size=(40, 2)).tolist()
+    assert sum(same_mix(one, other) for one, other in samples) >= 38
+
+
+def test_the_statistic_by_hand() -> None:
+    # (30 - 10)^2 / 40 + (10 - 30)^2 / 40 = 20, the limit is 1 + 3 sqrt(2) = 5.24
+    assert not same_mix([30, 10], [10, 30])
+    # 36 / 40 + 36 / 40 = 1.8
+    assert same_mix([23, 17], [17, 23])
+    assert not same_mix([3, 1], [0, 0])

@@ -19,6 +19,7 @@ from ecavg_tf.report.compare import comparison
 from ecavg_tf.report.page import html
 from ecavg_tf.report.tables import tables
 from ecavg_tf.results import RunResults, load_results
+from ecavg_tf.rounds.local_fleet import LocalFleet
 
 TESTED = {
     "policy": "guarded", "base": "local", "tested": "prior", "alpha": None, "level": 0.05,
@@ -46,21 +47,21 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
             accepted("local", reason="not certified", bound=-0.149),
             "kept its local model. On 70 held-out images that had no part in choosing it, the "
             "global model under its own label mix gains +0.031 nats; on that many, a gain under "
-            "0.180 can't be told from chance (lower bound -0.149); 12 images turn right and 3 "
-            "turn wrong. With 70 images to certify on, a gain in accuracy under 7.1 points can't "
-            "be certified.",
+            "0.180 can't be certified (lower bound -0.149); 12 images turn right and 3 "
+            "turn wrong. Of 70 images, a gain in accuracy under 7.1 points can't be told "
+            "from chance by accuracy alone.",
         ),
         (
-            accepted("local", reason="accuracy loss"),
+            accepted("local", reason="accuracy loss", wins=3, losses=12),
             "kept its local model. On 70 held-out images that had no part in choosing it, the "
-            "global model under its own label mix gains +0.031 nats; but it loses accuracy: 12 "
-            "images turn right and 3 turn wrong (p = 0.012).",
+            "global model under its own label mix gains +0.031 nats; but it loses accuracy: 3 "
+            "images turn right and 12 turn wrong (p = 0.012).",
         ),
         (
             accepted("previous", reason="nothing better"),
             "kept the model it had accepted before: no candidate looked better on the half of "
-            "its held-out data that selects. With 70 images to certify on, a gain in accuracy "
-            "under 7.1 points can't be certified.",
+            "its held-out data that selects. Of 70 images, a gain in accuracy under 7.1 "
+            "points can't be told from chance by accuracy alone.",
         ),
         (
             accepted("local", reason="no guard data"),
@@ -97,7 +98,7 @@ def test_a_change_of_what_was_deployed_in_words() -> None:
     assert words.since_previous(accepted("prior", since_previous=None)) is None
     told = words.since_previous(accepted("prior", since_previous=TESTED))
     assert told is not None
-    assert "changed by +10.0 points, and by no less than +2.0 points with 95 %" in told
+    assert "changed by +10.0 points; on images like them, a change below +2.0 points is" in told
 
 
 class Page(HTMLParser):
@@ -170,6 +171,78 @@ def test_what_came_over_a_wire_is_escaped(results: RunResults) -> None:
     page = Page(html(hostile, []))
     assert "script" not in page.tags
     assert "<script>alert(1)</script>" in page.cells
+
+
+@pytest.mark.parametrize(
+    "evidence", [{}, {"absent": "x"}, {"absent": 5}, {"policy": "guarded", "since_previous": 3}]
+)
+@pytest.mark.parametrize("certify", [None, {"gain": 1.0}, {"gain": "x", "bound": 0}])
+def test_evidence_that_says_nothing_does_no_harm(
+    results: RunResults, evidence: dict[str, Any], certify: dict[str, Any] | None
+) -> None:
+    edge = results.rounds[0].edges[0]
+    assert edge.accepted
+    odd = replace(
+        edge,
+        accepted=replace(edge.accepted, evidence=evidence),
+        rungs=(replace(edge.rungs[0], certify=certify),),
+    )
+    undecided = replace(edge, edge="edge-07", accepted=None)
+    shown = replace(results, rounds=(replace(results.rounds[0], edges=(odd, undecided)),))
+    assert "edge-07" in Page(html(shown, [])).cells
+
+
+@pytest.mark.parametrize(
+    "names", [["$5 and $x_", "$\\bad$"], ["猫", "犬"], ["a very long name of a class " * 3] * 2]
+)
+def test_pictures_of_odd_names(results: RunResults, names: list[str]) -> None:
+    edges = [replace(edge, edge=f"$_{edge.edge}") for edge in results.rounds[0].edges]
+    rounds = tuple(replace(r, edges=tuple(edges)) for r in results.rounds)
+    odd = replace(results, classes=tuple(names * 5), rounds=rounds)
+    for draw in plots.pictures(odd).values():
+        assert plots.render(draw(odd, plots.LIGHT), "png")
+
+
+def test_pictures_of_a_round_without_edges(results: RunResults) -> None:
+    nobody = replace(results, rounds=(replace(results.rounds[0], edges=()),))
+    assert list(plots.pictures(nobody)) == ["stages"]
+    for draw in plots.pictures(nobody).values():
+        assert plots.render(draw(nobody, plots.LIGHT), "png")
+
+
+@pytest.mark.parametrize("policy", ["replace", "models_for_tests:keep_local"])
+def test_a_run_of_another_policy_has_a_page(tmp_path: Path, policy: str) -> None:
+    config = Config()
+    config.data.train_examples, config.data.test_examples = 100, 50
+    config.edge.epochs = config.server.epochs = 1
+    config.update.policy = policy
+    results = ecavg_tf.run(config, tmp_path / "run")
+    page = Page((tmp_path / "run" / "report.html").read_text())
+    accepted = results.rounds[0].edges[0].accepted
+    assert accepted
+    assert any(words.decision(accepted) in text for text in page.text)
+
+
+def test_an_interruption_is_told_whatever_is_wrong_with_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no page")
+
+    monkeypatch.setattr(LocalFleet, "finish", interrupted)
+    config = Config()
+    config.data.train_examples, config.data.test_examples = 100, 50
+    config.edge.epochs = config.server.epochs = 1
+    with pytest.raises(KeyboardInterrupt):
+        ecavg_tf.run(config, tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").is_file()
+    monkeypatch.setattr("ecavg_tf.rounds.loop.write_page", broken)
+    with pytest.raises(KeyboardInterrupt):
+        ecavg_tf.run(config, tmp_path / "run")
+    assert load_results(tmp_path / "run").status == "interrupted"
 
 
 def test_pictures_are_the_same_each_time(results: RunResults) -> None:

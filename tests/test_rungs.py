@@ -88,7 +88,7 @@ def test_prior_shifts_the_bias_and_so_the_odds() -> None:
 @pytest.mark.parametrize(
     ("here", "said"),
     [
-        (situation(bias=False), "no bias"),
+        (situation(bias=False), "no weight was found"),
         (replace(situation(), trained_on=None), "does not know"),
         (replace(situation(), trained_on=(300.0, 100.0, 0.0)), "label mix is the one"),
     ],

@@ -140,3 +140,12 @@ def test_users_callbacks_are_called() -> None:
     trainer = make_trainer(settings(callbacks=f"{__name__}:not_a_callback"))
     with pytest.raises(ConfigError, match=r"returned str, expected a keras.callbacks.Callback"):
         fit(trainer, trainer.model.get_weights())
+
+
+def test_where_a_model_keeps_its_parts_does_not_depend_on_what_was_trained() -> None:
+    trainer = make_trainer(settings())
+    sure = [1000 * array for array in trainer.model.get_weights()]
+    trainer.model.set_weights(sure)
+    assert trainer.anatomy == make_trainer(settings()).anatomy
+    assert trainer.anatomy.head_bias == 7
+    assert weights_sha256(trainer.model.get_weights()) == weights_sha256(sure)

@@ -19,6 +19,8 @@ _PRECISION = 1e-6  # of a bound, as a share of what it bounds
 # Nodes of the trapezoidal rule, which converges exponentially for a smooth integrand.
 _STEP = 0.05
 _NODES = np.arange(0.0, 14.0, _STEP)
+_CHUNK = 20
+_LARGEST = 1e100
 
 
 def mean_lower_bound(values: NDArray[np.float64], lowest: float, level: float) -> float:
@@ -38,7 +40,8 @@ def mean_lower_bound(values: NDArray[np.float64], lowest: float, level: float) -
         The bound; ``lowest`` if there are no observations.
 
     Raises:
-        ValueError: a value is below ``lowest``, or the level is not in (0, 0.5].
+        ValueError: a value is below ``lowest`` or not finite, or the level is not in
+            (0, 0.5].
     """
     if not 0 < level <= 0.5:
         raise ValueError(f"a level must be above 0 and at most 0.5, not {level}")
@@ -46,17 +49,49 @@ def mean_lower_bound(values: NDArray[np.float64], lowest: float, level: float) -
         return lowest
     if not values.min() >= lowest:
         raise ValueError(f"a value is {values.min()}, below the lowest possible {lowest}")
+    if not values.max() < _LARGEST:
+        raise ValueError(f"a value is {values.max()}; values must be below {_LARGEST:g}")
     support, counts = np.unique(np.append(values, lowest), return_counts=True)
     mean = float(values.mean())
-    if mean == lowest:
+    if mean - lowest <= 1e-12 * (1 + abs(lowest)):
         return lowest
 
     def excess(threshold: float) -> float:
-        """The chance as a normal quantile, in which it is nearly a straight line."""
-        chance = _chance_below(support, counts, threshold)
-        return _NORMAL.inv_cdf(min(max(chance, 1e-300), 1 - 1e-15)) - _NORMAL.inv_cdf(level)
+        return _quantile(_chance_below(support, counts, threshold)) - _NORMAL.inv_cdf(level)
 
     return _root(excess, lowest, mean, _PRECISION * (mean - lowest))
+
+
+def shift_to_zero(values: NDArray[np.float64], lowest: float, level: float) -> float:
+    """How much all values would have to rise for ``mean_lower_bound`` to be 0.
+
+    The worst possible value stays where it is, so this is more than minus the bound.
+
+    Args:
+        values: independent observations, shape (n,), at least one.
+        lowest: no observation can be lower; below 0.
+        level: of the bound.
+
+    Returns:
+        The shift; below 0 if the bound is above 0 already.
+    """
+    support, counts = np.unique(values, return_counts=True)
+    counts = np.append(counts, 1)
+
+    def excess(shift: float) -> float:
+        chance = _chance_below(np.append(support + shift, lowest), counts, 0.0)
+        return _NORMAL.inv_cdf(level) - _quantile(chance)
+
+    below = -float(values.mean())
+    step = max(1e-3, abs(below), float(values.std()))
+    while excess(below + step) <= 0:
+        step *= 2
+    return _root(excess, below, below + step, _PRECISION * step) + _PRECISION * step
+
+
+def _quantile(chance: float) -> float:
+    """A chance as a normal quantile, in which bounds are nearly straight lines."""
+    return _NORMAL.inv_cdf(min(max(chance, 1e-300), 1 - 1e-15))
 
 
 def _root(rising: Callable[[float], float], below: float, above: float, width: float) -> float:
@@ -109,11 +144,17 @@ def _chance_below(
     saddle = _saddle(weights, counts)
     slopes = weights / (1 + saddle * weights)
     spread = 1 / math.sqrt(float(counts @ slopes**2) + 1 / saddle**2)
-    line = saddle + 1j * spread * np.sinh(_NODES)
-    # Nodes run along columns: a line of the matrix is a value that occurs.
-    logs = -(counts @ np.log1p(np.outer(weights, line))) - np.log(line)
-    integrand = np.exp(logs).real * spread * np.cosh(_NODES)
-    return float((integrand.sum() - integrand[0] / 2) * _STEP / math.pi)
+    total, first = 0.0, 0.0
+    for start in range(0, len(_NODES), _CHUNK):  # few nodes at a time: memory stays small
+        nodes = _NODES[start : start + _CHUNK]
+        line = saddle + 1j * spread * np.sinh(nodes)
+        logs = -(counts @ np.log1p(np.outer(weights, line))) - np.log(line)
+        integrand = np.exp(logs).real * spread * np.cosh(nodes)
+        first = first or float(integrand[0])
+        total += float(integrand.sum())
+        if abs(integrand).max() < 1e-18 * abs(first):
+            break
+    return (total - first / 2) * _STEP / math.pi
 
 
 def _saddle(weights: NDArray[np.float64], counts: NDArray[np.int64]) -> float:

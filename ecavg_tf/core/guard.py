@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bounds import mcnemar_mid_p, mean_lower_bound, smallest_sign
+from ecavg_tf.core.bounds import mcnemar_mid_p, mean_lower_bound, shift_to_zero, smallest_sign
 from ecavg_tf.core.predictions import Predictions
 from ecavg_tf.core.seeds import permutation
 
+VETO = 0.05  # significance of a loss of accuracy; a smaller one would veto less
 SMOOTHING = 0.1  # the usual value of label smoothing (Szegedy et al., arXiv 1512.00567)
 
 
@@ -44,9 +45,9 @@ class Certificate:
         p_loss: mid-p of McNemar's test for a loss of accuracy.
         accuracy_change: (wins - losses) / n.
         accuracy_bound: one-sided lower bound of the accuracy change.
-        smallest_gain: the gain that this spread would have needed for a bound of 0, nats.
+        smallest_gain: the least gain that images of this spread could have certified, nats.
         smallest_accuracy_gain: the least accuracy change that n examples can tell from
-            chance, if none of them gets worse.
+            chance by accuracy alone, if none of them gets worse.
         level: chance of a false acceptance that was allowed.
     """
 
@@ -65,7 +66,7 @@ class Certificate:
     @property
     def holds(self) -> bool:
         """Whether the challenger may be taken."""
-        return self.bound > 0 and self.p_loss > self.level
+        return self.bound > 0 and self.p_loss > VETO
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -164,7 +165,7 @@ def certify(
         p_loss=mcnemar_mid_p(losses, wins),
         accuracy_change=(wins - losses) / n,
         accuracy_bound=mean_lower_bound(hits, -1.0, level),
-        smallest_gain=gain - bound,
+        smallest_gain=gain + shift_to_zero(gains, lowest, level),
         smallest_accuracy_gain=min(1.0, smallest_sign(level) / n),
         level=level,
     )

@@ -259,6 +259,6 @@ def _counts(value: Any) -> tuple[float, ...] | None:
     """Effective examples of each class, which may be fractions."""
     if value is None:
         return None
-    if not all(is_number(count) and count >= 0 for count in value):
-        raise TypeError(f"class counts {value}")
+    if not isinstance(value, list) or not all(is_number(n) and n >= 0 for n in value):
+        raise TypeError(f"class counts {value!r:.80}")
     return tuple(value)

@@ -18,22 +18,27 @@ def label_prior(class_counts: Sequence[float]) -> NDArray[np.float64]:
 
 
 def same_mix(class_counts: Sequence[float], trained_on: Sequence[float]) -> bool:
-    """Whether examples could have been drawn from the mix that a model was trained on.
+    """Whether two samples could have been drawn from one label mix.
 
-    The G-test: twice the counts' Kullback-Leibler divergence in nats is chi-squared with
-    C - 1 degrees of freedom if they were. Three standard deviations over its mean is no
-    chance any more.
+    Pearson's two-sample test: if they were, the statistic is chi-squared with one degree
+    of freedom less than there are classes, also where most classes are rare. Three
+    standard deviations over its mean is no chance any more. Where one sample is part of
+    the other, it errs towards "the same".
 
     Args:
         class_counts: an edge's examples of each class, shape (C,).
         trained_on: the model's, shape (C,).
     """
-    counts = np.asarray(class_counts, np.float64)
-    n, freedom = counts.sum(), len(counts) - 1
-    expected = label_prior(trained_on) * n
-    seen = counts > 0
-    statistic = 2 * float(counts[seen] @ np.log(counts[seen] / expected[seen]))
-    return statistic <= freedom + 3 * math.sqrt(2 * freedom)
+    samples = np.array([class_counts, trained_on], np.float64)
+    samples = samples[:, samples.sum(axis=0) > 0]
+    sizes = samples.sum(axis=1, keepdims=True)
+    if not sizes.all():
+        return False
+    balance = np.sqrt(sizes[::-1] / sizes)
+    (one, other), seen = samples * balance, samples.sum(axis=0)
+    statistic = float(((one - other) ** 2 / seen).sum())
+    freedom = samples.shape[1] - 1
+    return bool(statistic <= freedom + 3 * math.sqrt(2 * freedom))
 
 
 def prior_shift(class_counts: Sequence[float], trained_on: Sequence[float]) -> NDArray[np.float64]:

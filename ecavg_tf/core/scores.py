@@ -146,9 +146,28 @@ def _scored(value: Mapping[str, Any]) -> dict[str, Any]:
     for name, kind in (("rung", str), ("weights_sha256", str), ("evidence", dict)):
         if name in value and not isinstance(value[name], kind):
             raise TypeError(f"{name} is {value[name]!r}")
-    if value.get("alpha") is not None and not is_number(value["alpha"]):
-        raise TypeError(f"alpha is {value['alpha']!r}")
+    for name in ("alpha", "select"):
+        if value.get(name) is not None and not is_number(value[name]):
+            raise TypeError(f"{name} is {value[name]!r:.80}")
+    if not isinstance(value.get("certify"), dict | None):
+        raise TypeError(f"certify is {value['certify']!r:.80}")
+    for name in ("certify", "evidence"):
+        if not is_plain(value.get(name)):
+            raise TypeError(f"{name} is nested too deep, too large, or holds no plain JSON")
     scores = {
         name: None if value[name] is None else Score(**value[name]) for name in ("own", "all")
     }
     return {**value, **scores}
+
+
+def is_plain(value: Any, depth: int = 5, most: int = 1000) -> bool:
+    """Whether a value is plain JSON that a report can show: few levels, few members."""
+    if value is None or isinstance(value, bool) or is_number(value):
+        return True
+    if isinstance(value, str):
+        return len(value) <= 1000
+    if depth == 0 or not isinstance(value, dict | list) or len(value) > most:
+        return False
+    members = value.values() if isinstance(value, dict) else value
+    named = not isinstance(value, dict) or all(isinstance(key, str) for key in value)
+    return named and all(is_plain(member, depth - 1, most) for member in members)

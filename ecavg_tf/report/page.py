@@ -19,8 +19,8 @@ _CAPTIONS = {
     ),
     "by-round": (
         "What is deployed, round by round",
-        "Each line is an edge. Where it changed its model, the pale bar ends at what its guard "
-        "certified that accuracy won't fall below.",
+        "Each line is an edge. Where it changed its model, the pale bar ends at what its held-out "
+        "images make an unlikely low: their lower bound of the change, from the point before.",
     ),
     "data": ("Who has what", "How many training images of each class every edge has."),
     "stages": (

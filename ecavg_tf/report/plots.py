@@ -1,6 +1,7 @@
 """The report's pictures, by matplotlib."""
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -70,10 +71,11 @@ def data(results: RunResults, theme: Theme) -> Figure:
     figure, axes = _figure(theme, height=min(1.4 + 0.32 * len(edges), 9))
     shown = axes.imshow(counts, aspect="auto", cmap=theme.scale, vmin=0)
     if counts.shape[1] <= 20:
-        turned = max(map(len, results.classes)) > 3
+        names = [_label(name) for name in results.classes]
+        turned = max(map(len, names)) > 3
         axes.set_xticks(
             range(counts.shape[1]),
-            results.classes,
+            names,
             rotation=45 * turned,
             ha="right" if turned else "center",
         )
@@ -82,7 +84,7 @@ def data(results: RunResults, theme: Theme) -> Figure:
     else:
         axes.set_xlabel(f"class, 0 to {counts.shape[1] - 1}")
     if len(edges) <= 40:
-        axes.set_yticks(range(len(edges)), [edge.edge for edge in edges])
+        axes.set_yticks(range(len(edges)), [_label(edge.edge) for edge in edges])
     else:
         axes.set_ylabel("edge")
     axes.tick_params(length=0)
@@ -99,11 +101,14 @@ def stages(results: RunResults, theme: Theme) -> Figure:
     ticks: list[str] = []
     where: list[int] = []
     server: list[float] = []
+    local: list[tuple[int, float]] = []
     for result in results.rounds:
         at = len(ticks)
-        for edge in result.edges:
-            if edge.local and edge.local.all:
-                axes.plot(at, 100 * edge.local.all.accuracy, "o", color=theme.ink, ms=4, alpha=0.6)
+        local += [
+            (at, 100 * edge.local.all.accuracy)
+            for edge in result.edges
+            if edge.local and edge.local.all
+        ]
         ticks += [f"r{result.round} {stage}" for stage in _STAGES]
         models = result.server.averaged, result.server.recalibrated, result.server.global_
         for offset, model in enumerate(models, start=1):
@@ -111,14 +116,18 @@ def stages(results: RunResults, theme: Theme) -> Figure:
                 where.append(at + offset)
                 server.append(100 * model.all.accuracy)
     axes.plot(where, server, color=theme.server, marker="s", lw=2, label="the server's model")
-    axes.plot([], [], "o", color=theme.ink, ms=4, alpha=0.6, label="each edge's local model")
+    if local:
+        at_local, accuracies = zip(*local, strict=True)
+        axes.scatter(
+            at_local, accuracies, s=16, color=theme.ink, alpha=0.6, label="each edge's local model"
+        )
     names = ticks if len(results.rounds) > 1 else [tick[3:] for tick in ticks]
     crowded = len(ticks) > 6
     axes.set_xticks(
         range(len(ticks)), names, rotation=90 if crowded else 0, fontsize=7 + 2 * (not crowded)
     )
     axes.set_ylabel("accuracy on all classes, %")
-    axes.legend(frameon=False, labelcolor=theme.ink)
+    figure.legend(loc="outside upper left", frameon=False, labelcolor=theme.ink, ncols=2)
     return figure
 
 
@@ -128,7 +137,7 @@ _STAGES = ("local", "averaged", "recalibrated", "global")
 def by_round(results: RunResults, theme: Theme) -> Figure:
     """Own accuracy of what each edge deploys, round by round.
 
-    A bar under a point ends at what the guard certified that the change won't fall below.
+    A bar under a point ends at the guard's lower bound for that change of accuracy.
     """
     figure, axes = _figure(theme, height=3.6)
     series = _accepted_by_round(results.rounds)
@@ -138,7 +147,7 @@ def by_round(results: RunResults, theme: Theme) -> Figure:
         shift = 0.04 * (number - (len(series) - 1) / 2) if len(series) <= NAMED else 0
         rounds = [r + shift for r, _ in accepted]
         values = [_percent(each) for _, each in accepted]
-        axes.plot(rounds, values, color=color, marker="o", lw=1.5, label=name)
+        axes.plot(rounds, values, color=color, marker="o", lw=1.5, label=_label(name))
         for at, before, (_, each) in zip(rounds[1:], values, accepted[1:], strict=False):
             floor = _floor(each)
             if floor is not None:
@@ -160,13 +169,20 @@ def pictures(results: RunResults) -> dict[str, Callable[[RunResults, Theme], Fig
         found["own-accuracy"] = own_accuracy
     if len(results.rounds) > 1 and _accepted_by_round(results.rounds):
         found["by-round"] = by_round
-    return {**found, "data": data, "stages": stages}
+    if any(result.edges for result in results.rounds):
+        found["data"] = data
+    return {**found, "stages": stages}
 
 
 def render(figure: Figure, kind: str) -> bytes:
     """A figure as ``png`` or ``svg`` bytes, the same for the same figure."""
     stream = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "ecavg", "svg.fonttype": "path"}):
+    with (
+        warnings.catch_warnings(),
+        matplotlib.rc_context({"svg.hashsalt": "ecavg", "svg.fonttype": "path"}),
+    ):
+        # A script that the font lacks becomes boxes; the page has the names as text, too.
+        warnings.filterwarnings("ignore", message="Glyph")
         metadata = {"Date": None} if kind == "svg" else {"Software": None}
         figure.savefig(stream, format=kind, dpi=160, metadata=metadata)
     return stream.getvalue()
@@ -191,16 +207,33 @@ def _label_ends(axes: Axes, edges: Sequence[EdgeResult]) -> None:
     """Names lines at their right ends, pushed apart where they would overlap."""
     ends = sorted(((_percent(e.accepted), e) for e in edges), key=lambda end: end[0])
     low, high = axes.get_ylim()
-    least, at = 0.055 * (high - low), -np.inf
-    for value, edge in ends:
-        at = max(value, at + least)
+    least = 0.055 * (high - low)
+    places: list[float] = []
+    for value, _ in ends:
+        places.append(max(value, places[-1] + least) if places else value)
+    # Pushed upwards only, they would leave their points: share the way.
+    surplus = (places[-1] - ends[-1][0]) / 2
+    places = [place - surplus for place in places]
+    for place, (value, edge) in zip(places, ends, strict=True):
         change = 100 * (gain(edge) or 0.0)
         taken = edge.accepted.rung if edge.accepted else ""
         axes.annotate(
-            f"{edge.edge}: {value:.1f} ({change:+.1f}, {taken})", (2, value), (2.08, at),
-            color=axes.xaxis.label.get_color(), fontsize=9, va="center",
-        )  # fmt: skip
-    axes.set_ylim(low, max(high, at + least))
+            _label(f"{edge.edge}: {value:.1f} ({change:+.1f}, {taken})", 40),
+            (2, value),
+            (2.12, place),
+            color=axes.xaxis.label.get_color(),
+            fontsize=9,
+            va="center",
+            arrowprops={"arrowstyle": "-", "lw": 0.5, "color": axes.xaxis.label.get_color()},
+        )
+    axes.set_ylim(min(low, places[0] - least), max(high, places[-1] + least))
+    axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= 100.001])
+
+
+def _label(text: str, most: int = 20) -> str:
+    """A name as matplotlib shall show it: not too long, and no mathematics."""
+    short = text if len(text) <= most else text[: most - 1] + "…"
+    return short.replace("$", r"\$")
 
 
 def _write_counts(axes: Axes, counts: np.ndarray, theme: Theme) -> None:

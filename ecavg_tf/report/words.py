@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ecavg_tf.core.scores import Accepted
+from ecavg_tf.core.scores import Accepted, Rung
 from ecavg_tf.results import EdgeResult
 
 TIE = 5e-5  # what a table with one decimal of a percent can't show is no gain and no loss
@@ -54,7 +54,7 @@ def _certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
 def _not_certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     return (
         f"{_gains(accepted, evidence)} on that many, a gain under "
-        f"{evidence['smallest_gain']:.3f} can't be told from chance (lower bound "
+        f"{evidence['smallest_gain']:.3f} can't be certified (lower bound "
         f"{evidence['bound']:+.3f}); {_hits(evidence)}. {_smallest(evidence)}"
     )
 
@@ -120,13 +120,36 @@ def _hits(evidence: Mapping[str, Any]) -> str:
 
 def _smallest(evidence: Mapping[str, Any]) -> str:
     return (
-        f"With {evidence['n']:,} images to certify on, a gain in accuracy under "
-        f"{points(evidence['smallest_accuracy_gain'])} can't be certified."
+        f"Of {evidence['n']:,} images, a gain in accuracy under "
+        f"{points(evidence['smallest_accuracy_gain'])} can't be told from chance by accuracy alone."
     )
 
 
 def _confidence(evidence: Mapping[str, Any]) -> str:
     return f"{100 * (1 - evidence['level']):g} %"
+
+
+def absent(accepted: Accepted | None) -> Mapping[str, Any]:
+    """Rungs that an edge could not have, and why."""
+    found = None if accepted is None else accepted.evidence.get("absent")
+    return found if isinstance(found, Mapping) else {}
+
+
+def tested(rung: Rung) -> str:
+    """What the certifying half said of a rung, for a table."""
+    if rung.certify is None:
+        return ""
+    try:
+        return f"gain {rung.certify['gain']:+.4f}, at least {rung.certify['bound']:+.4f} nats"
+    except (KeyError, TypeError, ValueError):
+        return "can't be read"
+
+
+def level(update: Mapping[str, Any]) -> str:
+    """A run's error rate, from its config."""
+    whose = {"decision": "each decision", "edge": "all of an edge's decisions", "run": "the run"}
+    what = whose.get(str(update.get("level_for")), "each decision")
+    return f"{100 * update['level']:g} % chance of error for {what}"
 
 
 def since_previous(accepted: Accepted) -> str | None:
@@ -137,9 +160,9 @@ def since_previous(accepted: Accepted) -> str | None:
     try:
         return (
             f"Against what it had deployed before, its accuracy on the certifying images changed "
-            f"by {points(evidence['accuracy_change'], signed=True)}, and by no less than "
-            f"{points(evidence['accuracy_bound'], signed=True)} with {_confidence(evidence)} "
-            "confidence."
+            f"by {points(evidence['accuracy_change'], signed=True)}; on images like them, a change "
+            f"below {points(evidence['accuracy_bound'], signed=True)} is unlikely "
+            f"({_confidence(evidence)} bound)."
         )
     except (KeyError, TypeError, ValueError):
         return None

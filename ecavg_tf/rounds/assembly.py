@@ -128,7 +128,11 @@ class Assembly:
             model = build_model(self._config, self.dataset.spec, "shared")
             logits = gives_logits(self._config.model)
             self._compiled[compilation] = CompiledModel(
-                model, compilation, image_shape=self.dataset.spec.image_shape, logits=logits
+                model,
+                compilation,
+                image_shape=self.dataset.spec.image_shape,
+                logits=logits,
+                value_range=self.dataset.spec.value_range,
             )
         return self._compiled[compilation]
 

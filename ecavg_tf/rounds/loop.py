@@ -78,10 +78,18 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
             results = loop.run()
             if config.export.enabled:
                 results = export_at_end(config, directory, assembly, results, tell)
-            write_page(results, directory.path)
+            _write_page(results, directory.path, tell)
             return results
         finally:
             directory.close()
+
+
+def _write_page(results: RunResults, folder: Path, listener: Listener) -> None:
+    """Writes the page; whatever is wrong with it, the run's own outcome comes first."""
+    try:
+        write_page(results, folder)
+    except Exception as error:  # results.json is whole, and 'ecavg report' draws it again
+        listener(Note(f"report.html could not be written: {type(error).__name__}: {error}"))
 
 
 class Loop:
@@ -120,7 +128,8 @@ class Loop:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             # What went wrong is what the user must read, not that the disk is full too.
             with contextlib.suppress(OSError, WorkdirError):
-                write_page(self._directory.write_results(status, classes), self._directory.path)
+                results = self._directory.write_results(status, classes)
+                _write_page(results, self._directory.path, self._listener)
             raise
         return self._directory.write_results("finished", classes)
 
