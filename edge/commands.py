@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.errors import ECAvgError
+from ecavg_tf.core.training_bundle import is_training_bundle
 from edge.check import Checked, check_bundle
+from edge.check_training import check_training_bundle
 from edge.images import Wanted, load_images
 from edge.predict import Predictor
 
@@ -24,15 +26,15 @@ def check(bundles: Sequence[str], *, as_json: bool) -> int:
     code, rows = 0, []
     for path in bundles:
         try:
-            checked = check_bundle(path)
+            row, line = _check(path)
         except ECAvgError as error:
             code = code or error.exit_code
             rows.append({"bundle": path, "sound": False, "error": str(error)})
             print(f"REFUSED: {' '.join(str(error).split())}", file=sys.stderr)
             continue
-        rows.append(_checked_row(path, checked))
+        rows.append(row)
         if not as_json:
-            print(_checked_line(path, checked))
+            print(line)
     if as_json:
         print(json.dumps({"bundles": rows}, indent=2))
     return code
@@ -79,6 +81,27 @@ def _best(
 ) -> list[dict[str, Any]]:
     order = np.argsort(-probabilities, kind="stable")[:top]
     return [{"label": classes[i], "probability": float(probabilities[i])} for i in order]
+
+
+def _check(path: str) -> tuple[dict[str, Any], str]:
+    """A sound bundle as a row of JSON and as a line."""
+    if not is_training_bundle(path):
+        checked = check_bundle(path)
+        return _checked_row(path, checked), _checked_line(path, checked)
+    trains = check_training_bundle(path)
+    row = {
+        "bundle": path,
+        "sound": True,
+        "format": "training",
+        "runtime": str(trains.runtime),
+        "difference": trains.difference,
+    }
+    line = (
+        f"{path}: sound (trains {trains.bundle.info.trainable} with "
+        f"{trains.bundle.info.optimizer.name} in {trains.runtime}; largest difference "
+        f"{trains.difference:.2g})"
+    )
+    return row, line
 
 
 def _checked_row(path: str, checked: Checked) -> dict[str, Any]:

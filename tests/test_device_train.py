@@ -101,6 +101,8 @@ def test_a_bundle_of_another_kind(
     np.savez(tmp_path / "x.npz", x=local_arrays()["x_test"])
     assert main(["predict", str(bundle), str(tmp_path / "x.npz")]) == 8
     errors = capsys.readouterr().err
+    assert main(["check", str(bundle)]) == 0
+    assert "sound (trains dense with adam in ai-edge-litert" in capsys.readouterr().out
     assert "is unknown; a bundle of this kind has" in errors
 
 

@@ -6,6 +6,7 @@ the run's template the file trains and what the others must be.
 """
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -177,6 +178,15 @@ def read_training_bundle(path: str | Path) -> TrainingBundle:
     if not fits:
         raise ExportError(f"bundle {path}: its golden arrays do not fit its description")
     return TrainingBundle(info, contents[MODEL], inputs, labels, outputs)
+
+
+def is_training_bundle(path: str | Path) -> bool:
+    """Whether a file looks like a training bundle; what is no bundle at all does not."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _GOLDEN[1] in archive.namelist()
+    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError):
+        return False
 
 
 def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, Any]]:
