@@ -1,30 +1,15 @@
 """Where a model keeps what the rungs exchange: its head, the head's bias, its BatchNorm."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from ecavg_tf.batchnorm import batchnorm_layers
+from ecavg_tf.core.anatomy import Anatomy as Anatomy
 from ecavg_tf.core.template import Array
 
 _AGREES = 1e-3  # of a probability; float32 through a softmax is exact to 1e-6
-
-
-@dataclass(frozen=True)
-class Anatomy:
-    """Positions in ``model.weights``.
-
-    Attributes:
-        head: the last layer that has trainable weights.
-        head_bias: what adds to the logits; None: there is no such weight.
-        batchnorm: all weights of BatchNorm layers that training updates.
-    """
-
-    head: tuple[int, ...]
-    head_bias: int | None
-    batchnorm: tuple[int, ...]
 
 
 def anatomy_of(

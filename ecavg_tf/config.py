@@ -51,6 +51,21 @@ class FleetKind(enum.Enum):
     FOLDER = "folder"
 
 
+class Trains(enum.Enum):
+    """Which layers are trained, on edges and on the server."""
+
+    ALL = "all"
+    HEAD = "head"
+
+
+class TrainingFile(enum.Enum):
+    """What edges without TensorFlow train."""
+
+    NONE = "none"
+    HEAD = "head"
+    DENSE = "dense"
+
+
 class Output(enum.Enum):
     """What a model's last layer gives."""
 
@@ -116,6 +131,8 @@ class ModelConfig:
             ``imagenet``, or a ``.keras`` file.
         weights_path: Keras' own ImageNet weights file, where there is no network.
         output: ``probabilities`` or ``logits``; built-in models give probabilities.
+        train: ``all`` layers, or the ``head`` (the last layer) on a frozen backbone. Edges
+            may leave frozen weights out of their updates.
     """
 
     name: str = "mlp"
@@ -123,6 +140,7 @@ class ModelConfig:
     init: str = "shared"
     weights_path: str = ""
     output: Output = Output.PROBABILITIES
+    train: Trains = Trains.ALL
 
 
 @dataclass
@@ -218,11 +236,16 @@ class FleetConfig:
         kind: ``local`` (this process) or ``folder`` (``ecavg edge`` elsewhere).
         folder: the exchange folder, for ``folder``.
         timeout_s: seconds without an answer from any edge before the server gives up.
+        training_file: for ``folder``: ship a file that edges without TensorFlow train
+            (``python -m edge train``): the ``head`` (the last layer), all ``dense`` layers at
+            the model's end, or ``none``. Where the server changes other layers it ships a new
+            file a round; with ``model.train=head`` one is enough.
     """
 
     kind: FleetKind = FleetKind.LOCAL
     folder: str = ""
     timeout_s: float = 3600.0
+    training_file: TrainingFile = TrainingFile.NONE
 
 
 @dataclass

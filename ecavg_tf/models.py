@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ecavg_tf.config import Config, ModelConfig, Output
+from ecavg_tf.config import Config, ModelConfig, Output, Trains
 from ecavg_tf.config_checks import PLUGIN, one_of
 from ecavg_tf.core.errors import ModelError
 from ecavg_tf.core.seeds import derive_seed
@@ -130,13 +130,28 @@ def build_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Mode
     keras.utils.set_random_seed(derive_seed(config.seed, "init", *place))
     if not is_plugin(name):
         one_of("model.name", name, (*MODELS, PLUGIN))
-        return _checked(MODELS[name](spec, config.model), name, spec, gives_logits(config.model))
+        made = MODELS[name](spec, config.model)
+        return _frozen(_checked(made, name, spec, gives_logits(config.model)), config.model)
     function = load_function("model.name", name)
     try:
         model = function(spec)
     except Exception as error:  # whatever the user's function raises
         raise ModelError(f"model.name={name!r} fails: {type(error).__name__}: {error}") from error
-    return _checked(model, name, spec, gives_logits(config.model))
+    return _frozen(_checked(model, name, spec, gives_logits(config.model)), config.model)
+
+
+def _frozen(model: keras.Model, config: ModelConfig) -> keras.Model:
+    """Freezes all but the last layer with weights, where only the head is to be trained."""
+    if config.train is Trains.ALL:
+        return model
+    weighted = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if layer.weights and not list(layer._flatten_layers(include_self=False))
+    ]
+    for layer in weighted[:-1]:
+        layer.trainable = False
+    return model
 
 
 def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> keras.Model:
@@ -209,13 +224,27 @@ def _load_saved(model: keras.Model, path: Path) -> None:
 def template_of(model: keras.Model) -> Template:
     """The template of a built model."""
     trainable = {id(variable) for variable in model.trainable_weights}
+    frozen = _frozen_weights(model)
     keys = unique_keys([variable.path for variable in model.weights])
     return Template(
         tuple(
-            WeightSpec(key, tuple(variable.shape), variable.dtype, _role(variable, trainable))
+            WeightSpec(
+                key,
+                tuple(variable.shape),
+                variable.dtype,
+                _role(variable, trainable),
+                omittable=id(variable) in frozen,
+            )
             for key, variable in zip(keys, model.weights, strict=True)
         )
     )
+
+
+def _frozen_weights(model: keras.Model) -> set[int]:
+    """Ids of the weights that no training changes: of layers that are not trainable."""
+    weights = {id(variable) for variable in model.weights}
+    frozen = (layer for layer in model._flatten_layers() if not layer.trainable)
+    return weights & {id(variable) for layer in frozen for variable in layer.weights}
 
 
 def _role(variable: keras.Variable, trainable: set[int]) -> Role:

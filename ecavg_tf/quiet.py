@@ -1,10 +1,8 @@
 """TensorFlow's start-up noise is not what a user sees."""
 
-import contextlib
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
+
+from ecavg_tf.core.stderr import held_back_stderr as held_back_stderr
 
 
 def import_tensorflow() -> None:
@@ -19,26 +17,3 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-
-
-@contextlib.contextmanager
-def held_back_stderr(*, told_on_failure: bool = True) -> Iterator[None]:
-    """Keeps what C++ writes to file descriptor 2 from the user.
-
-    Args:
-        told_on_failure: whether it comes out after all when the block raises.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as noise:
-        os.dup2(noise.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            if told_on_failure:
-                noise.seek(0)
-                os.write(kept, noise.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -20,12 +20,14 @@ from ecavg_tf.batchnorm import Recalibrator
 from ecavg_tf.config import EdgeConfig, Schedule, ServerConfig
 from ecavg_tf.core.errors import ConfigError, ECAvgError, InstallationError, RoundError
 from ecavg_tf.core.seeds import epoch_order, permutation
-from ecavg_tf.core.template import Array
+from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, silent
 from ecavg_tf.fit_callbacks import Cosine, Reseed, Tell
+from ecavg_tf.models import template_of
 from ecavg_tf.pipeline import batches, steps
 from ecavg_tf.plugins import load_function
+from ecavg_tf.saving import save_model
 
 _PROBES = 8  # images of noise that tell which weight is the head's bias
 SHIFT = 0.125  # 4 of 32 pixels, the usual pad-and-crop of CIFAR training
@@ -196,6 +198,26 @@ class Trainer:
     def anatomy(self) -> Anatomy:
         """Where the model keeps its head and its BatchNorm."""
         return self._compiled.anatomy
+
+    @property
+    def template(self) -> Template:
+        """The weights of the model."""
+        return template_of(self.model)
+
+    @property
+    def held(self) -> frozenset[int] | None:
+        """Keras can change all weights."""
+        return None
+
+    def runs(self, weights: Sequence[Array]) -> bool:
+        """Keras can predict with any weights."""
+        del weights
+        return True
+
+    def save(self, weights: Sequence[Array], folder: Path, name: str) -> None:
+        """Saves the model with these weights as ``NAME.keras``; see ``saving.save_model``."""
+        self.model.set_weights(weights)
+        save_model(self.model, folder, name)
 
     def _callbacks(self, round_number: int, who: str, count: int) -> list[keras.callbacks.Callback]:
         settings = self.settings

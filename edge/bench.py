@@ -1,16 +1,15 @@
-"""What an edge with Keras can try out before it decides."""
+"""What an edge can try out before it decides."""
 
 from collections.abc import Sequence
 
-from ecavg_tf.anatomy import Anatomy
+from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.predictions import Predictions
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.partition import EdgeData
-from ecavg_tf.evaluation import Evaluator
-from ecavg_tf.training import Trainer
+from ecavg_tf.data.dataset import EdgeData
+from edge.parts import LocalTrainer, Scorer
 
 
-class KerasBench:
+class EdgeBench:
     """One edge's data and a model to try weights on, in one round.
 
     Args:
@@ -23,8 +22,8 @@ class KerasBench:
     def __init__(
         self,
         data: EdgeData,
-        trainer: Trainer,
-        evaluator: Evaluator,
+        trainer: LocalTrainer,
+        evaluator: Scorer,
         round_number: int,
     ) -> None:
         self.guard = data.guard
@@ -41,6 +40,10 @@ class KerasBench:
     def on_guard(self, weights: Sequence[Array]) -> Predictions:
         """What the model says of the guard set."""
         return self._evaluator.predictions_on(self.guard, weights)
+
+    def runs(self, weights: Sequence[Array]) -> bool:
+        """Whether the edge can predict with these weights at all."""
+        return self._trainer.runs(weights)
 
     def recalibrated(self, weights: Sequence[Array]) -> list[Array]:
         """``weights`` with BatchNorm statistics re-estimated on the edge's train set."""

@@ -48,7 +48,7 @@ def serve(
             letter = _next(edge, post.mailbox)
             if letter is None:
                 continue
-            _answer(post, letter, config, listener)
+            answer(post, letter, config, listener)
             answered = True
             if letter.kind == FINISH:
                 del waiting[edge]
@@ -79,7 +79,7 @@ def _check_config(edge: str, theirs: Mapping[str, Any], mine: Mapping[str, Any])
             )
 
 
-def _answer(post: Post, letter: Letter, config: Mapping[str, Any], listener: Listener) -> None:
+def answer(post: Post, letter: Letter, config: Mapping[str, Any], listener: Listener) -> None:
     """Answers one request; what a user could mend goes back to the server as text."""
     request = Request(
         letter.run_id,

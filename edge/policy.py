@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ecavg_tf.anatomy import Anatomy
+from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.predictions import Predictions
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
@@ -23,6 +23,9 @@ class Bench(Protocol):
 
     def on_guard(self, weights: Sequence[Array]) -> Predictions:
         """What the model says of the guard set."""
+
+    def runs(self, weights: Sequence[Array]) -> bool:
+        """Whether the edge can predict with these weights at all."""
 
     def recalibrated(self, weights: Sequence[Array]) -> list[Array]:
         """``weights`` with BatchNorm statistics re-estimated on the edge's train set."""

@@ -48,6 +48,8 @@ def blend(situation: Situation) -> Rungs:
     local = situation.local
     if local is None:
         return NEVER_TRAINED
+    if not situation.bench.runs(_mixed(situation.global_model, local, ALPHAS[0])):
+        return "this edge's training file can't mix the layers that it keeps frozen"
     return [
         Candidate(
             "blend", situation.bench.recalibrated(_mixed(situation.global_model, local, a)), a

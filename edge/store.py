@@ -9,7 +9,6 @@ one that was answered is answered the same way again.
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.files import read_json, write_json
@@ -17,7 +16,6 @@ from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.core.update_file import TensorFile, save_tensors
 from ecavg_tf.fleet import Reply
-from ecavg_tf.saving import save_model
 
 _NUMBERED = r"-(\d{4,})\.(?:safetensors|json)"
 
@@ -140,14 +138,8 @@ class EdgeStore:
         except ValueError as error:
             raise WorkdirError(f"{path} is damaged: {error}") from error
 
-    def save_finished(self, decision: Decision, accepted: Any) -> None:
-        """Writes the accepted model, then makes the last decision count.
-
-        Args:
-            decision: the decision.
-            accepted: a ``keras.Model`` with the accepted weights set.
-        """
-        save_model(accepted, self.folder, "accepted")
+    def save_finished(self, decision: Decision) -> None:
+        """Makes the last decision count, once the accepted model is saved."""
         write_json(self.folder / f"finish-{decision.round:04d}.json", decision.to_json())
 
     def _path(self, kind: str, number: int) -> Path:

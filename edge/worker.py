@@ -1,4 +1,4 @@
-"""An edge that trains with Keras: decide, pre-train, answer."""
+"""One edge, whatever it trains with: decide, pre-train, answer."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,14 +11,12 @@ from ecavg_tf.core.scores import Accepted, Decision, Rung, Scores
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.core.update_file import Update, UpdateInfo, write_update
 from ecavg_tf.data.consent import consented
-from ecavg_tf.data.partition import EdgeData
+from ecavg_tf.data.dataset import EdgeData
 from ecavg_tf.data.pooled import write_pooled
-from ecavg_tf.evaluation import Evaluator
 from ecavg_tf.events import Listener, StageStarted, silent
 from ecavg_tf.fleet import Reply, Request
-from ecavg_tf.models import template_of
-from ecavg_tf.training import Trainer
-from edge.bench import KerasBench
+from edge.bench import EdgeBench
+from edge.parts import LocalTrainer, Scorer
 from edge.policies import choose
 from edge.policy import Candidate, Situation
 from edge.store import EdgeStore
@@ -44,8 +42,8 @@ class EdgeWorker:
         data: EdgeData,
         *,
         num_classes: int,
-        trainer: Trainer,
-        evaluator: Evaluator,
+        trainer: LocalTrainer,
+        evaluator: Scorer,
         own_start: Callable[[], list[Array]],
         open_store: Callable[[str], EdgeStore],
         listener: Listener = silent,
@@ -94,8 +92,8 @@ class EdgeWorker:
         if known is not None:
             return known
         decision, accepted = self._decide(store, request.round, request)
-        self._trainer.model.set_weights(accepted)
-        store.save_finished(decision, self._trainer.model)
+        self._trainer.save(accepted, store.folder, "accepted")
+        store.save_finished(decision)
         return decision
 
     def _train(
@@ -122,9 +120,18 @@ class EdgeWorker:
             template_sha256=request.template.sha256,
             metrics=metrics,
         )
-        write_update(path, info, request.template.named(local))
+        write_update(path, info, self._sent(request.template, local))
         seconds = {"pretrain": trained - began, "evaluate": evaluated - trained}
         return Reply(edge, request.round, path, None, decision, seconds)
+
+    def _sent(self, template: Template, local: list[Array]) -> dict[str, Array]:
+        """What of the local model is uploaded: all but what may be left out and is not trained."""
+        held = self._trainer.held
+        return {
+            spec.key: array
+            for position, (spec, array) in enumerate(zip(template.weights, local, strict=True))
+            if held is None or position in held or not spec.omittable
+        }
 
     def _pooled(self, store: EdgeStore, request: Request) -> Path | None:
         """The file with what the edge uploads, made when it is asked for."""
@@ -188,7 +195,7 @@ class EdgeWorker:
             global_model=global_model,
             local=local,
             previous=store.last_accepted(round_number, template, global_model),
-            bench=KerasBench(self._data, self._trainer, self._evaluator, round_number),
+            bench=EdgeBench(self._data, self._trainer, self._evaluator, round_number),
             edge=self._data.edge,
             seed=self._config.seed,
             class_counts=self._class_counts,
@@ -212,7 +219,7 @@ class EdgeWorker:
 
     def _check_template(self, template: Template) -> None:
         """Both ends map by position: shapes, dtypes and roles must agree, keys need not."""
-        mine = template_of(self._trainer.model)
+        mine = self._trainer.template
         theirs = [(spec.shape, spec.dtype, spec.role) for spec in template.weights]
         if theirs != [(spec.shape, spec.dtype, spec.role) for spec in mine.weights]:
             raise ModelError(

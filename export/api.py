@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from ecavg_tf.core.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Parity
+from ecavg_tf.core.quantization import softmax
 from ecavg_tf.core.template import Array
 from export.calibration import as_calibration
 from export.convert import Converter, gives_fitted_logits
 from export.formats import Variant, parse_formats, variants
 from export.gate import Limits, Reference, compare, compare_values, verdict
-from export.head import softmax
 from export.interpreter import LiteModel
 
 _COUNT = 200

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from ecavg_tf.core.quantization import softmax
 from ecavg_tf.core.template import Array
 
 _STEPS = 255
@@ -112,12 +113,6 @@ def _lost(centred: NDArray[np.float64], low: float, high: float) -> float:
     kept = top[best] / top.sum(axis=1)
     changed = np.abs(softmax(seen) - softmax(centred)).max(axis=1)
     return float((1.0 - kept).mean() + changed.mean())
-
-
-def softmax(logits: Array) -> NDArray[np.float64]:
-    """Probabilities of shape (n, classes) from logits of that shape."""
-    shifted = np.exp(np.asarray(logits, np.float64) - np.max(logits, axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.quantization import dequantize, quantize, softmax
 from ecavg_tf.core.template import Array
 from ecavg_tf.quiet import held_back_stderr
-from export.head import softmax
 
 
 class LiteModel:
@@ -105,24 +105,6 @@ class LiteModel:
         except (ValueError, RuntimeError) as error:
             raise ExportError(f"LiteRT fails on the file: {error}") from error
         return dequantize(self._interpreter.get_tensor(self._out["index"]), self.output)
-
-
-def quantize(images: Array, spec: TensorSpec) -> Array:
-    """Raw images as the input tensor wants them."""
-    values = np.asarray(images, np.float32)
-    if spec.scale is None or spec.zero_point is None:
-        return values.astype(spec.dtype)
-    limits = np.iinfo(np.dtype(spec.dtype))
-    steps = np.round(values / np.float32(spec.scale)) + spec.zero_point
-    return np.asarray(np.clip(steps, limits.min, limits.max), spec.dtype)
-
-
-def dequantize(values: Array, spec: TensorSpec) -> NDArray[np.float32]:
-    """The output tensor as real numbers."""
-    if spec.scale is None or spec.zero_point is None:
-        return values.astype(np.float32)
-    real = (values.astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)
-    return np.asarray(real, np.float32)
 
 
 def _spec(detail: dict[str, Any]) -> TensorSpec:

@@ -15,6 +15,7 @@ from ecavg_tf.core.bundle import Bundle, BundleInfo, write_bundle
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, read_json, write_bytes, write_json
+from ecavg_tf.core.quantization import softmax
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.results import exports_from_json, to_json
@@ -24,7 +25,6 @@ from export.cost import cost_sheet, keras_latencies
 from export.examine import Examination, examine
 from export.formats import Format, Variant
 from export.gate import Limits, Reference
-from export.head import softmax
 from export.metadata import Description, attach
 
 RECORD = "export.json"

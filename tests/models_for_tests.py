@@ -105,3 +105,16 @@ def nothing(
 ) -> list[Array]:
     del updates, template, config
     return [np.zeros_like(array) for array in base]
+
+
+def convolution(spec: DataSpec) -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input(spec.image_shape),
+            keras.layers.Rescaling(1 / 16),
+            keras.layers.Conv2D(4, 3, activation="relu"),
+            keras.layers.BatchNormalization(momentum=0.5),
+            keras.layers.Flatten(),
+            keras.layers.Dense(spec.num_classes, activation="softmax"),
+        ]
+    )

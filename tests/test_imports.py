@@ -7,8 +7,9 @@ import pytest
 
 HEAVY = ("tensorflow", "keras", "sklearn", "tensorflow_datasets", "matplotlib")
 CORE = (
-    "averaging", "bounds", "bundle", "errors", "exports", "files", "guard", "mailbox",
-    "predictions", "prior", "scores", "seeds", "template", "update_file",
+    "anatomy", "averaging", "bounds", "bundle", "errors", "exports", "files", "guard", "mailbox",
+    "predictions", "prior", "quantization", "scores", "scoring", "seeds", "stderr", "template",
+    "training_bundle", "update_file",
 )  # fmt: skip
 
 
@@ -47,3 +48,22 @@ def test_every_core_module_is_named_here() -> None:
     import ecavg_tf.core
 
     assert {module.name for module in pkgutil.iter_modules(ecavg_tf.core.__path__)} == set(CORE)
+
+
+DEVICE = (
+    "agent", "check", "check_training", "checkpoint", "child", "cli", "commands", "images",
+    "learner", "local_data", "predict", "probabilities", "replay", "replay_training", "runtime",
+    "training_command", "training_model", "worker",
+)  # fmt: skip
+
+
+def test_the_device_half_loads_no_tensorflow() -> None:
+    code = "; ".join(f"import edge.{name}" for name in DEVICE)
+    code += "; edge.runtime.find_runtime().interpreter" + "; import ai_edge_litert.interpreter"
+    unwanted = {*HEAVY, "absl", "ml_collections", "cattrs", "rich", "scipy"}
+    assert not loaded_after(code) & unwanted
+
+
+def test_predicting_on_a_device_needs_no_safetensors() -> None:
+    names = ("check", "cli", "commands", "images", "predict", "replay")
+    assert "safetensors" not in loaded_after("; ".join(f"import edge.{name}" for name in names))

@@ -73,7 +73,7 @@ def test_every_command_and_field_that_is_named_exists() -> None:
         ), field
     for command in re.findall(r"^ecavg (\w+)", README, re.MULTILINE):
         assert command in COMMANDS
-    for path in re.findall(r"(configs/\w+\.py|benchmarks/\w+\.py|docs/[\w.]+)", README):
+    for path in re.findall(r"(configs/\w+\.py|benchmarks/\w+\.py|docs/[\w.-]+)", README):
         assert (ROOT / path).is_file(), path
 
 

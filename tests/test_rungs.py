@@ -13,7 +13,7 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.partition import EdgeData
 from ecavg_tf.evaluation import Evaluator
 from ecavg_tf.training import Compilation, CompiledModel, Trainer
-from edge.bench import KerasBench
+from edge.bench import EdgeBench
 from edge.guarded import guarded
 from edge.policy import Situation
 from edge.rungs import NEVER_TRAINED, RUNGS
@@ -48,7 +48,7 @@ def situation(bias: bool = True, batchnorm: bool = True) -> Situation:
     compiled = CompiledModel(built, Compilation.of(config), image_shape=(4, 4, 1), logits=False)
     trainer = Trainer(compiled, config, seed=0)
     data = EdgeData("edge-00", examples(40), examples(24))
-    bench = KerasBench(data, trainer, Evaluator(built, data.guard, logits=False), 1)
+    bench = EdgeBench(data, trainer, Evaluator(built, data.guard, logits=False), 1)
     return Situation(
         global_model=perturbed(built.get_weights()),
         local=perturbed(built.get_weights()),

@@ -10,6 +10,9 @@ COMMANDS = {
     "run": "run training rounds, or resume them",
     "edge": "serve edges of a run that is elsewhere, through an exchange folder",
     "export": "make verified .tflite files of a run's models, or of a .keras file",
+    "check": "does a bundle run right on this machine?",
+    "predict": "label images with a bundle",
+    "train": "train a bundle on local data, or serve a run with it, without TensorFlow",
     "report": "print the tables of a run again",
 }
 INTERRUPTED = 130

@@ -15,6 +15,7 @@ HELP = """\
 ecavg export RUN [--formats=float32,float16,dynamic,int8] [--edge=edge-00,global] [--out=DIR]
 ecavg export MODEL.keras --data=NAME [--formats=…] [--out=DIR]
 ecavg export RUN --target=micro [--flash=1M --ram=256K]
+ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9]
 ecavg export --verify=PUBLIC.pem BUNDLE_OR_FOLDER
 
 Makes .tflite files, runs each on real images beside its Keras model, and keeps aside
@@ -32,6 +33,9 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
   --logits   for a .keras file: it gives logits, not probabilities
   --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
              sources; with --flash=1M --ram=256K says whether they fit a board
+  --trainable  makes a file that a device trains without TensorFlow (python -m edge train):
+             its head (the last layer), or all dense layers at the model's end; --optimizer
+             is sgd or adam (default: the run's edge.optimizer), --momentum goes with sgd
   --sign     an Ed25519 private key (PEM): signs every bundle, BUNDLE.sig
   --verify   an Ed25519 public key (PEM): checks every bundle's hashes and signature
 
@@ -63,6 +67,9 @@ def main(argv: Sequence[str]) -> int:
     values = flags.FlagValues()
     for name in ("formats", "out", "data", "sign", "verify", "target", "flash", "ram"):
         flags.DEFINE_string(name, "", name, flag_values=values)
+    for name in ("trainable", "optimizer"):
+        flags.DEFINE_string(name, "", name, flag_values=values)
+    flags.DEFINE_float("momentum", 0.0, "of sgd", flag_values=values)
     flags.DEFINE_list("edge", [], "whose models", flag_values=values)
     flags.DEFINE_list("value_range", ["0", "255"], "pixels", flag_values=values)
     flags.DEFINE_bool("logits", False, "whether the model gives logits", flag_values=values)
@@ -72,6 +79,8 @@ def main(argv: Sequence[str]) -> int:
     source = Path(sources[0])
     if values["verify"].value:
         return _verify(source, values["verify"].value)
+    if values["trainable"].value:
+        return _export_training(source, values)
     micro = bool(values["target"].value)
     if micro:
         one_of("--target", values["target"].value, ("micro",))
@@ -124,6 +133,28 @@ def _export(source: Path, request: Request) -> int:
 
         for_micro(exports, folder, request.flash, request.ram)
     raise_if_failed(exports)
+    return 0
+
+
+def _export_training(source: Path, values: flags.FlagValues) -> int:
+    one_of("--trainable", values["trainable"].value, ("head", "dense"))
+
+    from ecavg_tf.plugins import find_users_modules
+    from ecavg_tf.quiet import import_tensorflow
+
+    import_tensorflow()
+    find_users_modules()
+    from ecavg_tf.rounds.exporting_training import export_training
+
+    path = export_training(
+        source,
+        trainable=values["trainable"].value,
+        optimizer=values["optimizer"].value,
+        momentum=values["momentum"].value,
+        data=values["data"].value,
+        out=values["out"].value,
+    )
+    print(f"{path} trains as Keras does; 'python -m edge train --bundle={path}' uses it.")
     return 0
 
 

@@ -30,7 +30,7 @@ PARTS = (MODEL, LABELS, GOLDEN_INPUTS, GOLDEN_OUTPUTS)
 _MIB = 2**20
 # The model is the largest part by far: a flatbuffer can't be larger than 2 GiB.
 LARGEST = {MANIFEST: _MIB, MODEL: 2**31, LABELS: 4 * _MIB}
-_LARGEST_GOLDEN = 64 * _MIB
+LARGEST_GOLDEN = 64 * _MIB
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
 _REGULAR = 0o100644 << 16
 _FILE_TYPE, _REGULAR_TYPE = 0o170000, 0o100000
@@ -108,13 +108,13 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
     parts = {
         MODEL: bundle.model,
         LABELS: "".join(f"{label}\n" for label in bundle.info.classes).encode(),
-        GOLDEN_INPUTS: _npy(bundle.golden_inputs),
-        GOLDEN_OUTPUTS: _npy(bundle.golden_outputs),
+        GOLDEN_INPUTS: npy_bytes(bundle.golden_inputs),
+        GOLDEN_OUTPUTS: npy_bytes(bundle.golden_outputs),
     }
     manifest = {
         "schema_version": SCHEMA_VERSION,
         **asdict(bundle.info),
-        "parts": {name: _identity(content) for name, content in parts.items()},
+        "parts": {name: identity(content) for name, content in parts.items()},
     }
     text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False) + "\n"
     write_bytes(path, deterministic_zip({MANIFEST: text.encode(), **parts}))
@@ -148,29 +148,52 @@ def read_bundle(path: str | Path) -> Bundle:
             not; the line names the part.
     """
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_members(path, archive.infolist())
-            contents = {name: _read(path, archive, name) for name in (MANIFEST, *PARTS)}
-    except FileNotFoundError as error:
-        raise ExportError(f"bundle {path} is not there") from error
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
-        raise ExportError(f"bundle {path} can't be read: {error}; get it again") from error
+    largest = {name: LARGEST.get(name, LARGEST_GOLDEN) for name in (MANIFEST, *PARTS)}
+    contents = read_members(path, largest)
     info, parts = _manifest(path, contents.pop(MANIFEST))
-    for name, content in contents.items():
-        if parts.get(name) != _identity(content):
-            raise ExportError(
-                f"bundle {path}: {name} is not what bundle.json lists (SHA-256 "
-                f"{_identity(content)['sha256'][:12]}… of {len(content)} bytes); get it again"
-            )
+    check_parts(path, contents, parts)
     if contents[LABELS].decode("utf-8", "replace").splitlines() != list(info.classes):
         raise ExportError(f"bundle {path}: {LABELS} and the classes of bundle.json differ")
-    inputs, outputs = (_array(path, name, contents[name]) for name in PARTS[2:])
+    inputs, outputs = (read_array(path, name, contents[name]) for name in PARTS[2:])
     _check_golden(path, info, inputs, outputs)
     return Bundle(info, contents[MODEL], inputs, outputs)
 
 
-def _check_members(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+def read_members(path: Path, largest: Mapping[str, int]) -> dict[str, bytes]:
+    """All members of a bundle's zip, bounded before they are unpacked.
+
+    Args:
+        path: the file.
+        largest: the members that it must have, and how many bytes each may hold.
+
+    Raises:
+        ExportError: it is missing, damaged, or holds anything else.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive.infolist(), largest)
+            return {name: _read(path, archive, name) for name in largest}
+    except FileNotFoundError as error:
+        raise ExportError(f"bundle {path} is not there") from error
+    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
+        raise ExportError(f"bundle {path} can't be read: {error}; get it again") from error
+
+
+def check_parts(path: Path, contents: Mapping[str, bytes], parts: Mapping[str, Any]) -> None:
+    """Compares each member with what the manifest lists of it.
+
+    Raises:
+        ExportError: names the first that differs.
+    """
+    for name, content in contents.items():
+        if parts.get(name) != identity(content):
+            raise ExportError(
+                f"bundle {path}: {name} is not what bundle.json lists (SHA-256 "
+                f"{identity(content)['sha256'][:12]}… of {len(content)} bytes); get it again"
+            )
+
+
+def _check_members(path: Path, entries: list[zipfile.ZipInfo], largest: Mapping[str, int]) -> None:
     """Everything the archive's directory says, before a byte of it is unpacked."""
     seen: set[str] = set()
     for entry in entries:
@@ -178,13 +201,13 @@ def _check_members(path: Path, entries: list[zipfile.ZipInfo]) -> None:
         mode = entry.external_attr >> 16
         if "/" in name or "\\" in name or name.startswith(".") or entry.is_dir():
             problem = "has a path; a bundle is flat"
-        elif name not in (MANIFEST, *PARTS):
-            problem = f"is unknown; a bundle has {', '.join((MANIFEST, *PARTS))}"
+        elif name not in largest:
+            problem = f"is unknown; a bundle of this kind has {', '.join(largest)}"
         elif name in seen:
             problem = "is there twice"
         elif mode & _FILE_TYPE not in (0, _REGULAR_TYPE):
             problem = "is a link or a device, not a file"
-        elif entry.file_size > (most := LARGEST.get(name, _LARGEST_GOLDEN)):
+        elif entry.file_size > (most := largest[name]):
             problem = f"unpacks to {entry.file_size} bytes, at most {most} are allowed"
         elif entry.compress_type != zipfile.ZIP_STORED:
             problem = "is compressed; bundles are stored as they are"
@@ -196,7 +219,7 @@ def _check_members(path: Path, entries: list[zipfile.ZipInfo]) -> None:
             seen.add(name)
             continue
         raise ExportError(f"bundle {path}: member {name!r} {problem}; don't use it")
-    for name in (MANIFEST, *PARTS):
+    for name in largest:
         if name not in seen:
             raise ExportError(f"bundle {path} lacks {name}; get it again")
 
@@ -251,13 +274,19 @@ def _check_golden(path: Path, info: BundleInfo, inputs: Array, outputs: Array) -
         )
 
 
-def _npy(array: Array) -> bytes:
+def npy_bytes(array: Array) -> bytes:
+    """An array as the bytes of an ``.npy`` file."""
     stream = io.BytesIO()
     np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
     return stream.getvalue()
 
 
-def _array(path: Path, name: str, content: bytes) -> Array:
+def read_array(path: Path, name: str, content: bytes) -> Array:
+    """The array in a member; nothing is unpickled.
+
+    Raises:
+        ExportError: it is none.
+    """
     try:
         array: Array = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
@@ -265,5 +294,6 @@ def _array(path: Path, name: str, content: bytes) -> Array:
     return array
 
 
-def _identity(content: bytes) -> dict[str, Any]:
+def identity(content: bytes) -> dict[str, Any]:
+    """What a manifest lists of a member."""
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}

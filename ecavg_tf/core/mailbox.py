@@ -10,7 +10,7 @@ update does no harm.
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,19 @@ from ecavg_tf.core.update_file import TensorFile, save_tensors
 
 EXCHANGE, FINISH = "exchange", "finish"
 _REQUEST = re.compile(r"(\d{4,})-(exchange|finish)\.safetensors")
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A file that lies beside letters, under its own name.
+
+    Attributes:
+        name: its name in the inbox.
+        sha256: hash of its bytes.
+    """
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class Letter:
         config: the server's config, fields by dotted names.
         pooled_wanted: whether the server still lacks the edge's pooled data.
         trained_on: effective examples of each class behind ``weights``; None: unknown.
+        training_file: the training bundle for edges without TensorFlow; None: there is none.
     """
 
     kind: str
@@ -46,6 +60,7 @@ class Letter:
     config: Mapping[str, Any] = field(default_factory=dict)
     pooled_wanted: bool = False
     trained_on: tuple[float, ...] | None = None
+    training_file: NamedFile | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +114,22 @@ class Mailbox:
             "pooled_wanted": letter.pooled_wanted,
             "trained_on": letter.trained_on,
         }
+        if letter.training_file is not None:
+            metadata["training_file"] = asdict(letter.training_file)
         save_tensors(path, named, metadata)
+
+    def put_file(self, source: Path) -> NamedFile:
+        """Lays a file into the inbox, whole, unless it lies there already."""
+        target = self.inbox / source.name
+        if not target.exists() or file_sha256(target) != file_sha256(source):
+            with atomic_path(target) as temporary:
+                shutil.copyfile(source, temporary)
+        return NamedFile(source.name, file_sha256(target))
+
+    def has_file(self, file: NamedFile) -> bool:
+        """Whether a named file lies in the inbox with the right bytes."""
+        path = self.inbox / file.name
+        return path.is_file() and file_sha256(path) == file.sha256
 
     def unanswered(self) -> Letter | None:
         """The newest request, if it has no reply yet.
@@ -206,6 +236,7 @@ def _read_letter(stored: TensorFile) -> Letter:
             config=dict(fields["config"]),
             pooled_wanted=bool(fields["pooled_wanted"]),
             trained_on=_counts(fields["trained_on"]),
+            training_file=_named_file(fields.get("training_file")),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"{name} is not a request: {error!r}") from error
@@ -213,6 +244,15 @@ def _read_letter(stored: TensorFile) -> Letter:
         if (array.shape, array.dtype.name) != (spec.shape, spec.dtype):
             raise ValueError(f"{name}: weight {spec.key} does not fit the template")
     return letter
+
+
+def _named_file(value: Any) -> NamedFile | None:
+    if value is None:
+        return None
+    file = NamedFile(str(value["name"]), str(value["sha256"]))
+    if Path(file.name).name != file.name:
+        raise TypeError(f"training file {file.name!r}")
+    return file
 
 
 def _counts(value: Any) -> tuple[float, ...] | None:

@@ -68,6 +68,21 @@ class Dataset:
     test: Examples
 
 
+@dataclass(frozen=True)
+class EdgeData:
+    """What one edge has.
+
+    Attributes:
+        edge: its name.
+        train: what it trains on, and may upload.
+        guard: what it holds out and never uploads.
+    """
+
+    edge: str
+    train: Examples
+    guard: Examples
+
+
 def concatenated(parts: Sequence[Examples]) -> Examples:
     """All examples of ``parts``, in their order.
 

@@ -1,7 +1,6 @@
 """Partitions: who has what. A new kind is a function in ``_KINDS``."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,24 +9,10 @@ from scipy.special import gammaincinv
 from ecavg_tf.config import PartitionConfig, PartitionKind
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.seeds import permutation, uniforms
-from ecavg_tf.data.dataset import Dataset, Examples, stratified
+from ecavg_tf.data.dataset import Dataset, stratified
+from ecavg_tf.data.dataset import EdgeData as EdgeData
 
 Indices = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class EdgeData:
-    """What one edge has.
-
-    Attributes:
-        edge: its name.
-        train: what it trains on, and may upload.
-        guard: what it holds out and never uploads.
-    """
-
-    edge: str
-    train: Examples
-    guard: Examples
 
 
 def edge_names(num_edges: int) -> tuple[str, ...]:

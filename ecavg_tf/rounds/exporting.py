@@ -79,7 +79,7 @@ def export_run(
         ECAvgError: with one line that says how to mend it.
     """
     path = Path(run)
-    config = _stored_config(path)
+    config = stored_config(path)
     if settings is not None:
         config.export = settings
     if formats:
@@ -110,7 +110,9 @@ def export_at_end(
         if directory.edges.exists():
             listener(Note(f"{edge} has accepted no model: none is exported"))
     exports = _export_all(config, assembly, path, models, path / FOLDER, listener)
-    return directory.write_results(results.status, results.classes, exports)
+    renewed = directory.write_results(results.status, results.classes, exports)
+    write_page(renewed, path)
+    return renewed
 
 
 def export_edges(
@@ -301,7 +303,8 @@ def _chosen(models: list[_Found], names: Sequence[str], path: Path) -> list[_Fou
     return [model for model in models if not names or model.name in names]
 
 
-def _stored_config(path: Path) -> Config:
+def stored_config(path: Path) -> Config:
+    """The config of a run directory."""
     try:
         return from_dict(read_json(path / "config.json"))
     except (ValueError, TypeError) as error:

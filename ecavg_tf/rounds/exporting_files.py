@@ -46,14 +46,19 @@ def export_file(
     """
     settings = settings or ExportConfig()
     wanted = parse_formats(formats or settings.formats)
-    model = _load(file)
+    model = load_keras(file)
     with disk_errors(folder):
         if data:
             return _with_data(model, file, folder, wanted, data, logits, settings)
         return _without_data(model, file, folder, wanted, value_range, logits, settings)
 
 
-def _load(file: Path) -> keras.Model:
+def load_keras(file: Path) -> keras.Model:
+    """A saved classifier with one input and one output.
+
+    Raises:
+        ECAvgError: it is missing, or none.
+    """
     if not file.is_file():
         raise ModelError(f"{file} is not there; give a run directory or a .keras file")
     try:

@@ -9,7 +9,7 @@ from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json
 from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Answer, Letter, Mailbox
 from ecavg_tf.core.scores import Decision, is_number
-from ecavg_tf.core.template import Template
+from ecavg_tf.core.template import Array, Template
 from ecavg_tf.events import Listener, Note, StageStarted
 from ecavg_tf.fleet import NoReply, Reply, Shipped
 
@@ -28,6 +28,7 @@ class FolderFleet:
         config: what edges must agree with, fields by dotted names.
         timeout_s: seconds without any new answer before the missing ones are given up.
         listener: told who is waited for, and who answered.
+        bundle_for: gives the training bundle of a model, which goes along with it; None: none.
 
     Raises:
         WorkdirError: the folder holds the files of another run, or can't be written.
@@ -43,7 +44,9 @@ class FolderFleet:
         config: Mapping[str, Any],
         timeout_s: float,
         listener: Listener,
+        bundle_for: Callable[[Sequence[Array]], Path] | None = None,
     ) -> None:
+        self._bundle_for = bundle_for
         self._edges = edges
         self._run_id = run_id
         self._template = template
@@ -87,6 +90,9 @@ class FolderFleet:
         pooled_wanted: Collection[str] = (),
     ) -> Iterator[tuple[str, Answer | NoReply]]:
         listed = None if model.weights is None else list(model.weights)
+        bundle = None
+        if listed is not None and self._bundle_for is not None:
+            bundle = self._bundle_for(listed)
         for edge in participants:
             letter = Letter(
                 kind,
@@ -97,6 +103,7 @@ class FolderFleet:
                 self._config,
                 edge in pooled_wanted,
                 model.trained_on,
+                None if bundle is None else self._boxes[edge].put_file(bundle),
             )
             self._boxes[edge].send(letter)
         self._listener(StageStarted(round_number, "wait", "server"))

@@ -32,6 +32,7 @@ from ecavg_tf.rounds.assembly import Assembly
 from ecavg_tf.rounds.exporting import export_at_end, wants_export
 from ecavg_tf.rounds.folder_fleet import FolderFleet, check_free
 from ecavg_tf.rounds.local_fleet import LocalFleet
+from ecavg_tf.rounds.training_files import TrainingFiles, wants_training_files
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.saving import load_weights, save_model
 from server.collect import Collected, collect
@@ -135,6 +136,10 @@ class Loop:
     def _make_fleet(self) -> Fleet:
         config, directory = self._config, self._directory
         if config.fleet.kind is FleetKind.FOLDER:
+            files = None
+            if wants_training_files(config):
+                folder = directory.path / "training"
+                files = TrainingFiles(config, self._assembly, folder, run_id=directory.run_id)
             return FolderFleet(
                 Path(config.fleet.folder),
                 tuple(data.edge for data in self._assembly.edges),
@@ -143,6 +148,7 @@ class Loop:
                 config=shared_fields(config),
                 timeout_s=config.fleet.timeout_s,
                 listener=self._listener,
+                bundle_for=None if files is None else files.bundle_for,
             )
         workers = self._assembly.workers(directory.edges)
         return LocalFleet(workers, directory.run_id, self._template)

@@ -1,0 +1,215 @@
+"""The training bundle: a model that a device trains without TensorFlow, with all it needs.
+
+Like ``core.bundle``, for another kind of model: its file has the signatures ``features``,
+``train``, ``infer``, ``get_weights`` and ``set_weights``. The bundle says which weights of
+the run's template the file trains and what the others must be.
+"""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.core.bundle import (
+    LABELS,
+    LARGEST,
+    LARGEST_GOLDEN,
+    MANIFEST,
+    MODEL,
+    check_parts,
+    deterministic_zip,
+    identity,
+    npy_bytes,
+    read_array,
+    read_members,
+)
+from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.files import load_json, write_bytes
+from ecavg_tf.core.template import Array, Template
+
+KIND = "training"
+SCHEMA_VERSION = 1
+_GOLDEN = ("golden_inputs.npy", "golden_labels.npy", "golden_outputs.npy")
+_PARTS = (MODEL, LABELS, *_GOLDEN)
+_LARGEST_MANIFEST = 16 * 2**20  # a deep net's template
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """How the file trains; Keras' words and defaults.
+
+    Attributes:
+        name: ``sgd`` or ``adam``.
+        momentum: of ``sgd``.
+        beta_1: of ``adam``.
+        beta_2: of ``adam``.
+        epsilon: of ``adam``.
+    """
+
+    name: str
+    momentum: float = 0.0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+    @property
+    def slots(self) -> int:
+        """How many variables it keeps beside each weight."""
+        return {"sgd": 1 if self.momentum else 0, "adam": 2}[self.name]
+
+
+@dataclass(frozen=True)
+class TrainingInfo:
+    """What the manifest says, beside the parts' hashes.
+
+    Attributes:
+        trainable: ``head`` or ``dense``.
+        classes: labels, in the order of the outputs.
+        images_dtype: numpy's name of raw images' dtype.
+        value_range: lowest and highest value of a raw image.
+        image_shape: of one raw image.
+        feature_shape: of what ``features`` gives for one image.
+        frozen_layers: whether ``features`` holds weights, which makes it worth caching.
+        optimizer: how it trains.
+        template: the whole model's weights.
+        held: positions in the template of the weights it trains, in the order in which the
+            signatures number them (``weight_0``, …).
+        head: positions of the last layer's weights.
+        head_bias: position of what adds to the logits; None: there is none.
+        frozen_sha256: hash of all other weights, in template order.
+        origin: where the model comes from.
+        min_runtime: oldest TFLite runtime that can run it; None when not known.
+        operators: name, version and count of each operator.
+        golden_learning_rate: of the golden steps.
+        golden_steps: how many steps on the golden images lie between the golden outputs.
+        tolerance: largest absolute difference from a golden output.
+    """
+
+    trainable: str
+    classes: tuple[str, ...]
+    images_dtype: str
+    value_range: tuple[float, float]
+    image_shape: tuple[int, ...]
+    feature_shape: tuple[int, ...]
+    frozen_layers: bool
+    optimizer: OptimizerSpec
+    template: Template
+    held: tuple[int, ...]
+    head: tuple[int, ...]
+    head_bias: int | None
+    frozen_sha256: str
+    origin: Mapping[str, Any]
+    min_runtime: str | None
+    operators: tuple[tuple[str, int, int], ...]
+    golden_learning_rate: float
+    golden_steps: int
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class TrainingBundle:
+    """A training bundle that was read and verified.
+
+    Attributes:
+        info: the description.
+        model: bytes of the ``.tflite``.
+        golden_inputs: raw images, shape (k, …).
+        golden_labels: their labels, shape (k,), int64.
+        golden_outputs: probabilities before and after the golden steps, shape
+            (2, k, classes), float32.
+    """
+
+    info: TrainingInfo
+    model: bytes
+    golden_inputs: Array
+    golden_labels: NDArray[np.int64]
+    golden_outputs: NDArray[np.float32]
+
+
+def training_file_name(frozen_sha256: str) -> str:
+    """What a run calls the bundle of a model, by the hash of its frozen weights."""
+    return f"training-{frozen_sha256[:16]}.bundle.zip"
+
+
+def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
+    """Writes a training bundle, whole or not at all; same bundle, same bytes."""
+    arrays = (bundle.golden_inputs, bundle.golden_labels, bundle.golden_outputs)
+    parts = {
+        MODEL: bundle.model,
+        LABELS: "".join(f"{label}\n" for label in bundle.info.classes).encode(),
+        **{name: npy_bytes(array) for name, array in zip(_GOLDEN, arrays, strict=True)},
+    }
+    manifest = {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        **asdict(bundle.info),
+        "template": bundle.info.template.to_json(),
+        "parts": {name: identity(content) for name, content in parts.items()},
+    }
+    text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    write_bytes(path, deterministic_zip({MANIFEST: text.encode(), **parts}))
+
+
+def read_training_bundle(path: str | Path) -> TrainingBundle:
+    """Reads a training bundle and verifies every part.
+
+    Raises:
+        ExportError: it is missing, damaged, or another kind of bundle.
+    """
+    path = Path(path)
+    largest = {name: LARGEST.get(name, LARGEST_GOLDEN) for name in (MANIFEST, *_PARTS)}
+    contents = read_members(path, {**largest, MANIFEST: _LARGEST_MANIFEST})
+    info, parts = _manifest(path, contents.pop(MANIFEST))
+    check_parts(path, contents, parts)
+    inputs, labels, outputs = (read_array(path, name, contents[name]) for name in _GOLDEN)
+    fits = (
+        inputs.shape == (len(labels), *info.image_shape)
+        and outputs.shape == (2, len(labels), len(info.classes))
+        and labels.dtype == np.int64
+        and len(labels) > 0
+        and labels.min() >= 0
+        and labels.max() < len(info.classes)
+    )
+    if not fits:
+        raise ExportError(f"bundle {path}: its golden arrays do not fit its description")
+    return TrainingBundle(info, contents[MODEL], inputs, labels, outputs)
+
+
+def is_training_bundle(path: str | Path) -> bool:
+    """Whether a file looks like a training bundle; what is no bundle at all does not."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _GOLDEN[1] in archive.namelist()
+    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError):
+        return False
+
+
+def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, Any]]:
+    try:
+        fields = dict(load_json(content))
+        kind, version = fields.pop("kind", None), fields.pop("schema_version", None)
+        if (kind, version) != (KIND, SCHEMA_VERSION):
+            raise ExportError(
+                f"bundle {path} is of kind {kind} {version}, expected {KIND} {SCHEMA_VERSION}; "
+                "make one with ecavg export --trainable"
+            )
+        parts = dict(fields.pop("parts"))
+        low, high = (float(value) for value in fields["value_range"])
+        fields["value_range"] = (low, high)
+        fields["template"] = template = Template.from_json(fields["template"])
+        fields["optimizer"] = OptimizerSpec(**fields["optimizer"])
+        for name in ("image_shape", "feature_shape", "held", "head"):
+            fields[name] = tuple(int(number) for number in fields[name])
+        fields["classes"] = tuple(str(name) for name in fields["classes"])
+        fields["operators"] = tuple((str(n), int(v), int(c)) for n, v, c in fields["operators"])
+        info = TrainingInfo(**fields)
+        if not all(0 <= at < len(template.weights) for at in (*info.held, *info.head)):
+            raise ValueError("it holds weights that its template lacks")
+        return info, parts
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExportError(f"bundle {path}: bundle.json is damaged ({error!r})") from error

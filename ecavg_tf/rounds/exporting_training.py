@@ -1,0 +1,96 @@
+"""``ecavg export --trainable``: a file that a device trains, of a run or a ``.keras`` file."""
+
+from pathlib import Path
+
+import keras
+
+from ecavg_tf.config import Config, DataConfig
+from ecavg_tf.core.errors import ConfigError, disk_errors
+from ecavg_tf.core.files import write_bytes
+from ecavg_tf.core.template import weights_sha256
+from ecavg_tf.core.training_bundle import write_training_bundle
+from ecavg_tf.data.dataset import Dataset
+from ecavg_tf.data.sources import load_data
+from ecavg_tf.events import silent
+from ecavg_tf.results import load_results
+from ecavg_tf.rounds.assembly import Assembly
+from ecavg_tf.rounds.exporting import FOLDER, stored_config
+from ecavg_tf.rounds.exporting_files import load_keras
+from ecavg_tf.saving import load_weights
+from export.training import TrainingExporter, optimizer_spec
+
+
+def export_training(
+    source: Path,
+    *,
+    trainable: str,
+    optimizer: str = "",
+    momentum: float = 0.0,
+    data: str = "",
+    out: str = "",
+) -> Path:
+    """Makes ``training-TRAINABLE.bundle.zip`` and the same file as a plain ``.tflite``.
+
+    Args:
+        source: a run directory (its last global model, or its start) or a ``.keras`` file.
+        trainable: ``head`` or ``dense``.
+        optimizer: ``sgd`` or ``adam``; empty: ``edge.optimizer`` of the run, or adam.
+        momentum: of ``sgd``.
+        data: for a ``.keras`` file: its labelled images, as ``data.name`` of a config.
+        out: where to; empty: ``exports`` in the run directory, or beside the file.
+
+    Returns:
+        The bundle's path.
+
+    Raises:
+        ECAvgError: with one line that says how to mend it.
+    """
+    if source.suffix == ".keras":
+        if not data:
+            raise ConfigError(
+                "--trainable compares the file with Keras on labelled images: give --data=NAME"
+            )
+        model, dataset = load_keras(source), load_data(DataConfig(name=data), Config().seed)
+        folder, run = Path(out or source.with_name(source.stem + "-export")), None
+    else:
+        config = stored_config(source)
+        optimizer = optimizer or config.edge.optimizer
+        assembly = Assembly(config, source, silent)
+        model, dataset = _run_model(source, assembly), assembly.dataset
+        folder, run = Path(out or source / FOLDER), source.name
+    return _export(model, dataset, folder, run, trainable, optimizer or "adam", momentum)
+
+
+def _run_model(run: Path, assembly: Assembly) -> keras.Model:
+    model = assembly.server_trainer.model
+    rounds = load_results(run).rounds
+    if rounds:
+        load_weights(model, run / "rounds" / f"{rounds[-1].round:04d}", "global")
+    else:
+        model.set_weights(assembly.initial)
+    return model
+
+
+def _export(
+    model: keras.Model,
+    dataset: Dataset,
+    folder: Path,
+    run: str | None,
+    trainable: str,
+    optimizer: str,
+    momentum: float,
+) -> Path:
+    spec = dataset.spec
+    if model.input_shape[1:] != spec.image_shape or model.output_shape[1] != spec.num_classes:
+        raise ConfigError(
+            f"the model takes {model.input_shape[1:]} and gives {model.output_shape[1]} classes; "
+            f"the data has {spec.image_shape} and {spec.num_classes}"
+        )
+    exporter = TrainingExporter(model, spec, trainable, optimizer_spec(optimizer, momentum))
+    origin = {"run": run, "weights_sha256": weights_sha256(model.get_weights())}
+    bundle = exporter.bundle(dataset.test, origin)
+    path = folder / f"training-{trainable}.bundle.zip"
+    with disk_errors(folder):
+        write_training_bundle(path, bundle)
+        write_bytes(folder / f"training-{trainable}.tflite", bundle.model)
+    return path

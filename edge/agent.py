@@ -1,0 +1,187 @@
+"""An edge without TensorFlow: waits for the server's letters in a folder, and answers them."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecavg_tf.config import Config, from_dict
+from ecavg_tf.core.errors import ConfigError, ECAvgError, ModelError, RoundError
+from ecavg_tf.core.mailbox import FINISH, Letter, Mailbox
+from ecavg_tf.core.template import Array
+from ecavg_tf.core.training_bundle import training_file_name
+from ecavg_tf.events import Listener, Note, silent
+from edge.check_training import CheckedTraining, check_training_bundle
+from edge.folder_agent import POLL_S, Post, answer
+from edge.learner import DeviceScorer, Learner, Settings
+from edge.local_data import load_local
+from edge.store import EdgeStore
+from edge.training_model import TrainingModel
+from edge.worker import EdgeWorker
+
+_POLICIES = ("guarded", "replace")
+
+
+@dataclass
+class Agent:
+    """One edge of a run over a folder.
+
+    Attributes:
+        edge: its name.
+        exchange: the exchange folder.
+        state: a folder for what it must keep; it survives a loss of power.
+        data: an ``.npz`` file with its labelled images.
+        bundle: a training bundle, for a server that ships none; None: it must ship one.
+        pool: whether the owner consents to upload training images when the server asks.
+        threads: how many the runtime may use; 0: one a core.
+        timeout_s: seconds without a letter before it gives up.
+        listener: told of epochs and answers.
+    """
+
+    edge: str
+    exchange: Path
+    state: Path
+    data: Path
+    bundle: Path | None = None
+    pool: bool = False
+    threads: int = 1
+    timeout_s: float = 3600.0
+    listener: Listener = silent
+    _workers: dict[str, EdgeWorker] = field(default_factory=dict)
+    _models: dict[str, TrainingModel] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Answers letters until the run's last.
+
+        Raises:
+            ECAvgError: a letter can't be answered, or none came in time.
+        """
+        mailbox = Mailbox(self.exchange / self.edge)
+        deadline = time.monotonic() + self.timeout_s
+        while True:
+            letter = self._next(mailbox)
+            if letter is None:
+                if time.monotonic() > deadline:
+                    raise RoundError(
+                        f"no letter for {self.edge} in {self.exchange} within {self.timeout_s:g} s "
+                        "(--timeout); is the server up with fleet.kind=folder?"
+                    )
+                time.sleep(POLL_S)
+                continue
+            self._answer(mailbox, letter)
+            if letter.kind == FINISH:
+                return
+            deadline = time.monotonic() + self.timeout_s
+
+    def _next(self, mailbox: Mailbox) -> Letter | None:
+        """The letter to answer, once the training file that it names has come too."""
+        try:
+            letter = mailbox.unanswered()
+        except ValueError as error:
+            raise RoundError(f"{self.edge}: {error}") from error
+        if letter is None or letter.training_file is None:
+            return letter
+        return letter if mailbox.has_file(letter.training_file) else None
+
+    def _answer(self, mailbox: Mailbox, letter: Letter) -> None:
+        try:
+            worker = self._worker(mailbox, letter)
+        except ECAvgError as error:
+            mailbox.reply(letter, {}, error=str(error))
+            raise
+        answer(Post(worker, mailbox), letter, letter.config, self.listener)
+
+    def _worker(self, mailbox: Mailbox, letter: Letter) -> EdgeWorker:
+        """The worker for a letter's training file; kept as long as it is the same."""
+        if letter.training_file is not None:
+            path = mailbox.inbox / letter.training_file.name
+            key = letter.training_file.sha256
+        elif self.bundle is not None:
+            path, key = self.bundle, ""
+        else:
+            raise ConfigError(
+                f"{self.edge} has no TensorFlow and the server ships no training file; set "
+                "fleet.training_file=head or dense in the run, or give --bundle"
+            )
+        if key not in self._workers:
+            self._workers.clear()
+            checked = check_training_bundle(path)
+            self.listener(Note(f"{path.name} trains right in {checked.runtime}"))
+            self._workers[key] = self._made(mailbox, checked, letter)
+        return self._workers[key]
+
+    def _made(self, mailbox: Mailbox, checked: CheckedTraining, letter: Letter) -> EdgeWorker:
+        config, info = config_of(letter.config), checked.bundle.info
+        if config.update.policy not in _POLICIES:
+            raise ConfigError(
+                f"update.policy={config.update.policy!r} is code that this device does not have; "
+                f"valid here: {', '.join(_POLICIES)}"
+            )
+        config.server.pool = config.server.pool and self.pool
+        local = load_local(
+            self.data,
+            info,
+            edge=self.edge,
+            guard_fraction=config.partition.guard_fraction,
+            seed=config.seed,
+        )
+        folder = self.state / self.edge
+        learner = Learner(
+            TrainingModel(checked.runtime, checked.bundle, self.threads),
+            Settings.of(config.edge, info.optimizer.name),
+            seed=config.seed,
+            checkpoint=folder / "learner.safetensors",
+            listener=self.listener,
+            older=lambda frozen: self._older(mailbox, frozen),
+        )
+        return EdgeWorker(
+            config,
+            local.edge,
+            num_classes=len(info.classes),
+            trainer=learner,
+            evaluator=DeviceScorer(learner, local.test),
+            own_start=self._no_start,
+            open_store=lambda run_id: EdgeStore(folder, self.edge, run_id),
+            listener=self.listener,
+        )
+
+    def _older(self, mailbox: Mailbox, frozen_sha256: str) -> TrainingModel | None:
+        """The model of a file that came with an earlier letter, if it still lies there."""
+        if frozen_sha256 not in self._models:
+            path = mailbox.inbox / training_file_name(frozen_sha256)
+            if not path.is_file():
+                return None
+            checked = check_training_bundle(path)
+            if checked.bundle.info.frozen_sha256 != frozen_sha256:
+                return None
+            self._models[frozen_sha256] = TrainingModel(
+                checked.runtime, checked.bundle, self.threads
+            )
+        return self._models[frozen_sha256]
+
+    def _no_start(self) -> list[Array]:
+        raise ModelError(
+            f"{self.edge} has no TensorFlow to draw its own start; set model.init=shared in the run"
+        )
+
+
+def config_of(flat: Mapping[str, Any]) -> Config:
+    """A config from its fields by dotted names, as letters carry it.
+
+    Raises:
+        ConfigError: a field is unknown or wrong: the server is of another version.
+    """
+    nested: dict[str, Any] = {}
+    for name, value in flat.items():
+        *groups, last = name.split(".")
+        place = nested
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[last] = value
+    try:
+        return from_dict(nested)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"the server's config can't be read here ({error}); update this device"
+        ) from error

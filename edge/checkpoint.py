@@ -1,0 +1,71 @@
+"""The state of training after its last finished epoch, as one file that is always whole."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.update_file import TensorFile, save_tensors
+from edge.training_model import State
+
+
+class Checkpoint:
+    """Keeps one state; a new one replaces it whole.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def save(self, key: str, epochs: int, state: State) -> None:
+        """Writes the state after ``epochs`` finished epochs of the training ``key``."""
+        named = {
+            **{f"weight_{number}": value for number, value in enumerate(state.weights)},
+            **{f"slot_{number}": value for number, value in enumerate(state.slots)},
+        }
+        save_tensors(self._path, named, {"key": key, "epochs": epochs, "step": state.step})
+
+    def load(self, key: str, like: State) -> tuple[State, int] | None:
+        """The state of this very training and its finished epochs; None: there is none.
+
+        Args:
+            key: names the training.
+            like: a state of the same shapes.
+
+        Raises:
+            WorkdirError: the file is damaged.
+        """
+        if not self._path.exists():
+            return None
+        try:
+            stored = TensorFile(self._path)
+            if stored.metadata["key"] != key:
+                return None
+            weights = tuple(stored[f"weight_{number}"] for number in range(len(like.weights)))
+            slots = tuple(stored[f"slot_{number}"] for number in range(len(like.slots)))
+            state = State(weights, slots, float(stored.metadata["step"]))
+            epochs = int(stored.metadata["epochs"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise WorkdirError(f"{self._path} is damaged ({error}); remove it") from error
+        return state, epochs
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps a second process from the same state while the block runs.
+
+    Raises:
+        WorkdirError: another process has it, or the folder can't be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".ecavg-lock").open("w") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError as error:
+        raise WorkdirError(
+            f"{folder} is in use by another process; stop it, or give this one another --state"
+        ) from error

@@ -1,0 +1,180 @@
+"""The device's command line: ``main`` parses, then calls one function."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecavg_tf.core.errors import ConfigError, ECAvgError
+
+INTERRUPTED = 130
+LONGEST_LINE = 800
+EPILOG = (
+    "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory, 5 a round "
+    "failed, 6 installation, 7 model, 8 bundle refused, 130 interrupted."
+)
+
+
+def main(argv: Sequence[str] | None = None, program: str = "python -m edge") -> int:
+    """Runs the command line.
+
+    Args:
+        argv: arguments without the program's name; None: those of the process.
+        program: what the user typed.
+
+    Returns:
+        The exit code.
+    """
+    arguments = _parser(program).parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
+    except ECAvgError as error:
+        print(f"{program.split()[-1]}: {_one_line(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _one_line(text: str) -> str:
+    """What libraries or files say may hold line breaks and terminal codes."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    short = " ".join(printable.split())
+    return short if len(short) <= LONGEST_LINE else short[:LONGEST_LINE] + " …"
+
+
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        program, description="What an edge device does with the bundle it was given.", epilog=EPILOG
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_check(commands)
+    _add_predict(commands)
+    _add_train(commands)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EPILOG
+    parser.add_argument(
+        "--threads",
+        type=_count,
+        default=0,
+        help="0: one a core (what predict does by itself; train uses 1)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "check",
+        help="is a bundle whole, and does this device run it right?",
+        description="Verifies a bundle's hashes and replays its golden images in a process of "
+        "its own.",
+    )
+    parser.add_argument("bundle", nargs="+")
+    _common(parser)
+    parser.set_defaults(run=_check)
+
+
+def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "predict",
+        help="label images",
+        description="Prints each image's label, its probability and the time it took.",
+    )
+    parser.add_argument("bundle")
+    parser.add_argument(
+        "image", nargs="+", help="PNG, JPEG, .npz, .npy, a folder, or - for raw bytes on stdin"
+    )
+    parser.add_argument("--top", type=_positive, default=1, help="labels an image; default 1")
+    parser.add_argument("--no-check", action="store_true", help="don't replay the golden images")
+    _common(parser)
+    parser.set_defaults(run=_predict)
+
+
+def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train on this device's data",
+        description="Serves a run over an exchange folder until it ends, or trains once for "
+        "this device alone (--bundle without --exchange). Killed and started again on the same "
+        "--state it goes on after the last finished epoch.",
+    )
+    parser.add_argument("--data", type=Path, required=True, help=".npz with x_train, y_train")
+    parser.add_argument("--state", type=Path, required=True, help="folder for what it keeps")
+    parser.add_argument("--edge", default="edge-00", help="this edge's name; default edge-00")
+    parser.add_argument("--exchange", type=Path, help="the run's exchange folder")
+    parser.add_argument("--bundle", type=Path, help="a training bundle, if the run ships none")
+    parser.add_argument("--pool", action="store_true", help="training images may be uploaded")
+    parser.add_argument("--timeout", type=float, default=3600.0, help="seconds without a letter")
+    parser.add_argument("--epochs", type=_positive, default=3, help="without a run; default 3")
+    parser.add_argument("--batch-size", type=_positive, default=32, help="without a run")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="without a run")
+    parser.add_argument("--seed", type=_count, default=0, help="without a run")
+    _common(parser)
+    parser.set_defaults(run=_train, threads=1)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from edge.learner import Settings
+    from edge.training_command import Order, train
+
+    if not arguments.learning_rate > 0:
+        raise ConfigError(f"--learning-rate is {arguments.learning_rate}; it must be above 0")
+    settings = Settings(arguments.epochs, arguments.batch_size, arguments.learning_rate)
+    return train(
+        Order(
+            edge=arguments.edge,
+            data=arguments.data,
+            state=arguments.state,
+            exchange=arguments.exchange,
+            bundle=arguments.bundle,
+            pool=arguments.pool,
+            threads=arguments.threads,
+            timeout_s=arguments.timeout,
+            settings=settings,
+            seed=arguments.seed,
+            as_json=arguments.json,
+        )
+    )
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from edge.commands import check
+
+    return check(arguments.bundle, as_json=arguments.json)
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from edge.commands import predict
+
+    if "-" in arguments.image and len(arguments.image) > 1:
+        raise ConfigError("- (standard input) can't be given beside other images")
+    return predict(
+        arguments.bundle,
+        arguments.image,
+        top=arguments.top,
+        threads=arguments.threads,
+        as_json=arguments.json,
+        check=not arguments.no_check,
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return number

@@ -1,0 +1,124 @@
+"""``check`` and ``predict``: what they print."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.core.errors import ECAvgError
+from ecavg_tf.core.training_bundle import is_training_bundle
+from edge.check import Checked, check_bundle
+from edge.check_training import check_training_bundle
+from edge.images import Wanted, load_images
+from edge.predict import Predictor
+
+
+def check(bundles: Sequence[str], *, as_json: bool) -> int:
+    """Checks bundles and prints a line each.
+
+    Returns:
+        0, or the exit code of the first that is refused; the others are checked too.
+    """
+    code, rows = 0, []
+    for path in bundles:
+        try:
+            row, line = _check(path)
+        except ECAvgError as error:
+            code = code or error.exit_code
+            rows.append({"bundle": path, "sound": False, "error": str(error)})
+            print(f"REFUSED: {' '.join(str(error).split())}", file=sys.stderr)
+            continue
+        rows.append(row)
+        if not as_json:
+            print(line)
+    if as_json:
+        print(json.dumps({"bundles": rows}, indent=2))
+    return code
+
+
+def predict(
+    bundle: str, images: Sequence[str], *, top: int, threads: int, as_json: bool, check: bool
+) -> int:
+    """Labels images and prints a line each.
+
+    Args:
+        bundle: the bundle's path.
+        images: files, folders, or ``-``.
+        top: how many labels to print of each image.
+        threads: how many the runtime may use; 0: one a core.
+        as_json: one JSON object instead of lines.
+        check: replay the golden images first.
+
+    Returns:
+        0.
+    """
+    predictor = Predictor(bundle, threads=threads, check=check)
+    info = predictor.info
+    wanted = Wanted(predictor.image_shape, info.images_dtype, info.value_range)
+    rows: list[dict[str, Any]] = []
+    for name, image in load_images(images, wanted):
+        began = time.perf_counter()
+        (probabilities,) = predictor.predict(image)
+        milliseconds = 1000 * (time.perf_counter() - began)
+        best = _best(probabilities, info.classes, top)
+        if as_json:
+            rows.append({"image": name, "top": best, "latency_ms": round(milliseconds, 4)})
+        else:
+            labels = ", ".join(f"{row['label']} {100 * row['probability']:.1f} %" for row in best)
+            print(f"{name}: {labels}  ({milliseconds:.2f} ms)")
+    if as_json:
+        described = {"bundle": bundle, "format": info.format, "runtime": str(predictor.runtime)}
+        print(json.dumps({**described, "images": rows}, indent=2))
+    return 0
+
+
+def _best(
+    probabilities: NDArray[np.float32], classes: Sequence[str], top: int
+) -> list[dict[str, Any]]:
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return [{"label": classes[i], "probability": float(probabilities[i])} for i in order]
+
+
+def _check(path: str) -> tuple[dict[str, Any], str]:
+    """A sound bundle as a row of JSON and as a line."""
+    if not is_training_bundle(path):
+        checked = check_bundle(path)
+        return _checked_row(path, checked), _checked_line(path, checked)
+    trains = check_training_bundle(path)
+    row = {
+        "bundle": path,
+        "sound": True,
+        "format": "training",
+        "runtime": str(trains.runtime),
+        "difference": trains.difference,
+    }
+    line = (
+        f"{path}: sound (trains {trains.bundle.info.trainable} with "
+        f"{trains.bundle.info.optimizer.name} in {trains.runtime}; largest difference "
+        f"{trains.difference:.2g})"
+    )
+    return row, line
+
+
+def _checked_row(path: str, checked: Checked) -> dict[str, Any]:
+    return {
+        "bundle": path,
+        "sound": True,
+        "format": checked.bundle.info.format,
+        "runtime": str(checked.runtime),
+        "golden_images": checked.images,
+        "difference": checked.difference,
+        "agreement": checked.agreement,
+    }
+
+
+def _checked_line(path: str, checked: Checked) -> str:
+    return (
+        f"{path}: sound ({checked.bundle.info.format} in {checked.runtime}; {checked.images} "
+        f"golden images, largest difference {checked.difference:.2g}, labels agree on "
+        f"{checked.agreement:.0%})"
+    )

@@ -1,0 +1,90 @@
+"""A device's own labelled images, from an ``.npz`` file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.template import Array
+from ecavg_tf.core.training_bundle import TrainingInfo
+from ecavg_tf.data.dataset import EdgeData, Examples, stratified
+from edge.images import read_arrays
+from edge.predict import check_images
+
+_SPLITS = ("train", "guard", "test")
+
+
+@dataclass(frozen=True)
+class LocalData:
+    """What a device has.
+
+    Attributes:
+        edge: examples to train on, and those it holds out to decide with.
+        test: examples to score with, used for nothing else; None: there are none.
+    """
+
+    edge: EdgeData
+    test: Examples | None
+
+
+def load_local(
+    path: Path, info: TrainingInfo, *, edge: str, guard_fraction: float, seed: int
+) -> LocalData:
+    """Reads ``x_train`` and ``y_train``, and ``guard`` and ``test`` alike where they are.
+
+    Args:
+        path: an ``.npz`` file.
+        info: what the model takes.
+        edge: the edge's name.
+        guard_fraction: share of the training examples that is held out where the file has
+            no guard examples of its own.
+        seed: the run's seed.
+
+    Raises:
+        DataError: a part is missing or does not fit the model.
+    """
+    if path.suffix != ".npz":
+        raise DataError(f"{path}: expected an .npz file with x_train and y_train")
+    arrays = read_arrays(path)
+    parts = {split: _examples(path, arrays, split, info) for split in _SPLITS}
+    train, guard = parts["train"], parts["guard"]
+    if train is None or len(train) == 0:
+        raise DataError(f"{path} holds no x_train and y_train; it has {', '.join(sorted(arrays))}")
+    if guard is None:
+        count = int(len(train) * guard_fraction + 1e-9)
+        held_out = stratified(train.labels, count, seed, "guard", edge)
+        guard = train.take(held_out)
+        train = train.take(np.setdiff1d(np.arange(len(train)), held_out))
+    return LocalData(EdgeData(edge, train, guard), parts["test"])
+
+
+def _examples(
+    path: Path, arrays: dict[str, Array], split: str, info: TrainingInfo
+) -> Examples | None:
+    images, labels = arrays.get(f"x_{split}"), arrays.get(f"y_{split}")
+    if images is None and labels is None:
+        return None
+    if images is None or labels is None:
+        raise DataError(f"{path} has one of x_{split} and y_{split}; give both")
+    if images.ndim == len(info.image_shape) and images.shape[1:] == info.image_shape[:-1]:
+        images = images[..., np.newaxis]  # grey images without a channel
+    check_images(images, info.image_shape, info.value_range, f"{path}: x_{split}")
+    if images.dtype.name != info.images_dtype:
+        images = images.astype(info.images_dtype)
+    return Examples(images, _labels(path, labels, split, len(images), len(info.classes)))
+
+
+def _labels(path: Path, labels: Array, split: str, count: int, classes: int) -> NDArray[np.int64]:
+    if labels.dtype.kind not in "iu" or labels.shape != (count,):
+        raise DataError(
+            f"{path}: y_{split} is {labels.dtype} of shape {labels.shape}, expected {count} whole "
+            "numbers"
+        )
+    if count and (labels.min() < 0 or labels.max() >= classes):
+        raise DataError(
+            f"{path}: y_{split} holds labels from {labels.min()} to {labels.max()}, the model has "
+            f"the classes 0 to {classes - 1}"
+        )
+    return labels.astype(np.int64)

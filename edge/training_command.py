@@ -1,0 +1,155 @@
+"""``train``: for the server of a run, or for this device alone."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.predictions import Predictions
+from ecavg_tf.core.update_file import UpdateInfo, write_update
+from ecavg_tf.data.dataset import Examples
+from ecavg_tf.events import EpochEnded, Event, Note, StageStarted
+from edge.agent import Agent
+from edge.check_training import check_training_bundle
+from edge.checkpoint import locked
+from edge.learner import Learner, Settings
+from edge.local_data import load_local
+from edge.training_model import TrainingModel
+
+_GUARD = 0.2
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the command line says.
+
+    Attributes:
+        edge: the edge's name.
+        data: an ``.npz`` file with labelled images.
+        state: where the edge keeps its files.
+        exchange: the exchange folder; None: train for this device alone.
+        bundle: the training bundle; None: the server ships it.
+        pool: whether training images may be uploaded.
+        threads: how many the runtime may use.
+        timeout_s: seconds without a letter.
+        settings: how to train, without a server.
+        seed: without a server.
+        as_json: print one JSON object at the end.
+    """
+
+    edge: str
+    data: Path
+    state: Path
+    exchange: Path | None
+    bundle: Path | None
+    pool: bool
+    threads: int
+    timeout_s: float
+    settings: Settings
+    seed: int
+    as_json: bool
+
+
+def train(order: Order) -> int:
+    """Serves a run, or trains alone.
+
+    Returns:
+        0.
+    """
+    with locked(order.state / order.edge):
+        if order.exchange is None:
+            return _alone(order)
+        Agent(
+            edge=order.edge,
+            exchange=order.exchange,
+            state=order.state,
+            data=order.data,
+            bundle=order.bundle,
+            pool=order.pool,
+            threads=order.threads,
+            timeout_s=order.timeout_s,
+            listener=_tell,
+        ).run()
+    print(f"{order.edge}: the run is over; what was accepted is in {order.state / order.edge}.")
+    return 0
+
+
+def _alone(order: Order) -> int:
+    """Trains from the bundle's weights and writes an update file."""
+    if order.bundle is None:
+        raise ConfigError("give --exchange=DIR to serve a run, or --bundle=FILE to train alone")
+    checked = check_training_bundle(order.bundle)
+    info = checked.bundle.info
+    local = load_local(order.data, info, edge=order.edge, guard_fraction=_GUARD, seed=order.seed)
+    model = TrainingModel(checked.runtime, checked.bundle, order.threads)
+    folder = order.state / order.edge
+    learner = Learner(
+        model,
+        order.settings,
+        seed=order.seed,
+        checkpoint=folder / "learner.safetensors",
+        listener=_silent if order.as_json else _tell,
+    )
+    start = model.get().weights
+    scored = local.test if local.test is not None else local.edge.guard
+    before = learner.predictions_of(start, scored)
+    trained = learner.fit_held(start, local.edge.train, round_number=1, who=order.edge)
+    after = learner.predictions_of(trained, scored)
+    named = {
+        info.template.weights[at].key: value for at, value in zip(info.held, trained, strict=True)
+    }
+    update = folder / "update.safetensors"
+    write_update(
+        update, _info(order, local.edge.train, info.template.sha256, len(info.classes)), named
+    )
+    held_out = "test" if local.test is not None else "guard"
+    told = {
+        "runtime": str(checked.runtime),
+        "examples": len(local.edge.train),
+        "scored_on": f"{len(scored)} {held_out} images",
+        "accuracy_before": _accuracy(before),
+        "accuracy_after": _accuracy(after),
+        "update": str(update),
+    }
+    if order.as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        print(
+            "".join(f"{name.replace('_', ' '):16s} {value}\n" for name, value in told.items()),
+            end="",
+        )
+    return 0
+
+
+def _info(order: Order, examples: Examples, template_sha256: str, classes: int) -> UpdateInfo:
+    return UpdateInfo(
+        round=1,
+        edge=order.edge,
+        examples=len(examples),
+        class_counts=examples.class_counts(classes),
+        template_sha256=template_sha256,
+        metrics={},
+    )
+
+
+def _accuracy(predictions: Predictions) -> float | None:
+    return round(float(np.mean(predictions.correct)), 4) if len(predictions) else None
+
+
+def _silent(event: Event) -> None:
+    del event
+
+
+def _tell(event: Event) -> None:
+    if isinstance(event, EpochEnded):
+        print(
+            f"round {event.round}: epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}  "
+            f"{event.seconds:.1f} s",
+            flush=True,
+        )
+    elif isinstance(event, StageStarted):
+        print(f"round {event.round}: {event.stage}", flush=True)
+    elif isinstance(event, Note):
+        print(event.text, flush=True)
