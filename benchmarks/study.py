@@ -155,6 +155,23 @@ def kept(name: str, results: RunResults) -> Iterator[str]:
                 )
 
 
+def changed(name: str, results: RunResults) -> Iterator[str]:
+    """A line for every change of a deployed model: on test images, and the guard's bound."""
+    before: dict[str, float] = {}
+    for result in results.rounds:
+        for edge in result.edges:
+            now, known = _own(edge.accepted), before.get(edge.edge)
+            evidence = edge.accepted.evidence.get("since_previous") if edge.accepted else None
+            if now is not None and known is not None and evidence and edge.accepted:
+                yield (
+                    f"{name}, round {result.round}: {edge.edge} took {edge.accepted.rung}: own "
+                    f"{100 * (now - known):+.2f} points, bound "
+                    f"{100 * evidence['accuracy_bound']:+.2f}"
+                )
+            if now is not None:
+                before[edge.edge] = now
+
+
 def main() -> None:
     """Parses, runs, prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -179,7 +196,7 @@ def main() -> None:
             name = f"{setting.name.replace(', ', '-').replace(' ', '-')}-{seed}"
             runs.append(ecavg_tf.run(config, arguments.out / name))
             print(f"{name} done", flush=True)
-            lines += kept(name, runs[-1])
+            lines += [*kept(name, runs[-1]), *changed(name, runs[-1])]
         for table, row in zip(tables, (server_row, edges_row), strict=True):
             table.add_row(*row(setting.name, runs))
     console = Console(width=170)
