@@ -61,7 +61,7 @@ def check(path: Path) -> bool:
 
 def main() -> int:
     """Checks every bundle in the folder; all four formats must be there."""
-    bundles = sorted(Path(sys.argv[1]).rglob("*.bundle.zip"))
+    bundles = sorted(Path(sys.argv[1]).glob("*/*.bundle.zip"))  # training files lie above
     print(f"tflite-runtime {metadata.version('tflite-runtime')}, numpy {np.__version__}")
     sound = [check(path) for path in bundles]
     formats = {path.name.split(".")[0] for path in bundles}
