@@ -138,7 +138,11 @@ def training_file_name(frozen_sha256: str) -> str:
 
 def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
     """Writes a training bundle, whole or not at all; same bundle, same bytes."""
-    arrays = (bundle.golden_inputs, bundle.golden_labels, bundle.golden_outputs)
+    arrays: tuple[Array, ...] = (
+        bundle.golden_inputs,
+        bundle.golden_labels,
+        bundle.golden_outputs,
+    )
     parts = {
         MODEL: bundle.model,
         LABELS: "".join(f"{label}\n" for label in bundle.info.classes).encode(),
