@@ -32,7 +32,12 @@ def ask_child(
     """
     home = str(Path(__file__).resolve().parent.parent)
     known = os.environ.get("PYTHONPATH", "")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (home, known)))}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, (home, known))),
+        # A folder with a stranger's bundle may hold a stranger's json.py, too.
+        "PYTHONSAFEPATH": "1",
+    }
     try:
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],

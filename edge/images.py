@@ -19,6 +19,8 @@ from edge.predict import check_images
 PICTURES = (".png", ".jpg", ".jpeg")
 ARRAYS = (".npz", ".npy")
 STDIN = "-"
+_ORIENTATION = 0x112  # the EXIF tag
+
 _NAMES = ("images", "x", "x_test")
 
 
@@ -147,6 +149,13 @@ def _picture(path: Path, wanted: Wanted) -> Array:
                     f"{path} is {picture.size[0]} wide and {picture.size[1]} high, the model takes "
                     f"{width} and {height}; resize it as the training images were"
                 )
+            if picture.mode not in ("1", "L", "P", "RGB") or "transparency" in picture.info:
+                raise DataError(
+                    f"{path} has pixels of kind {picture.mode}, or is transparent; save it "
+                    "as 8-bit grey or RGB"
+                )
+            if picture.getexif().get(_ORIENTATION, 1) != 1:
+                raise DataError(f"{path} says in its EXIF data that it is turned; save it upright")
             pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.float32)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         if isinstance(error, DataError):

@@ -4,7 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -236,6 +236,7 @@ class Learner:
             self._seed, round_number, who, settings.epochs, settings.batch_size,
             settings.learning_rate, settings.cosine, weights_sha256(held),
             _sha256(examples.images), _sha256(examples.labels), self._info.frozen_sha256,
+            self._model.sha256, asdict(self._info.optimizer),
         ]  # fmt: skip
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
 

@@ -1,5 +1,6 @@
 """A training bundle's model, loaded in this device's runtime."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class TrainingModel:
 
     def __init__(self, runtime: Runtime, bundle: TrainingBundle, threads: int = 1) -> None:
         self.info = bundle.info
+        self.sha256 = hashlib.sha256(bundle.model).hexdigest()
         self._runtime = runtime
         # Kept: signature runners do not keep their interpreter alive.
         self._interpreter = runtime.interpreter(bundle.model, threads or os.cpu_count() or 1)

@@ -28,6 +28,7 @@ from export.gate import Limits, Reference
 from export.metadata import Description, attach
 
 RECORD = "export.json"
+_PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
 FAILED = ".failed-gate.tflite"
 _GOLDEN, _GOLDEN_BYTES = 32, 2**24
 # What interpreters may differ by (measured: a few steps of int8, summed over the layers).
@@ -108,6 +109,9 @@ class Exporter:
         key = self._key(subject)
         known = _recorded(folder, key)
         missing = [variant for variant in wanted if variant.value not in known]
+        if not known:  # another model's files, or an older export's, must not look delivered
+            for variant in Variant:
+                _remove(folder, variant)
         if missing:
             reference = self._reference(subject)
             with Converter(self.model, self.spec.image_shape) as converter:
@@ -175,7 +179,9 @@ class Exporter:
             return made
         bundle = f"{variant.value}.bundle.zip"
         _bundle(folder / bundle, content, variant, description, found, cost, reference)
-        return replace(made, bundle=f"{subject.name}/{bundle}")
+        return replace(
+            made, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
+        )
 
     def _convert(self, subject: Subject, variant: Variant, converter: Converter) -> bytes:
         if variant is Variant.INT8 and subject.calibration is not None:
@@ -214,7 +220,8 @@ class Exporter:
             "logits": self.logits,
             "calibration": None if calibration is None else _hash(calibration.images),
             "images": _hash(subject.images),
-            "packages": {name: metadata.version(name) for name in ("tensorflow", "ecavg-tf")},
+            "labels": None if subject.labels is None else _hash(subject.labels),
+            "packages": {name: metadata.version(name) for name in _PACKAGES},
         }
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
 
@@ -280,6 +287,7 @@ def _recorded(folder: Path, key: str) -> dict[str, Exported]:
 def _intact(folder: Path, row: Exported) -> bool:
     if row.file is None:
         return True
-    file = folder / row.file
-    bundled = row.bundle is None or (folder / row.bundle).exists()
-    return bundled and file.exists() and file_sha256(file) == row.sha256
+    files = [(folder / row.file, row.sha256)]
+    if row.bundle is not None:
+        files.append((folder / row.bundle, row.bundle_sha256))
+    return all(file.exists() and file_sha256(file) == sha256 for file, sha256 in files)

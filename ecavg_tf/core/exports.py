@@ -118,6 +118,7 @@ class Exported:
         sha256: its hash.
         size_bytes: its size.
         bundle: the bundle's name under the export folder, where there is one.
+        bundle_sha256: its hash.
         output_kind: ``probabilities`` or ``logits``.
         calibration: what int8's ranges were measured on, in words.
         parity: the file beside Keras.
@@ -134,6 +135,7 @@ class Exported:
     sha256: str | None = None
     size_bytes: int | None = None
     bundle: str | None = None
+    bundle_sha256: str | None = None
     output_kind: str | None = None
     calibration: str | None = None
     parity: Parity | None = None
