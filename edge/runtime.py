@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError, InstallationError
-from ecavg_tf.core.quantization import dequantize, quantize
+from ecavg_tf.core.quantization import dequantize, quantize, tensor_spec
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 
@@ -153,7 +152,7 @@ class Model:
                 f"the model has {len(inputs)} inputs and {len(outputs)} outputs, expected one each"
             )
         self._in, self._out = inputs[0], outputs[0]
-        self.input, self.output = _spec(self._in), _spec(self._out)
+        self.input, self.output = tensor_spec(self._in), tensor_spec(self._out)
 
     @property
     def at_once(self) -> int:
@@ -186,17 +185,6 @@ class Model:
             said = " ".join(str(error).split())[:_LONGEST_REASON]
             raise ExportError(f"{self._runtime} fails on the model: {said}") from error
         return dequantize(self._interpreter.get_tensor(self._out["index"]), self.output)
-
-
-def _spec(detail: dict[str, Any]) -> TensorSpec:
-    scale, zero_point = detail["quantization"]
-    quantized = np.issubdtype(detail["dtype"], np.integer) and scale > 0
-    return TensorSpec(
-        shape=tuple(int(size) for size in detail["shape_signature"]),
-        dtype=np.dtype(detail["dtype"]).name,
-        scale=float(scale) if quantized else None,
-        zero_point=int(zero_point) if quantized else None,
-    )
 
 
 def _release(name: str, version: str) -> tuple[int, ...]:

@@ -1,7 +1,6 @@
 """Running a ``.tflite`` file: raw images in, probabilities out, whatever it computes in."""
 
 import time
-from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.quantization import dequantize, quantize, softmax
+from ecavg_tf.core.quantization import dequantize, quantize, softmax, tensor_spec
 from ecavg_tf.core.template import Array
 from ecavg_tf.quiet import held_back_stderr
 
@@ -41,12 +40,12 @@ class LiteModel:
     @property
     def input(self) -> TensorSpec:
         """The input tensor."""
-        return _spec(self._in)
+        return tensor_spec(self._in)
 
     @property
     def output(self) -> TensorSpec:
         """The output tensor."""
-        return _spec(self._out)
+        return tensor_spec(self._out)
 
     def answers(self, images: Array) -> NDArray[np.float32]:
         """What the file gives, as real numbers.
@@ -105,14 +104,3 @@ class LiteModel:
         except (ValueError, RuntimeError) as error:
             raise ExportError(f"LiteRT fails on the file: {error}") from error
         return dequantize(self._interpreter.get_tensor(self._out["index"]), self.output)
-
-
-def _spec(detail: dict[str, Any]) -> TensorSpec:
-    scale, zero_point = detail["quantization"]
-    quantized = np.issubdtype(detail["dtype"], np.integer) and scale > 0
-    return TensorSpec(
-        shape=tuple(int(size) for size in detail["shape_signature"]),
-        dtype=np.dtype(detail["dtype"]).name,
-        scale=float(scale) if quantized else None,
-        zero_point=int(zero_point) if quantized else None,
-    )

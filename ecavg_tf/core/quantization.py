@@ -1,10 +1,25 @@
 """Between real numbers and a tensor's integers, and from logits to probabilities."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundle import TensorSpec
 from ecavg_tf.core.template import Array
+
+
+def tensor_spec(detail: Mapping[str, Any]) -> TensorSpec:
+    """An input or output tensor, from what a TFLite interpreter tells of it."""
+    scale, zero_point = detail["quantization"]
+    quantized = np.issubdtype(detail["dtype"], np.integer) and scale > 0
+    return TensorSpec(
+        shape=tuple(int(size) for size in detail["shape_signature"]),
+        dtype=np.dtype(detail["dtype"]).name,
+        scale=float(scale) if quantized else None,
+        zero_point=int(zero_point) if quantized else None,
+    )
 
 
 def quantize(images: Array, spec: TensorSpec) -> Array:
