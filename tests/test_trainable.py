@@ -1,5 +1,6 @@
 """Training without TensorFlow takes the steps that Keras takes."""
 
+import functools
 from pathlib import Path
 
 import exports_for_tests as made
@@ -108,11 +109,17 @@ def test_models_that_a_device_can_not_train() -> None:
         optimizer_spec("adam", 0.9)
 
 
+@functools.cache
+def adam_bundle() -> TrainingBundle:
+    """One file for all: a conversion keeps Keras' layer names, which count up in a process."""
+    return bundle_of(small_mlp(), "dense", OptimizerSpec("adam"))
+
+
 def learner(folder: Path | None = None, epochs: int = 3) -> Learner:
-    bundle = bundle_of(small_mlp(), "dense", OptimizerSpec("adam"))
     settings = Settings(epochs, 32, 1e-3, cosine=True)
     checkpoint = None if folder is None else folder / "learner.safetensors"
-    return Learner(TrainingModel(find_runtime(), bundle), settings, seed=3, checkpoint=checkpoint)
+    model = TrainingModel(find_runtime(), adam_bundle())
+    return Learner(model, settings, seed=3, checkpoint=checkpoint)
 
 
 def test_a_fit_is_that_of_the_keras_trainer() -> None:
