@@ -7,11 +7,13 @@ import keras
 import numpy as np
 
 from ecavg_tf.core.predictions import Predictions, judge
+from ecavg_tf.core.probe import Probe, as_probe, probe_images
+from ecavg_tf.core.quantization import softmax
 from ecavg_tf.core.scores import Score, Scores
 from ecavg_tf.core.scoring import own_weights as own_weights
 from ecavg_tf.core.scoring import score as score
 from ecavg_tf.core.template import Array, weights_sha256
-from ecavg_tf.data.dataset import Examples
+from ecavg_tf.data.dataset import DataSpec, Examples
 
 
 class Evaluator:
@@ -51,6 +53,13 @@ class Evaluator:
         self._model.set_weights(weights)
         outputs = self._model.predict(examples.images, batch_size=self._batch_size, verbose=0)
         return judge(outputs, examples.labels, logits=self._logits)
+
+    def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
+        """The model's answers to ``core.probe``'s images under ``weights``."""
+        self._model.set_weights(weights)
+        images = probe_images(spec.image_shape, spec.value_range, spec.dtype)
+        outputs = self._model.predict(images, batch_size=self._batch_size, verbose=0)
+        return as_probe(softmax(outputs) if self._logits else outputs)
 
     def all(self, weights: Sequence[Array]) -> Score:
         """Score on the global test set."""

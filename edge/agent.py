@@ -7,20 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from ecavg_tf.config import Config, from_dict
-from ecavg_tf.core.errors import ConfigError, ECAvgError, ModelError, RoundError
+from ecavg_tf.config_checks import validated
+from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, RoundError
 from ecavg_tf.core.mailbox import FINISH, Letter, Mailbox
+from ecavg_tf.core.probe import check_probe, probe_images
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.training_bundle import training_file_name
 from ecavg_tf.events import Listener, Note, silent
 from edge.check_training import CheckedTraining, check_training_bundle
-from edge.folder_agent import POLL_S, Post, answer
-from edge.learner import DeviceScorer, Learner, Settings
+from edge.folder_agent import POLL_S, Post, answer, errors_told
+from edge.learner import Learner, Settings
 from edge.local_data import load_local
+from edge.scorer import DeviceScorer
 from edge.store import EdgeStore
 from edge.training_model import TrainingModel
 from edge.worker import EdgeWorker
 
 _POLICIES = ("guarded", "replace")
+_OLDER_MODELS = 2  # of the local and the previously accepted model; each may be large
 
 
 @dataclass
@@ -49,6 +53,7 @@ class Agent:
     timeout_s: float = 3600.0
     listener: Listener = silent
     _workers: dict[str, EdgeWorker] = field(default_factory=dict)
+    _learner: Learner | None = None
     _models: dict[str, TrainingModel] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -85,11 +90,9 @@ class Agent:
         return letter if mailbox.has_file(letter.training_file) else None
 
     def _answer(self, mailbox: Mailbox, letter: Letter) -> None:
-        try:
+        with errors_told(mailbox, letter):
             worker = self._worker(mailbox, letter)
-        except ECAvgError as error:
-            mailbox.reply(letter, {}, error=str(error))
-            raise
+            self._check_model(letter)
         answer(Post(worker, mailbox), letter, letter.config, self.listener)
 
     def _worker(self, mailbox: Mailbox, letter: Letter) -> EdgeWorker:
@@ -111,6 +114,16 @@ class Agent:
             self._workers[key] = self._made(mailbox, checked, letter)
         return self._workers[key]
 
+    def _check_model(self, letter: Letter) -> None:
+        """Shapes don't tell a bundle of this model from one of another; its answers do."""
+        learner = self._learner
+        if learner is None or letter.probe is None or letter.weights is None:
+            return
+        if learner.runs(letter.weights):  # if not, training and deciding say so
+            info = learner.info
+            images = probe_images(info.image_shape, info.value_range, info.images_dtype)
+            check_probe(letter.probe, learner.probabilities(letter.weights, images))
+
     def _made(self, mailbox: Mailbox, checked: CheckedTraining, letter: Letter) -> EdgeWorker:
         config, info = config_of(letter.config), checked.bundle.info
         if config.update.policy not in _POLICIES:
@@ -127,9 +140,9 @@ class Agent:
             seed=config.seed,
         )
         folder = self.state / self.edge
-        learner = Learner(
+        self._learner = learner = Learner(
             TrainingModel(checked.runtime, checked.bundle, self.threads),
-            Settings.of(config.edge, info.optimizer.name),
+            Settings.of(config.edge, info.optimizer),
             seed=config.seed,
             checkpoint=folder / "learner.safetensors",
             listener=self.listener,
@@ -152,9 +165,15 @@ class Agent:
             path = mailbox.inbox / training_file_name(frozen_sha256)
             if not path.is_file():
                 return None
-            checked = check_training_bundle(path)
+            try:
+                checked = check_training_bundle(path)
+            except ExportError as error:  # the edge goes on without what it had accepted
+                self.listener(Note(f"an older training file is passed over: {error}"))
+                return None
             if checked.bundle.info.frozen_sha256 != frozen_sha256:
                 return None
+            while len(self._models) >= _OLDER_MODELS:
+                del self._models[next(iter(self._models))]
             self._models[frozen_sha256] = TrainingModel(
                 checked.runtime, checked.bundle, self.threads
             )
@@ -180,7 +199,7 @@ def config_of(flat: Mapping[str, Any]) -> Config:
             place = place.setdefault(group, {})
         place[last] = value
     try:
-        return from_dict(nested)
+        return validated(from_dict(nested))
     except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"the server's config can't be read here ({error}); update this device"

@@ -48,6 +48,9 @@ class Checkpoint:
             slots = tuple(stored[f"slot_{number}"] for number in range(len(like.slots)))
             state = State(weights, slots, float(stored.metadata["step"]))
             epochs = int(stored.metadata["epochs"])
+            shapes = [array.shape for array in (*state.weights, *state.slots)]
+            if shapes != [array.shape for array in (*like.weights, *like.slots)]:
+                raise ValueError("arrays of other shapes")
         except (KeyError, TypeError, ValueError) as error:
             raise WorkdirError(f"{self._path} is damaged ({error}); remove it") from error
         return state, epochs
@@ -62,10 +65,17 @@ def locked(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".ecavg-lock").open("w") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-    except BlockingIOError as error:
+        stream = (folder / ".ecavg-lock").open("w")
+    except OSError as error:
         raise WorkdirError(
-            f"{folder} is in use by another process; stop it, or give this one another --state"
+            f"{error.filename or folder}: {error.strerror or error}; give a --state folder that "
+            "can be written"
         ) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WorkdirError(
+                f"{folder} is in use by another process; stop it, or give this one another --state"
+            ) from error
+        yield

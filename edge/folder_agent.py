@@ -1,7 +1,8 @@
 """An edge that is reached through a folder: waits for requests, answers them, ends."""
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,19 @@ def _next(edge: str, mailbox: Mailbox) -> Letter | None:
         raise RoundError(f"{edge}: {error}") from error
 
 
+@contextlib.contextmanager
+def errors_told(mailbox: Mailbox, letter: Letter) -> Iterator[None]:
+    """Tells the server why there is no answer, whatever it is, before the error goes on."""
+    try:
+        yield
+    except Exception as error:
+        known = isinstance(error, ECAvgError)
+        text = str(error) if known else f"unforeseen {type(error).__name__}: {error}"
+        with contextlib.suppress(OSError):  # what went wrong is what the user must read
+            mailbox.reply(letter, {}, error=text)
+        raise
+
+
 def _check_config(edge: str, theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
     for name in sorted(theirs.keys() | mine.keys()):
         if theirs.get(name) != mine.get(name):
@@ -89,7 +103,7 @@ def answer(post: Post, letter: Letter, config: Mapping[str, Any], listener: List
         letter.pooled_wanted,
     )
     edge = post.worker.edge
-    try:
+    with errors_told(post.mailbox, letter):
         _check_config(edge, letter.config, config)
         if letter.kind == EXCHANGE:
             reply = post.worker.exchange(request)
@@ -99,7 +113,4 @@ def answer(post: Post, letter: Letter, config: Mapping[str, Any], listener: List
         else:
             body = {"decision": post.worker.finish(request).to_json()}
             post.mailbox.reply(letter, body)
-    except ECAvgError as error:
-        post.mailbox.reply(letter, {}, error=str(error))
-        raise
     listener(Note(f"round {letter.round}: {edge} answered '{letter.kind}'"))

@@ -15,10 +15,9 @@ from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.errors import ConfigError, DataError, ModelError, RoundError
 from ecavg_tf.core.files import canonical_json
 from ecavg_tf.core.predictions import Predictions, judge
-from ecavg_tf.core.scores import Scores
-from ecavg_tf.core.scoring import own_weights, score
 from ecavg_tf.core.seeds import epoch_order
 from ecavg_tf.core.template import Array, Template, weights_sha256
+from ecavg_tf.core.training_bundle import OptimizerSpec, TrainingInfo
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Listener, silent
 from edge.checkpoint import Checkpoint
@@ -47,7 +46,7 @@ class Settings:
     cosine: bool = False
 
     @classmethod
-    def of(cls, config: EdgeConfig, optimizer: str) -> "Settings":
+    def of(cls, config: EdgeConfig, optimizer: OptimizerSpec) -> "Settings":
         """An edge's part of a run's config.
 
         Args:
@@ -58,7 +57,7 @@ class Settings:
             ConfigError: a training file can't do what it asks for.
         """
         for name, asked, able in (
-            ("optimizer", config.optimizer.lower(), optimizer),
+            ("optimizer", config.optimizer.lower(), optimizer.name),
             ("weight_decay", config.weight_decay, 0),
             ("augment", config.augment, False),
             ("callbacks", config.callbacks, ""),
@@ -68,6 +67,11 @@ class Settings:
                     f"the run has edge.{name}={asked!r}, this device's training file can do "
                     f"{able!r} only; change the run's config, or export another file"
                 )
+        if optimizer != OptimizerSpec(optimizer.name):
+            raise ConfigError(
+                f"the training file has {optimizer}, the run's edge.optimizer={config.optimizer!r} "
+                "means Keras' defaults; export a file without --momentum"
+            )
         return cls(
             config.epochs,
             config.batch_size,
@@ -112,6 +116,11 @@ class Learner:
         self._checkpoint = None if checkpoint is None else Checkpoint(checkpoint)
         self._listener = listener
         self._features: dict[tuple[str, str], NDArray[np.float32]] = {}
+
+    @property
+    def info(self) -> TrainingInfo:
+        """What its training file says of itself."""
+        return self._info
 
     @property
     def template(self) -> Template:
@@ -297,32 +306,14 @@ class Learner:
         outputs = model.infer(self._cached(examples, model))
         return judge(outputs, examples.labels, logits=False)
 
+    def probabilities(self, weights: Sequence[Array], images: Array) -> NDArray[np.float32]:
+        """What the model says of images without labels, shape (n, classes)."""
+        model = self._model_of(weights)
+        if model is None:
+            raise ModelError(_OTHER)
+        model.set(model.fresh([weights[at] for at in self._info.held]))
+        return model.infer(model.features(images))
+
 
 def _sha256(array: Array) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-class DeviceScorer:
-    """Scores on a device's own test images, if it has any.
-
-    Args:
-        learner: predicts.
-        test: labelled images that are used for nothing else; None: nothing is scored.
-    """
-
-    def __init__(self, learner: Learner, test: Examples | None) -> None:
-        self._learner = learner
-        self._test = test
-
-    def predictions_on(self, examples: Examples, weights: Sequence[Array]) -> Predictions:
-        """What the model says of examples under ``weights``."""
-        return self._learner.predictions(weights, examples)
-
-    def scores(self, weights: Sequence[Array], class_counts: Sequence[int]) -> Scores:
-        """Scores on the test images, and on them weighed by the edge's label mix."""
-        if self._test is None or len(self._test) == 0:
-            return Scores(None, None)
-        predictions = self._learner.predictions(weights, self._test)
-        mix = own_weights(class_counts, self._test.labels)
-        own = None if mix is None else score(predictions, mix)
-        return Scores(own=own, all=score(predictions))

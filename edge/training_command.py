@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.errors import ConfigError, disk_errors
 from ecavg_tf.core.predictions import Predictions
 from ecavg_tf.core.update_file import UpdateInfo, write_update
 from ecavg_tf.data.dataset import Examples
@@ -58,7 +58,7 @@ def train(order: Order) -> int:
     Returns:
         0.
     """
-    with locked(order.state / order.edge):
+    with locked(order.state / order.edge), disk_errors(order.state):
         if order.exchange is None:
             return _alone(order)
         Agent(

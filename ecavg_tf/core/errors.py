@@ -61,6 +61,8 @@ def disk_errors(folder: object) -> Iterator[None]:
     """A full or vanished disk is something a user can mend: one line, not a traceback."""
     try:
         yield
+    except BrokenPipeError:  # whoever read our output has gone
+        raise
     except OSError as error:
         where = error.filename or folder
         raise WorkdirError(

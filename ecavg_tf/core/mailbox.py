@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.files import atomic_path, file_sha256, load_json, write_json
+from ecavg_tf.core.probe import Probe
 from ecavg_tf.core.scores import is_number
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.core.update_file import TensorFile, save_tensors
@@ -50,6 +51,8 @@ class Letter:
         pooled_wanted: whether the server still lacks the edge's pooled data.
         trained_on: effective examples of each class behind ``weights``; None: unknown.
         training_file: the training bundle for edges without TensorFlow; None: there is none.
+        probe: what the model answers to ``core.probe``'s images, for an edge that brings its
+            own training bundle; None: unknown.
     """
 
     kind: str
@@ -61,6 +64,7 @@ class Letter:
     pooled_wanted: bool = False
     trained_on: tuple[float, ...] | None = None
     training_file: NamedFile | None = None
+    probe: Probe | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,8 @@ class Mailbox:
         }
         if letter.training_file is not None:
             metadata["training_file"] = asdict(letter.training_file)
+        if letter.probe is not None:
+            metadata["probe"] = letter.probe
         save_tensors(path, named, metadata)
 
     def put_file(self, source: Path) -> NamedFile:
@@ -237,6 +243,7 @@ def _read_letter(stored: TensorFile) -> Letter:
             pooled_wanted=bool(fields["pooled_wanted"]),
             trained_on=_counts(fields["trained_on"]),
             training_file=_named_file(fields.get("training_file")),
+            probe=_probe(fields.get("probe")),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"{name} is not a request: {error!r}") from error
@@ -253,6 +260,16 @@ def _named_file(value: Any) -> NamedFile | None:
     if Path(file.name).name != file.name:
         raise TypeError(f"training file {file.name!r}")
     return file
+
+
+def _probe(value: Any) -> Probe | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(
+        isinstance(row, list) and all(is_number(number) for number in row) for row in value
+    ):
+        raise TypeError(f"probe {value!r:.80}")
+    return tuple(tuple(float(number) for number in row) for row in value)
 
 
 def _counts(value: Any) -> tuple[float, ...] | None:

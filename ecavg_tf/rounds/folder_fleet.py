@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json
 from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Answer, Letter, Mailbox
+from ecavg_tf.core.probe import Probe
 from ecavg_tf.core.scores import Decision, is_number
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.events import Listener, Note, StageStarted
@@ -29,6 +30,8 @@ class FolderFleet:
         timeout_s: seconds without any new answer before the missing ones are given up.
         listener: told who is waited for, and who answered.
         bundle_for: gives the training bundle of a model, which goes along with it; None: none.
+        probe_of: gives a model's answers to ``core.probe``'s images, by which an edge that
+            brings its own training bundle sees that it is of this model; None: it can't.
 
     Raises:
         WorkdirError: the folder holds the files of another run, or can't be written.
@@ -45,8 +48,10 @@ class FolderFleet:
         timeout_s: float,
         listener: Listener,
         bundle_for: Callable[[Sequence[Array]], Path] | None = None,
+        probe_of: Callable[[Sequence[Array]], Probe] | None = None,
     ) -> None:
         self._bundle_for = bundle_for
+        self._probe_of = probe_of
         self._edges = edges
         self._run_id = run_id
         self._template = template
@@ -90,9 +95,11 @@ class FolderFleet:
         pooled_wanted: Collection[str] = (),
     ) -> Iterator[tuple[str, Answer | NoReply]]:
         listed = None if model.weights is None else list(model.weights)
-        bundle = None
+        bundle = probe = None
         if listed is not None and self._bundle_for is not None:
             bundle = self._bundle_for(listed)
+        if listed is not None and self._probe_of is not None:
+            probe = self._probe_of(listed)
         for edge in participants:
             letter = Letter(
                 kind,
@@ -104,6 +111,7 @@ class FolderFleet:
                 edge in pooled_wanted,
                 model.trained_on,
                 None if bundle is None else self._boxes[edge].put_file(bundle),
+                probe,
             )
             self._boxes[edge].send(letter)
         self._listener(StageStarted(round_number, "wait", "server"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from ecavg_tf.config import Config, FleetKind, shared_fields
 from ecavg_tf.config_checks import validated
 from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
+from ecavg_tf.core.probe import Probe
 from ecavg_tf.core.scores import Decision, Scores
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template, weights_sha256
@@ -149,9 +150,13 @@ class Loop:
                 timeout_s=config.fleet.timeout_s,
                 listener=self._listener,
                 bundle_for=None if files is None else files.bundle_for,
+                probe_of=self._probe if files is None else None,
             )
         workers = self._assembly.workers(directory.edges)
         return LocalFleet(workers, directory.run_id, self._template)
+
+    def _probe(self, weights: Sequence[Array]) -> Probe:
+        return self._assembly.server_evaluator.probe(weights, self._assembly.dataset.spec)
 
     def _play(self) -> None:
         rounds = self._config.rounds
