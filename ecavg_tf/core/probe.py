@@ -37,7 +37,7 @@ def probe_images(shape: Sequence[int], value_range: tuple[float, float], dtype: 
     return values.reshape(COUNT, *shape).astype(kind)
 
 
-def as_probe(probabilities: NDArray[np.float32]) -> Probe:
+def as_probe(probabilities: Array) -> Probe:
     """Answers of shape (8, classes), as they travel."""
     return tuple(tuple(float(value) for value in row) for row in probabilities)
 
