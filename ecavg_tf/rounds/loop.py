@@ -1,7 +1,6 @@
 """The round, once: it does not know how edges are reached."""
 
 import contextlib
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,10 +8,9 @@ from ecavg_tf.config import Config, FleetKind, shared_fields
 from ecavg_tf.config_checks import validated
 from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
 from ecavg_tf.core.probe import Probe
-from ecavg_tf.core.scores import Decision, Scores
+from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template, weights_sha256
-from ecavg_tf.core.update_file import Update
 from ecavg_tf.data.consent import consented_count, consenting
 from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.data.pooled import read_pooled
@@ -21,23 +19,17 @@ from ecavg_tf.fleet import Fleet, NoReply, Reply, Shipped
 from ecavg_tf.models import template_of
 from ecavg_tf.narrate import LogFile
 from ecavg_tf.report.page import write_page
-from ecavg_tf.results import (
-    EdgeResult,
-    RoundResult,
-    RunResults,
-    Samples,
-    ServerResult,
-    ServerScore,
-)
+from ecavg_tf.results import RoundResult, RunResults
 from ecavg_tf.rounds.assembly import Assembly
 from ecavg_tf.rounds.exporting import export_at_end, wants_export
 from ecavg_tf.rounds.folder_fleet import FolderFleet, check_free
 from ecavg_tf.rounds.local_fleet import LocalFleet
+from ecavg_tf.rounds.measuring import Measurer
 from ecavg_tf.rounds.training_files import TrainingFiles, wants_training_files
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.saving import load_weights, save_model
 from server.collect import Collected, collect
-from server.tune import WHO, GlobalModel, make_global
+from server.tune import WHO, make_global
 
 
 def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> RunResults:
@@ -200,7 +192,8 @@ class Loop:
         self._save(folder, "averaged", model.averaged)
         self._save(folder, "global", model.weights)
         self._listener(StageStarted(number, "evaluate", WHO))
-        result = self._measure(number, participants, replies, collected, model, pooled)
+        measurer = Measurer(self._assembly.server_evaluator, self._listener)
+        result = measurer.result(number, participants, replies, collected, model, pooled)
         self._directory.finish_round(result)
         return Shipped(model.weights, model.trained_on)
 
@@ -240,64 +233,6 @@ class Loop:
 
     def _pooled_path(self, edge: str) -> Path:
         return self._directory.pooled / f"{edge}.safetensors"
-
-    def _measure(
-        self,
-        number: int,
-        participants: tuple[str, ...],
-        replies: Sequence[Reply | NoReply],
-        collected: Collected,
-        model: GlobalModel,
-        pooled: Examples | None,
-    ) -> RoundResult:
-        began = time.monotonic()
-        evaluator = self._assembly.server_evaluator
-        server = ServerResult(
-            averaged=ServerScore(evaluator.all(model.averaged)),
-            recalibrated=ServerScore(evaluator.all(model.recalibrated)),
-            global_=ServerScore(
-                evaluator.all(model.weights), weights_sha256(model.weights), model.trained_on
-            ),
-        )
-        edges = tuple(self._edge_result(update, model) for update in collected.updates)
-        answered = [reply for reply in replies if isinstance(reply, Reply)]
-        evaluating = time.monotonic() - began
-        return RoundResult(
-            round=number,
-            participants=participants,
-            pooled_bytes=collected.pooled_bytes,
-            samples=Samples(
-                edges=sum(update.info.examples for update in collected.updates),
-                server=0 if pooled is None else len(pooled),
-            ),
-            seconds={
-                "pretrain": sum(r.seconds.get("pretrain", 0.0) for r in answered),
-                **model.seconds,
-                "update": 0.0,
-                "evaluate": evaluating + sum(r.seconds.get("evaluate", 0.0) for r in answered),
-            },
-            server=server,
-            edges=edges,
-            refused=collected.refused,
-        )
-
-    def _edge_result(self, update: Update, model: GlobalModel) -> EdgeResult:
-        evaluator = self._assembly.server_evaluator
-        return EdgeResult(
-            edge=update.info.edge,
-            examples=update.info.examples,
-            class_counts=update.info.class_counts,
-            start=self._reported(update, "start"),
-            local=self._reported(update, "local"),
-            global_=evaluator.scores(model.weights, update.info.class_counts),
-        )
-
-    def _reported(self, update: Update, stage: str) -> Scores | None:
-        try:
-            return Scores.from_json(update.info.metrics[stage])
-        except (KeyError, ValueError) as error:
-            self._listener(Note(f"{update.info.edge} reported no {stage} scores: {error}"))
-            return None
 
     def _keep_decisions(self, number: int, answers: Sequence[Decision | NoReply]) -> None:
         sound: list[Decision] = []

@@ -1,0 +1,98 @@
+"""What a round came to: every stage scored, from what the server has and edges reported."""
+
+import time
+from collections.abc import Sequence
+
+from ecavg_tf.core.scores import Scores
+from ecavg_tf.core.template import weights_sha256
+from ecavg_tf.core.update_file import Update
+from ecavg_tf.data.dataset import Examples
+from ecavg_tf.evaluation import Evaluator
+from ecavg_tf.events import Listener, Note
+from ecavg_tf.fleet import NoReply, Reply
+from ecavg_tf.results import EdgeResult, RoundResult, Samples, ServerResult, ServerScore
+from server.collect import Collected
+from server.tune import GlobalModel
+
+
+class Measurer:
+    """Makes a round's entry in results.json.
+
+    Args:
+        evaluator: scores models on the server's test set.
+        listener: told of scores that an edge did not report.
+    """
+
+    def __init__(self, evaluator: Evaluator, listener: Listener) -> None:
+        self._evaluator = evaluator
+        self._listener = listener
+
+    def result(
+        self,
+        number: int,
+        participants: tuple[str, ...],
+        replies: Sequence[Reply | NoReply],
+        collected: Collected,
+        model: GlobalModel,
+        pooled: Examples | None,
+    ) -> RoundResult:
+        """The round's figures; what edges decide comes later.
+
+        Args:
+            number: the round, from 1.
+            participants: names of the edges that were asked.
+            replies: what they answered.
+            collected: what of it was accepted.
+            model: the server's stages.
+            pooled: what the server was fine-tuned on; None: nothing.
+        """
+        began = time.monotonic()
+        server = self._server(model)
+        edges = tuple(self._edge(update, model) for update in collected.updates)
+        answered = [reply for reply in replies if isinstance(reply, Reply)]
+        evaluating = time.monotonic() - began
+        return RoundResult(
+            round=number,
+            participants=participants,
+            pooled_bytes=collected.pooled_bytes,
+            samples=Samples(
+                edges=sum(update.info.examples for update in collected.updates),
+                server=0 if pooled is None else len(pooled),
+            ),
+            seconds={
+                "pretrain": sum(r.seconds.get("pretrain", 0.0) for r in answered),
+                **model.seconds,
+                "update": 0.0,
+                "evaluate": evaluating + sum(r.seconds.get("evaluate", 0.0) for r in answered),
+            },
+            server=server,
+            edges=edges,
+            refused=collected.refused,
+        )
+
+    def _server(self, model: GlobalModel) -> ServerResult:
+        score = self._evaluator.all
+        return ServerResult(
+            averaged=ServerScore(score(model.averaged)),
+            recalibrated=ServerScore(score(model.recalibrated)),
+            global_=ServerScore(
+                score(model.weights), weights_sha256(model.weights), model.trained_on
+            ),
+        )
+
+    def _edge(self, update: Update, model: GlobalModel) -> EdgeResult:
+        return EdgeResult(
+            edge=update.info.edge,
+            examples=update.info.examples,
+            class_counts=update.info.class_counts,
+            start=self._reported(update, "start"),
+            local=self._reported(update, "local"),
+            global_=self._evaluator.scores(model.weights, update.info.class_counts),
+        )
+
+    def _reported(self, update: Update, stage: str) -> Scores | None:
+        try:
+            return Scores.from_json(update.info.metrics[stage])
+        except (KeyError, ValueError) as error:
+            self._listener(Note(f"{update.info.edge} reported no {stage} scores: {error}"))
+            return None
