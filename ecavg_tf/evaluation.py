@@ -14,6 +14,7 @@ from ecavg_tf.core.scoring import own_weights as own_weights
 from ecavg_tf.core.scoring import score as score
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import DataSpec, Examples
+from ecavg_tf.outputs import Outputs
 
 
 class Evaluator:
@@ -32,7 +33,7 @@ class Evaluator:
         self._model = model
         self._test = test
         self._logits = logits
-        self._batch_size = batch_size
+        self._outputs = Outputs(model, batch_size)
         # Every edge asks for the same start and global models: a few are remembered.
         self._remembered: OrderedDict[str, Predictions] = OrderedDict()
 
@@ -51,14 +52,14 @@ class Evaluator:
         if len(examples) == 0:
             return Predictions(np.zeros(0), np.zeros(0, np.bool_))
         self._model.set_weights(weights)
-        outputs = self._model.predict(examples.images, batch_size=self._batch_size, verbose=0)
+        outputs = self._outputs(examples.images)
         return judge(outputs, examples.labels, logits=self._logits)
 
     def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
         """The model's answers to ``core.probe``'s images under ``weights``."""
         self._model.set_weights(weights)
         images = probe_images(spec.image_shape, spec.value_range, spec.dtype)
-        outputs = self._model.predict(images, batch_size=self._batch_size, verbose=0)
+        outputs = self._outputs(images)
         return as_probe(softmax(outputs) if self._logits else outputs)
 
     def all(self, weights: Sequence[Array]) -> Score:

@@ -3,6 +3,7 @@
 import datetime
 from pathlib import Path
 
+from ecavg_tf.core.commands import printable
 from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted
 
 VERBS = {
@@ -30,7 +31,7 @@ def line(event: Event) -> str | None:
                 f"loss {event.loss:.4f}  accuracy {event.accuracy:.4f}  {event.seconds:.1f} s"
             )
         case Note(text=text):
-            return "".join(letter if letter.isprintable() else " " for letter in text)
+            return printable(text)
         case _:
             return None
 

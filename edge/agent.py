@@ -9,13 +9,13 @@ from typing import Any
 from ecavg_tf.config import Config, from_dict
 from ecavg_tf.config_checks import validated
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, RoundError
-from ecavg_tf.core.mailbox import FINISH, Letter, Mailbox
+from ecavg_tf.core.mailbox import FINISH, POLL_S, Letter, Mailbox
 from ecavg_tf.core.probe import check_probe, probe_images
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.training_bundle import training_file_name
 from ecavg_tf.events import Listener, Note, silent
 from edge.check_training import CheckedTraining, check_training_bundle
-from edge.folder_agent import POLL_S, Post, answer, errors_told
+from edge.folder_agent import Post, answer, errors_told
 from edge.learner import Learner, Settings
 from edge.local_data import load_local
 from edge.scorer import DeviceScorer

@@ -1,14 +1,12 @@
 """The device's command line: ``main`` parses, then calls one function."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.core.errors import ConfigError, ECAvgError
+from ecavg_tf.core.commands import exit_code_of
+from ecavg_tf.core.errors import ConfigError
 
-INTERRUPTED = 130
-LONGEST_LINE = 800
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory, 5 a round "
     "failed, 6 installation, 7 model, 8 bundle refused, 130 interrupted."
@@ -26,26 +24,7 @@ def main(argv: Sequence[str] | None = None, program: str = "python -m edge") -> 
         The exit code.
     """
     arguments = _parser(program).parse_args(argv)
-    try:
-        code: int = arguments.run(arguments)
-        sys.stdout.flush()
-        return code
-    except ECAvgError as error:
-        print(f"{program.split()[-1]}: {_one_line(str(error))}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on.", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-
-
-def _one_line(text: str) -> str:
-    """What libraries or files say may hold line breaks and terminal codes."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    short = " ".join(printable.split())
-    return short if len(short) <= LONGEST_LINE else short[:LONGEST_LINE] + " …"
+    return exit_code_of(lambda: int(arguments.run(arguments)), program.split()[-1])
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

@@ -4,7 +4,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from ecavg_tf.core.errors import ConfigError, ECAvgError
+from ecavg_tf.core.commands import exit_code_of
+from ecavg_tf.core.errors import ConfigError
 
 COMMANDS = {
     "run": "run training rounds, or resume them",
@@ -15,8 +16,6 @@ COMMANDS = {
     "train": "train a bundle on local data, or serve a run with it, without TensorFlow",
     "report": "print the tables of a run again",
 }
-INTERRUPTED = 130
-LONGEST_LINE = 800
 
 HELP = """\
 ecavg: edges train a Keras model, the server averages and fine-tunes, edges take it over.
@@ -43,23 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        return _dispatch(arguments)
-    except ECAvgError as error:
-        print(f"ecavg: {_one_line(str(error))}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("\necavg: interrupted; the same command goes on.", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        return 1
-
-
-def _one_line(text: str) -> str:
-    """What libraries or edges say may hold line breaks and terminal codes."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    short = " ".join(printable.split())
-    return short if len(short) <= LONGEST_LINE else short[:LONGEST_LINE] + " …"
+    return exit_code_of(lambda: _dispatch(arguments), "ecavg")
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from absl import flags
 
-from ecavg_tf.cli import INTERRUPTED
 from ecavg_tf.cli.config_flag import parse_config
+from ecavg_tf.core.commands import INTERRUPTED
 from ecavg_tf.core.errors import ConfigError
 
 HELP = """\

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from ecavg_tf.cli import INTERRUPTED
 from ecavg_tf.cli.config_flag import parse_config
 from ecavg_tf.cli.help import fields_help
+from ecavg_tf.core.commands import INTERRUPTED
 from ecavg_tf.core.errors import ConfigError
 
 HELP = """\

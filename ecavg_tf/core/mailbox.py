@@ -21,6 +21,7 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.core.update_file import TensorFile, save_tensors
 
 EXCHANGE, FINISH = "exchange", "finish"
+POLL_S = 0.2  # how long a side sleeps between two looks
 _REQUEST = re.compile(r"(\d{4,})-(exchange|finish)\.safetensors")
 
 

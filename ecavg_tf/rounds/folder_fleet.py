@@ -7,14 +7,13 @@ from typing import Any, TypeVar
 
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json
-from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Answer, Letter, Mailbox
+from ecavg_tf.core.mailbox import EXCHANGE, FINISH, POLL_S, Answer, Letter, Mailbox
 from ecavg_tf.core.probe import Probe
 from ecavg_tf.core.scores import Decision, is_number
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.events import Listener, Note, StageStarted
 from ecavg_tf.fleet import NoReply, Reply, Shipped
 
-POLL_S = 0.2
 T = TypeVar("T")
 
 

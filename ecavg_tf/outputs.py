@@ -1,0 +1,45 @@
+"""A model's outputs on arrays, without a data pipeline.
+
+``Model.predict`` builds a ``tf.data`` pipeline for every call. A round asks for some dozens of
+predictions, and on small data sets building pipelines took longer than all the rest.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ecavg_tf.core.template import Array
+
+
+class Outputs:
+    """Calls a model in inference mode, batch by batch, as ``Model.predict`` does.
+
+    Args:
+        model: the model; its weights may change between calls.
+        batch_size: examples a step.
+    """
+
+    def __init__(self, model: keras.Model, batch_size: int) -> None:
+        self._model = model
+        self._batch_size = batch_size
+        self._steps: dict[tuple[tuple[int, ...], str], Any] = {}
+
+    def __call__(self, images: Array) -> Array:
+        """Outputs of shape (n, …) for n > 0 images; floats are cast to Keras' default float."""
+        if np.issubdtype(images.dtype, np.floating):
+            images = images.astype(keras.config.floatx(), copy=False)
+        step, size = self._step(images), self._batch_size
+        parts = [step(images[at : at + size]).numpy() for at in range(0, len(images), size)]
+        return np.concatenate(parts)
+
+    def _step(self, images: Array) -> Any:
+        key = (images.shape[1:], images.dtype.name)
+        if key not in self._steps:
+            # One trace for every batch size.
+            spec = tf.TensorSpec((None, *images.shape[1:]), images.dtype)
+            self._steps[key] = tf.function(
+                lambda batch: self._model.predict_step((batch,)), input_signature=[spec]
+            )
+        return self._steps[key]
