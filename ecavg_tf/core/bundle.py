@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import math
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.files import load_json, write_bytes
 from ecavg_tf.core.template import Array
 
@@ -174,10 +175,12 @@ def read_members(path: Path, largest: Mapping[str, int]) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive.infolist(), largest)
             return {name: _read(path, archive, name) for name in largest}
+    except ExportError:
+        raise
     except FileNotFoundError as error:
         raise ExportError(f"bundle {path} is not there") from error
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
-        raise ExportError(f"bundle {path} can't be read: {error}; get it again") from error
+    except Exception as error:  # zipfile raises many kinds
+        raise ExportError(f"bundle {path} can't be read: {brief(error)}; get it again") from error
 
 
 def check_parts(path: Path, contents: Mapping[str, bytes], parts: Mapping[str, Any]) -> None:
@@ -234,7 +237,9 @@ def _read(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
         with archive.open(name) as stream:
             content = stream.read(stated + 1)
     except zipfile.BadZipFile as error:
-        raise ExportError(f"bundle {path}: {name} is damaged ({error}); get it again") from error
+        raise ExportError(
+            f"bundle {path}: {name} is damaged ({brief(error)}); get it again"
+        ) from error
     if len(content) != stated:
         raise ExportError(f"bundle {path}: {name} is not of the size it states; get it again")
     return content
@@ -292,15 +297,17 @@ def read_array(path: Path, name: str, content: bytes) -> Array:
     try:
         if np.lib.format.read_magic(stream) != (1, 0):
             raise ValueError("not of npy version 1.0")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # numpy repairs headers that it did not write
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         values = content[stream.tell() :]
         # Before anything is allocated: a header may claim any size.
         whole = dtype.kind in "fiub" and math.prod(shape) * dtype.itemsize == len(values)
         if fortran or not shape or not whole:
             raise ValueError(f"shape {shape!r:.60} of {dtype}, {len(values)} bytes")
         return np.frombuffer(values, dtype).reshape(shape)
-    except (ArithmeticError, EOFError, MemoryError, SyntaxError, ValueError) as error:
-        raise ExportError(f"bundle {path}: {name} is no array ({error!s:.100})") from error
+    except Exception as error:  # numpy's reader raises many kinds
+        raise ExportError(f"bundle {path}: {name} is no array ({brief(error)})") from error
 
 
 def identity(content: bytes) -> dict[str, Any]:
