@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundle import Bundle, BundleInfo, write_bundle
+from ecavg_tf.core.bundle import TOLERANCE, Bundle, BundleInfo, write_bundle
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, read_json, write_bytes, write_json
@@ -23,7 +23,7 @@ from export.calibration import Calibration
 from export.convert import Converter, gives_fitted_logits
 from export.cost import cost_sheet, keras_latencies
 from export.examine import Examination, examine
-from export.formats import Format, Variant
+from export.formats import Variant
 from export.gate import Limits, Reference
 from export.metadata import Description, attach
 
@@ -31,13 +31,6 @@ RECORD = "export.json"
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
 FAILED = ".failed-gate.tflite"
 _GOLDEN, _GOLDEN_BYTES = 32, 2**24
-# What interpreters may differ by (measured: a few steps of int8, summed over the layers).
-_TOLERANCE = {
-    Format.FLOAT32: {"max_difference": 1e-3, "label_agreement": 0.9},
-    Format.FLOAT16: {"max_difference": 2e-2, "label_agreement": 0.9},
-    Format.DYNAMIC: {"max_difference": 0.15, "label_agreement": 0.75},
-    Format.INT8: {"max_difference": 0.15, "label_agreement": 0.75},
-}
 
 
 @dataclass(frozen=True)
@@ -250,7 +243,7 @@ def _bundle(
         origin=description.origin,
         min_runtime=cost.min_runtime,
         operators=tuple((op.name, op.version, op.count) for op in cost.operators),
-        tolerance=_TOLERANCE[variant.kind],
+        tolerance=TOLERANCE[variant.kind],
     )
     write_bundle(path, Bundle(info, content, reference.images[chosen], found.answers[chosen]))
 

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-_LONGEST = 120
+_LONGEST = 200
 
 
 class ECAvgError(Exception):
