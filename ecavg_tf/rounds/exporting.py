@@ -198,6 +198,7 @@ def limits_of(settings: ExportConfig) -> Limits:
         agreement_float=settings.min_agreement_float,
         agreement_dynamic=settings.min_agreement_dynamic,
         agreement_int8=settings.min_agreement_int8,
+        max_ties=settings.max_ties,
         max_accuracy_loss=settings.max_accuracy_loss,
     )
 
