@@ -213,7 +213,7 @@ def told(path: Path, **fields: object) -> Path:
         ("min_runtime", 2.14, "a release such as 2.14.0"),
         ("images_dtype", "object", "bool or uint8"),
         ("value_range", [1, 0], "the lowest first"),
-        ("value_range", [0, "x"], "a number"),
+        ("value_range", [0, "x"], "a finite number"),
         ("classes", "cat", "a list of texts"),
         ("classes", ["cat", "\ud800"], "a list of texts"),
         ("origin", "edge-00", "an object"),
@@ -238,6 +238,9 @@ def test_fields_that_are_missing_or_unknown(path: Path) -> None:
     content = path.read_bytes()
     with pytest.raises(ExportError, match=r"tolerance\.most is unknown"):
         read_bundle(told(path, tolerance__most=1))
+    path.write_bytes(content)
+    with pytest.raises(ExportError, match=r"sound: \[2J is unknown"):
+        read_bundle(told(path, **{"\x1b[2J": 1}))
     path.write_bytes(content)
     with pytest.raises(ExportError, match=r"tolerance\.label_agreement is missing"):
         read_bundle(told(path, tolerance={"max_difference": 0.1}))

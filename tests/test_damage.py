@@ -3,15 +3,21 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
-from test_bundle import made
+from test_bundle import made, rewritten
+from test_training_bundle import made as trains
 
-from ecavg_tf.core.bundle import npy_bytes, read_array, read_bundle, write_bundle
+from ecavg_tf.core.bundle import MANIFEST, npy_bytes, read_array, read_bundle, write_bundle
 from ecavg_tf.core.errors import DataError, ExportError
 from ecavg_tf.core.numpy_files import read_arrays
-from ecavg_tf.core.training_bundle import is_training_bundle
+from ecavg_tf.core.training_bundle import (
+    is_training_bundle,
+    read_training_bundle,
+    write_training_bundle,
+)
 from ecavg_tf.data.arrays import load_npz
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(6, 2, 2, 1)
@@ -74,8 +80,6 @@ def test_a_header_that_claims_more_than_there_is(tmp_path: Path, shape: str) -> 
 
 
 def test_a_member_that_is_no_array(tmp_path: Path) -> None:
-    from zipfile import ZipFile
-
     with ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("images.npy", b"no array")
     with pytest.raises(DataError, match="images is no array"):
@@ -100,6 +104,27 @@ def test_a_bundle(tmp_path: Path) -> None:
             read_bundle(path)
         except ExportError as error:
             one_line(error)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_manifest(tmp_path: Path, training: bool) -> None:
+    """No hash covers ``bundle.json`` itself."""
+    path = tmp_path / "b.zip"
+    if training:
+        write_training_bundle(path, trains())
+    else:
+        write_bundle(path, made())
+    with ZipFile(path) as archive:
+        manifest = archive.read(MANIFEST)
+    refused = 0
+    for content in flipped(manifest, 1000):
+        rewritten(path, **{MANIFEST: content})
+        try:
+            read_training_bundle(path) if training else read_bundle(path)
+        except ExportError as error:
+            one_line(error)
+            refused += 1
+    assert refused > 800
 
 
 def test_a_bundle_whose_directory_is_damaged(tmp_path: Path) -> None:

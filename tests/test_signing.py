@@ -185,7 +185,7 @@ def test_plain_files_without_a_bundle_are_counted(
     (folder / "edge-00" / "float32-batch.tflite").write_bytes(b"TFL3")
     assert verified(*delivered) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "Not covered by any signature: 1 .tflite files (edge-00/float32-batch.tflite)."
+    assert last == "Not covered by any signature: 1 .tflite file (edge-00/float32-batch.tflite)."
 
 
 def test_what_a_killed_export_left_is_passed_over(delivered: tuple[Path, Path]) -> None:

@@ -41,6 +41,7 @@ def verify_all(path: Path, key_file: str) -> int:
     loose = uncovered(path, sound) if path.is_dir() else ()
     if loose:
         names = ", ".join(str(file.relative_to(path)) for file in loose[:_NAMED])
+        plural = "s" if len(loose) > 1 else ""
         more = ", …" if len(loose) > _NAMED else ""
-        print(f"Not covered by any signature: {len(loose)} .tflite files ({names}{more}).")
+        print(f"Not covered by any signature: {len(loose)} .tflite file{plural} ({names}{more}).")
     return code

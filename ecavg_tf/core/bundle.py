@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ecavg_tf.core.errors import ExportError, brief
-from ecavg_tf.core.fields import DTYPES, Fields
+from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
 from ecavg_tf.core.template import Array
 
@@ -275,7 +275,8 @@ def _manifest(path: Path, content: bytes) -> tuple[BundleInfo, Mapping[str, Any]
         version = fields.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ExportError(
-                f"bundle {path} has schema version {version}, this program reads {SCHEMA_VERSION}"
+                f"bundle {path} has schema version {short(version)}, this program reads "
+                f"{SCHEMA_VERSION}"
             )
         fields.only(("schema_version", "parts", *BundleInfo.__dataclass_fields__))
         return _info(fields), fields.inner("parts").values

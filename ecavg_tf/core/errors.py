@@ -59,8 +59,9 @@ class ExportError(ECAvgError):
 
 
 def brief(error: Exception) -> str:
-    """What a library says of a file, as a part of one line: short, and never nothing."""
-    said = " ".join(str(error).split()) or type(error).__name__
+    """What a library says of a file, as a part of one line: short, printable, never nothing."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    said = " ".join(printable.split()) or type(error).__name__
     return said if len(said) <= _LONGEST else said[:_LONGEST] + "…"
 
 

@@ -36,7 +36,7 @@ class Fields:
     def of(cls, value: Any, prefix: str = "") -> "Fields":
         """An object's fields; what is none is refused."""
         if not isinstance(value, dict):
-            raise FieldError(f"{prefix.rstrip('.') or 'it'} is {_short(value)}, expected an object")
+            raise FieldError(f"{prefix.rstrip('.') or 'it'} is {short(value)}, expected an object")
         return cls(value, prefix)
 
     def only(self, names: Collection[str]) -> None:
@@ -54,7 +54,7 @@ class Fields:
     def refuse(self, name: str, expected: str) -> FieldError:
         """The error of a field that is not what was expected."""
         return FieldError(
-            f"{self.prefix}{name} is {_short(self.values.get(name))}, expected {expected}"
+            f"{self.prefix}{name} is {short(self.values.get(name))}, expected {expected}"
         )
 
     def inner(self, name: str) -> "Fields":
@@ -79,9 +79,9 @@ class Fields:
             or abs(value) > 1e300  # also a whole number that no float can hold
             or (value == 0 and not zero)
         ):
-            least = "above 0" if not zero else f"from {lowest:g}"
-            most = "" if math.isinf(highest) else f" to {highest:g}"
-            raise self.refuse(name, f"a number {least}{most}")
+            if math.isinf(highest):
+                raise self.refuse(name, "a number above 0" if not zero else "a finite number")
+            raise self.refuse(name, f"a number from {lowest:g} to {highest:g}")
         return float(value)
 
     def whole(self, name: str, lowest: int, highest: int) -> int:
@@ -178,6 +178,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value as a part of one line, whatever it is."""
     said = repr(value)
     return said if len(said) <= 60 else said[:60] + "…"

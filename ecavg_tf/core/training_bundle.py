@@ -31,7 +31,7 @@ from ecavg_tf.core.bundle import (
     read_members,
 )
 from ecavg_tf.core.errors import ExportError, brief
-from ecavg_tf.core.fields import DTYPES, Fields
+from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
 from ecavg_tf.core.template import Array, Template
 
@@ -209,8 +209,8 @@ def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, An
         kind, version = fields.values.get("kind"), fields.values.get("schema_version")
         if (kind, version) != (KIND, SCHEMA_VERSION):
             raise ExportError(
-                f"bundle {path} is of kind {kind} {version}, expected {KIND} {SCHEMA_VERSION}; "
-                "make one with ecavg export --trainable"
+                f"bundle {path} is of kind {short(kind)} {short(version)}, expected {KIND} "
+                f"{SCHEMA_VERSION}; make one with ecavg export --trainable"
             )
         fields.only(("kind", "schema_version", "parts", *TrainingInfo.__dataclass_fields__))
         return _info(fields), fields.inner("parts").values
