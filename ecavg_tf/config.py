@@ -261,6 +261,7 @@ class ExportConfig:
         min_agreement_float: least share of equal labels, ties aside, of float32 and float16.
         min_agreement_dynamic: likewise of dynamic.
         min_agreement_int8: likewise of int8.
+        max_ties: share of images that may be ties; with more, agreement says nothing.
         max_accuracy_loss: accuracy that a file may lose against Keras, in [0, 1].
         latency_s: seconds to spend on each latency.
     """
@@ -273,6 +274,7 @@ class ExportConfig:
     min_agreement_float: float = 1.0
     min_agreement_dynamic: float = 0.97
     min_agreement_int8: float = 0.93
+    max_ties: float = 0.5
     max_accuracy_loss: float = 0.02
     latency_s: float = 0.05
 

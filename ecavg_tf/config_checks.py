@@ -48,6 +48,7 @@ _SHARES = (
     "export.min_agreement_float",
     "export.min_agreement_dynamic",
     "export.min_agreement_int8",
+    "export.max_ties",
     "export.max_accuracy_loss",
 )
 EXPORT_FORMATS = ("float32", "float16", "dynamic", "int8")

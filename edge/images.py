@@ -4,7 +4,6 @@ Arrays need numpy alone; PNG and JPEG need Pillow.
 """
 
 import sys
-import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ecavg_tf.core.errors import DataError, InstallationError
+from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.template import Array
 from edge.predict import check_images
 
@@ -97,23 +97,6 @@ def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
     check_images(images, wanted.shape, wanted.value_range, str(path))
     for number in range(len(images)):
         yield f"{path}[{number}]", images[number : number + 1]
-
-
-def read_arrays(path: Path) -> dict[str, Array]:
-    """All arrays of an ``.npz`` or ``.npy`` file; nothing is unpickled.
-
-    Raises:
-        DataError: it can't be read, or holds Python objects.
-    """
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"x": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        said = " ".join(str(error).split())[:120]
-        raise DataError(f"{path} can't be read as numpy arrays: {said}") from error
 
 
 def _raw(stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[str, Array]]:

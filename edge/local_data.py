@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.training_bundle import TrainingInfo
 from ecavg_tf.data.dataset import EdgeData, Examples, stratified
-from edge.images import read_arrays
 from edge.predict import check_images
 
 _SPLITS = ("train", "guard", "test")

@@ -171,7 +171,8 @@ def verdict(parity: Parity, format_: Format, limits: Limits) -> tuple[str, ...]:
     if parity.ties > limits.max_ties * parity.n:
         reasons.append(
             f"{parity.ties} of {parity.n} images are ties at the output's step of "
-            f"{parity.tie_margin:.2g} {parity.tie_unit}: nothing is proved"
+            f"{parity.tie_margin:.2g} {parity.tie_unit}: nothing is proved "
+            f"(at most {100 * limits.max_ties:g} % may be)"
         )
     change = parity.accuracy_change
     if change is not None and -change > limits.max_accuracy_loss:

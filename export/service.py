@@ -11,33 +11,24 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundle import Bundle, BundleInfo, write_bundle
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.bundle import TOLERANCE, Bundle, BundleInfo, write_bundle
 from ecavg_tf.core.exports import Cost, Exported, Latency
-from ecavg_tf.core.files import canonical_json, file_sha256, read_json, write_bytes, write_json
+from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.quantization import softmax
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
-from ecavg_tf.results import exports_from_json, to_json
 from export.calibration import Calibration
 from export.convert import Converter, gives_fitted_logits
 from export.cost import cost_sheet, keras_latencies
 from export.examine import Examination, examine
-from export.formats import Format, Variant
+from export.formats import Variant
 from export.gate import Limits, Reference
 from export.metadata import Description, attach
+from export.record import FAILED, recorded, remove, write_record
 
-RECORD = "export.json"
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
-FAILED = ".failed-gate.tflite"
 _GOLDEN, _GOLDEN_BYTES = 32, 2**24
-# What interpreters may differ by (measured: a few steps of int8, summed over the layers).
-_TOLERANCE = {
-    Format.FLOAT32: {"max_difference": 1e-3, "label_agreement": 0.9},
-    Format.FLOAT16: {"max_difference": 2e-2, "label_agreement": 0.9},
-    Format.DYNAMIC: {"max_difference": 0.15, "label_agreement": 0.75},
-    Format.INT8: {"max_difference": 0.15, "label_agreement": 0.75},
-}
+_PROBES = 8  # images that tell whether a model is still the same function of its weights
 
 
 @dataclass(frozen=True)
@@ -106,12 +97,12 @@ class Exporter:
         Raises:
             ExportError: the model can't be traced or converted.
         """
-        key = self._key(subject)
-        known = _recorded(folder, key)
+        key, answers = self._key(subject), self._probed(subject.images)
+        known = recorded(folder, key, answers)
         missing = [variant for variant in wanted if variant.value not in known]
         if not known:  # another model's files, or an older export's, must not look delivered
             for variant in Variant:
-                _remove(folder, variant)
+                remove(folder, variant)
         if missing:
             reference = self._reference(subject)
             with Converter(self.model, self.spec.image_shape) as converter:
@@ -119,7 +110,7 @@ class Exporter:
                     row = self._export(subject, variant, converter, reference, folder)
                     known[variant.value] = row
             rows = [known[variant.value] for variant in Variant if variant.value in known]
-            write_json(folder / RECORD, {"key": key, "files": to_json(tuple(rows))})
+            write_record(folder, key, answers, rows)
         return tuple(known[variant.value] for variant in wanted)
 
     def _export(
@@ -130,7 +121,7 @@ class Exporter:
         reference: Reference,
         folder: Path,
     ) -> Exported:
-        _remove(folder, variant)
+        remove(folder, variant)
         if variant is Variant.INT8 and subject.calibration is None:
             return Exported(
                 subject.name,
@@ -203,6 +194,12 @@ class Exporter:
         probabilities = softmax(answers) if self.logits else np.asarray(answers, np.float64)
         return Reference(subject.images, probabilities, subject.labels, subject.words)
 
+    def _probed(self, images: Array) -> Array:
+        """Keras' probabilities of a few images, without tracing the model."""
+        few = images[_spread(len(images), _PROBES)].astype(np.float32)
+        answers = np.asarray(self.model(few, training=False), np.float64)
+        return softmax(answers) if self.logits else answers
+
     def _keras_latencies(self, image: Array) -> tuple[Latency, ...]:
         """Once for all subjects: they have one architecture."""
         if not self._keras:
@@ -238,7 +235,7 @@ def _bundle(
     """Writes a file's bundle, with golden pairs from its own parity images."""
     assert found.input is not None and found.output is not None and found.answers is not None
     count = max(1, min(_GOLDEN, _GOLDEN_BYTES // reference.images[:1].nbytes))
-    chosen = np.unique(np.linspace(0, len(reference.images) - 1, count).astype(int))
+    chosen = _spread(len(reference.images), count)
     info = BundleInfo(
         format=variant.kind.value,
         classes=description.classes,
@@ -250,9 +247,14 @@ def _bundle(
         origin=description.origin,
         min_runtime=cost.min_runtime,
         operators=tuple((op.name, op.version, op.count) for op in cost.operators),
-        tolerance=_TOLERANCE[variant.kind],
+        tolerance=TOLERANCE[variant.kind],
     )
     write_bundle(path, Bundle(info, content, reference.images[chosen], found.answers[chosen]))
+
+
+def _spread(length: int, count: int) -> NDArray[np.int64]:
+    """At most ``count`` positions, spread over ``length``."""
+    return np.unique(np.linspace(0, length - 1, count).astype(np.int64))
 
 
 def _source(subject: Subject, converter: Converter) -> str | None:
@@ -264,30 +266,3 @@ def _source(subject: Subject, converter: Converter) -> str | None:
 
 def _hash(images: Array) -> str:
     return hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
-
-
-def _remove(folder: Path, variant: Variant) -> None:
-    """What an earlier export left of this file: a refused file must not look delivered."""
-    for ending in (".tflite", FAILED, ".bundle.zip", ".bundle.zip.sig"):
-        (folder / (variant.value + ending)).unlink(missing_ok=True)
-
-
-def _recorded(folder: Path, key: str) -> dict[str, Exported]:
-    """The files made before under the same key that are still what they were, by variant."""
-    if not (folder / RECORD).exists():
-        return {}
-    try:
-        record = read_json(folder / RECORD)
-        rows = exports_from_json(record["files"]) if record["key"] == key else ()
-        return {row.variant: row for row in rows if _intact(folder.parent, row)}
-    except (WorkdirError, KeyError, ValueError):
-        return {}  # made again
-
-
-def _intact(folder: Path, row: Exported) -> bool:
-    if row.file is None:
-        return True
-    files = [(folder / row.file, row.sha256)]
-    if row.bundle is not None:
-        files.append((folder / row.bundle, row.bundle_sha256))
-    return all(file.exists() and file_sha256(file) == sha256 for file, sha256 in files)

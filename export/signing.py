@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ecavg_tf.core.errors import ExportError, InstallationError
 from ecavg_tf.core.files import file_sha256, write_bytes
+from ecavg_tf.core.training_bundle import read_training_bundle
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     )
 
 SUFFIX = ".sig"
+_LENGTH = 64
 _CONTEXT = b"ecavg-bundle-v1:"
 
 
@@ -69,8 +71,23 @@ def sign(bundle: Path, key: "Ed25519PrivateKey") -> Path:
     return signature
 
 
+def sign_training(folder: Path, key: "Ed25519PrivateKey") -> tuple[Path, ...]:
+    """Signs the training bundles that lie in a folder of our own, each read whole before.
+
+    Returns:
+        Their signatures' paths.
+
+    Raises:
+        ExportError: one is damaged.
+    """
+    bundles = sorted(folder.glob("training-*.bundle.zip"))
+    for bundle in bundles:
+        read_training_bundle(bundle)
+    return tuple(sign(bundle, key) for bundle in bundles)
+
+
 def verify(bundle: Path, key: "Ed25519PublicKey") -> None:
-    """Checks that the owner of a key signed this very bundle.
+    """Checks that the owner of a key signed this very file; nothing in it is parsed.
 
     Raises:
         ExportError: there is no signature, or it is another's or of other bytes.
@@ -80,7 +97,12 @@ def verify(bundle: Path, key: "Ed25519PublicKey") -> None:
 
     signature = bundle.with_name(bundle.name + SUFFIX)
     try:
-        key.verify(signature.read_bytes(), _message(bundle))
+        message = _message(bundle)
+    except OSError as error:
+        raise ExportError(f"bundle {bundle} can't be read: {error.strerror}") from error
+    try:
+        with signature.open("rb") as stream:
+            key.verify(stream.read(_LENGTH + 1), message)
     except OSError as error:
         raise ExportError(f"{error.filename} is not there: {bundle.name} is not signed") from error
     except InvalidSignature as error:

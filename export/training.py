@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ecavg_tf.core.errors import ConfigError, ExportError
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array, weights_sha256
-from ecavg_tf.core.training_bundle import OptimizerSpec, TrainingBundle, TrainingInfo
+from ecavg_tf.core.training_bundle import TOLERANCE, OptimizerSpec, TrainingBundle, TrainingInfo
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models import template_of
 from export.flatmodel import read_flatmodel
@@ -21,7 +21,6 @@ from export.trainable import DeviceLearner, convert_learner, make_learner
 _GOLDEN, _STEPS = 16, 5
 _RATES = {"adam": 1e-3, "sgd": 1e-2}
 _LIMIT = 1e-4  # of a probability, after the golden steps; float32 sums in other orders
-_TOLERANCE = 2e-3  # what another runtime may show
 
 
 def optimizer_spec(name: str, momentum: float = 0.0) -> OptimizerSpec:
@@ -106,7 +105,7 @@ class TrainingExporter:
             operators=tuple((op.name, op.version, op.count) for op in facts.operators),
             golden_learning_rate=_RATES[self.optimizer.name],
             golden_steps=_STEPS,
-            tolerance=_TOLERANCE,
+            tolerance=TOLERANCE,
         )
         return TrainingBundle(info, content, golden.images, golden.labels, outputs)
 

@@ -1,4 +1,5 @@
 import json
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -179,6 +180,88 @@ def test_another_schema_and_nonsense(path: Path, tmp_path: Path) -> None:
             read_bundle(rewritten(path, **{bundles.MANIFEST: nonsense}))
     with pytest.raises(ExportError, match="is not there"):
         read_bundle(tmp_path / "nowhere.zip")
+
+
+def told(path: Path, **fields: object) -> Path:
+    """The bundle with other fields in its manifest; ``input__dtype`` is a field of ``input``."""
+    with zipfile.ZipFile(path) as archive:
+        manifest = json.loads(archive.read(bundles.MANIFEST))
+    for name, value in fields.items():
+        *outer, last = name.split("__")
+        place = manifest[outer[0]] if outer else manifest
+        place[last] = value
+    return rewritten(path, **{bundles.MANIFEST: json.dumps(manifest).encode()})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("format", "int4", "float32 or float16 or dynamic or int8"),
+        ("format", ["int8"], "float32 or"),
+        ("tolerance__max_difference", 1e9, "a number from 0 to 0.15"),
+        ("tolerance__max_difference", 0.2, "a number from 0 to 0.15"),
+        ("tolerance__max_difference", -0.1, "a number from 0"),
+        ("tolerance__max_difference", 10**400, "a number from 0"),
+        ("tolerance__max_difference", "0.1", "a number from 0"),
+        ("tolerance__max_difference", True, "a number from 0"),
+        ("tolerance__label_agreement", 0.0, "a number from 0.75 to 1"),
+        ("tolerance__label_agreement", None, "a number from 0.75"),
+        ("tolerance", [], "an object"),
+        ("output_kind", "values", "probabilities or logits"),
+        ("output_kind", 3, "probabilities or logits"),
+        ("min_runtime", "two", "a release such as 2.14.0"),
+        ("min_runtime", 2.14, "a release such as 2.14.0"),
+        ("images_dtype", "object", "bool or uint8"),
+        ("value_range", [1, 0], "the lowest first"),
+        ("value_range", [0, "x"], "a finite number"),
+        ("classes", "cat", "a list of texts"),
+        ("classes", ["cat", "\ud800"], "a list of texts"),
+        ("origin", "edge-00", "an object"),
+        ("operators", [["ADD", "1", 1]], "a list of [name, version, count]"),
+        ("input__shape", [1, -2, 2, 1], "a list of sizes"),
+        ("input__dtype", "|O", "bool or uint8"),
+        ("input__scale", 0, "a number above 0"),
+        ("output__zero_point", 0.5, "a whole number"),
+    ],
+)
+def test_a_field_that_is_not_what_it_must_be(
+    path: Path, name: str, value: object, expected: str
+) -> None:
+    said = (
+        rf"bundle\.json is not sound: {name.replace('__', '.')} is .*expected {re.escape(expected)}"
+    )
+    with pytest.raises(ExportError, match=said):
+        read_bundle(told(path, **{name: value}))
+
+
+def test_fields_that_are_missing_or_unknown(path: Path) -> None:
+    content = path.read_bytes()
+    with pytest.raises(ExportError, match=r"tolerance\.most is unknown"):
+        read_bundle(told(path, tolerance__most=1))
+    path.write_bytes(content)
+    with pytest.raises(ExportError, match=r"sound: \[2J is unknown"):
+        read_bundle(told(path, **{"\x1b[2J": 1}))
+    path.write_bytes(content)
+    with pytest.raises(ExportError, match=r"tolerance\.label_agreement is missing"):
+        read_bundle(told(path, tolerance={"max_difference": 0.1}))
+    path.write_bytes(content)
+    assert read_bundle(told(path, min_runtime=None)).info.min_runtime is None
+
+
+@pytest.mark.parametrize("outputs", [np.full((3, 2), np.nan, np.float32), np.zeros((3, 2), int)])
+def test_golden_outputs_must_be_finite(tmp_path: Path, outputs: np.ndarray) -> None:
+    write_bundle(tmp_path / "b.zip", replace(made(), golden_outputs=outputs))
+    with pytest.raises(ExportError, match="no finite numbers"):
+        read_bundle(tmp_path / "b.zip")
+
+
+def test_there_must_be_golden_pairs(tmp_path: Path) -> None:
+    none = replace(
+        made(), golden_inputs=made().golden_inputs[:0], golden_outputs=made().golden_outputs[:0]
+    )
+    write_bundle(tmp_path / "b.zip", none)
+    with pytest.raises(ExportError, match="don't fit"):
+        read_bundle(tmp_path / "b.zip")
 
 
 def test_golden_outputs_must_fit(tmp_path: Path) -> None:

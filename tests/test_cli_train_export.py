@@ -12,6 +12,7 @@ import ecavg_tf
 from ecavg_tf.cli import main
 from ecavg_tf.config import Config
 from ecavg_tf.core.training_bundle import read_training_bundle
+from ecavg_tf.results import load_results
 
 
 def test_of_a_run_and_of_a_keras_file(
@@ -43,3 +44,28 @@ def test_of_a_run_and_of_a_keras_file(
 def test_flags_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(tmp_path), "--trainable=tail"]) == 2
     assert "head, dense" in capsys.readouterr().err
+
+
+def test_training_bundles_are_signed(
+    small: Callable[[], Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("cryptography")
+    from test_signing import keys
+
+    secret, public = keys(tmp_path)
+    run = tmp_path / "run"
+    ecavg_tf.run(small(), run)
+    signature = run / "exports" / "training-dense.bundle.zip.sig"
+    verify = ["export", f"--verify={public}", str(run / "exports")]
+    assert main(["export", str(run), "--trainable=dense", f"--sign={tmp_path / 'no.pem'}"]) == 8
+    assert not signature.exists()
+    assert main(["export", str(run), "--trainable=dense", f"--sign={secret}"]) == 0
+    capsys.readouterr()
+    assert main(verify) == 0
+    run_id = load_results(run).environment["run_id"]
+    assert f"run {run_id}, round 1, edge none, trains dense" in capsys.readouterr().out
+    assert main(["export", str(run), "--trainable=dense"]) == 0
+    assert not signature.exists()  # of what was there before
+    assert main(["export", str(run), "--formats=float32", f"--sign={secret}"]) == 0
+    assert main(verify) == 0
+    assert signature.exists()

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from device_for_tests import export_bundles
+from test_training_bundle import made as trains
+from test_training_bundle import told
 
 from ecavg_tf.core.bundle import Bundle, BundleInfo, read_bundle, write_bundle
 from ecavg_tf.core.errors import ExportError, InstallationError
+from ecavg_tf.core.training_bundle import write_training_bundle
 from edge import runtime
 from edge.check import check_bundle
 from edge.child import ask_child
@@ -133,6 +136,23 @@ def test_the_command_answers_with_a_line_and_a_code(
     assert "int8.bundle.zip: sound (int8 in ai-edge-litert" in printed.out
     assert main(["check", "nothing.zip", "--json"]) == 8
     assert '"sound": false' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("program", ["edge", "ecavg"])
+def test_one_bad_bundle_stops_nothing(
+    bundles: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], program: str
+) -> None:
+    from ecavg_tf.cli import main as ecavg
+
+    write_training_bundle(tmp_path / "training.zip", trains())
+    hostile = told(tmp_path / "training.zip", value_range=[0, 10**400])
+    words = ["check", str(hostile), str(tmp_path), str(bundles["float32"]), "nothing.zip"]
+    assert (main if program == "edge" else ecavg)(words) == 8
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 1 and "float32.bundle.zip: sound" in printed.out
+    refused = printed.err.splitlines()
+    assert [line.split()[:2] for line in refused] == [["REFUSED:", "bundle"]] * 3
+    assert "value_range is 1000000" in refused[0]
 
 
 def test_ecavg_has_the_same_commands(

@@ -107,6 +107,24 @@ def test_a_finished_run_exports_again_only_what_changed(workdir: Path) -> None:
     assert damaged.read_bytes() == content
 
 
+def test_results_tell_of_no_file_that_is_gone(workdir: Path) -> None:
+    """Other limits are another key: the int8 files of before are removed and not made again."""
+    other = replace(small().export, max_accuracy_loss=0.5, formats="float32")
+    export_run(workdir, settings=other, edges=["edge-00"])
+    assert not (workdir / "exports" / "edge-00" / "int8.tflite").exists()
+    (workdir / "exports" / "global" / "int8.bundle.zip").write_bytes(b"another")
+    export_run(workdir, settings=other, edges=["edge-00"])
+    assert {(row.model, row.variant) for row in load_results(workdir).exports} == {
+        ("edge-00", "float32-batch"),
+        ("edge-00", "float32"),
+        ("edge-01", "float32-batch"),
+        ("edge-01", "float32"),
+        ("edge-01", "int8"),
+        ("global", "float32-batch"),
+        ("global", "float32"),
+    }
+
+
 def test_a_failing_gate_keeps_the_file_aside(
     workdir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,9 +7,9 @@ import pytest
 
 HEAVY = ("tensorflow", "keras", "sklearn", "tensorflow_datasets", "matplotlib")
 CORE = (
-    "anatomy", "averaging", "bounds", "bundle", "errors", "exports", "files", "guard", "mailbox",
-    "predictions", "prior", "quantization", "scores", "scoring", "seeds", "stderr", "template",
-    "training_bundle", "update_file",
+    "anatomy", "averaging", "bounds", "bundle", "errors", "exports", "fields", "files", "guard",
+    "mailbox", "numpy_files", "predictions", "prior", "quantization", "scores", "scoring", "seeds",
+    "stderr", "template", "training_bundle", "update_file",
 )  # fmt: skip
 
 

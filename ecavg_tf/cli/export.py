@@ -36,8 +36,11 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
   --trainable  makes a file that a device trains without TensorFlow (python -m edge train):
              its head (the last layer), or all dense layers at the model's end; --optimizer
              is sgd or adam (default: the run's edge.optimizer), --momentum goes with sgd
-  --sign     an Ed25519 private key (PEM): signs every bundle, BUNDLE.sig
-  --verify   an Ed25519 public key (PEM): checks every bundle's hashes and signature
+  --sign     an Ed25519 private key (PEM): signs every bundle that it makes or finds made,
+             and in RUN/exports also those of --trainable; the signature is BUNDLE.sig
+  --verify   an Ed25519 public key (PEM): checks every bundle's signature and hashes, says
+             where each model comes from, and refuses a plain .tflite file that is not the
+             model in the bundle beside it
 
 Hashes in a bundle show damage; only a signature shows who made it.
 """
@@ -78,7 +81,9 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"give one run directory or .keras file; {len(sources)} came")
     source = Path(sources[0])
     if values["verify"].value:
-        return _verify(source, values["verify"].value)
+        from ecavg_tf.cli.export_verify import verify_all
+
+        return verify_all(source, values["verify"].value)
     if values["trainable"].value:
         return _export_training(source, values)
     micro = bool(values["target"].value)
@@ -101,7 +106,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _export(source: Path, request: Request) -> int:
     from export.formats import parse_formats
-    from export.signing import load_private_key, sign
+    from export.signing import load_private_key, sign, sign_training
 
     if request.formats:
         parse_formats(request.formats)
@@ -126,6 +131,8 @@ def _export(source: Path, request: Request) -> int:
         for row in exports:
             if row.bundle is not None:
                 sign(folder / row.bundle, key)
+        if not request.out:  # another folder may hold a stranger's
+            sign_training(folder, key)
     print_exports(exports)
     print(f"Files and bundles are in {folder}.")
     if request.micro:
@@ -137,7 +144,11 @@ def _export(source: Path, request: Request) -> int:
 
 
 def _export_training(source: Path, values: flags.FlagValues) -> int:
+    from export.signing import load_private_key, sign
+
     one_of("--trainable", values["trainable"].value, ("head", "dense"))
+    key_file = values["sign"].value
+    key = load_private_key(key_file) if key_file else None
 
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
@@ -154,6 +165,8 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
         data=values["data"].value,
         out=values["out"].value,
     )
+    if key is not None:
+        sign(path, key)
     print(f"{path} trains as Keras does; 'python -m edge train --bundle={path}' uses it.")
     return 0
 
@@ -184,21 +197,6 @@ def _make(source: Path, request: Request) -> tuple[tuple[Exported, ...], Path]:
             listener=listening,
         )
     return made, Path(request.out or source / FOLDER)
-
-
-def _verify(path: Path, key_file: str) -> int:
-    from ecavg_tf.core.bundle import read_bundle
-    from export.signing import load_public_key, verify
-
-    key = load_public_key(key_file)
-    bundles = sorted(path.rglob("*.bundle.zip")) if path.is_dir() else [path]
-    if not bundles:
-        raise ConfigError(f"{path} holds no *.bundle.zip")
-    for bundle in bundles:
-        read_bundle(bundle)
-        verify(bundle, key)
-        print(f"{bundle}: whole, and signed by the owner of {key_file}")
-    return 0
 
 
 def _range(words: Sequence[str]) -> tuple[float, float]:

@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Iterator
 
+_LONGEST = 200
+
 
 class ECAvgError(Exception):
     """Base of all errors a user can mend; its text is one line that says how.
@@ -54,6 +56,13 @@ class ExportError(ECAvgError):
     """A model can't be exported, or a file failed its check."""
 
     exit_code = 8
+
+
+def brief(error: Exception) -> str:
+    """What a library says of a file, as a part of one line: short, printable, never nothing."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    said = " ".join(printable.split()) or type(error).__name__
+    return said if len(said) <= _LONGEST else said[:_LONGEST] + "…"
 
 
 @contextlib.contextmanager

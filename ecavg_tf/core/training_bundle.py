@@ -21,19 +21,26 @@ from ecavg_tf.core.bundle import (
     LARGEST_GOLDEN,
     MANIFEST,
     MODEL,
+    check_labels,
     check_parts,
     deterministic_zip,
     identity,
+    label_bytes,
     npy_bytes,
     read_array,
     read_members,
 )
-from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.errors import ExportError, brief
+from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
 from ecavg_tf.core.template import Array, Template
 
 KIND = "training"
 SCHEMA_VERSION = 1
+TRAINABLE = ("head", "dense")
+OPTIMIZERS = ("sgd", "adam")
+TOLERANCE = 2e-3  # what runtimes may differ by: what is written, and the most that is believed
+_MOST_STEPS = 100  # a bundle must not keep a device busy with its own test
 _GOLDEN = ("golden_inputs.npy", "golden_labels.npy", "golden_outputs.npy")
 _PARTS = (MODEL, LABELS, *_GOLDEN)
 _LARGEST_MANIFEST = 16 * 2**20  # a deep net's template
@@ -145,7 +152,7 @@ def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
     )
     parts = {
         MODEL: bundle.model,
-        LABELS: "".join(f"{label}\n" for label in bundle.info.classes).encode(),
+        LABELS: label_bytes(bundle.info.classes),
         **{name: npy_bytes(array) for name, array in zip(_GOLDEN, arrays, strict=True)},
     }
     manifest = {
@@ -170,12 +177,15 @@ def read_training_bundle(path: str | Path) -> TrainingBundle:
     contents = read_members(path, {**largest, MANIFEST: _LARGEST_MANIFEST})
     info, parts = _manifest(path, contents.pop(MANIFEST))
     check_parts(path, contents, parts)
+    check_labels(path, contents[LABELS], info.classes)
     inputs, labels, outputs = (read_array(path, name, contents[name]) for name in _GOLDEN)
     fits = (
         inputs.shape == (len(labels), *info.image_shape)
         and outputs.shape == (2, len(labels), len(info.classes))
         and labels.dtype == np.int64
         and len(labels) > 0
+        and outputs.dtype == np.float32
+        and bool(np.isfinite(outputs).all())
         and labels.min() >= 0
         and labels.max() < len(info.classes)
     )
@@ -189,31 +199,59 @@ def is_training_bundle(path: str | Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return _GOLDEN[1] in archive.namelist()
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, ValueError):
+    except Exception:  # zipfile raises many kinds
         return False
 
 
 def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, Any]]:
     try:
-        fields = dict(load_json(content))
-        kind, version = fields.pop("kind", None), fields.pop("schema_version", None)
+        fields = Fields.of(load_json(content))
+        kind, version = fields.values.get("kind"), fields.values.get("schema_version")
         if (kind, version) != (KIND, SCHEMA_VERSION):
             raise ExportError(
-                f"bundle {path} is of kind {kind} {version}, expected {KIND} {SCHEMA_VERSION}; "
-                "make one with ecavg export --trainable"
+                f"bundle {path} is of kind {short(kind)} {short(version)}, expected {KIND} "
+                f"{SCHEMA_VERSION}; make one with ecavg export --trainable"
             )
-        parts = dict(fields.pop("parts"))
-        low, high = (float(value) for value in fields["value_range"])
-        fields["value_range"] = (low, high)
-        fields["template"] = template = Template.from_json(fields["template"])
-        fields["optimizer"] = OptimizerSpec(**fields["optimizer"])
-        for name in ("image_shape", "feature_shape", "held", "head"):
-            fields[name] = tuple(int(number) for number in fields[name])
-        fields["classes"] = tuple(str(name) for name in fields["classes"])
-        fields["operators"] = tuple((str(n), int(v), int(c)) for n, v, c in fields["operators"])
-        info = TrainingInfo(**fields)
-        if not all(0 <= at < len(template.weights) for at in (*info.held, *info.head)):
-            raise ValueError("it holds weights that its template lacks")
-        return info, parts
-    except (KeyError, TypeError, ValueError) as error:
-        raise ExportError(f"bundle {path}: bundle.json is damaged ({error!r})") from error
+        fields.only(("kind", "schema_version", "parts", *TrainingInfo.__dataclass_fields__))
+        return _info(fields), fields.inner("parts").values
+    except ValueError as error:
+        raise ExportError(f"bundle {path}: bundle.json is not sound: {brief(error)}") from error
+
+
+def _info(fields: Fields) -> TrainingInfo:
+    template = Template.from_json(fields.inner("template").values)
+    count = len(template.weights)
+    return TrainingInfo(
+        trainable=fields.choice("trainable", TRAINABLE),
+        classes=fields.texts("classes"),
+        images_dtype=fields.choice("images_dtype", DTYPES),
+        value_range=fields.value_range("value_range"),
+        image_shape=fields.sizes("image_shape"),
+        feature_shape=fields.sizes("feature_shape"),
+        frozen_layers=fields.flag("frozen_layers"),
+        optimizer=_optimizer(fields.inner("optimizer")),
+        template=template,
+        held=fields.positions("held", count),
+        head=fields.positions("head", count),
+        head_bias=None
+        if fields.get("head_bias") is None
+        else fields.whole("head_bias", 0, count - 1),
+        frozen_sha256=fields.sha256("frozen_sha256"),
+        origin=fields.inner("origin").values,
+        min_runtime=fields.release("min_runtime"),
+        operators=fields.operators("operators"),
+        golden_learning_rate=fields.number("golden_learning_rate", 0, zero=False),
+        golden_steps=fields.whole("golden_steps", 1, _MOST_STEPS),
+        tolerance=fields.number("tolerance", 0, TOLERANCE),
+    )
+
+
+def _optimizer(fields: Fields) -> OptimizerSpec:
+    fields.only(OptimizerSpec.__dataclass_fields__)
+    return OptimizerSpec(
+        name=fields.choice("name", OPTIMIZERS),
+        momentum=fields.number("momentum", 0, 1),
+        beta_1=fields.number("beta_1", 0, 1),
+        beta_2=fields.number("beta_2", 0, 1),
+        epsilon=fields.number("epsilon", 0, zero=False),
+    )

@@ -1,12 +1,12 @@
 """Arrays that users bring: an ``.npz`` file, or a function of their own."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
 from ecavg_tf.plugins import load_function
@@ -25,11 +25,7 @@ def load_npz(path: Path) -> Dataset:
     """
     if not path.is_file():
         raise DataError(f"data.name: file {str(path)!r} is not there")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            found = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} can't be read as .npz: {error}") from error
+    found = read_arrays(path)
     missing = [name for name in _SPLITS if name not in found]
     if missing:
         raise DataError(

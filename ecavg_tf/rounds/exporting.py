@@ -27,6 +27,7 @@ from ecavg_tf.saving import load_weights
 from export.calibration import Calibration, draw
 from export.formats import parse_formats, variants
 from export.gate import Limits
+from export.record import intact
 from export.service import Exporter, Subject
 
 GLOBAL = "global"
@@ -197,6 +198,7 @@ def limits_of(settings: ExportConfig) -> Limits:
         agreement_float=settings.min_agreement_float,
         agreement_dynamic=settings.min_agreement_dynamic,
         agreement_int8=settings.min_agreement_int8,
+        max_ties=settings.max_ties,
         max_accuracy_loss=settings.max_accuracy_loss,
     )
 
@@ -314,9 +316,16 @@ def stored_config(path: Path) -> Config:
 def _tell_results(
     path: Path, config: Config, known: RunResults, exports: tuple[Exported, ...]
 ) -> None:
-    """Puts new rows in the place of old ones in results.json."""
+    """Puts new rows into results.json; old ones stay where their files still lie there."""
     new = {(row.model, row.variant) for row in exports}
-    kept = tuple(row for row in known.exports if (row.model, row.variant) not in new)
+    weights = {row.model: row.weights_sha256 for row in exports}
+    kept = tuple(
+        row
+        for row in known.exports
+        if (row.model, row.variant) not in new
+        and row.weights_sha256 == weights.get(row.model, row.weights_sha256)
+        and intact(path / FOLDER, row)
+    )
     directory = RunDirectory(path, config)
     try:
         directory.open()

@@ -1,12 +1,14 @@
 """``ecavg export --trainable``: a file that a device trains, of a run or a ``.keras`` file."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from ecavg_tf.config import Config, DataConfig
 from ecavg_tf.core.errors import ConfigError, disk_errors
-from ecavg_tf.core.files import write_bytes
+from ecavg_tf.core.files import read_json, write_bytes
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.core.training_bundle import write_training_bundle
 from ecavg_tf.data.dataset import Dataset
@@ -17,6 +19,7 @@ from ecavg_tf.rounds.assembly import Assembly
 from ecavg_tf.rounds.exporting import FOLDER, stored_config
 from ecavg_tf.rounds.exporting_files import load_keras
 from ecavg_tf.saving import load_weights
+from export.signing import SUFFIX
 from export.training import TrainingExporter, optimizer_spec
 
 
@@ -51,31 +54,40 @@ def export_training(
                 "--trainable compares the file with Keras on labelled images: give --data=NAME"
             )
         model, dataset = load_keras(source), load_data(DataConfig(name=data), Config().seed)
-        folder, run = Path(out or source.with_name(source.stem + "-export")), None
+        folder = Path(out or source.with_name(source.stem + "-export"))
+        run, round_number = None, None
     else:
         config = stored_config(source)
         optimizer = optimizer or config.edge.optimizer
         assembly = Assembly(config, source, silent)
-        model, dataset = _run_model(source, assembly), assembly.dataset
-        folder, run = Path(out or source / FOLDER), source.name
-    return _export(model, dataset, folder, run, trainable, optimizer or "adam", momentum)
+        dataset, (model, round_number) = assembly.dataset, _run_model(source, assembly)
+        folder = Path(out or source / FOLDER)
+        run = read_json(source / "environment.json").get("run_id")
+    origin = {
+        "run": run,
+        "round": round_number,
+        "edge": None,
+        "weights_sha256": weights_sha256(model.get_weights()),
+    }
+    return _export(model, dataset, folder, origin, trainable, optimizer or "adam", momentum)
 
 
-def _run_model(run: Path, assembly: Assembly) -> keras.Model:
+def _run_model(run: Path, assembly: Assembly) -> tuple[keras.Model, int | None]:
+    """The last global model and its round, or what the run starts from."""
     model = assembly.server_trainer.model
     rounds = load_results(run).rounds
     if rounds:
         load_weights(model, run / "rounds" / f"{rounds[-1].round:04d}", "global")
-    else:
-        model.set_weights(assembly.initial)
-    return model
+        return model, rounds[-1].round
+    model.set_weights(assembly.initial)
+    return model, None
 
 
 def _export(
     model: keras.Model,
     dataset: Dataset,
     folder: Path,
-    run: str | None,
+    origin: Mapping[str, Any],
     trainable: str,
     optimizer: str,
     momentum: float,
@@ -87,10 +99,10 @@ def _export(
             f"the data has {spec.image_shape} and {spec.num_classes}"
         )
     exporter = TrainingExporter(model, spec, trainable, optimizer_spec(optimizer, momentum))
-    origin = {"run": run, "weights_sha256": weights_sha256(model.get_weights())}
     bundle = exporter.bundle(dataset.test, origin)
     path = folder / f"training-{trainable}.bundle.zip"
     with disk_errors(folder):
+        path.with_name(path.name + SUFFIX).unlink(missing_ok=True)  # of an earlier file
         write_training_bundle(path, bundle)
         write_bytes(folder / f"training-{trainable}.tflite", bundle.model)
     return path

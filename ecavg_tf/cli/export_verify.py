@@ -1,0 +1,47 @@
+"""``ecavg export --verify``."""
+
+import sys
+from pathlib import Path
+
+from ecavg_tf.core.errors import ConfigError, ExportError
+
+_NAMED = 3
+
+
+def verify_all(path: Path, key_file: str) -> int:
+    """Verifies a bundle, or all of a folder, and prints a line each.
+
+    Args:
+        path: a bundle or a folder.
+        key_file: whose signature each must have.
+
+    Returns:
+        0, or the exit code of what is refused; the others are verified too.
+
+    Raises:
+        ECAvgError: there is no key, or no bundle.
+    """
+    from export.signing import load_public_key
+    from export.verification import Signed, bundles_in, check_plain, open_signed, uncovered
+
+    key = load_public_key(key_file)
+    bundles = bundles_in(path) if path.is_dir() else (path,)
+    if not bundles:
+        raise ConfigError(f"{path} holds no *.bundle.zip")
+    code, sound = 0, list[Signed]()
+    for bundle in bundles:
+        try:
+            sound.append(signed := open_signed(bundle, key))
+            print(f"{bundle}: whole, and signed by the owner of {key_file}: {signed.words}")
+            if path.is_dir():
+                check_plain(signed)
+        except ExportError as error:
+            code = error.exit_code
+            print(f"REFUSED: {' '.join(str(error).split())}", file=sys.stderr)
+    loose = uncovered(path, sound) if path.is_dir() else ()
+    if loose:
+        names = ", ".join(str(file.relative_to(path)) for file in loose[:_NAMED])
+        plural = "s" if len(loose) > 1 else ""
+        more = ", …" if len(loose) > _NAMED else ""
+        print(f"Not covered by any signature: {len(loose)} .tflite file{plural} ({names}{more}).")
+    return code
