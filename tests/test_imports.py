@@ -7,7 +7,7 @@ import pytest
 
 HEAVY = ("tensorflow", "keras", "sklearn", "tensorflow_datasets", "matplotlib")
 CORE = (
-    "anatomy", "averaging", "bounds", "bundle", "errors", "exports", "fields", "files", "guard",
+    "anatomy", "averaging", "bounds", "bundle", "commands", "probe", "errors", "exports", "fields", "files", "guard",
     "mailbox", "numpy_files", "predictions", "prior", "quantization", "scores", "scoring", "seeds",
     "stderr", "template", "training_bundle", "update_file",
 )  # fmt: skip
