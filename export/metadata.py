@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ecavg_tf.core.bundle import LABELS, add_members
+from ecavg_tf.core.archive import add_members
+from ecavg_tf.core.bundle import LABELS
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import load_json
 

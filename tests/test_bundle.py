@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecavg_tf.core import archive as archives
 from ecavg_tf.core import bundle as bundles
 from ecavg_tf.core.bundle import Bundle, BundleInfo, TensorSpec, read_bundle, write_bundle
 from ecavg_tf.core.errors import ExportError
@@ -44,7 +45,7 @@ def rewritten(path: Path, **changes: bytes | None) -> Path:
         members: dict[str, bytes | None] = {name: archive.read(name) for name in archive.namelist()}
     members |= changes
     path.write_bytes(
-        bundles.deterministic_zip({name: c for name, c in members.items() if c is not None})
+        archives.deterministic_zip({name: c for name, c in members.items() if c is not None})
     )
     return path
 
@@ -109,7 +110,7 @@ def test_unknown_missing_and_duplicate_members(path: Path) -> None:
         read_bundle(rewritten(path, **{"labels.txt": None}))
     path.write_bytes(content)
     with pytest.warns(UserWarning), zipfile.ZipFile(path, "a") as archive:
-        bundles.add_members(archive, {"labels.txt": b"dog\ncat\n"})
+        archives.add_members(archive, {"labels.txt": b"dog\ncat\n"})
     with pytest.raises(ExportError, match=r"'labels.txt' is there twice"):
         read_bundle(path)
 
@@ -117,7 +118,7 @@ def test_unknown_missing_and_duplicate_members(path: Path) -> None:
 def test_a_link_is_refused(path: Path) -> None:
     members = dict.fromkeys((bundles.MANIFEST, *bundles.PARTS[1:]), b"x")
     with zipfile.ZipFile(path, "w") as archive:
-        bundles.add_members(archive, members)
+        archives.add_members(archive, members)
         link = zipfile.ZipInfo("model.tflite")
         link.external_attr = 0o120777 << 16
         archive.writestr(link, "/etc/passwd")
@@ -128,7 +129,7 @@ def test_a_link_is_refused(path: Path) -> None:
 def test_a_zip_bomb_is_not_unpacked(path: Path) -> None:
     members = dict.fromkeys((bundles.MANIFEST, *bundles.PARTS[1:]), b"x")
     with zipfile.ZipFile(path, "w") as archive:
-        bundles.add_members(archive, members)
+        archives.add_members(archive, members)
         archive.writestr("model.tflite", b"\0" * 10**7, zipfile.ZIP_DEFLATED)
     with pytest.raises(ExportError, match="is compressed"):
         read_bundle(path)

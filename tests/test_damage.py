@@ -10,7 +10,8 @@ import pytest
 from test_bundle import made, rewritten
 from test_training_bundle import made as trains
 
-from ecavg_tf.core.bundle import MANIFEST, npy_bytes, read_array, read_bundle, write_bundle
+from ecavg_tf.core.archive import npy_bytes, read_array
+from ecavg_tf.core.bundle import MANIFEST, read_bundle, write_bundle
 from ecavg_tf.core.errors import DataError, ExportError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.training_bundle import (

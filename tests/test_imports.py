@@ -7,9 +7,10 @@ import pytest
 
 HEAVY = ("tensorflow", "keras", "sklearn", "tensorflow_datasets", "matplotlib")
 CORE = (
-    "anatomy", "averaging", "bounds", "bundle", "commands", "probe", "errors", "exports", "fields", "files", "guard",
-    "mailbox", "numpy_files", "predictions", "prior", "quantization", "scores", "scoring", "seeds",
-    "stderr", "template", "training_bundle", "update_file",
+    "anatomy", "archive", "averaging", "bounds", "bundle", "commands", "errors", "exports",
+    "fields", "files", "guard", "mailbox", "numpy_files", "predictions", "prior", "probe",
+    "quantization", "scores", "scoring", "seeds", "stderr", "template", "training_bundle",
+    "update_file",
 )  # fmt: skip
 
 

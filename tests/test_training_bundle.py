@@ -9,7 +9,7 @@ import pytest
 from test_bundle import rewritten
 
 from ecavg_tf.core import bundle as bundles
-from ecavg_tf.core.bundle import identity
+from ecavg_tf.core.archive import identity
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.template import Role, Template, WeightSpec
 from ecavg_tf.core.training_bundle import (

@@ -6,12 +6,7 @@ hashes (``export.signing`` is for that). Everything that is read is bounded befo
 unpacked, and nothing is ever unpickled or written to disk.
 """
 
-import hashlib
-import io
 import json
-import math
-import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from ecavg_tf.core.archive import (
+    check_parts,
+    deterministic_zip,
+    identity,
+    npy_bytes,
+    read_array,
+    read_members,
+)
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
@@ -43,9 +46,6 @@ _MIB = 2**20
 # The model is the largest part by far: a flatbuffer can't be larger than 2 GiB.
 LARGEST = {MANIFEST: _MIB, MODEL: 2**31, LABELS: 4 * _MIB}
 LARGEST_GOLDEN = 64 * _MIB
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
-_REGULAR = 0o100644 << 16
-_FILE_TYPE, _REGULAR_TYPE = 0o170000, 0o100000
 
 
 @dataclass(frozen=True)
@@ -132,23 +132,6 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
     write_bytes(path, deterministic_zip({MANIFEST: text.encode(), **parts}))
 
 
-def deterministic_zip(members: Mapping[str, bytes]) -> bytes:
-    """A zip of stored members in the order given: the same members, the same bytes."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        add_members(archive, members)
-    return stream.getvalue()
-
-
-def add_members(archive: zipfile.ZipFile, members: Mapping[str, bytes]) -> None:
-    """Adds members with a fixed time, system and mode."""
-    for name, content in members.items():
-        entry = zipfile.ZipInfo(name, _EPOCH)
-        entry.create_system = 3  # Unix, wherever it is written
-        entry.external_attr = _REGULAR
-        archive.writestr(entry, content)
-
-
 def read_bundle(path: str | Path) -> Bundle:
     """Reads a bundle and verifies every part.
 
@@ -170,42 +153,6 @@ def read_bundle(path: str | Path) -> Bundle:
     return Bundle(info, contents[MODEL], inputs, outputs)
 
 
-def read_members(path: Path, largest: Mapping[str, int]) -> dict[str, bytes]:
-    """All members of a bundle's zip, bounded before they are unpacked.
-
-    Args:
-        path: the file.
-        largest: the members that it must have, and how many bytes each may hold.
-
-    Raises:
-        ExportError: it is missing, damaged, or holds anything else.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            _check_members(path, archive.infolist(), largest)
-            return {name: _read(path, archive, name) for name in largest}
-    except ExportError:
-        raise
-    except FileNotFoundError as error:
-        raise ExportError(f"bundle {path} is not there") from error
-    except Exception as error:  # zipfile raises many kinds
-        raise ExportError(f"bundle {path} can't be read: {brief(error)}; get it again") from error
-
-
-def check_parts(path: Path, contents: Mapping[str, bytes], parts: Mapping[str, Any]) -> None:
-    """Compares each member with what the manifest lists of it.
-
-    Raises:
-        ExportError: names the first that differs.
-    """
-    for name, content in contents.items():
-        if parts.get(name) != identity(content):
-            raise ExportError(
-                f"bundle {path}: {name} is not what bundle.json lists (SHA-256 "
-                f"{identity(content)['sha256'][:12]}… of {len(content)} bytes); get it again"
-            )
-
-
 def check_labels(path: Path, content: bytes, classes: Sequence[str]) -> None:
     """Compares the labels' member with the classes of the manifest.
 
@@ -219,54 +166,6 @@ def check_labels(path: Path, content: bytes, classes: Sequence[str]) -> None:
 def label_bytes(classes: Sequence[str]) -> bytes:
     """Labels as a bundle holds them, a line each."""
     return "".join(f"{label}\n" for label in classes).encode()
-
-
-def _check_members(path: Path, entries: list[zipfile.ZipInfo], largest: Mapping[str, int]) -> None:
-    """Everything the archive's directory says, before a byte of it is unpacked."""
-    seen: set[str] = set()
-    for entry in entries:
-        name = entry.filename
-        mode = entry.external_attr >> 16
-        if "/" in name or "\\" in name or name.startswith(".") or entry.is_dir():
-            problem = "has a path; a bundle is flat"
-        elif name not in largest:
-            problem = f"is unknown; a bundle of this kind has {', '.join(largest)}"
-        elif name in seen:
-            problem = "is there twice"
-        elif mode & _FILE_TYPE not in (0, _REGULAR_TYPE):
-            problem = "is a link or a device, not a file"
-        elif entry.file_size > (most := largest[name]):
-            problem = f"unpacks to {entry.file_size} bytes, at most {most} are allowed"
-        elif entry.compress_type != zipfile.ZIP_STORED:
-            problem = "is compressed; bundles are stored as they are"
-        elif entry.compress_size != entry.file_size:
-            problem = "states two sizes"
-        elif entry.flag_bits & 1:
-            problem = "is encrypted"
-        else:
-            seen.add(name)
-            continue
-        raise ExportError(f"bundle {path}: member {name!r} {problem}; don't use it")
-    for name in largest:
-        if name not in seen:
-            raise ExportError(f"bundle {path} lacks {name}; get it again")
-
-
-def _read(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
-    """Reads no more than the directory states: what it states was bounded before."""
-    stated = archive.getinfo(name).file_size
-    if stated > path.stat().st_size:
-        raise ExportError(f"bundle {path}: {name} is larger than the bundle; get it again")
-    try:
-        with archive.open(name) as stream:
-            content = stream.read(stated + 1)
-    except zipfile.BadZipFile as error:
-        raise ExportError(
-            f"bundle {path}: {name} is damaged ({brief(error)}); get it again"
-        ) from error
-    if len(content) != stated:
-        raise ExportError(f"bundle {path}: {name} is not of the size it states; get it again")
-    return content
 
 
 def _manifest(path: Path, content: bytes) -> tuple[BundleInfo, Mapping[str, Any]]:
@@ -330,38 +229,3 @@ def _check_golden(path: Path, info: BundleInfo, inputs: Array, outputs: Array) -
         )
     if outputs.dtype.kind != "f" or not np.isfinite(outputs).all():
         raise ExportError(f"bundle {path}: golden outputs are no finite numbers; get it again")
-
-
-def npy_bytes(array: Array) -> bytes:
-    """An array as the bytes of an ``.npy`` file."""
-    stream = io.BytesIO()
-    np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
-    return stream.getvalue()
-
-
-def read_array(path: Path, name: str, content: bytes) -> Array:
-    """The array in a member; nothing is unpickled.
-
-    Raises:
-        ExportError: it is none.
-    """
-    stream = io.BytesIO(content)
-    try:
-        if np.lib.format.read_magic(stream) != (1, 0):
-            raise ValueError("not of npy version 1.0")
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # numpy repairs headers that it did not write
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        values = content[stream.tell() :]
-        # Before anything is allocated: a header may claim any size.
-        whole = dtype.kind in "fiub" and math.prod(shape) * dtype.itemsize == len(values)
-        if fortran or not shape or not whole:
-            raise ValueError(f"shape {shape!r:.60} of {dtype}, {len(values)} bytes")
-        return np.frombuffer(values, dtype).reshape(shape)
-    except Exception as error:  # numpy's reader raises many kinds
-        raise ExportError(f"bundle {path}: {name} is no array ({brief(error)})") from error
-
-
-def identity(content: bytes) -> dict[str, Any]:
-    """What a manifest lists of a member."""
-    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}

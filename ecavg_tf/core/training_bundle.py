@@ -15,6 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.archive import (
+    check_parts,
+    deterministic_zip,
+    identity,
+    npy_bytes,
+    read_array,
+    read_members,
+)
 from ecavg_tf.core.bundle import (
     LABELS,
     LARGEST,
@@ -22,13 +30,7 @@ from ecavg_tf.core.bundle import (
     MANIFEST,
     MODEL,
     check_labels,
-    check_parts,
-    deterministic_zip,
-    identity,
     label_bytes,
-    npy_bytes,
-    read_array,
-    read_members,
 )
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short

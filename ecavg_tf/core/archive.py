@@ -1,0 +1,159 @@
+"""Bundles' outer shape: a zip of stored members, each with its hash in a manifest.
+
+Everything that is read is bounded before it is unpacked; nothing is ever unpickled or written
+to disk.
+"""
+
+import hashlib
+import io
+import math
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecavg_tf.core.errors import ExportError, brief
+from ecavg_tf.core.template import Array
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
+_REGULAR = 0o100644 << 16
+_FILE_TYPE, _REGULAR_TYPE = 0o170000, 0o100000
+
+
+def deterministic_zip(members: Mapping[str, bytes]) -> bytes:
+    """A zip of stored members in the order given: the same members, the same bytes."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        add_members(archive, members)
+    return stream.getvalue()
+
+
+def add_members(archive: zipfile.ZipFile, members: Mapping[str, bytes]) -> None:
+    """Adds members with a fixed time, system and mode."""
+    for name, content in members.items():
+        entry = zipfile.ZipInfo(name, _EPOCH)
+        entry.create_system = 3  # Unix, wherever it is written
+        entry.external_attr = _REGULAR
+        archive.writestr(entry, content)
+
+
+def read_members(path: Path, largest: Mapping[str, int]) -> dict[str, bytes]:
+    """All members of a bundle's zip, bounded before they are unpacked.
+
+    Args:
+        path: the file.
+        largest: the members that it must have, and how many bytes each may hold.
+
+    Raises:
+        ExportError: it is missing, damaged, or holds anything else.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(path, archive.infolist(), largest)
+            return {name: _read(path, archive, name) for name in largest}
+    except ExportError:
+        raise
+    except FileNotFoundError as error:
+        raise ExportError(f"bundle {path} is not there") from error
+    except Exception as error:  # zipfile raises many kinds
+        raise ExportError(f"bundle {path} can't be read: {brief(error)}; get it again") from error
+
+
+def check_parts(path: Path, contents: Mapping[str, bytes], parts: Mapping[str, Any]) -> None:
+    """Compares each member with what the manifest lists of it.
+
+    Raises:
+        ExportError: names the first that differs.
+    """
+    for name, content in contents.items():
+        if parts.get(name) != identity(content):
+            raise ExportError(
+                f"bundle {path}: {name} is not what bundle.json lists (SHA-256 "
+                f"{identity(content)['sha256'][:12]}… of {len(content)} bytes); get it again"
+            )
+
+
+def _check_members(path: Path, entries: list[zipfile.ZipInfo], largest: Mapping[str, int]) -> None:
+    """Everything the archive's directory says, before a byte of it is unpacked."""
+    seen: set[str] = set()
+    for entry in entries:
+        name = entry.filename
+        mode = entry.external_attr >> 16
+        if "/" in name or "\\" in name or name.startswith(".") or entry.is_dir():
+            problem = "has a path; a bundle is flat"
+        elif name not in largest:
+            problem = f"is unknown; a bundle of this kind has {', '.join(largest)}"
+        elif name in seen:
+            problem = "is there twice"
+        elif mode & _FILE_TYPE not in (0, _REGULAR_TYPE):
+            problem = "is a link or a device, not a file"
+        elif entry.file_size > (most := largest[name]):
+            problem = f"unpacks to {entry.file_size} bytes, at most {most} are allowed"
+        elif entry.compress_type != zipfile.ZIP_STORED:
+            problem = "is compressed; bundles are stored as they are"
+        elif entry.compress_size != entry.file_size:
+            problem = "states two sizes"
+        elif entry.flag_bits & 1:
+            problem = "is encrypted"
+        else:
+            seen.add(name)
+            continue
+        raise ExportError(f"bundle {path}: member {name!r} {problem}; don't use it")
+    for name in largest:
+        if name not in seen:
+            raise ExportError(f"bundle {path} lacks {name}; get it again")
+
+
+def _read(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    """Reads no more than the directory states: what it states was bounded before."""
+    stated = archive.getinfo(name).file_size
+    if stated > path.stat().st_size:
+        raise ExportError(f"bundle {path}: {name} is larger than the bundle; get it again")
+    try:
+        with archive.open(name) as stream:
+            content = stream.read(stated + 1)
+    except zipfile.BadZipFile as error:
+        raise ExportError(
+            f"bundle {path}: {name} is damaged ({brief(error)}); get it again"
+        ) from error
+    if len(content) != stated:
+        raise ExportError(f"bundle {path}: {name} is not of the size it states; get it again")
+    return content
+
+
+def npy_bytes(array: Array) -> bytes:
+    """An array as the bytes of an ``.npy`` file."""
+    stream = io.BytesIO()
+    np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+    return stream.getvalue()
+
+
+def read_array(path: Path, name: str, content: bytes) -> Array:
+    """The array in a member; nothing is unpickled.
+
+    Raises:
+        ExportError: it is none.
+    """
+    stream = io.BytesIO(content)
+    try:
+        if np.lib.format.read_magic(stream) != (1, 0):
+            raise ValueError("not of npy version 1.0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # numpy repairs headers that it did not write
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        values = content[stream.tell() :]
+        # Before anything is allocated: a header may claim any size.
+        whole = dtype.kind in "fiub" and math.prod(shape) * dtype.itemsize == len(values)
+        if fortran or not shape or not whole:
+            raise ValueError(f"shape {shape!r:.60} of {dtype}, {len(values)} bytes")
+        return np.frombuffer(values, dtype).reshape(shape)
+    except Exception as error:  # numpy's reader raises many kinds
+        raise ExportError(f"bundle {path}: {name} is no array ({brief(error)})") from error
+
+
+def identity(content: bytes) -> dict[str, Any]:
+    """What a manifest lists of a member."""
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
