@@ -6,7 +6,8 @@ import enum
 import math
 from typing import Any
 
-from ecavg_tf.config import Config, FleetKind, flatten
+from ecavg_tf.config import Config, FleetKind
+from ecavg_tf.config_fields import flatten
 from ecavg_tf.core.errors import ConfigError
 
 APPLICATIONS = ("mobilenet_v2", "resnet50")

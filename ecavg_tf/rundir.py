@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ecavg_tf import environment
-from ecavg_tf.config import EXPORT, Config, flatten, flatten_dict, to_dict
+from ecavg_tf.config import Config
+from ecavg_tf.config_fields import EXPORT, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json, write_text

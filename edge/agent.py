@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.config import Config, from_dict
+from ecavg_tf.config import Config
 from ecavg_tf.config_checks import validated
+from ecavg_tf.config_fields import from_dict
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, RoundError
 from ecavg_tf.core.mailbox import FINISH, POLL_S, Letter, Mailbox
 from ecavg_tf.core.probe import check_probe, probe_images

@@ -191,7 +191,8 @@ def test_a_foreign_export_module_in_the_way(tmp_path: Path) -> None:
 
 
 def test_help_lists_every_field(capsys: pytest.CaptureFixture[str]) -> None:
-    from ecavg_tf.config import Config, flatten
+    from ecavg_tf.config import Config
+    from ecavg_tf.config_fields import flatten
 
     assert main(["--help"]) == 0
     assert "ecavg run" in capsys.readouterr().out

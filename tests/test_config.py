@@ -15,11 +15,9 @@ from ecavg_tf.config import (
     PartitionKind,
     Schedule,
     Weighting,
-    flatten,
-    flatten_dict,
-    to_dict,
 )
 from ecavg_tf.config_checks import guess, one_of, validated
+from ecavg_tf.config_fields import flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import ConfigError
 
 LOWER_BOUNDS = [

@@ -145,7 +145,8 @@ def test_kill_9_at_any_moment(bundle: Path, tmp_path: Path) -> None:
 
 
 def test_a_servers_config_is_read() -> None:
-    from ecavg_tf.config import Config, shared_fields
+    from ecavg_tf.config import Config
+    from ecavg_tf.config_fields import shared_fields
     from ecavg_tf.core.errors import ConfigError
 
     config = Config()

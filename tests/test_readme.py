@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ecavg_tf.cli import COMMANDS, main
-from ecavg_tf.config import Config, flatten
+from ecavg_tf.config import Config
+from ecavg_tf.config_fields import flatten
 from ecavg_tf.core import errors
 
 ROOT = Path(__file__).parent.parent

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ecavg_tf.config import Config, ExportConfig, from_dict, to_dict
+from ecavg_tf.config import Config, ExportConfig
 from ecavg_tf.config_checks import one_of, validated
+from ecavg_tf.config_fields import from_dict, to_dict
 from ecavg_tf.core.errors import ConfigError, ExportError, WorkdirError, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import read_json

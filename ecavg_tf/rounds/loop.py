@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.config import Config, FleetKind, shared_fields
+from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config_checks import validated
+from ecavg_tf.config_fields import shared_fields
 from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
 from ecavg_tf.core.probe import Probe
 from ecavg_tf.core.scores import Decision

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.config import Config, shared_fields
+from ecavg_tf.config import Config
+from ecavg_tf.config_fields import shared_fields
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.mailbox import Mailbox
 from ecavg_tf.data.partition import edge_names
