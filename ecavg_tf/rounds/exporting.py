@@ -1,57 +1,30 @@
 """Exporting what a run ended with: each edge's accepted model, and the global model."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ecavg_tf.config import Config, ExportConfig
-from ecavg_tf.config_checks import one_of, validated
+from ecavg_tf.config_checks import validated
 from ecavg_tf.config_fields import from_dict, to_dict
 from ecavg_tf.core.errors import ConfigError, ExportError, WorkdirError, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import read_json
-from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.template import weights_sha256
-from ecavg_tf.data.consent import consented
-from ecavg_tf.data.dataset import Examples, concatenated, stratified
-from ecavg_tf.data.partition import EdgeData
-from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.events import Listener, Note, StageStarted, silent
 from ecavg_tf.models import gives_logits
 from ecavg_tf.report.page import write_page
 from ecavg_tf.results import RunResults, load_results
 from ecavg_tf.rounds.assembly import Assembly
+from ecavg_tf.rounds.exporting_subjects import Found, accepted_of, chosen, models_of, subject_of
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.saving import load_weights
-from export.calibration import Calibration, draw
 from export.formats import parse_formats, variants
 from export.gate import Limits
 from export.record import intact
-from export.service import Exporter, Subject
+from export.service import Exporter
 
-GLOBAL = "global"
 FOLDER = "exports"
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A model that a run left behind.
-
-    Attributes:
-        name: an edge's, or ``global``.
-        folder: where it lies.
-        file: its name there, without ending.
-        round: whose global model it is, or was decided on.
-        weights_sha256: what its weights must be.
-    """
-
-    name: str
-    folder: Path
-    file: str
-    round: int
-    weights_sha256: str
 
 
 def export_run(
@@ -89,7 +62,7 @@ def export_run(
     validated(config)
     assembly = Assembly(config, path, listener)
     known = load_results(path)
-    models = _chosen(list(_models(path, assembly)), edges, path)
+    models = chosen(list(models_of(path, assembly)), edges, path)
     folder = Path(out) if out else path / FOLDER
     with disk_errors(folder):
         exports = _export_all(config, assembly, path, models, folder, listener)
@@ -107,7 +80,7 @@ def export_at_end(
 ) -> RunResults:
     """Exports all models of a run that just finished and writes its results again."""
     path = directory.path
-    models = list(_models(path, assembly))
+    models = list(models_of(path, assembly))
     for edge in {data.edge for data in assembly.edges} - {model.name for model in models}:
         if directory.edges.exists():
             listener(Note(f"{edge} has accepted no model: none is exported"))
@@ -129,7 +102,7 @@ def export_edges(
         edges: their names.
         listener: told of stages.
     """
-    models = [found for edge in edges if (found := _accepted(workdir / edge, edge)) is not None]
+    models = [found for edge in edges if (found := accepted_of(workdir / edge, edge)) is not None]
     return _export_all(config, assembly, workdir, models, workdir / FOLDER, listener, at_home=True)
 
 
@@ -159,7 +132,7 @@ def _export_all(
     config: Config,
     assembly: Assembly,
     path: Path,
-    models: Sequence[_Found],
+    models: Sequence[Found],
     folder: Path,
     listener: Listener,
     *,
@@ -183,7 +156,7 @@ def _export_all(
                 f"the model in {found.folder} is not the one that was accepted; run again "
                 "into another directory"
             )
-        subject = _subject(config, assembly, path, found, at_home)
+        subject = subject_of(config, assembly, path, found, at_home)
         rows += exporter.export(subject, wanted, folder / found.name)
     for row in rows:
         if row.status != "passed":
@@ -202,108 +175,6 @@ def limits_of(settings: ExportConfig) -> Limits:
         max_ties=settings.max_ties,
         max_accuracy_loss=settings.max_accuracy_loss,
     )
-
-
-def _subject(
-    config: Config, assembly: Assembly, path: Path, found: _Found, at_home: bool
-) -> Subject:
-    edge = next((data for data in assembly.edges if data.edge == found.name), None)
-    calibration = _calibration(config, assembly, path, edge, at_home)
-    parity, words = _parity_images(config, assembly, edge)
-    return Subject(
-        name=found.name,
-        round=found.round,
-        weights_sha256=found.weights_sha256,
-        origin={
-            "run": _run_id(path, found),
-            "round": found.round,
-            "edge": None if edge is None else edge.edge,
-            "weights_sha256": found.weights_sha256,
-        },
-        calibration=calibration,
-        no_calibration="no training images may be used: no edge pools its data "
-        "(server.pool, server.pool_edges); int8 needs some",
-        images=parity.images,
-        labels=parity.labels,
-        words=words,
-    )
-
-
-def _calibration(
-    config: Config, assembly: Assembly, path: Path, edge: EdgeData | None, at_home: bool
-) -> Calibration | None:
-    """An edge's own training images where it consents (or is at home), else pooled ones."""
-    count, seed = config.export.calibration_examples, config.seed
-    if edge is not None:
-        own = edge.train if at_home else consented(edge.train, edge.edge, config)
-        if own is not None:
-            return draw(own, count, seed, f"own training images of {edge.edge}", edge.edge)
-    parts: list[Examples] = []
-    for file in sorted((path / "pooled").glob("edge-*.safetensors")):
-        try:
-            parts.append(read_pooled(file, file.stem, assembly.dataset.spec))
-        except ValueError as error:
-            raise WorkdirError(f"{file}: {error}") from error
-    if not parts:
-        return None
-    return draw(concatenated(parts), count, seed, "pooled training images", GLOBAL)
-
-
-def _parity_images(
-    config: Config, assembly: Assembly, edge: EdgeData | None
-) -> tuple[Examples, str]:
-    """Test images; for an edge those of its classes (all of them, if the test set has none)."""
-    test = assembly.dataset.test
-    words = "test images"
-    if edge is not None:
-        held = np.flatnonzero(edge.train.class_counts(assembly.dataset.spec.num_classes))
-        indices = np.flatnonzero(np.isin(test.labels, held))
-        if len(indices) > 0:
-            test, words = test.take(indices), f"test images of {edge.edge}'s {len(held)} classes"
-    most = config.export.parity_examples
-    if 0 < most < len(test):
-        place = "global" if edge is None else edge.edge
-        test = test.take(stratified(test.labels, most, config.seed, "parity", place))
-    return test, f"{len(test)} {words}"
-
-
-def _models(path: Path, assembly: Assembly) -> Iterator[_Found]:
-    for data in assembly.edges:
-        found = _accepted(path / "edges" / data.edge, data.edge)
-        if found is not None:
-            yield found
-    rounds = load_results(path).rounds
-    if rounds:
-        last = rounds[-1]
-        sha256 = last.server.global_.weights_sha256
-        folder = path / "rounds" / f"{last.round:04d}"
-        yield _Found(GLOBAL, folder, "global", last.round, str(sha256))
-
-
-def _accepted(folder: Path, edge: str) -> _Found | None:
-    """What an edge's own folder holds as its last decision."""
-    finished = sorted(folder.glob("finish-*.json"))
-    if not finished:
-        return None
-    try:
-        decision = Decision.from_json(read_json(finished[-1]))
-    except ValueError as error:
-        raise WorkdirError(f"{finished[-1]} is damaged: {error}") from error
-    return _Found(edge, folder, "accepted", decision.round, decision.accepted.weights_sha256)
-
-
-def _run_id(path: Path, found: _Found) -> str:
-    owner = found.folder / "owner.json"
-    source = owner if owner.exists() else path / "environment.json"
-    return str(read_json(source).get("run_id"))
-
-
-def _chosen(models: list[_Found], names: Sequence[str], path: Path) -> list[_Found]:
-    if not models:
-        raise WorkdirError(f"{path} has no finished round: nothing to export; resume the run")
-    for name in names:
-        one_of("--edge", name, tuple(model.name for model in models))
-    return [model for model in models if not names or model.name in names]
 
 
 def stored_config(path: Path) -> Config:
