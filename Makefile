@@ -9,7 +9,7 @@ quickstart: $(VENV)/installed
 	$(VENV)/bin/ecavg run --config=configs/digits.py --workdir=$(RUN)
 
 test: $(VENV)/installed-dev
-	$(VENV)/bin/pytest -n 2
+	$(VENV)/bin/pytest -n 2 --dist loadfile
 
 slow: $(VENV)/installed-dev
 	$(VENV)/bin/pytest -m slow

@@ -143,7 +143,7 @@ def test_a_mixed_fleet(tmp_path: Path, keras_run: tuple[RunResults, Path]) -> No
     assert_alike(results, tmp_path / "server", keras_run)
 
 
-@pytest.mark.parametrize("train", [Trains.HEAD, Trains.ALL])
+@pytest.mark.parametrize("train", [Trains.HEAD, pytest.param(Trains.ALL, marks=pytest.mark.slow)])
 def test_a_head_on_a_backbone(tmp_path: Path, train: Trains) -> None:
     """Frozen on the server, one file; trained by the server, a new file a round."""
     config = over_files(make_config(rounds=2), tmp_path)

@@ -47,26 +47,25 @@ def test_same_seed_same_bits_and_an_interruption_changes_none(
 ) -> None:
     def make() -> Config:
         config = small()
-        config.rounds = 3
+        config.rounds = 2
         return config if kind == "mlp" else with_dropout(config)
 
     whole = ecavg_tf.run(make(), tmp_path / "whole")
-    assert bits(whole) == bits(ecavg_tf.run(make(), tmp_path / "again"))
 
     def interrupt(event: Event) -> None:
-        if event == StageStarted(3, "pretrain", "edge-01"):
+        if event == StageStarted(2, "pretrain", "edge-01"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         ecavg_tf.run(make(), tmp_path / "cut", listener=interrupt)
     cut = load_results(tmp_path / "cut")
     assert cut.status == "interrupted"
-    assert len(cut.rounds) == 2
+    assert len(cut.rounds) == 1
     stages: list[Event] = []
     resumed = ecavg_tf.run(make(), tmp_path / "cut", listener=stages.append)
-    assert bits(resumed) == bits(whole)
-    assert StageStarted(3, "pretrain", "edge-00") not in stages  # its answer was kept
-    assert StageStarted(3, "pretrain", "edge-01") in stages
+    assert bits(resumed) == bits(whole)  # its first round was computed anew
+    assert StageStarted(2, "pretrain", "edge-00") not in stages  # its answer was kept
+    assert StageStarted(2, "pretrain", "edge-01") in stages
 
     other = make()
     other.seed = 1
