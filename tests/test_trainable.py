@@ -191,7 +191,7 @@ def test_what_a_learner_refuses(tmp_path: Path) -> None:
         EdgeConfig(weight_decay=1),
     ):
         with pytest.raises(ConfigError, match="this device's training file can do"):
-            Settings.of(wrong, "adam")
+            Settings.of(wrong, OptimizerSpec("adam"))
     busy = pytest.raises(WorkdirError, match="in use by another process")
     with locked(tmp_path), busy, locked(tmp_path):
         pass
