@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from ecavg_tf.core.scores import Accepted, Scores
@@ -183,8 +185,12 @@ def render(figure: Figure, kind: str) -> bytes:
     ):
         # A script that the font lacks becomes boxes; the page has the names as text, too.
         warnings.filterwarnings("ignore", message="Glyph")
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(stream, format=kind, dpi=160, metadata=metadata)
+        # Not savefig, which draws everything twice.
+        if kind == "svg":
+            FigureCanvasSVG(figure).print_svg(stream, metadata={"Date": None})
+        else:
+            figure.set_dpi(160)
+            FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None})
     return stream.getvalue()
 
 
