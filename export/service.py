@@ -122,15 +122,12 @@ class Exporter:
         folder: Path,
     ) -> Exported:
         remove(folder, variant)
+        row = Exported(
+            subject.name, subject.round, subject.weights_sha256, variant.value, "skipped",
+            (subject.no_calibration,),
+        )  # fmt: skip
         if variant is Variant.INT8 and subject.calibration is None:
-            return Exported(
-                subject.name,
-                subject.round,
-                subject.weights_sha256,
-                variant.value,
-                "skipped",
-                (subject.no_calibration,),
-            )
+            return row
         description = Description(
             self.spec.classes,
             self.spec.dtype,
@@ -142,11 +139,8 @@ class Exporter:
         found = examine(content, variant, description, reference, self.limits)
         name = variant.value + (FAILED if found.reasons else ".tflite")
         write_bytes(folder / name, content)
-        made = Exported(
-            subject.name,
-            subject.round,
-            subject.weights_sha256,
-            variant.value,
+        row = replace(
+            row,
             status="failed" if found.reasons else "passed",
             reasons=found.reasons,
             file=f"{subject.name}/{name}",
@@ -157,21 +151,20 @@ class Exporter:
             parity=found.parity,
         )
         if found.parity is None:
-            return made
-        image = reference.images[0]
-        cost = cost_sheet(
-            content,
-            image,
-            seconds=self.latency_s,
-            keras_latencies=self._keras_latencies(image),
-        )
-        made = replace(made, cost=cost)
+            return row
+        cost = self._cost(content, reference.images[0])
+        row = replace(row, cost=cost)
         if found.reasons or variant is Variant.MASTER:
-            return made
+            return row
         bundle = f"{variant.value}.bundle.zip"
         _bundle(folder / bundle, content, variant, description, found, cost, reference)
         return replace(
-            made, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
+            row, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
+        )
+
+    def _cost(self, content: bytes, image: Array) -> Cost:
+        return cost_sheet(
+            content, image, seconds=self.latency_s, keras_latencies=self._keras_latencies(image)
         )
 
     def _convert(self, subject: Subject, variant: Variant, converter: Converter) -> bytes:
