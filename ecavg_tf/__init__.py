@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ecavg_tf.batchnorm import recalibrate_batchnorm
+    from ecavg_tf.choices import (
+        FleetKind,
+        LevelFor,
+        Output,
+        PartitionKind,
+        Schedule,
+        TrainingFile,
+        Trains,
+        Weighting,
+    )
     from ecavg_tf.config import Config
     from ecavg_tf.core.averaging import average_weights
     from ecavg_tf.core.errors import ECAvgError
@@ -17,6 +27,14 @@ if TYPE_CHECKING:
     from ecavg_tf.rounds.loop import run
 
 _HOMES = {
+    "Weighting": "ecavg_tf.choices",
+    "Trains": "ecavg_tf.choices",
+    "TrainingFile": "ecavg_tf.choices",
+    "Schedule": "ecavg_tf.choices",
+    "PartitionKind": "ecavg_tf.choices",
+    "Output": "ecavg_tf.choices",
+    "LevelFor": "ecavg_tf.choices",
+    "FleetKind": "ecavg_tf.choices",
     "Config": "ecavg_tf.config",
     "DataSpec": "ecavg_tf.data.dataset",
     "Dataset": "ecavg_tf.data.dataset",
@@ -35,7 +53,15 @@ __all__ = [
     "Dataset",
     "ECAvgError",
     "Examples",
+    "FleetKind",
+    "LevelFor",
+    "Output",
+    "PartitionKind",
     "RunResults",
+    "Schedule",
+    "TrainingFile",
+    "Trains",
+    "Weighting",
     "average_weights",
     "load_results",
     "recalibrate_batchnorm",

@@ -61,6 +61,7 @@ def validated(config: Config) -> Config:
     Raises:
         ConfigError: the first field that is wrong, what came and what was expected.
     """
+    _take_words(config, Config())
     _check_types(config, Config())
     flat = dict(flatten(config))
     for name, lowest in _AT_LEAST.items():
@@ -124,6 +125,18 @@ def guess(word: str, choices: Any) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def _take_words(config: Any, default: Any) -> None:
+    """A choice may be given by its word, as on the command line: the field takes the member."""
+    for item in dataclasses.fields(default):
+        value, expected = getattr(config, item.name, None), getattr(default, item.name)
+        if dataclasses.is_dataclass(expected):
+            if type(value) is type(expected):
+                _take_words(value, expected)
+        elif isinstance(expected, enum.Enum) and isinstance(value, str):
+            members = {member.value: member for member in type(expected)}
+            setattr(config, item.name, members.get(value, value))
+
+
 def _check_types(config: Any, default: Any, prefix: str = "") -> None:
     """A config file may assign anything: catch a str where a number belongs."""
     known = [item.name for item in dataclasses.fields(default)]
@@ -146,7 +159,6 @@ def _check_types(config: Any, default: Any, prefix: str = "") -> None:
             if isinstance(expected, enum.Enum):
                 choices = ", ".join(member.value for member in type(expected))
                 raise ConfigError(
-                    f"{name} is {value!r}; expected a member of "
-                    f"{type(expected).__name__}: {choices}"
+                    f"{name} is {value!r}; valid: {choices}{guess(str(value), choices.split(', '))}"
                 )
             raise ConfigError(f"{name} is {value!r}; expected {type(expected).__name__}")

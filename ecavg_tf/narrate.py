@@ -3,7 +3,7 @@
 import datetime
 from pathlib import Path
 
-from ecavg_tf.core.commands import printable
+from ecavg_tf.core.errors import printable
 from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted
 
 VERBS = {

@@ -8,7 +8,7 @@ from typing import Any
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import load_json
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
@@ -194,7 +194,9 @@ def load_results(path: str | Path) -> RunResults:
     except FileNotFoundError as error:
         raise WorkdirError(f"{path} is not there; give a run directory of 'ecavg run'") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WorkdirError(f"{path} can't be read as results: {error!r}") from error
+        raise WorkdirError(
+            f"{path} is damaged ({brief(error)}); 'ecavg run' on that directory writes it anew"
+        ) from error
     if version != SCHEMA_VERSION:
         raise WorkdirError(
             f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}"

@@ -13,7 +13,7 @@ from ecavg_tf.config import Config
 from ecavg_tf.config_fields import EXPORT, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.exports import Exported
-from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json, write_text
+from ecavg_tf.core.files import TEMPORARY_PREFIX, load_json, read_json, write_json, write_text
 from ecavg_tf.core.scores import Decision, Score
 from ecavg_tf.core.template import Template
 from ecavg_tf.results import (
@@ -50,6 +50,10 @@ class RunDirectory:
     def finished(self) -> RunResults | None:
         """The results, if the run came to its end."""
         if not (self.exists and (self.path / "results.json").exists()):
+            return None
+        try:
+            load_json((self.path / "results.json").read_bytes())
+        except (OSError, ValueError):  # what it says is in the rounds' own files, too
             return None
         results = load_results(self.path)
         return results if results.status == "finished" else None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.files import atomic_path
 
 WHOLE, WEIGHTS = ".keras", ".weights.h5"
@@ -42,4 +42,6 @@ def load_weights(model: keras.Model, folder: Path, name: str) -> None:
     try:
         model.load_weights(path)
     except Exception as error:  # Keras and HDF5 raise many kinds
-        raise WorkdirError(f"{path} can't be loaded: {error}") from error
+        raise WorkdirError(
+            f"{path} is damaged ({brief(error)}); take a copy of it, or run into a new directory"
+        ) from error

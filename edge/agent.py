@@ -63,7 +63,9 @@ class Agent:
         Raises:
             ECAvgError: a letter can't be answered, or none came in time.
         """
+        _check_exchange(self.exchange, self.edge)
         mailbox = Mailbox(self.exchange / self.edge)
+        self.listener(Note(f"{self.edge} waits for letters in {mailbox.inbox}"))
         deadline = time.monotonic() + self.timeout_s
         while True:
             letter = self._next(mailbox)
@@ -184,6 +186,19 @@ class Agent:
         raise ModelError(
             f"{self.edge} has no TensorFlow to draw its own start; set model.init=shared in the run"
         )
+
+
+def _check_exchange(exchange: Path, edge: str) -> None:
+    """A mistyped folder or name would wait for letters until its time is up.
+
+    Raises:
+        ConfigError: the folder is not there, or belongs to a run without this edge.
+    """
+    if not exchange.parent.is_dir():  # the folder itself may be made before the server is up
+        raise ConfigError(f"--exchange={exchange}: {exchange.parent} is not there; mend its name")
+    if (exchange / "run.json").exists() and not (exchange / edge).is_dir():
+        known = sorted(path.name for path in exchange.iterdir() if (path / "inbox").is_dir())
+        raise ConfigError(f"no edge {edge!r} in the run of {exchange}; valid: {', '.join(known)}")
 
 
 def config_of(flat: Mapping[str, Any]) -> Config:

@@ -139,6 +139,17 @@ def test_a_damaged_older_file_is_passed_over(bundle: Path, tmp_path: Path) -> No
     assert device._older(mailbox, frozen) is not None
 
 
+def test_a_mistyped_exchange_folder_or_edge(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"/nowhere is not there; mend its name"):
+        replace(agent(tmp_path, bundle), exchange=tmp_path / "nowhere" / "exchange").run()
+    exchange = tmp_path / "exchange"
+    (exchange / "edge-07" / "inbox").mkdir(parents=True)
+    (exchange / "run.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"no edge 'edge-00' in the run of .*; valid: edge-07"):
+        agent(tmp_path, bundle).run()
+    assert not (exchange / "edge-00").exists()
+
+
 def test_a_file_with_momentum_is_not_what_a_run_means() -> None:
     config = Config().edge
     config.optimizer = "sgd"

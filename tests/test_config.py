@@ -162,11 +162,11 @@ def test_a_value_of_the_wrong_type_is_refused_by_its_dotted_name(
 @pytest.mark.parametrize(
     ("name", "value", "kind"),
     [
-        ("partition.kind", "iid", PartitionKind),
-        ("server.weighting", "uniform", Weighting),
-        ("fleet.kind", "local", FleetKind),
-        ("model.output", "logits", Output),
-        ("edge.schedule", "cosine", Schedule),
+        ("partition.kind", "idd", PartitionKind),
+        ("server.weighting", "examples,uniform", Weighting),
+        ("fleet.kind", "", FleetKind),
+        ("model.output", "LOGITS", Output),
+        ("edge.schedule", "cos", Schedule),
         ("model.output", Weighting.UNIFORM, Output),
         ("partition.kind", None, PartitionKind),
     ],
@@ -177,8 +177,21 @@ def test_what_is_no_member_of_a_choice_is_answered_with_the_members(
     with pytest.raises(ConfigError) as caught:
         validated(changed(name, value))
     text = str(caught.value)
-    assert text.startswith(f"{name} is {value!r}; expected a member of {kind.__name__}: ")
-    assert text.endswith(", ".join(member.value for member in kind))
+    members = ", ".join(member.value for member in kind)
+    assert text.startswith(f"{name} is {value!r}; valid: {members}")
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "member"),
+    [
+        ("partition.kind", "dirichlet", PartitionKind.DIRICHLET),
+        ("edge.schedule", "cosine", Schedule.COSINE),
+    ],
+)
+def test_a_choice_may_be_given_by_its_word(name: str, word: str, member: enum.Enum) -> None:
+    assert dict(flatten(validated(changed(name, word))))[name] == member.value
+    group, field = name.split(".")
+    assert getattr(getattr(validated(changed(name, word)), group), field) is member
 
 
 @pytest.mark.parametrize(

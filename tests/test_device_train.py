@@ -103,7 +103,7 @@ def test_a_bundle_of_another_kind(
     errors = capsys.readouterr().err
     assert main(["check", str(bundle)]) == 0
     assert "sound (trains dense with adam in ai-edge-litert" in capsys.readouterr().out
-    assert "is unknown; a bundle of this kind has" in errors
+    assert "is a training bundle: 'train' takes it" in errors
 
 
 def test_a_second_process_on_the_same_state(

@@ -120,6 +120,10 @@ def test_the_run_directory(small: Make, tmp_path: Path) -> None:
     assert set(edge["local"]["own"]) == {"accuracy", "loss", "n"}
     assert len(edge["accepted"]["weights_sha256"]) == 64
     assert load_results(tmp_path / "run") == results
+    (tmp_path / "run" / "results.json").write_text(text[:-99])
+    with pytest.raises(WorkdirError, match="'ecavg run' on that directory writes it anew"):
+        load_results(tmp_path / "run")
+    assert ecavg_tf.run(config, tmp_path / "run").rounds == results.rounds
 
     rows = list(csv.DictReader((tmp_path / "run" / "results.csv").read_text().splitlines()))
     local = next(r for r in rows if (r["round"], r["who"], r["stage"]) == ("1", "edge-00", "local"))
@@ -181,7 +185,10 @@ def test_consent_and_byte_budget(small: Make, tmp_path: Path) -> None:
     config = small()
     config.server.pool_edges = "edge-01"
     config.server.pool_bytes = 64 * 30 + 5
-    results = ecavg_tf.run(config, tmp_path / "run")
+    told: list[Event] = []
+    results = ecavg_tf.run(config, tmp_path / "run", listener=told.append)
+    notes = [event.text for event in told if isinstance(event, Note)]
+    assert any("no edge pools examples of 0, 1, 2, 3, 4: fine-tuning will make" in n for n in notes)
     assert results.rounds[0].samples.server == 30
     assert [p.name for p in (tmp_path / "run" / "pooled").iterdir()] == ["edge-01.safetensors"]
 

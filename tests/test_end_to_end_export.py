@@ -1,5 +1,6 @@
 """From a run to files that a device could take."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +106,8 @@ def test_a_finished_run_exports_again_only_what_changed(workdir: Path) -> None:
     damaged.write_bytes(content[:-1])
     export_run(workdir)
     assert damaged.read_bytes() == content
+    export_run(workdir, formats="float32")
+    assert load_results(workdir).config == json.loads((workdir / "config.json").read_text())
 
 
 def test_results_tell_of_no_file_that_is_gone(workdir: Path) -> None:

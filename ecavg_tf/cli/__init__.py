@@ -3,9 +3,10 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 
 from ecavg_tf.core.commands import exit_code_of
-from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.errors import ConfigError, InstallationError
 
 COMMANDS = {
     "run": "run training rounds, or resume them",
@@ -26,7 +27,7 @@ ecavg: edges train a Keras model, the server averages and fine-tunes, edges take
 Commands:
 {commands}
 
-'ecavg COMMAND --help' tells the flags of a command.
+'ecavg COMMAND --help' tells the flags of a command, 'ecavg --version' the version.
 Exit codes: 0 done, 1 a bug, 2 flags or config, 3 data, 4 run directory, 5 a round failed,
 6 installation, 7 model, 8 export, 130 interrupted.
 """
@@ -51,6 +52,9 @@ def _dispatch(arguments: list[str]) -> int:
         print(HELP.format(commands=listed), end="")
         return 0 if arguments else ConfigError.exit_code
     command, *rest = arguments
+    if command == "--version":
+        print(f"ecavg {metadata.version('ecavg-tf')}")
+        return 0
     if command not in COMMANDS:
         from ecavg_tf.config_checks import guess
 
@@ -60,5 +64,11 @@ def _dispatch(arguments: list[str]) -> int:
     from ecavg_tf.ownership import check_packages
 
     check_packages()
-    code: int = importlib.import_module(f"ecavg_tf.cli.{command}").main(rest)
+    try:
+        code: int = importlib.import_module(f"ecavg_tf.cli.{command}").main(rest)
+    except ModuleNotFoundError as error:
+        raise InstallationError(
+            f"'ecavg {command}' needs the package {error.name}: install ecavg-tf with its "
+            "dependencies; a device without TensorFlow has 'ecavg check', 'predict' and 'train'"
+        ) from error
     return code

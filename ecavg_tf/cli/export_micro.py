@@ -8,6 +8,7 @@ from ecavg_tf.core.errors import ConfigError, ExportError
 from ecavg_tf.core.exports import Exported
 from export.micro.interpreter import run_in_micro
 from export.micro.judge import judge, parse_size
+from export.micro.process import require_interpreter
 from export.micro.sources import write_sources
 
 
@@ -19,6 +20,7 @@ def check_flags(formats: str, flash: str, ram: str) -> None:
     """
     for size in filter(None, (flash, ram)):
         parse_size(size)
+    require_interpreter()
     if bool(flash) != bool(ram):
         raise ConfigError("give both --flash and --ram, or neither")
     if formats and "int8" not in formats.split(","):

@@ -18,6 +18,7 @@ import numpy as np
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.template import Array
 
+TRAINING_MARK = "golden_labels.npy"  # a member that training bundles alone have
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
 _REGULAR = 0o100644 << 16
 _FILE_TYPE, _REGULAR_TYPE = 0o170000, 0o100000
@@ -78,6 +79,7 @@ def check_parts(path: Path, contents: Mapping[str, bytes], parts: Mapping[str, A
 
 def _check_members(path: Path, entries: list[zipfile.ZipInfo], largest: Mapping[str, int]) -> None:
     """Everything the archive's directory says, before a byte of it is unpacked."""
+    _check_kind(path, {entry.filename for entry in entries}, largest)
     seen: set[str] = set()
     for entry in entries:
         name = entry.filename
@@ -105,6 +107,23 @@ def _check_members(path: Path, entries: list[zipfile.ZipInfo], largest: Mapping[
     for name in largest:
         if name not in seen:
             raise ExportError(f"bundle {path} lacks {name}; get it again")
+
+
+def _check_kind(path: Path, names: set[str], largest: Mapping[str, int]) -> None:
+    """A sound file in the wrong place deserves another answer than damage."""
+    if path.suffix == ".tflite":
+        raise ExportError(f"{path} is a plain model file; give the .bundle.zip beside it")
+    trains, wanted = TRAINING_MARK in names, TRAINING_MARK in largest
+    if trains and not wanted:
+        raise ExportError(
+            f"{path} is a training bundle: 'train' takes it; to predict give a bundle of a format, "
+            "such as int8.bundle.zip"
+        )
+    if wanted and not trains and "model.tflite" in names:
+        raise ExportError(
+            f"{path} is a bundle to predict with; 'train' takes a training bundle "
+            "(ecavg export --trainable=head)"
+        )
 
 
 def _read(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:

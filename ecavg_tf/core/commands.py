@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Callable
 
-from ecavg_tf.core.errors import ECAvgError
+from ecavg_tf.core.errors import ECAvgError, printable
 
 INTERRUPTED = 130
+CLOSED = 141  # as a shell counts a program that a closed pipe ends
 LONGEST_LINE = 800
 
 
@@ -34,15 +35,10 @@ def exit_code_of(command: Callable[[], int], program: str) -> int:
     except BrokenPipeError:  # as in 'ecavg … | head': Python would complain once more at its end
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return CLOSED
 
 
 def one_line(text: str) -> str:
     """What libraries, files or edges say may hold line breaks and terminal codes."""
     short = " ".join(printable(text).split())
     return short if len(short) <= LONGEST_LINE else short[:LONGEST_LINE] + " …"
-
-
-def printable(text: str) -> str:
-    """A text without terminal codes and line breaks, of the same length."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -58,10 +58,14 @@ class ExportError(ECAvgError):
     exit_code = 8
 
 
+def printable(text: str) -> str:
+    """A text without terminal codes and line breaks, of the same length."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def brief(error: Exception) -> str:
     """What a library says of a file, as a part of one line: short, printable, never nothing."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in str(error))
-    said = " ".join(printable.split()) or type(error).__name__
+    said = " ".join(printable(str(error)).split()) or type(error).__name__
     return said if len(said) <= _LONGEST else said[:_LONGEST] + "…"
 
 

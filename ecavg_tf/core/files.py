@@ -101,10 +101,14 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = load_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise WorkdirError(f"{path} can't be read: {error}") from error
+    except FileNotFoundError as error:
+        raise WorkdirError(f"{path} is not there") from error
+    except OSError as error:
+        raise WorkdirError(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise WorkdirError(f"{path} is damaged ({error}); restore it from a copy") from error
     if not isinstance(value, dict):
-        raise WorkdirError(f"{path} is not a JSON object")
+        raise WorkdirError(f"{path} is not a JSON object; restore it from a copy")
     return value
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.archive import (
+    TRAINING_MARK,
     check_parts,
     deterministic_zip,
     identity,
@@ -43,7 +44,7 @@ TRAINABLE = ("head", "dense")
 OPTIMIZERS = ("sgd", "adam")
 TOLERANCE = 2e-3  # what runtimes may differ by: what is written, and the most that is believed
 _MOST_STEPS = 100  # a bundle must not keep a device busy with its own test
-_GOLDEN = ("golden_inputs.npy", "golden_labels.npy", "golden_outputs.npy")
+_GOLDEN = ("golden_inputs.npy", TRAINING_MARK, "golden_outputs.npy")
 _PARTS = (MODEL, LABELS, *_GOLDEN)
 _LARGEST_MANIFEST = 16 * 2**20  # a deep net's template
 
@@ -200,7 +201,7 @@ def is_training_bundle(path: str | Path) -> bool:
     """Whether a file looks like a training bundle; what is no bundle at all does not."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return _GOLDEN[1] in archive.namelist()
+            return TRAINING_MARK in archive.namelist()
     except Exception:  # zipfile raises many kinds
         return False
 

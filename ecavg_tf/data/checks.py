@@ -55,6 +55,7 @@ def _checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
     if images.min() < low or images.max() > high:
         raise DataError(
             f"{where}: values run from {images.min()} to {images.max()}, the data set declares "
-            f"{low:g} to {high:g}; give its value_range"
+            f"{low:g} to {high:g}; say what it is: an array value_range = [lowest, highest] in the "
+            ".npz, or DataSpec.value_range"
         )
     return Examples(images, labels.astype(np.int64))

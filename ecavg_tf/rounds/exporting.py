@@ -67,7 +67,7 @@ def export_run(
     with disk_errors(folder):
         exports = _export_all(config, assembly, path, models, folder, listener)
         if not out:
-            _tell_results(path, config, known, exports)
+            _tell_results(path, stored_config(path), known, exports)
     return exports
 
 
@@ -178,7 +178,13 @@ def limits_of(settings: ExportConfig) -> Limits:
 
 
 def stored_config(path: Path) -> Config:
-    """The config of a run directory."""
+    """The config of a run directory.
+
+    Raises:
+        WorkdirError: it is none.
+    """
+    if not (path / "config.json").exists():
+        raise WorkdirError(f"{path} is no run directory: give one of 'ecavg run'")
     try:
         return from_dict(read_json(path / "config.json"))
     except (ValueError, TypeError) as error:

@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config_checks import validated
 from ecavg_tf.config_fields import shared_fields
@@ -179,6 +181,7 @@ class Loop:
             self._keep_decisions(number - 1, decisions)
         collected = self._collect(number, replies)
         pooled = self._pooled()
+        self._warn_of_forgetting(number, collected, pooled)
         model = make_global(
             collected.updates,
             self._template,
@@ -197,6 +200,26 @@ class Loop:
         result = measurer.result(number, participants, replies, collected, model, pooled)
         self._directory.finish_round(result)
         return Shipped(model.weights, model.trained_on)
+
+    def _warn_of_forgetting(
+        self, number: int, collected: Collected, pooled: Examples | None
+    ) -> None:
+        """Fine-tuning on data that lacks an edge's classes makes the model forget them."""
+        if pooled is None or self._config.server.epochs == 0:
+            return
+        classes = self._assembly.dataset.spec.classes
+        held = np.sum([update.info.class_counts for update in collected.updates], axis=0)
+        lacking = np.flatnonzero((held > 0) & (np.asarray(pooled.class_counts(len(classes))) == 0))
+        if len(lacking):
+            named = ", ".join(classes[index] for index in lacking[:8])
+            more = f" and {len(lacking) - 8} more" if len(lacking) > 8 else ""
+            self._listener(
+                Note(
+                    f"round {number}: no edge pools examples of {named}{more}: fine-tuning will "
+                    "make the global model forget them; pool some (server.pool_edges, --pool on "
+                    "a device), or set server.epochs=0"
+                )
+            )
 
     def _participants(self, number: int) -> tuple[str, ...]:
         edges, wanted = self._fleet.edges, self._config.edges_per_round

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from export.flatmodel import FlatModel, Port
 from export.micro.operators import require_micro
@@ -181,8 +182,9 @@ def _litert_outputs(tflite: bytes, quantized: Array, *, reference: bool) -> Arra
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-    interpreter = Interpreter(model_content=tflite, experimental_op_resolver_type=kernels)
-    interpreter.allocate_tensors()
+    with held_back_stderr(told_on_failure=False):  # it announces its delegate
+        interpreter = Interpreter(model_content=tflite, experimental_op_resolver_type=kernels)
+        interpreter.allocate_tensors()
     (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
     outputs = []
     for image in quantized:
