@@ -207,6 +207,13 @@ def load_results(path: str | Path) -> RunResults:
         raise WorkdirError(f"{path} is damaged: {error}") from error
 
 
+def _scored(rung: Rung, measured: Scores | None) -> Scores | None:
+    """The edge's own scores; where it has no test images, those that the server measured."""
+    if rung.own is None and rung.all is None:
+        return measured
+    return Scores(rung.own, rung.all)
+
+
 def with_decisions(result: RoundResult, decisions: Mapping[str, Decision]) -> RoundResult:
     """The round with the decisions that edges made on its global model."""
     known = {edge.edge: edge for edge in result.edges}
@@ -217,7 +224,7 @@ def with_decisions(result: RoundResult, decisions: Mapping[str, Decision]) -> Ro
         shown = next((rung for rung in decision.rungs if rung.rung == "global"), None)
         known[name] = replace(
             entry,
-            global_=entry.global_ if shown is None else Scores(shown.own, shown.all),
+            global_=entry.global_ if shown is None else _scored(shown, entry.global_),
             rungs=decision.rungs,
             accepted=decision.accepted,
         )

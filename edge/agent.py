@@ -70,6 +70,8 @@ class Agent:
         while True:
             letter = self._next(mailbox)
             if letter is None:
+                if mailbox.over():
+                    return
                 if time.monotonic() > deadline:
                     raise RoundError(
                         f"no letter for {self.edge} in {self.exchange} within {self.timeout_s:g} s "
@@ -208,13 +210,13 @@ def config_of(flat: Mapping[str, Any]) -> Config:
         ConfigError: a field is unknown or wrong: the server is of another version.
     """
     nested: dict[str, Any] = {}
-    for name, value in flat.items():
-        *groups, last = name.split(".")
-        place = nested
-        for group in groups:
-            place = place.setdefault(group, {})
-        place[last] = value
     try:
+        for name, value in flat.items():
+            *groups, last = name.split(".")
+            place = nested
+            for group in groups:
+                place = place.setdefault(group, {})
+            place[last] = value
         return validated(from_dict(nested))
     except (ValueError, TypeError, AttributeError) as error:
         raise ConfigError(

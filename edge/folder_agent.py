@@ -46,6 +46,8 @@ def serve(
         for edge, post in list(waiting.items()):
             letter = _next(edge, post.mailbox)
             if letter is None:
+                if post.mailbox.over():  # answered by a process that was killed after it
+                    del waiting[edge]
                 continue
             answer(post, letter, config, listener)
             answered = True

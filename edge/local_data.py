@@ -72,7 +72,13 @@ def _examples(
         images = images[..., np.newaxis]  # grey images without a channel
     check_images(images, info.image_shape, info.value_range, f"{path}: x_{split}")
     if images.dtype.name != info.images_dtype:
-        images = images.astype(info.images_dtype)
+        converted = images.astype(info.images_dtype)
+        if np.issubdtype(converted.dtype, np.integer) and np.any(converted != images):
+            raise DataError(
+                f"{path}: x_{split} holds fractions, the model was made for whole numbers from "
+                f"{info.value_range[0]:g} to {info.value_range[1]:g}; don't rescale images"
+            )
+        images = converted
     return Examples(images, _labels(path, labels, split, len(images), len(info.classes)))
 
 

@@ -42,7 +42,8 @@ class EdgeStore:
         elif (found := read_json(owner)) != mine:
             raise WorkdirError(
                 f"{folder} belongs to {found.get('edge')} of run {found.get('run_id')}, "
-                f"not to {edge} of run {run_id}; use an empty --workdir"
+                f"not to {edge} of run {run_id}; give it an empty folder (--workdir; on "
+                "a device --state)"
             )
 
     def update_path(self, round_number: int) -> Path:
@@ -123,8 +124,15 @@ class EdgeStore:
         numbers = [n for n in self._numbers("accepted") if n < before]
         if not numbers:
             return None
-        stored = TensorFile(self._accepted_path(numbers[-1]))
-        return template.listed({key: stored[key] for key in stored.keys}, missing)
+        path = self._accepted_path(numbers[-1])
+        try:
+            stored = TensorFile(path)
+            return template.listed({key: stored[key] for key in stored.keys}, missing)
+        except (ValueError, KeyError) as error:
+            raise WorkdirError(
+                f"{path} is damaged ({error}); restore it from a "
+                "copy, or begin again with an empty folder"
+            ) from error
 
     def save_accepted(self, decision: Decision, named: dict[str, Array]) -> None:
         """Writes the accepted weights of a round, with the decision they come from."""

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ecavg_tf.config import Config, decision_level
-from ecavg_tf.core.errors import ModelError
+from ecavg_tf.core.errors import ModelError, WorkdirError
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Scores
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.core.update_file import Update, UpdateInfo, write_update
@@ -187,10 +187,14 @@ class EdgeWorker:
         last_update = store.last_update(before=round_number + 1)
         local = None
         if last_update is not None:
-            local = template.listed(
-                {spec.key: array for spec, array in Update(last_update).items(template)},
-                global_model,
-            )
+            try:
+                named = {spec.key: array for spec, array in Update(last_update).items(template)}
+                local = template.listed(named, global_model)
+            except (ValueError, KeyError) as error:
+                raise WorkdirError(
+                    f"{last_update} is damaged ({error}); restore it from a "
+                    "copy, or begin again with an empty folder"
+                ) from error
         return Situation(
             global_model=global_model,
             local=local,

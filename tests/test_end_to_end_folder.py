@@ -155,5 +155,7 @@ def test_control_c_while_it_starts(tmp_path: Path) -> None:
     time.sleep(3.0)  # Python is up, TensorFlow is being imported
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    # Where a library runs Python code from C, Python remembers the interruption and ends by the
+    # signal, whatever main returned; a shell calls both 130.
+    assert process.returncode in (130, -signal.SIGINT), errors
     assert "Traceback" not in errors

@@ -7,6 +7,7 @@ unpacked, and nothing is ever unpickled or written to disk.
 """
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -164,7 +165,14 @@ def check_labels(path: Path, content: bytes, classes: Sequence[str]) -> None:
 
 
 def label_bytes(classes: Sequence[str]) -> bytes:
-    """Labels as a bundle holds them, a line each."""
+    """Labels as a bundle holds them, a line each.
+
+    Raises:
+        ExportError: one has a line break or another control character.
+    """
+    for label in classes:
+        if any(unicodedata.category(letter) == "Cc" for letter in label):
+            raise ExportError(f"class {label!r} holds a control character; rename the class")
     return "".join(f"{label}\n" for label in classes).encode()
 
 

@@ -174,8 +174,8 @@ def _whole(value: Any, lowest: int, highest: int) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """JSON can write half a character, which no file can hold."""
-    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+    """JSON can write half a character, which no file can hold, and codes that move a cursor."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff\x00-\x1f\x7f-\x9f]", value)
 
 
 def short(value: Any) -> str:

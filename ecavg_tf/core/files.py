@@ -1,10 +1,12 @@
 """Writing a file whole or not at all, and JSON that is the same bytes every time."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import math
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +93,32 @@ def load_json(text: str | bytes) -> Any:
         return json.loads(text, parse_constant=finite, parse_float=finite)
     except RecursionError as error:
         raise ValueError("JSON is nested too deeply") from error
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """Reads a file that somebody else may have put there.
+
+    Args:
+        path: the file.
+        most: how many bytes it may hold.
+
+    Raises:
+        ValueError: it is a pipe, a link or a device (reading could wait for ever), or too large.
+        OSError: it can't be read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ValueError(f"{path.name} is a link, expected a regular file") from error
+        raise
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{path.name} is not a regular file")
+        if status.st_size > most:
+            raise ValueError(f"{path.name} has {status.st_size} bytes, at most {most} are allowed")
+        return stream.read(most)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.core.files import atomic_path, file_sha256, load_json, write_json
+from ecavg_tf.core.files import atomic_path, file_sha256, load_json, read_regular, write_json
 from ecavg_tf.core.probe import Probe
 from ecavg_tf.core.scores import is_number
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.core.update_file import TensorFile, save_tensors
 
 EXCHANGE, FINISH = "exchange", "finish"
+_LARGEST_REPLY = 2**24
 POLL_S = 0.2  # how long a side sleeps between two looks
 _REQUEST = re.compile(r"(\d{4,})-(exchange|finish)\.safetensors")
 
@@ -106,7 +107,7 @@ class Mailbox:
         reply = self._reply_path(letter.round, letter.kind)
         if _is_error(reply):
             reply.unlink()
-        if path.exists():
+        if path.exists() and (reply.exists() or _names_file(path, letter.training_file)):
             return
         named = {} if letter.weights is None else letter.template.named(letter.weights)
         metadata = {
@@ -147,12 +148,8 @@ class Mailbox:
         Raises:
             ValueError: a request is not one of ours.
         """
-        found = filter(None, (_REQUEST.fullmatch(path.name) for path in self.inbox.iterdir()))
-        newest = max(found, key=lambda match: (int(match[1]), match[2]), default=None)
-        if newest is None:
-            return None
-        reply = self._reply_path(int(newest[1]), newest[2])
-        if reply.exists() and not _is_error(reply):
+        newest = self._newest()
+        if newest is None or self._answered(newest):
             return None
         try:
             stored = TensorFile(self.inbox / newest[0])
@@ -162,6 +159,20 @@ class Mailbox:
         if (letter.round, letter.kind) != (int(newest[1]), newest[2]):
             raise ValueError(f"{newest[0]} holds the request of another round; it was renamed")
         return letter
+
+    def over(self) -> bool:
+        """Whether the newest request is the run's last one and has its answer."""
+        newest = self._newest()
+        return newest is not None and newest[2] == FINISH and self._answered(newest)
+
+    def _newest(self) -> re.Match[str] | None:
+        files = (path.name for path in self.inbox.iterdir() if path.is_file())
+        found = filter(None, map(_REQUEST.fullmatch, files))
+        return max(found, key=lambda match: (int(match[1]), match[2]), default=None)
+
+    def _answered(self, request: re.Match[str]) -> bool:
+        reply = self._reply_path(int(request[1]), request[2])
+        return reply.exists() and not _is_error(reply)
 
     def reply(
         self,
@@ -194,8 +205,10 @@ class Mailbox:
         if not path.exists():
             return None
         try:
-            fields = load_json(path.read_bytes())
+            fields = load_json(read_regular(path, _LARGEST_REPLY))
             hashes = dict(fields["files"])
+            if not isinstance(fields["error"], str | None):
+                raise TypeError(f"its error is {fields['error']!r:.80}")
             if not hashes.keys() <= {"update", "pooled"}:
                 raise ValueError(f"it names the files {sorted(hashes)}")
             answer = Answer(
@@ -224,9 +237,18 @@ class Mailbox:
 
 def _is_error(reply: Path) -> bool:
     try:
-        return load_json(reply.read_bytes())["error"] is not None
+        return load_json(read_regular(reply, _LARGEST_REPLY))["error"] is not None
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def _names_file(request: Path, file: NamedFile | None) -> bool:
+    """Whether a letter that lies there names this training file: a new one may lie there now."""
+    try:
+        named = TensorFile(request).metadata.get("training_file")
+    except ValueError:
+        return False
+    return bool(named == (None if file is None else asdict(file)))
 
 
 def _read_letter(stored: TensorFile) -> Letter:

@@ -143,6 +143,8 @@ class Decision:
 
 def _scored(value: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a rung, or of scores, with what is a score made one."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{value!r:.80} is no object")
     for name, kind in (("rung", str), ("weights_sha256", str), ("evidence", dict)):
         if name in value and not isinstance(value[name], kind):
             raise TypeError(f"{name} is {value[name]!r}")
