@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from absl import flags
 
 from ecavg_tf.cli import COMMANDS, main
-from ecavg_tf.config import Config
+from ecavg_tf.cli.config_flag import parse_config
+from ecavg_tf.config import Config, PartitionKind
 from ecavg_tf.config_fields import flatten
 from ecavg_tf.core import errors
 
@@ -52,6 +54,12 @@ def test_own_model_and_data_from_the_command_line_and_from_python(tmp_path: Path
     (tmp_path / "script.py").write_text(from_python)
     printed = python(tmp_path, "script.py").splitlines()
     assert [line.split()[0] for line in printed] == ["edge-00", "edge-01", "edge-02"]
+
+
+def test_the_config_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "mine_config.py").write_text(block("python", "# mine_config.py"))
+    config = parse_config(flags.FlagValues(), [f"--config={tmp_path / 'mine_config.py'}"])
+    assert config.partition.kind is PartitionKind.DIRICHLET
 
 
 def test_the_pieces_on_their_own() -> None:
