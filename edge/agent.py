@@ -9,18 +9,19 @@ from typing import Any
 from ecavg_tf.config import Config
 from ecavg_tf.config_checks import validated
 from ecavg_tf.config_fields import from_dict
-from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, RoundError
+from ecavg_tf.core.errors import ConfigError, ModelError, RoundError
+from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.mailbox import FINISH, POLL_S, Letter, Mailbox
 from ecavg_tf.core.probe import check_probe, probe_images
 from ecavg_tf.core.template import Array
-from ecavg_tf.core.training_bundle import training_file_name
 from ecavg_tf.events import Listener, Note, silent
 from edge.check_training import CheckedTraining, check_training_bundle
 from edge.folder_agent import Post, answer, errors_told
+from edge.kept_bundles import drop_bundles, find_bundle, keep_bundle
 from edge.learner import Learner, Settings
 from edge.local_data import load_local
 from edge.scorer import DeviceScorer
-from edge.store import EdgeStore
+from edge.store import EdgeStore, accepted_files
 from edge.training_model import TrainingModel
 from edge.worker import EdgeWorker
 
@@ -55,7 +56,13 @@ class Agent:
     listener: Listener = silent
     _workers: dict[str, EdgeWorker] = field(default_factory=dict)
     _learner: Learner | None = None
+    _to_keep: tuple[Path, str] | None = None
     _models: dict[str, TrainingModel] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """What the edge keeps."""
+        return self.state / self.edge
 
     def run(self) -> None:
         """Answers letters until the run's last.
@@ -98,7 +105,10 @@ class Agent:
         with errors_told(mailbox, letter):
             worker = self._worker(mailbox, letter)
             self._check_model(letter)
+            self._keep(letter.run_id)
         answer(Post(worker, mailbox), letter, letter.config, self.listener)
+        if self._learner is not None and accepted_files(self.folder):
+            drop_bundles(self.folder, self._learner.info)
 
     def _worker(self, mailbox: Mailbox, letter: Letter) -> EdgeWorker:
         """The worker for a letter's training file; kept as long as it is the same."""
@@ -116,8 +126,16 @@ class Agent:
             self._workers.clear()
             checked = check_training_bundle(path)
             self.listener(Note(f"{path.name} trains right in {checked.runtime}"))
+            self._to_keep = (path, key or file_sha256(path))
             self._workers[key] = self._made(mailbox, checked, letter)
         return self._workers[key]
+
+    def _keep(self, run_id: str) -> None:
+        """Puts the worker's bundle, now that it fits, beside the models that need it."""
+        if self._to_keep is not None and self._learner is not None:
+            folder = EdgeStore(self.folder, self.edge, run_id).folder  # not another run's
+            keep_bundle(folder, *self._to_keep, self._learner.info.frozen_sha256)
+            self._to_keep = None
 
     def _check_model(self, letter: Letter) -> None:
         """Shapes don't tell a bundle of this model from one of another; its answers do."""
@@ -144,7 +162,7 @@ class Agent:
             guard_fraction=config.partition.guard_fraction,
             seed=config.seed,
         )
-        folder = self.state / self.edge
+        folder = self.folder
         self._learner = learner = Learner(
             TrainingModel(checked.runtime, checked.bundle, self.threads),
             Settings.of(config.edge, info.optimizer),
@@ -165,17 +183,11 @@ class Agent:
         )
 
     def _older(self, mailbox: Mailbox, frozen_sha256: str) -> TrainingModel | None:
-        """The model of a file that came with an earlier letter, if it still lies there."""
+        """The model of a file that came with an earlier letter, if it is still there."""
         if frozen_sha256 not in self._models:
-            path = mailbox.inbox / training_file_name(frozen_sha256)
-            if not path.is_file():
-                return None
-            try:
-                checked = check_training_bundle(path)
-            except ExportError as error:  # the edge goes on without what it had accepted
-                self.listener(Note(f"an older training file is passed over: {error}"))
-                return None
-            if checked.bundle.info.frozen_sha256 != frozen_sha256:
+            folders = (self.folder, mailbox.inbox)
+            checked = find_bundle(folders, frozen_sha256, self.listener)
+            if checked is None:
                 return None
             while len(self._models) >= _OLDER_MODELS:
                 del self._models[next(iter(self._models))]

@@ -11,6 +11,7 @@ EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory, 5 a round "
     "failed, 6 installation, 7 model, 8 bundle refused, 130 interrupted."
 )
+EDGE = "edge-00"
 
 
 def main(argv: Sequence[str] | None = None, program: str = "python -m edge") -> int:
@@ -31,6 +32,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         program, description="What an edge device does with the bundle it was given.", epilog=EPILOG
     )
+    parser.set_defaults(program=program)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_check(commands)
     _add_predict(commands)
@@ -65,12 +67,20 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = commands.add_parser(
         "predict",
         help="label images",
-        description="Prints each image's label, its probability and the time it took.",
+        usage="%(prog)s (BUNDLE | --state=DIR [--edge=EDGE]) IMAGE [IMAGE ...] [--top=N] "
+        "[--no-check] [--threads=N] [--json]",
+        description="Prints each image's label, its probability and the time it took: with a "
+        "bundle, or with what 'train' left in its --state.",
     )
-    parser.add_argument("bundle")
     parser.add_argument(
-        "image", nargs="+", help="PNG, JPEG, .npz, .npy, a folder, or - for raw bytes on stdin"
+        "image",
+        nargs="+",
+        metavar="IMAGE",
+        help="PNG, JPEG, .npz, .npy, a folder, or - for raw bytes on stdin; without --state the "
+        "bundle comes before them",
     )
+    parser.add_argument("--state", type=Path, help="the folder that train was given")
+    parser.add_argument("--edge", help=f"the edge's name in --state; default {EDGE}")
     parser.add_argument("--top", type=_positive, default=1, help="labels an image; default 1")
     parser.add_argument("--no-check", action="store_true", help="don't replay the golden images")
     _common(parser)
@@ -87,7 +97,7 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--data", type=Path, required=True, help=".npz with x_train, y_train")
     parser.add_argument("--state", type=Path, required=True, help="folder for what it keeps")
-    parser.add_argument("--edge", default="edge-00", help="this edge's name; default edge-00")
+    parser.add_argument("--edge", default=EDGE, help=f"this edge's name; default {EDGE}")
     parser.add_argument("--exchange", type=Path, help="the run's exchange folder")
     parser.add_argument("--bundle", type=Path, help="a training bundle, if the run ships none")
     parser.add_argument("--pool", action="store_true", help="training images may be uploaded")
@@ -120,6 +130,7 @@ def _train(arguments: argparse.Namespace) -> int:
             settings=settings,
             seed=arguments.seed,
             as_json=arguments.json,
+            program=arguments.program,
         )
     )
 
@@ -132,17 +143,31 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _predict(arguments: argparse.Namespace) -> int:
     from edge.commands import predict
+    from edge.predict import Predictor
 
-    if "-" in arguments.image and len(arguments.image) > 1:
+    bundle, images = _bundle_and_images(arguments)
+    if "-" in images and len(images) > 1:
         raise ConfigError("- (standard input) can't be given beside other images")
-    return predict(
-        arguments.bundle,
-        arguments.image,
-        top=arguments.top,
-        threads=arguments.threads,
-        as_json=arguments.json,
-        check=not arguments.no_check,
-    )
+    threads, check = arguments.threads, not arguments.no_check
+    if bundle is None:
+        edge = arguments.edge or EDGE
+        predictor = Predictor.from_state(arguments.state, edge=edge, threads=threads, check=check)
+    else:
+        predictor = Predictor(bundle, threads=threads, check=check)
+    return predict(predictor, images, top=arguments.top, as_json=arguments.json)
+
+
+def _bundle_and_images(arguments: argparse.Namespace) -> tuple[str | None, list[str]]:
+    first, *others = arguments.image
+    if arguments.state is not None:
+        if first.endswith(".zip"):
+            raise ConfigError(f"both the bundle {first} and --state were given; give one of them")
+        return None, [first, *others]
+    if arguments.edge is not None:
+        raise ConfigError("--edge names an edge of --state; give --state=DIR, or leave it out")
+    if not others:
+        raise ConfigError(f"{first} came alone; give BUNDLE IMAGE, or --state=DIR IMAGE")
+    return first, others
 
 
 def _count(text: str) -> int:

@@ -40,38 +40,33 @@ def check(bundles: Sequence[str], *, as_json: bool) -> int:
     return code
 
 
-def predict(
-    bundle: str, images: Sequence[str], *, top: int, threads: int, as_json: bool, check: bool
-) -> int:
+def predict(predictor: Predictor, images: Sequence[str], *, top: int, as_json: bool) -> int:
     """Labels images and prints a line each.
 
     Args:
-        bundle: the bundle's path.
+        predictor: what labels them.
         images: files, folders, or ``-``.
         top: how many labels to print of each image.
-        threads: how many the runtime may use; 0: one a core.
         as_json: one JSON object instead of lines.
-        check: replay the golden images first.
 
     Returns:
         0.
     """
-    predictor = Predictor(bundle, threads=threads, check=check)
-    info = predictor.info
-    wanted = Wanted(predictor.image_shape, info.images_dtype, info.value_range)
+    model = predictor.model
+    wanted = Wanted(model.image_shape, model.images_dtype, model.value_range)
     rows: list[dict[str, Any]] = []
     for name, image in load_images(images, wanted):
         began = time.perf_counter()
         (probabilities,) = predictor.predict(image)
         milliseconds = 1000 * (time.perf_counter() - began)
-        best = _best(probabilities, info.classes, top)
+        best = _best(probabilities, model.classes, top)
         if as_json:
             rows.append({"image": name, "top": best, "latency_ms": round(milliseconds, 4)})
         else:
             labels = ", ".join(f"{row['label']} {100 * row['probability']:.1f} %" for row in best)
             print(f"{name}: {labels}  ({milliseconds:.2f} ms)")
     if as_json:
-        described = {"bundle": bundle, "format": info.format, "runtime": str(predictor.runtime)}
+        described = {**model.source, "runtime": str(model.runtime)}
         print(json.dumps({**described, "images": rows}, indent=2))
     return 0
 

@@ -17,7 +17,7 @@ from ecavg_tf.core.files import canonical_json
 from ecavg_tf.core.predictions import Predictions, judge
 from ecavg_tf.core.seeds import epoch_order
 from ecavg_tf.core.template import Array, Template, weights_sha256
-from ecavg_tf.core.training_bundle import OptimizerSpec, TrainingInfo
+from ecavg_tf.core.training_bundle import OptimizerSpec, TrainingInfo, frozen_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Listener, silent
 from edge.checkpoint import Checkpoint
@@ -267,14 +267,14 @@ class Learner:
         return self._model if frozen == self._info.frozen_sha256 else self._older(frozen)
 
     def _frozen(self, weights: Sequence[Array]) -> str:
-        template, held = self._info.template, set(self._info.held)
+        template = self._info.template
         shapes = [(tuple(w.shape), w.dtype.name) for w in weights]
         if shapes != [(spec.shape, spec.dtype) for spec in template.weights]:
             raise ModelError(
                 f"the training file is of another model: it knows {len(template.weights)} weights, "
                 f"{len(weights)} of other shapes came; export one from this run"
             )
-        return weights_sha256([weight for at, weight in enumerate(weights) if at not in held])
+        return frozen_sha256(weights, self._info.held)
 
     def _merged(self, weights: Sequence[Array], trained: Sequence[Array]) -> list[Array]:
         merged = [np.array(weight) for weight in weights]

@@ -1,7 +1,8 @@
-"""Predicting with a bundle.
+"""Predicting with a bundle, or with what was trained on this device.
 
 from edge.predict import Predictor
 probabilities = Predictor("int8.bundle.zip").predict(images)
+probabilities = Predictor.from_state("/var/lib/ecavg", edge="edge-00").predict(images)
 """
 
 from pathlib import Path
@@ -9,16 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundle import Bundle, BundleInfo, read_bundle
+from ecavg_tf.core.bundle import read_bundle
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
 from edge.check import check_bundle
 from edge.probabilities import probabilities_of
-from edge.runtime import Model, Runtime, find_runtime
+from edge.ready import Ready
+from edge.runtime import Model, find_runtime
 
 
 class Predictor:
-    """A bundle, ready to predict: checked, loaded and warm.
+    """A model, ready to predict: checked, loaded and warm.
 
     Args:
         bundle: the bundle's path.
@@ -27,8 +29,7 @@ class Predictor:
             it only the bundle's hashes are checked.
 
     Attributes:
-        info: what the bundle says of itself.
-        runtime: what runs it.
+        model: the model, what runs it and what it takes.
 
     Raises:
         ExportError: it is damaged, or does not run right here.
@@ -36,15 +37,37 @@ class Predictor:
     """
 
     def __init__(self, bundle: str | Path, *, threads: int = 0, check: bool = True) -> None:
-        opened, self.runtime = _open(bundle, check)
-        self.info: BundleInfo = opened.info
-        self._model = Model(self.runtime, opened.model, threads)
-        self._model.warm_up()
+        self.model = _ready_bundle(bundle, threads, check)
+
+    @classmethod
+    def from_state(
+        cls, state: str | Path, *, edge: str = "edge-00", threads: int = 0, check: bool = True
+    ) -> "Predictor":
+        """What an edge accepted last in a run, else what it trained alone.
+
+        Training may go on meanwhile: it is the last whole model, and it stays that one.
+
+        Args:
+            state: the folder that ``train`` was given.
+            edge: the edge's name.
+            threads: how many the runtime may use; 0: one a core.
+            check: replay the training bundle's golden steps first.
+
+        Raises:
+            WorkdirError: there is no model, or it is damaged.
+            ExportError: its training bundle is damaged, or does not run right here.
+            InstallationError: there is no runtime.
+        """
+        from edge.state_model import ready_state  # a bundle needs no safetensors
+
+        predictor = cls.__new__(cls)
+        predictor.model = ready_state(state, edge, threads=threads, check=check)
+        return predictor
 
     @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one image."""
-        return self.info.input.shape[1:]
+        return self.model.image_shape
 
     def predict(self, images: Array) -> NDArray[np.float32]:
         """Class probabilities.
@@ -60,8 +83,8 @@ class Predictor:
                 outside the data set's range.
         """
         images = np.asarray(images)
-        check_images(images, self.image_shape, self.info.value_range)
-        return probabilities_of(self._model, images, self.info.output_kind)
+        check_images(images, self.image_shape, self.model.value_range)
+        return self.model.answer(images)
 
 
 def check_images(
@@ -97,8 +120,20 @@ def check_images(
         )
 
 
-def _open(path: str | Path, check: bool) -> tuple[Bundle, Runtime]:
-    if not check:
-        return read_bundle(path), find_runtime()
-    checked = check_bundle(path)
-    return checked.bundle, checked.runtime
+def _ready_bundle(path: str | Path, threads: int, check: bool) -> Ready:
+    if check:
+        checked = check_bundle(path)
+        bundle, runtime = checked.bundle, checked.runtime
+    else:
+        bundle, runtime = read_bundle(path), find_runtime()
+    info, model = bundle.info, Model(runtime, bundle.model, threads)
+    model.warm_up()
+    return Ready(
+        source={"bundle": str(path), "format": info.format},
+        runtime=runtime,
+        classes=info.classes,
+        image_shape=info.input.shape[1:],
+        images_dtype=info.images_dtype,
+        value_range=info.value_range,
+        answer=lambda images: probabilities_of(model, images, info.output_kind),
+    )

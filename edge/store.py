@@ -8,16 +8,18 @@ one that was answered is answered the same way again.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.files import read_json, write_json
 from ecavg_tf.core.scores import Decision
-from ecavg_tf.core.template import Array, Template
+from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.core.update_file import TensorFile, save_tensors
 from ecavg_tf.fleet import Reply
 
 _NUMBERED = r"-(\d{4,})\.(?:safetensors|json)"
+_OWNER = "owner.json"
 
 
 class EdgeStore:
@@ -35,7 +37,7 @@ class EdgeStore:
     def __init__(self, folder: Path, edge: str, run_id: str) -> None:
         self.folder = folder
         self.edge = edge
-        owner = folder / "owner.json"
+        owner = folder / _OWNER
         mine = {"edge": edge, "run_id": run_id}
         if not owner.exists():
             write_json(owner, mine)
@@ -136,7 +138,8 @@ class EdgeStore:
 
     def save_accepted(self, decision: Decision, named: dict[str, Array]) -> None:
         """Writes the accepted weights of a round, with the decision they come from."""
-        save_tensors(self._accepted_path(decision.round), named, decision.to_json())
+        metadata = {**decision.to_json(), "keys": list(named)}
+        save_tensors(self._accepted_path(decision.round), named, metadata)
 
     def finished(self, round_number: int) -> Decision | None:
         """The decision given to ``finish``, if it was given already."""
@@ -159,5 +162,54 @@ class EdgeStore:
         return paths[kind](number)
 
     def _numbers(self, kind: str) -> list[int]:
-        found = (re.fullmatch(kind + _NUMBERED, path.name) for path in self.folder.iterdir())
-        return sorted(int(match[1]) for match in found if match)
+        return sorted(_numbered(self.folder, kind))
+
+
+@dataclass(frozen=True)
+class AcceptedModel:
+    """A model as an edge's folder holds it.
+
+    Attributes:
+        round: whose global model the edge decided on.
+        rung: what it took.
+        weights: in template order.
+    """
+
+    round: int
+    rung: str
+    weights: list[Array]
+
+
+def is_of_a_run(folder: Path) -> bool:
+    """Whether an edge's folder belongs to a run."""
+    return (folder / _OWNER).exists()
+
+
+def accepted_files(folder: Path) -> list[Path]:
+    """The accepted models in an edge's folder, which is only looked at, oldest first."""
+    found = _numbered(folder, "accepted")
+    return [found[number] for number in sorted(found)]
+
+
+def read_accepted(path: Path) -> AcceptedModel:
+    """Reads an accepted model and compares it with the hash in its decision.
+
+    Raises:
+        WorkdirError: it is damaged.
+    """
+    try:
+        stored = TensorFile(path)
+        weights = [stored[key] for key in stored.metadata["keys"]]
+        accepted = stored.metadata["accepted"]
+        if weights_sha256(weights) != accepted["weights_sha256"]:
+            raise ValueError("its weights are not those that were accepted")
+        return AcceptedModel(int(stored.metadata["round"]), str(accepted["rung"]), weights)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WorkdirError(
+            f"{path} is damaged ({brief(error)}); remove it: the next accepted model replaces it"
+        ) from error
+
+
+def _numbered(folder: Path, kind: str) -> dict[int, Path]:
+    found = {path: re.fullmatch(kind + _NUMBERED, path.name) for path in folder.iterdir()}
+    return {int(match[1]): path for path, match in found.items() if match}

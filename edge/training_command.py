@@ -1,21 +1,29 @@
 """``train``: for the server of a run, or for this device alone."""
 
 import json
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ecavg_tf.core.errors import ConfigError, disk_errors
+from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
+from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.predictions import Predictions
+from ecavg_tf.core.template import Array, weights_sha256
+from ecavg_tf.core.training_bundle import TrainingInfo
 from ecavg_tf.core.update_file import UpdateInfo, write_update
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Event, Note, StageStarted
 from edge.agent import Agent
 from edge.check_training import check_training_bundle
 from edge.checkpoint import locked
+from edge.kept_bundles import drop_bundles, keep_bundle
 from edge.learner import Learner, Settings
 from edge.local_data import load_local
+from edge.state_model import ALONE
+from edge.store import is_of_a_run
 from edge.training_model import TrainingModel
 
 _GUARD = 0.2
@@ -37,6 +45,7 @@ class Order:
         settings: how to train, without a server.
         seed: without a server.
         as_json: print one JSON object at the end.
+        program: what the user typed before the command's name.
     """
 
     edge: str
@@ -50,6 +59,18 @@ class Order:
     settings: Settings
     seed: int
     as_json: bool
+    program: str
+
+    @property
+    def folder(self) -> Path:
+        """Where this edge keeps its files."""
+        return self.state / self.edge
+
+    @property
+    def predict(self) -> str:
+        """The command that predicts with what is trained."""
+        words = [f"--state={self.state}", f"--edge={self.edge}"]
+        return f"{self.program} predict {shlex.join(words)} IMAGE"
 
 
 def train(order: Order) -> int:
@@ -58,7 +79,7 @@ def train(order: Order) -> int:
     Returns:
         0.
     """
-    with locked(order.state / order.edge), disk_errors(order.state):
+    with locked(order.folder), disk_errors(order.state):
         if order.exchange is None:
             return _alone(order)
         Agent(
@@ -72,24 +93,29 @@ def train(order: Order) -> int:
             timeout_s=order.timeout_s,
             listener=_tell,
         ).run()
-    print(f"{order.edge}: the run is over; what was accepted is in {order.state / order.edge}.")
+    print(f"{order.edge}: the run is over; what was accepted is in {order.folder}.")
+    print(f"predict with it: {order.predict}")
     return 0
 
 
 def _alone(order: Order) -> int:
-    """Trains from the bundle's weights and writes an update file."""
-    if order.bundle is None:
+    """Trains from the bundle's weights, writes an update file and keeps what it needs."""
+    source = order.bundle
+    if source is None:
         raise ConfigError("give --exchange=DIR to serve a run, or --bundle=FILE to train alone")
-    checked = check_training_bundle(order.bundle)
-    info = checked.bundle.info
+    if is_of_a_run(order.folder):
+        raise WorkdirError(
+            f"{order.folder} holds an edge's models of a run; give another --state to train alone"
+        )
+    checked = check_training_bundle(source)
+    info, sha256 = checked.bundle.info, file_sha256(source)
     local = load_local(order.data, info, edge=order.edge, guard_fraction=_GUARD, seed=order.seed)
     model = TrainingModel(checked.runtime, checked.bundle, order.threads)
-    folder = order.state / order.edge
     learner = Learner(
         model,
         order.settings,
         seed=order.seed,
-        checkpoint=folder / "learner.safetensors",
+        checkpoint=order.folder / "learner.safetensors",
         listener=_silent if order.as_json else _tell,
     )
     start = model.get().weights
@@ -97,13 +123,8 @@ def _alone(order: Order) -> int:
     before = learner.predictions_of(start, scored)
     trained = learner.fit_held(start, local.edge.train, round_number=1, who=order.edge)
     after = learner.predictions_of(trained, scored)
-    named = {
-        info.template.weights[at].key: value for at, value in zip(info.held, trained, strict=True)
-    }
-    update = folder / "update.safetensors"
-    write_update(
-        update, _info(order, local.edge.train, info.template.sha256, len(info.classes)), named
-    )
+    bundle = keep_bundle(order.folder, source, sha256, info.frozen_sha256)
+    update = _save(order, bundle, info, local.edge.train, trained)
     held_out = "test" if local.test is not None else "guard"
     told = {
         "runtime": str(checked.runtime),
@@ -112,15 +133,36 @@ def _alone(order: Order) -> int:
         "accuracy_before": _accuracy(before),
         "accuracy_after": _accuracy(after),
         "update": str(update),
+        "predict": order.predict,
     }
-    if order.as_json:
-        print(json.dumps(told, indent=2))
-    else:
-        print(
-            "".join(f"{name.replace('_', ' '):16s} {value}\n" for name, value in told.items()),
-            end="",
-        )
+    _print(told, order.as_json)
     return 0
+
+
+def _save(
+    order: Order, bundle: Path, info: TrainingInfo, examples: Examples, trained: Sequence[Array]
+) -> Path:
+    """Writes the update, which names the bundle that was kept before."""
+    update = order.folder / ALONE
+    specs = [info.template.weights[at] for at in info.held]
+    named = {spec.key: value for spec, value in zip(specs, trained, strict=True)}
+    also = {
+        "training_file": {"name": bundle.name, "sha256": file_sha256(bundle)},
+        "weights_sha256": weights_sha256(trained),
+    }
+    write_update(
+        update, _info(order, examples, info.template.sha256, len(info.classes)), named, also
+    )
+    drop_bundles(order.folder, info)
+    return update
+
+
+def _print(told: Mapping[str, object], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    for name, value in told.items():
+        print(f"{name.replace('_', ' '):16s} {value}")
 
 
 def _info(order: Order, examples: Examples, template_sha256: str, classes: int) -> UpdateInfo:

@@ -11,8 +11,14 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.errors import ConfigError, ExportError
 from ecavg_tf.core.stderr import held_back_stderr
-from ecavg_tf.core.template import Array, weights_sha256
-from ecavg_tf.core.training_bundle import TOLERANCE, OptimizerSpec, TrainingBundle, TrainingInfo
+from ecavg_tf.core.template import Array
+from ecavg_tf.core.training_bundle import (
+    TOLERANCE,
+    OptimizerSpec,
+    TrainingBundle,
+    TrainingInfo,
+    frozen_sha256,
+)
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models import template_of
 from export.flatmodel import read_flatmodel
@@ -130,11 +136,6 @@ class TrainingExporter:
                 f"(at most {_LIMIT:g} is allowed); please report it with your model"
             )
         return found
-
-
-def frozen_sha256(weights: list[Array], held: tuple[int, ...]) -> str:
-    """Hash of the weights that a training file does not train."""
-    return weights_sha256([weight for at, weight in enumerate(weights) if at not in set(held)])
 
 
 def twin_of(layers: list[keras.layers.Dense], optimizer: OptimizerSpec, rate: float) -> keras.Model:

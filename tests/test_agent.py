@@ -27,6 +27,7 @@ from ecavg_tf.models import mlp, template_of
 from edge import agent as agent_module
 from edge.agent import Agent
 from edge.checkpoint import Checkpoint, locked
+from edge.kept_bundles import kept_bundles
 from edge.learner import Settings
 from edge.training_model import State
 from export.training import TrainingExporter
@@ -83,6 +84,8 @@ def test_a_bundle_of_the_servers_model_trains(bundle: Path, tmp_path: Path) -> N
     assert answer is not None
     assert answer.error is None
     assert answer.update is not None
+    (kept,) = kept_bundles(tmp_path / "state" / "edge-00")
+    assert kept.read_bytes() == bundle.read_bytes()
 
 
 def test_a_bundle_of_another_model_with_the_same_shapes(tmp_path: Path) -> None:
@@ -101,6 +104,7 @@ def test_a_bundle_of_another_model_with_the_same_shapes(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="with the server's weights its answers are up to"):
         agent(tmp_path, path).run()
     assert "the training file is of another model" in told(tmp_path)
+    assert kept_bundles(tmp_path / "state" / "edge-00") == []
 
 
 def test_a_servers_config_is_checked(bundle: Path, tmp_path: Path) -> None:
@@ -135,7 +139,9 @@ def test_a_damaged_older_file_is_passed_over(bundle: Path, tmp_path: Path) -> No
     assert device._older(mailbox, frozen) is None
     assert len(notes) == 1
     assert isinstance(notes[0], Note)
-    older.write_bytes(bundle.read_bytes())
+    in_state = device.folder / older.name
+    in_state.parent.mkdir(parents=True)
+    in_state.write_bytes(bundle.read_bytes())
     assert device._older(mailbox, frozen) is not None
 
 

@@ -1,9 +1,12 @@
 """Whole runs over files in which edges have no TensorFlow: they can't import it here."""
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +16,11 @@ from ecavg_tf.config import Config, FleetKind, PartitionKind, TrainingFile, Trai
 from ecavg_tf.core.update_file import Update
 from ecavg_tf.data.partition import partition_data
 from ecavg_tf.data.sources import load_data
+from ecavg_tf.models import build_model
 from ecavg_tf.results import RunResults
+from edge.kept_bundles import kept_bundles
+from edge.predict import Predictor
+from edge.store import accepted_files, read_accepted
 
 ROOT = Path(__file__).parent.parent
 WITHOUT = """\
@@ -113,6 +120,35 @@ def assert_alike(results: RunResults, folder: Path, keras: tuple[RunResults, Pat
             np.testing.assert_allclose(one_update[key], other_update[keras_key], atol=1e-5)
 
 
+def assert_state_predicts(config: Config, state: Path, edge: str) -> None:
+    """What the state folder answers is what Keras answers with the accepted weights."""
+    dataset = load_data(config.data, config.seed)
+    images = dataset.test.images[:50]
+    model = build_model(config, dataset.spec, "server")
+    model.set_weights(read_accepted(accepted_files(state / edge)[-1]).weights)
+    expected = np.asarray(model.predict(images.astype("float32"), verbose=0))
+    found = Predictor.from_state(state, edge=edge).predict(images)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def told_to_predict(printed: str, *more: str) -> dict[str, Any]:
+    """Runs the command that training ended with, where TensorFlow can't be imported."""
+    said, _, command = printed.splitlines()[-1].partition(": ")
+    assert said == "predict with it"
+    assert command.startswith("python -m edge predict ")
+    assert command.endswith(" IMAGE")
+    words = shlex.split(command)[3:-1]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, *words, *more, "--json"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
 def test_two_edges_without_tensorflow(tmp_path: Path, keras_run: tuple[RunResults, Path]) -> None:
     config = over_files(make_config(), tmp_path)
     edges = [device(config, tmp_path, f"edge-0{n}", "--pool") for n in (0, 1)]
@@ -121,6 +157,12 @@ def test_two_edges_without_tensorflow(tmp_path: Path, keras_run: tuple[RunResult
     assert "round 3: epoch 3/3" in printed[0]
     assert_alike(results, tmp_path / "server", keras_run)
     assert len(list((tmp_path / "server" / "training").iterdir())) == 1
+    for edge in ("edge-00", "edge-01"):
+        assert_state_predicts(config, tmp_path / edge, edge)
+    np.savez(tmp_path / "x.npz", x=load_data(config.data, config.seed).test.images[:3])
+    told = told_to_predict(printed[1], str(tmp_path / "x.npz"))
+    assert told["model"].endswith(", accepted in round 3")
+    assert len(told["images"]) == 3
 
 
 def test_a_mixed_fleet(tmp_path: Path, keras_run: tuple[RunResults, Path]) -> None:
@@ -155,6 +197,9 @@ def test_a_head_on_a_backbone(tmp_path: Path, train: Trains) -> None:
     for edge in edges:
         ended_well(edge)
     assert not any(each.refused for each in results.rounds)
+    for edge_name in ("edge-00", "edge-01"):
+        assert_state_predicts(config, tmp_path / edge_name, edge_name)
+        assert len(kept_bundles(tmp_path / edge_name / edge_name)) <= 2
     update = Update(tmp_path / "server" / "rounds" / "0002" / "updates" / "edge-00.safetensors")
     files = list((tmp_path / "server" / "training").iterdir())
     if train is Trains.HEAD:

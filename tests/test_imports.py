@@ -53,8 +53,8 @@ def test_every_core_module_is_named_here() -> None:
 
 DEVICE = (
     "agent", "check", "check_training", "checkpoint", "child", "cli", "commands", "images",
-    "learner", "local_data", "predict", "probabilities", "replay", "replay_training", "runtime",
-    "training_command", "training_model", "worker",
+    "kept_bundles", "learner", "local_data", "predict", "probabilities", "ready", "replay",
+    "replay_training", "runtime", "state_model", "training_command", "training_model", "worker",
 )  # fmt: skip
 
 

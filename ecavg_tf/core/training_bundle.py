@@ -7,7 +7,7 @@ the run's template the file trains and what the others must be.
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from ecavg_tf.core.bundle import (
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
-from ecavg_tf.core.template import Array, Template
+from ecavg_tf.core.template import Array, Template, weights_sha256
 
 KIND = "training"
 SCHEMA_VERSION = 1
@@ -139,6 +139,17 @@ class TrainingBundle:
     golden_inputs: Array
     golden_labels: NDArray[np.int64]
     golden_outputs: NDArray[np.float32]
+
+
+def frozen_sha256(weights: Sequence[Array], held: Sequence[int]) -> str:
+    """Hash of the weights that a training file does not train.
+
+    Args:
+        weights: of the whole model, in template order.
+        held: positions of those that it trains.
+    """
+    trained = set(held)
+    return weights_sha256([weight for at, weight in enumerate(weights) if at not in trained])
 
 
 def training_file_name(frozen_sha256: str) -> str:

@@ -143,13 +143,19 @@ def _integer(fields: Mapping[str, Any], name: str) -> int:
     return value
 
 
-def write_update(path: Path, info: UpdateInfo, weights: Mapping[str, Array]) -> None:
+def write_update(
+    path: Path,
+    info: UpdateInfo,
+    weights: Mapping[str, Array],
+    also: Mapping[str, Any] | None = None,
+) -> None:
     """Writes an update file; same update, same bytes.
 
     Args:
         path: where to.
         info: the metadata.
         weights: arrays by template key; omittable ones may be absent.
+        also: more metadata, for who wrote it; a server passes over it.
 
     Raises:
         ValueError: a metric is NaN or infinite.
@@ -164,6 +170,7 @@ def write_update(path: Path, info: UpdateInfo, weights: Mapping[str, Array]) -> 
             "class_counts": list(info.class_counts),
             "template_sha256": info.template_sha256,
             "metrics": dict(info.metrics),
+            **(also or {}),
         },
     )
 

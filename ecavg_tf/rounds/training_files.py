@@ -5,9 +5,13 @@ from pathlib import Path
 
 from ecavg_tf.config import Config, TrainingFile
 from ecavg_tf.core.template import Array
-from ecavg_tf.core.training_bundle import training_file_name, write_training_bundle
+from ecavg_tf.core.training_bundle import (
+    frozen_sha256,
+    training_file_name,
+    write_training_bundle,
+)
 from ecavg_tf.rounds.assembly import Assembly
-from export.training import TrainingExporter, frozen_sha256, optimizer_spec
+from export.training import TrainingExporter, optimizer_spec
 
 
 class TrainingFiles:
@@ -56,7 +60,7 @@ class TrainingFiles:
         Raises:
             ExportError: the file differs from Keras.
         """
-        name = training_file_name(frozen_sha256(list(weights), self._held))
+        name = training_file_name(frozen_sha256(weights, self._held))
         path = self._folder / name
         if not path.exists():
             self._exporter.model.set_weights(weights)

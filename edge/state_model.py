@@ -1,0 +1,168 @@
+"""The model that an edge's state folder holds, ready to predict. The folder is only read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.core.errors import ECAvgError, ExportError, WorkdirError, brief
+from ecavg_tf.core.files import file_sha256
+from ecavg_tf.core.template import Array, weights_sha256
+from ecavg_tf.core.training_bundle import TrainingInfo, frozen_sha256, read_training_bundle
+from ecavg_tf.core.update_file import TensorFile
+from edge.check_training import check_training_bundle
+from edge.kept_bundles import kept_bundles
+from edge.ready import Ready
+from edge.runtime import find_runtime
+from edge.store import AcceptedModel, accepted_files, read_accepted
+from edge.training_model import TrainingModel
+
+ALONE = "update.safetensors"
+_AGAIN = "run the train command again, which goes on from its last epoch"
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A model, with the bundle that runs it."""
+
+    said: str
+    bundle: Path
+    held: Sequence[Array]
+
+
+def ready_state(state: str | Path, edge: str, *, threads: int, check: bool) -> Ready:
+    """Loads what an edge accepted last in a run, else what it trained alone.
+
+    Args:
+        state: the folder that ``train`` was given.
+        edge: the edge's name.
+        threads: how many the runtime may use; 0: one a core.
+        check: replay the bundle's golden steps first, in a process of its own.
+
+    Raises:
+        WorkdirError: there is no model, or it is damaged.
+        ExportError: its bundle is damaged, or does not run right here.
+        InstallationError: there is no runtime.
+    """
+    folder = _folder(Path(state), edge)
+    seen = _written(folder)
+    try:
+        return _ready(Path(state), edge, threads, check)
+    except ECAvgError:
+        if _written(folder) == seen:
+            raise
+    return _ready(Path(state), edge, threads, check)  # a training process had replaced it
+
+
+def _ready(state: Path, edge: str, threads: int, check: bool) -> Ready:
+    folder = state / edge
+    stored = _accepted(folder) or _alone(folder)
+    if stored is None:
+        raise WorkdirError(
+            f"{folder} holds no model yet; train alone to the end, or serve a run (its first "
+            "model is accepted in round 2)"
+        )
+    if check:
+        checked = check_training_bundle(stored.bundle)
+        bundle, runtime = checked.bundle, checked.runtime
+    else:
+        bundle, runtime = read_training_bundle(stored.bundle), find_runtime()
+    info, model = bundle.info, TrainingModel(runtime, bundle, threads)
+    model.set(model.fresh(stored.held))
+
+    def answer(images: Array) -> NDArray[np.float32]:
+        return model.infer(model.features(images))
+
+    answer(np.zeros((1, *info.image_shape), np.float32))  # the first call allocates and is slow
+    source = {
+        "state": str(state),
+        "edge": edge,
+        "model": stored.said,
+        "bundle": str(stored.bundle),
+        "format": "training",
+    }
+    return Ready(
+        source=source,
+        runtime=runtime,
+        classes=info.classes,
+        image_shape=info.image_shape,
+        images_dtype=info.images_dtype,
+        value_range=info.value_range,
+        answer=answer,
+    )
+
+
+def _folder(state: Path, edge: str) -> Path:
+    folder = state / edge
+    if folder.is_dir():
+        return folder
+    if not state.is_dir():
+        raise WorkdirError(f"{state} is not there; give the --state folder that train was given")
+    edges = sorted(path.name for path in state.iterdir() if path.is_dir())
+    raise WorkdirError(
+        f"{state} holds no edge {edge}; it has {', '.join(edges) or 'none'} (--edge)"
+    )
+
+
+def _written(folder: Path) -> list[tuple[str, int]]:
+    """Which models lie there; a change means that a training process wrote one."""
+    alone = folder / ALONE  # replaced in place, never removed; accepted models carry a number
+    trained = [(alone.name, alone.stat().st_mtime_ns)] if alone.exists() else []
+    return [*((path.name, 0) for path in accepted_files(folder)[-1:]), *trained]
+
+
+def _accepted(folder: Path) -> _Stored | None:
+    files = accepted_files(folder)
+    if not files:
+        return None
+    model, problems = read_accepted(files[-1]), []
+    for path in kept_bundles(folder):
+        try:
+            info = read_training_bundle(path).info
+        except ExportError as error:
+            problems.append(str(error))
+            continue
+        if _runs(info, model):
+            held = [model.weights[at] for at in info.held]
+            return _Stored(f"{model.rung}, accepted in round {model.round}", path, held)
+    if problems:
+        raise ExportError(problems[0])
+    raise WorkdirError(
+        f"{folder} lacks the training bundle of its accepted model ({files[-1].name}); copy the "
+        "run's training-*.bundle.zip files there, from this edge's inbox in the exchange folder"
+    )
+
+
+def _runs(info: TrainingInfo, model: AcceptedModel) -> bool:
+    shapes = [(weight.shape, weight.dtype.name) for weight in model.weights]
+    expected = [(spec.shape, spec.dtype) for spec in info.template.weights]
+    return shapes == expected and frozen_sha256(model.weights, info.held) == info.frozen_sha256
+
+
+def _alone(folder: Path) -> _Stored | None:
+    path = folder / ALONE
+    if not path.exists():
+        return None
+    try:
+        stored = TensorFile(path)
+        name, sha256 = (str(stored.metadata["training_file"][key]) for key in ("name", "sha256"))
+        weights = {key: stored[key] for key in stored.keys}
+        bundle = next((kept for kept in kept_bundles(folder) if kept.name == name), None)
+        if bundle is None:
+            raise WorkdirError(
+                f"{folder} lacks {name}, which {path.name} was trained with; {_AGAIN}"
+            )
+        if file_sha256(bundle) != sha256:
+            raise WorkdirError(
+                f"{bundle} is not the file that {path.name} was trained with; {_AGAIN}"
+            )
+        info = read_training_bundle(bundle).info
+        specs = [info.template.weights[at] for at in info.held]
+        held = [weights[spec.key].reshape(spec.shape) for spec in specs]
+        if weights_sha256(held) != stored.metadata["weights_sha256"]:
+            raise ValueError("its weights are not those that were trained")
+    except (KeyError, TypeError, ValueError) as error:
+        raise WorkdirError(f"{path} is damaged ({brief(error)}); {_AGAIN}") from error
+    return _Stored("trained alone", bundle, held)
