@@ -28,7 +28,7 @@ from rich.table import Table  # noqa: E402
 import ecavg_tf  # noqa: E402
 from ecavg_tf.config import Config, PartitionKind  # noqa: E402
 from ecavg_tf.core.scores import Accepted, Rung, Scores  # noqa: E402
-from ecavg_tf.report.words import TIE  # noqa: E402
+from ecavg_tf.report.gains import TIE  # noqa: E402
 from ecavg_tf.results import EdgeResult, RunResults  # noqa: E402
 
 CONFIGS = Path(__file__).parent.parent / "configs"

@@ -13,12 +13,16 @@ from rich.console import Console
 import ecavg_tf
 from ecavg_tf.cli import main
 from ecavg_tf.config import Config
-from ecavg_tf.core.scores import Accepted, Score
+from ecavg_tf.core.exports import Cost, Exported, Latency, Parity, Proportion
+from ecavg_tf.core.scores import Accepted, Score, Scores
 from ecavg_tf.report import plots, words
 from ecavg_tf.report.compare import comparison
+from ecavg_tf.report.exports import duration, notes
+from ecavg_tf.report.figure import DARK, LIGHT, render
+from ecavg_tf.report.gains import Verdict, verdict
 from ecavg_tf.report.page import html
 from ecavg_tf.report.tables import tables
-from ecavg_tf.results import RunResults, load_results
+from ecavg_tf.results import EdgeResult, RoundResult, RunResults, load_results
 from ecavg_tf.rounds.local_fleet import LocalFleet
 
 TESTED = {
@@ -44,24 +48,70 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
             "and at least 0.010 with 95 % confidence; 12 images turn right and 3 turn wrong.",
         ),
         (
-            accepted("local", reason="not certified", bound=-0.149),
+            accepted("local", reason="not certified", bound=-0.149, losses=1, p_loss=0.99),
             "kept its local model. On 70 held-out images that had no part in choosing it, the "
-            "global model under its own label mix gains +0.031 nats; on that many, a gain under "
-            "0.180 can't be certified (lower bound -0.149); 12 images turn right and 3 "
-            "turn wrong. Of 70 images, a gain in accuracy under 7.1 points can't be told "
-            "from chance by accuracy alone.",
+            "global model under its own label mix is ahead by 0.031 nats of log-likelihood; on "
+            "that many, a gain under 0.180 nats can't be certified; 12 images turn right and 1 "
+            "turns wrong. By accuracy alone, 70 images show only gains of 7.1 points or more. "
+            "What would help: a larger partition.guard_fraction, or, at more risk of an error, a "
+            "higher update.level.",
+        ),
+        (
+            accepted(
+                "local",
+                reason="not certified",
+                wins=1,
+                losses=2,
+                p_loss=0.3,
+                n=4,
+                smallest_accuracy_gain=1.0,
+            ),
+            "kept its local model. On 4 held-out images that had no part in choosing it, the "
+            "global model under its own label mix is ahead by 0.031 nats of log-likelihood; on "
+            "that many, a gain under 0.180 nats can't be certified; accuracy does not speak for "
+            "it: 1 image turns right and 2 turn wrong. By accuracy alone, 4 images can't show any "
+            "gain. What would help: a larger partition.guard_fraction, or, at more risk of an "
+            "error, a higher update.level.",
+        ),
+        (
+            accepted("local", reason="not certified", gain=-0.002, p_loss=0.3, wins=1, losses=1),
+            "kept its local model. On 70 held-out images that had no part in choosing it, the "
+            "global model under its own label mix is behind by 0.002 nats of log-likelihood; 1 "
+            "image turns right and 1 turns wrong.",
+        ),
+        (
+            accepted(
+                "local",
+                reason="not certified",
+                wins=0,
+                losses=14,
+                gain=0.107,
+                bound=-0.6,
+                p_loss=3e-5,
+            ),
+            "kept its local model. On 70 held-out images that had no part in choosing it, the "
+            "global model under its own label mix gets significantly more wrong: 0 images turn "
+            "right and 14 turn wrong (McNemar's p < 0.001). Its log-likelihood can't certify it, "
+            "either: +0.107 nats, lower bound -0.600.",
         ),
         (
             accepted("local", reason="accuracy loss", wins=3, losses=12),
-            "kept its local model. On 70 held-out images that had no part in choosing it, the "
-            "global model under its own label mix gains +0.031 nats; but it loses accuracy: 3 "
-            "images turn right and 12 turn wrong (p = 0.012).",
+            "kept its local model and refused the global model under its own label mix, which "
+            "gets significantly more images wrong. On 70 held-out images that had no part in "
+            "choosing it, 3 images turn right and 12 turn wrong (McNemar's p = 0.012), although "
+            "it gains 0.031 nats of log-likelihood, at least 0.010.",
         ),
         (
             accepted("previous", reason="nothing better"),
             "kept the model it had accepted before: no candidate looked better on the half of "
-            "its held-out data that selects. Of 70 images, a gain in accuracy under 7.1 "
-            "points can't be told from chance by accuracy alone.",
+            "its held-out data that selects. By accuracy alone, 70 images show only gains of 7.1 "
+            "points or more. A larger partition.guard_fraction would show smaller ones.",
+        ),
+        (
+            accepted("previous", reason="nothing better", n=1500, smallest_accuracy_gain=5 / 1500),
+            "kept the model it had accepted before: no candidate looked better on the half of "
+            "its held-out data that selects. By accuracy alone, 1,500 images show only gains of "
+            "0.3 points or more.",
         ),
         (
             accepted("local", reason="no guard data"),
@@ -99,6 +149,142 @@ def test_a_change_of_what_was_deployed_in_words() -> None:
     told = words.since_previous(accepted("prior", since_previous=TESTED))
     assert told is not None
     assert "changed by +10.0 points; on images like them, a change below +2.0 points is" in told
+
+
+def edge(name: str, local: float | None, accepted: float | None) -> EdgeResult:
+    """An edge with these own accuracies; None: no test images of its classes."""
+    scores = [None if own is None else Score(own, 1.0, 10) for own in (local, accepted)]
+    taken = Accepted("local", None, scores[1], None, "ab")
+    trained = Scores(scores[0], None)
+    return EdgeResult(name, 9, (9,), trained, trained, trained, accepted=taken)
+
+
+def rounds(results: RunResults, *edges: list[EdgeResult]) -> tuple[RoundResult, ...]:
+    return tuple(
+        replace(results.rounds[0], round=number, edges=tuple(each))
+        for number, each in enumerate(edges, start=1)
+    )
+
+
+FIRST = [edge("a", 0.766, 0.766), edge("b", 0.655, 0.655), edge("c", 0.693, 0.693)]
+LEVEL = [edge("a", 0.946, 0.946), edge("b", 0.922, 0.922), edge("c", 0.89, 0.89)]
+SINCE = (
+    "In 2 rounds, 3 of 3 edges gained own accuracy over the model they first trained alone "
+    "(+18.0 to +26.7 points). In round 2, "
+)
+
+
+@pytest.mark.parametrize(
+    ("edges", "text", "tone"),
+    [
+        (
+            [FIRST],
+            "0 of 3 edges gained own accuracy over their local model; 3 stayed level.",
+            "even",
+        ),
+        (
+            [FIRST, LEVEL],
+            f"{SINCE}0 of 3 gained over the local model of that round; 3 stayed level.",
+            "won",
+        ),
+        (
+            [FIRST, [*LEVEL[:2], edge("c", 0.903, 0.89)]],
+            f"{SINCE}0 of 3 gained over the local model of that round; 2 stayed level; 1 lost "
+            "(c -1.3 points).",
+            "lost",
+        ),
+        (
+            [[edge("a", 0.9, 0.92), edge("b", 0.9, 0.8996), edge("c", None, None)]],
+            "1 of 3 edges gained own accuracy over their local model (+2.0 points); 1 lost "
+            "(b -0.04 points); 1 not measured (no test images of its classes).",
+            "lost",
+        ),
+        (
+            [[edge("c", None, None)]] * 2,
+            "0 of 1 edges gained own accuracy over their local model; 1 not measured (no test "
+            "images of its classes).",
+            "even",
+        ),
+        (
+            [FIRST[:1], LEVEL[:2]],
+            "In 2 rounds, 1 of 2 edges gained own accuracy over the model they first trained "
+            "alone (+18.0 points); 1 not measured (not there in round 1). In round 2, 0 of 2 "
+            "gained over the local model of that round; 2 stayed level.",
+            "won",
+        ),
+        (
+            [[replace(edge("a", 0.5, 0.5), accepted=None)]],
+            "No edge has decided on the global model yet.",
+            "even",
+        ),
+    ],
+)
+def test_who_gained_since_round_1_and_in_this_one(
+    results: RunResults, edges: list[list[EdgeResult]], text: str, tone: str
+) -> None:
+    run = replace(results, rounds=rounds(results, *edges))
+    assert verdict(run.rounds) == Verdict(text, tone)
+    assert text in printed(tables(run), 400)
+    assert f'<p class="verdict {tone}">{text}</p>' in html(run, [])
+
+
+def test_runs_side_by_side_since_round_1(results: RunResults) -> None:
+    short, long = (
+        replace(results, rounds=rounds(results, *each)) for each in ([FIRST], [FIRST, LEVEL])
+    )
+    told = printed(comparison([("short", short), ("long", long)]))
+    assert re.search(r"gained over local +0 of 3 +0 of 3", told)
+    assert re.search(r"gained since round 1 +0 of 3 +3 of 3", told)
+    assert re.search(r"b +65.5 → 65.5 \(\+0.0\) +65.5 → 92.2 \(\+26.7\)", told)
+    assert "round 1" not in printed(comparison([("short", short), ("again", short)]))
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "said"),
+    [(0.000992, "0.99 µs"), (0.0421, "42.1 µs"), (1.5, "1.50 ms"), (71.93, "71.9 ms"),
+     (1234.5, "1,234 ms")],
+)  # fmt: skip
+def test_times_have_a_unit_that_suits(milliseconds: float, said: str) -> None:
+    assert duration(milliseconds) == said
+
+
+def exported(model: str, keras_ms: float) -> Exported:
+    share = Proportion(0.9, 0.8, 1.0)
+    parity = Parity(
+        f"images of {model}", 9, 0.1, 0.1, 1, 1, 0, 0.1, "nats", share, share, 0, -0.1, 0.1
+    )
+    spent = tuple(
+        Latency(what, ms, ms, 9)
+        for what, ms in (
+            ("file, 1 thread", 0.002),
+            ("file, 2 threads", 0.001),
+            ("Keras predict", keras_ms),
+        )
+    )
+    cost = Cost(1, 1, 1, "1.5.0", (), spent)
+    return Exported(model, 1, "ab", "int8", "passed", size_bytes=9, parity=parity, cost=cost)
+
+
+def test_notes_on_files_belong_to_their_model() -> None:
+    assert notes([exported("a", 71.9), exported("a", 71.9), exported("b", 80)]) == [
+        "a: compared on images of a; beside the file, Keras predict 71.9 ms",
+        "b: compared on images of b; beside the file, Keras predict 80.0 ms",
+    ]
+
+
+def test_files_tell_their_gate_early_and_how_they_were_scored(results: RunResults) -> None:
+    run = replace(results, exports=(exported("a", 71.9),))
+    page = html(run, [])
+    assert "counted once (an edge&#39;s own accuracy weights them to its label mix" in page
+    cells = re.findall(r'<td data-label="([^"]+)"[^>]*>([^<]*)</td>', page)
+    at = cells.index(("model", "a"))
+    assert cells[at : at + 4] == [
+        ("model", "a"), ("file", "int8"), ("gate", "passed"), ("size kB", "0.0"),
+    ]  # fmt: skip
+    assert ("time", "2.00 µs") in cells
+    told = re.sub(r"\s+", " ", printed(tables(run)))
+    assert "each test image counted once" in told and "scored without that mix" in told
+    assert "all: the whole test set" not in told  # the terminal has no such column
 
 
 class Page(HTMLParser):
@@ -200,14 +386,14 @@ def test_pictures_of_odd_names(results: RunResults, names: list[str]) -> None:
     rounds = tuple(replace(r, edges=tuple(edges)) for r in results.rounds)
     odd = replace(results, classes=tuple(names * 5), rounds=rounds)
     for draw in plots.pictures(odd).values():
-        assert plots.render(draw(odd, plots.LIGHT), "png")
+        assert render(draw(odd, LIGHT), "png")
 
 
 def test_pictures_of_a_round_without_edges(results: RunResults) -> None:
     nobody = replace(results, rounds=(replace(results.rounds[0], edges=()),))
     assert list(plots.pictures(nobody)) == ["stages"]
     for draw in plots.pictures(nobody).values():
-        assert plots.render(draw(nobody, plots.LIGHT), "png")
+        assert render(draw(nobody, LIGHT), "png")
 
 
 @pytest.mark.parametrize("policy", ["replace", "models_for_tests:keep_local"])
@@ -248,7 +434,7 @@ def test_an_interruption_is_told_whatever_is_wrong_with_the_page(
 def test_pictures_are_the_same_each_time(results: RunResults) -> None:
     for draw in plots.pictures(results).values():
         for kind in ("svg", "png"):
-            first, second = (plots.render(draw(results, plots.DARK), kind) for _ in range(2))
+            first, second = (render(draw(results, DARK), kind) for _ in range(2))
             assert first == second
 
 
@@ -258,7 +444,7 @@ def test_pictures_of_few_and_of_many_edges(results: RunResults, edges: int) -> N
     many = tuple(replace(template, edge=f"edge-{n:02d}") for n in range(edges))
     wide = replace(results, rounds=tuple(replace(r, edges=many) for r in results.rounds))
     for draw in plots.pictures(wide).values():
-        assert plots.render(draw(wide, plots.LIGHT), "png")
+        assert render(draw(wide, LIGHT), "png")
 
 
 def test_a_run_without_a_round(results: RunResults) -> None:
@@ -267,8 +453,8 @@ def test_a_run_without_a_round(results: RunResults) -> None:
     assert "No round is finished yet" in html(empty, [])
 
 
-def printed(what: Any) -> str:
-    console = Console(record=True, width=160)
+def printed(what: Any, width: int = 160) -> str:
+    console = Console(record=True, width=width)
     console.print(what)
     return console.export_text()
 

@@ -101,7 +101,8 @@ def test_each_bundle_is_told_with_its_origin(
     folder, public = delivered
     assert verified(*delivered) == 0
     printed = capsys.readouterr()
-    first, second, training = printed.out.splitlines()
+    first, second, training, count = printed.out.splitlines()
+    assert count == "3 bundles sound, 0 refused"
     assert first == (
         f"{folder}/edge-00/int8.bundle.zip: whole, and signed by the owner of {public}: "
         "run r, round 1, edge edge-00, int8, weights 0a0a0a0a0a0a"
@@ -152,6 +153,7 @@ def test_all_are_verified_and_the_bad_one_is_named(
     assert "training-head.bundle.zip is not signed" in unsigned
     assert "edge edge-01" in printed.out
     assert "Not covered by any signature: 2 .tflite files (edge-00/int8.tflite, " in printed.out
+    assert printed.out.splitlines()[-1] == "1 bundle sound, 2 refused"
 
 
 def test_nothing_is_parsed_before_its_signature_is_verified(
@@ -174,8 +176,10 @@ def test_a_plain_file_that_is_not_the_bundles_model(
     folder, _ = delivered
     (folder / name).write_bytes(b"TFL3 another")
     assert verified(*delivered) == 8
-    (line,) = capsys.readouterr().err.splitlines()
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()
     assert f"{name} is not the model in" in line
+    assert printed.out.splitlines()[-1] == "2 bundles sound, 1 refused"
 
 
 def test_plain_files_without_a_bundle_are_counted(
@@ -184,8 +188,9 @@ def test_plain_files_without_a_bundle_are_counted(
     folder, _ = delivered
     (folder / "edge-00" / "float32-batch.tflite").write_bytes(b"TFL3")
     assert verified(*delivered) == 0
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "Not covered by any signature: 1 .tflite file (edge-00/float32-batch.tflite)."
+    loose, count = capsys.readouterr().out.splitlines()[-2:]
+    assert count == "3 bundles sound, 0 refused"
+    assert loose == "Not covered by any signature: 1 .tflite file (edge-00/float32-batch.tflite)."
 
 
 def test_what_a_killed_export_left_is_passed_over(delivered: tuple[Path, Path]) -> None:

@@ -1,6 +1,7 @@
 """``ecavg export --verify``."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ecavg_tf.core.errors import ConfigError, ExportError
@@ -9,7 +10,7 @@ _NAMED = 3
 
 
 def verify_all(path: Path, key_file: str) -> int:
-    """Verifies a bundle, or all of a folder, and prints a line each.
+    """Verifies a bundle, or all of a folder, prints a line each and counts them.
 
     Args:
         path: a bundle or a folder.
@@ -28,7 +29,7 @@ def verify_all(path: Path, key_file: str) -> int:
     bundles = bundles_in(path) if path.is_dir() else (path,)
     if not bundles:
         raise ConfigError(f"{path} holds no *.bundle.zip")
-    code, sound = 0, list[Signed]()
+    code, refused, sound = 0, 0, list[Signed]()
     for bundle in bundles:
         try:
             sound.append(signed := open_signed(bundle, key))
@@ -36,12 +37,21 @@ def verify_all(path: Path, key_file: str) -> int:
             if path.is_dir():
                 check_plain(signed)
         except ExportError as error:
-            code = error.exit_code
+            code, refused = error.exit_code, refused + 1
             print(f"REFUSED: {' '.join(str(error).split())}", file=sys.stderr)
-    loose = uncovered(path, sound) if path.is_dir() else ()
+    if path.is_dir():
+        _print_loose(path, uncovered(path, sound))
+        print(_count(len(bundles) - refused, refused))
+    return code
+
+
+def _print_loose(path: Path, loose: Sequence[Path]) -> None:
     if loose:
         names = ", ".join(str(file.relative_to(path)) for file in loose[:_NAMED])
         plural = "s" if len(loose) > 1 else ""
         more = ", …" if len(loose) > _NAMED else ""
         print(f"Not covered by any signature: {len(loose)} .tflite file{plural} ({names}{more}).")
-    return code
+
+
+def _count(sound: int, refused: int) -> str:
+    return f"{sound} bundle{'' if sound == 1 else 's'} sound, {refused} refused"

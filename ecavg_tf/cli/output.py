@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.report.compare import comparison
-from ecavg_tf.report.exports import LEGEND, exports_table, notes
+from ecavg_tf.report.exports import FULL, exports_table, legend, notes
 from ecavg_tf.report.tables import tables
 from ecavg_tf.results import RunResults
 
@@ -28,7 +28,7 @@ def print_exports(exports: Sequence[Exported]) -> None:
     """Prints a row a file, then calibrations, Keras' own times, and what went wrong."""
     console = _console()
     console.print(exports_table(exports))
-    console.print(Text(f"{LEGEND} · runs on: oldest TFLite", style="dim"))
+    console.print(Text(legend(FULL), style="dim"))
     for said in notes(exports):
         console.print(Text(said))
 

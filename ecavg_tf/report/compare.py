@@ -1,6 +1,6 @@
 """Runs side by side."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 
 from rich import box
@@ -10,7 +10,8 @@ from rich.text import Text
 
 from ecavg_tf.config_fields import flatten_dict
 from ecavg_tf.core.scores import Accepted, Scores
-from ecavg_tf.report.words import TIE, gain
+from ecavg_tf.report.gains import TIE, gain, gains_since_first
+from ecavg_tf.report.words import signed
 from ecavg_tf.results import EdgeResult, RunResults
 
 
@@ -30,6 +31,7 @@ def comparison(runs: Sequence[tuple[str, RunResults]]) -> RenderableType:
         Text("own: the mean over edges, on test images in each edge's label mix\n", style="dim"),
         Text("Each edge: own accuracy, local → accepted", style="bold"),
         _table("edge", names, _edges(results)),
+        *_since_first(names, results),
     )
 
 
@@ -72,8 +74,12 @@ def _figures(results: Sequence[RunResults]) -> Iterable[Sequence[str]]:
     ):
         yield (label, *(_mean(getattr(edge, stage) for edge in group) for group in edges))
     gains = [[change for edge in group if (change := gain(edge)) is not None] for group in edges]
-    yield ("edges that gained", *(_count(changes, 1) for changes in gains))
-    yield ("edges that lost", *(_count(changes, -1) for changes in gains))
+    yield ("gained over local", *(_count(changes, 1) for changes in gains))
+    yield ("lost against local", *(_count(changes, -1) for changes in gains))
+    if any(len(each.rounds) > 1 for each in results):
+        since = [list(_gains_since_first(each).values()) for each in results]
+        yield ("gained since round 1", *(_count(changes, 1) for changes in since))
+        yield ("lost since round 1", *(_count(changes, -1) for changes in since))
 
 
 def _edges(results: Sequence[RunResults]) -> Iterable[Sequence[str]]:
@@ -83,11 +89,35 @@ def _edges(results: Sequence[RunResults]) -> Iterable[Sequence[str]]:
         yield (name, *(_edge(edges.get(name)) for edges in last))
 
 
+def _since_first(names: Sequence[str], results: Sequence[RunResults]) -> Iterable[RenderableType]:
+    """What is deployed beside what each edge first trained alone, where that is long ago."""
+    if all(len(each.rounds) < 2 for each in results):
+        return
+    since = [_gains_since_first(each) for each in results]
+    runs = list(zip(results, since, strict=True))
+    edges = sorted({edge for known in since for edge in known})
+    rows = [(edge, *(_from_first(each, edge, known) for each, known in runs)) for edge in edges]
+    yield Text("Each edge: own accuracy, local model of round 1 → accepted last", style="bold")
+    yield _table("edge", names, rows)
+
+
+def _from_first(results: RunResults, edge: str, since: Mapping[str, float]) -> str:
+    if edge not in since:
+        return "–"
+    (last,) = (each.accepted for each in results.rounds[-1].edges if each.edge == edge)
+    (first,) = (each.local for each in results.rounds[0].edges if each.edge == edge)
+    return f"{_mean([first])} → {_mean([last])} ({signed(since[edge])})"
+
+
+def _gains_since_first(results: RunResults) -> dict[str, float]:
+    return gains_since_first(results.rounds) if results.rounds else {}
+
+
 def _edge(edge: EdgeResult | None) -> str:
     if edge is None or edge.accepted is None:
         return "–"
     change = gain(edge)
-    shown = "" if change is None else f" ({100 * change:+.1f})"
+    shown = "" if change is None else f" ({signed(change)})"
     return f"{_mean([edge.local])} → {_mean([edge.accepted])}{shown} {edge.accepted.rung}"
 
 

@@ -1,6 +1,6 @@
 """Exported files: formats by size, accuracy, agreement, latency."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.table import Table
@@ -8,14 +8,26 @@ from rich.text import Text
 
 from ecavg_tf.core.exports import Exported
 
-BRIEF = ("size kB", "Keras %", "file %", "agree %", "ms")
+BRIEF = ("size kB", "Keras %", "file %", "agree %", "time")
 FULL = (
-    "size kB", "Keras %", "file %", "change, 95 %", "agree %", "ties", "max diff", "ms", "runs on",
+    "size kB", "Keras %", "file %", "change, 95 %", "agree %", "ties", "max diff", "time",
+    "runs on",
 )  # fmt: skip
-LEGEND = (
-    "agree: same best class as Keras, ties aside (best two closer than the file's output "
-    "can tell) · ms: median for one image, 1 thread"
-)
+_MEANINGS = {
+    "Keras %": "Keras %, file %: accuracy, each test image counted once (an edge's own accuracy "
+    "weights them to its label mix, and can be far from it)",
+    "change, 95 %": "change: of accuracy, in points, its 95 % interval",
+    "agree %": "agree: same best class as Keras, ties aside (best two closer than the file's "
+    "output can tell)",
+    "max diff": "max diff: of a probability",
+    "time": "time: median for one image, 1 thread",
+    "runs on": "runs on: oldest TFLite runtime",
+}
+
+
+def legend(columns: Sequence[str]) -> str:
+    """What these columns mean."""
+    return " · ".join(_MEANINGS[name] for name in columns if name in _MEANINGS)
 
 
 def exports_table(exports: Sequence[Exported], columns: Sequence[str] = FULL) -> Table:
@@ -23,14 +35,14 @@ def exports_table(exports: Sequence[Exported], columns: Sequence[str] = FULL) ->
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
     table.add_column("model", no_wrap=True)
     table.add_column("file", no_wrap=True)
+    table.add_column("gate", no_wrap=True)
     for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("gate", no_wrap=True)
     for row in exports:
         style = {"passed": "green", "failed": "red"}.get(row.status, "yellow")
         shown = cells(row)
         figures = (shown.get(name, "–") for name in columns)
-        table.add_row(row.model, row.variant, *figures, Text(row.status, style=style))
+        table.add_row(row.model, row.variant, Text(row.status, style=style), *figures)
     return table
 
 
@@ -56,20 +68,34 @@ def cells(row: Exported) -> dict[str, str]:
     if cost is not None:
         found["runs on"] = cost.min_runtime or "?"
         if cost.latencies:
-            found["ms"] = f"{cost.latencies[0].median_ms:.3g}"
+            found["time"] = duration(cost.latencies[0].median_ms)
     return found
 
 
+def duration(milliseconds: float) -> str:
+    """A short time with a unit that suits it and about three digits."""
+    value, unit = (milliseconds, "ms") if milliseconds >= 1 else (1000 * milliseconds, "µs")
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f} {unit}"
+
+
 def notes(exports: Sequence[Exported]) -> list[str]:
-    """Calibrations, parity images, Keras' own times, and what went wrong, each once."""
-    notes = []
+    """Of each model its images, calibration and Keras' own times; then what went wrong."""
+    facts: dict[str, list[str]] = {}
     for row in exports:
-        if row.calibration:
-            notes.append(f"{row.model}: int8 calibrated on {row.calibration}")
-        notes += [f"{row.model}, {row.variant} {row.status}: {reason}" for reason in row.reasons]
-        if row.parity is not None:
-            notes.append(f"{row.model}: compared on {row.parity.images}")
-        if row.cost is not None and len(row.cost.latencies) > 2:
-            spent = ", ".join(f"{t.what} {t.median_ms:.3g} ms" for t in row.cost.latencies[2:])
-            notes.append(f"beside: {spent}")
-    return list(dict.fromkeys(notes))
+        facts.setdefault(row.model, []).extend(_facts(row))
+    told = [f"{model}: {'; '.join(dict.fromkeys(said))}" for model, said in facts.items() if said]
+    wrong = [f"{r.model}, {r.variant} {r.status}: {why}" for r in exports for why in r.reasons]
+    return [*told, *dict.fromkeys(wrong)]
+
+
+def _facts(row: Exported) -> Iterable[str]:
+    if row.parity is not None:
+        yield f"compared on {row.parity.images}"
+    if row.calibration:
+        yield f"int8 calibrated on {row.calibration}"
+    if row.cost is not None:
+        beside = [each for each in row.cost.latencies if each.what.startswith("Keras")]
+        if beside:
+            spent = ", ".join(f"{each.what} {duration(each.median_ms)}" for each in beside)
+            yield f"beside the file, {spent}"

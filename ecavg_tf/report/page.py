@@ -8,19 +8,22 @@ from typing import Any
 import jinja2
 
 from ecavg_tf.core.files import write_bytes, write_text
-from ecavg_tf.report import exports, plots, words
+from ecavg_tf.report import exports, gains, plots, words
+from ecavg_tf.report.figure import DARK, LIGHT, render
 from ecavg_tf.results import RunResults
 
 _CAPTIONS = {
     "own-accuracy": (
         "Did the edges gain?",
-        "Each line is an edge, measured on test images in the mix of classes that it meets: with "
-        "the model it trained alone, with the server's global model, and with what it deploys.",
+        "Each line is an edge in the last round, measured on test images in the mix of classes "
+        "that it meets: with its local model, with the server's global model, and with what it "
+        "deploys. Green: gained over its local model; orange: lost; else level.",
     ),
     "by-round": (
         "What is deployed, round by round",
-        "Each line is an edge. Where it changed its model, the pale bar ends at what its held-out "
-        "images make an unlikely low: their lower bound of the change, from the point before.",
+        "Each line is an edge, from the model that it first trained alone. Where it changed its "
+        "model, the pale bar ends at what its held-out images make an unlikely low: their lower "
+        "bound of the change, from the point before.",
     ),
     "data": ("Who has what", "How many training images of each class every edge has."),
     "stages": (
@@ -36,16 +39,16 @@ def write_page(results: RunResults, folder: Path) -> None:
     pictures: list[dict[str, str]] = []
     for name, draw in plots.pictures(results).items():
         title, caption = _CAPTIONS[name]
-        light = draw(results, plots.LIGHT)
+        light = draw(results, LIGHT)
         (folder / "plots").mkdir(exist_ok=True)
-        write_bytes(folder / "plots" / f"{name}.png", plots.render(light, "png"))
-        dark = draw(results, plots.DARK)
+        write_bytes(folder / "plots" / f"{name}.png", render(light, "png"))
+        dark = draw(results, DARK)
         pictures.append(
             {
                 "title": title,
                 "caption": caption,
-                "light": _embedded(plots.render(light, "svg")),
-                "dark": _embedded(plots.render(dark, "svg")),
+                "light": _embedded(render(light, "svg")),
+                "dark": _embedded(render(dark, "svg")),
             }
         )
     write_text(folder / "report.html", html(results, pictures))
@@ -69,12 +72,13 @@ def html(results: RunResults, pictures: list[dict[str, str]]) -> str:
         results=results,
         pictures=pictures,
         words=words,
+        gains=gains,
         last=results.rounds[-1] if results.rounds else None,
         seconds=sum(sum(each.seconds.values()) for each in results.rounds),
         columns=exports.FULL,
         cells=exports.cells,
         notes=exports.notes,
-        legend=exports.LEGEND,
+        legend=exports.legend(exports.FULL),
     )
     return page
 
@@ -88,4 +92,4 @@ def _percent(scored: Any) -> str:
 
 
 def _signed(change: float | None) -> str:
-    return "–" if change is None else f"{100 * change:+.1f}"
+    return "–" if change is None else words.signed(change)

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from ecavg_tf.core.scores import Score
 from ecavg_tf.report import words
-from ecavg_tf.report.exports import BRIEF, LEGEND, exports_table
-from ecavg_tf.report.words import TIE, gain
+from ecavg_tf.report.exports import BRIEF, exports_table, legend
+from ecavg_tf.report.gains import TIE, gain, gains_since_first, verdict
 from ecavg_tf.results import EdgeResult, RoundResult, RunResults
 
 MANY = 12  # edges: more decisions than that are for the page, not for the terminal
@@ -19,15 +19,13 @@ MANY = 12  # edges: more decisions than that are for the page, not for the termi
 def tables(results: RunResults) -> RenderableType:
     """The whole report, for a terminal."""
     parts: list[RenderableType] = []
-    for result in results.rounds:
+    for done, result in enumerate(results.rounds, start=1):
         total = results.config.get("rounds", len(results.rounds))
         spent = " · ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.seconds.items())
         parts += [
             Text(f"Round {result.round} of {total}: the edges, accuracy in %", style="bold"),
-            _edges_table(result, results),
-            Text(
-                "own: the test set in the edge's label mix · all: the whole test set", style="dim"
-            ),
+            _edges_table(results.rounds[:done], results),
+            Text(_legend(results, done), style="dim"),
             Text(f"\nRound {result.round} of {total}: the server, whole test set", style="bold"),
             _server_table(result),
             Text(f"{result.samples.server:,} pooled examples · {spent}\n", style="dim"),
@@ -37,13 +35,13 @@ def tables(results: RunResults) -> RenderableType:
         parts += [
             Text("Exported files, beside their Keras models", style="bold"),
             exports_table(results.exports, BRIEF),
-            Text(LEGEND + "\n", style="dim"),
+            Text(legend(BRIEF) + "\n", style="dim"),
         ]
     if results.rounds:
         last = results.rounds[-1].edges
         if len(last) <= MANY:
             parts += [*_decisions(last), Text()]
-        parts.append(_verdict(last))
+        parts.append(_verdict(results.rounds))
     else:
         parts.append(Text("no round is finished yet"))
     if results.status != "finished":
@@ -51,23 +49,37 @@ def tables(results: RunResults) -> RenderableType:
     return Group(*parts)
 
 
-def _edges_table(result: RoundResult, results: RunResults) -> Table:
-    """Narrow enough for a terminal of 80 columns."""
+def _legend(results: RunResults, done: int) -> str:
+    told = "own: the test set in the edge's label mix"
+    if done > 1:
+        told += " · since first: against its local model of round 1, trained alone"
+    return told + (" · exported files are scored without that mix" if results.exports else "")
+
+
+def _edges_table(rounds: Sequence[RoundResult], results: RunResults) -> Table:
+    """The last of some rounds, narrow enough for a terminal of 80 columns."""
+    since = gains_since_first(rounds) if len(rounds) > 1 else None
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
     table.add_column("edge", no_wrap=True)
-    table.add_column("examples", justify="right")
+    table.add_column("images", justify="right")
     table.add_column("classes", no_wrap=True)
-    for stage in ("start", "local", "global", "accepted", "gain"):
-        table.add_column(f"{stage}\nown", justify="right")
+    # A later round starts from the global model of the round before.
+    stages = ("local", "global", "accepted", "gain")
+    for name in ("start", *stages) if since is None else stages:
+        table.add_column(f"{name}\nown", justify="right")
+    if since is not None:
+        table.add_column("since\nfirst", justify="right")
     table.add_column("takes", no_wrap=True)
-    for edge in result.edges:
-        stages = (edge.start, edge.local, edge.global_, edge.accepted)
+    for edge in rounds[-1].edges:
+        scored = (edge.local, edge.global_, edge.accepted)
+        shown = (edge.start, *scored) if since is None else scored
         table.add_row(
             edge.edge,
             f"{edge.examples:,}",
             words.classes(edge.class_counts, results.classes),
-            *(_percent(None if scores is None else scores.own) for scores in stages),
+            *(_percent(None if scores is None else scores.own) for scores in shown),
             _points(gain(edge)),
+            *(() if since is None else (_points(since.get(edge.edge)),)),
             edge.accepted.rung if edge.accepted else "–",
         )
     return table
@@ -99,9 +111,9 @@ def _decisions(edges: Sequence[EdgeResult]) -> Iterable[Text]:
             yield Text.assemble((edge.edge, "bold"), " ", words.decision(edge.accepted))
 
 
-def _verdict(edges: Sequence[EdgeResult]) -> Text:
-    text, well = words.verdict(edges)
-    return Text(text, style={True: "green", False: "red", None: "yellow"}[well])
+def _verdict(rounds: Sequence[RoundResult]) -> Text:
+    told = verdict(rounds)
+    return Text(told.text, style={"won": "green", "lost": "red", "even": "bold"}[told.tone])
 
 
 def _percent(scored: Score | None) -> str:
@@ -112,4 +124,4 @@ def _points(change: float | None) -> Text:
     if change is None:
         return Text("–")
     style = "" if abs(change) <= TIE else ("green" if change > 0 else "red")
-    return Text(f"{100 * change:+.1f}", style=style)
+    return Text(words.signed(change), style=style)

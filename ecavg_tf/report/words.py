@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ecavg_tf.core.guard import VETO
 from ecavg_tf.core.scores import Accepted, Rung
-from ecavg_tf.results import EdgeResult
 
-TIE = 5e-5  # what a table with one decimal of a percent can't show is no gain and no loss
+FEW = 100  # certifying images: with fewer, only large gains can be seen
+MORE = "partition.guard_fraction"
 
 RUNGS = {
     "global": "the global model",
@@ -25,9 +26,15 @@ def rung(name: str | None, alpha: float | None = None) -> str:
     return words if alpha is None else f"{words} ({100 * alpha:.0f} % global)"
 
 
-def points(change: float, signed: bool = False) -> str:
-    """A change of accuracy in percentage points."""
-    return f"{100 * change:{'+' if signed else ''}.1f} points"
+def points(change: float) -> str:
+    """A size of accuracy in percentage points."""
+    return f"{100 * change:.1f} points"
+
+
+def signed(change: float) -> str:
+    """A change of accuracy in percent, with a digit more where one would show none."""
+    digits = 2 if 0 < abs(change) < 5e-4 else 1
+    return f"{100 * change:+.{digits}f}"
 
 
 def decision(accepted: Accepted) -> str:
@@ -52,25 +59,34 @@ def _certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
 
 
 def _not_certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
+    begun = f"{_stays(accepted)}. {_tested(evidence)} {_challenger(evidence)}"
+    gain, bound = evidence["gain"], evidence["bound"]
+    if evidence["p_loss"] <= VETO:
+        return (
+            f"{begun} gets significantly more wrong: {_hits(evidence)} ({_p(evidence)}). Its "
+            f"log-likelihood can't certify it, either: {gain:+.3f} nats, lower bound {bound:+.3f}."
+        )
+    if gain <= 0:
+        return f"{begun} is behind by {-gain:.3f} nats of log-likelihood; {_hits(evidence)}."
+    doubt = "accuracy does not speak for it: " if evidence["losses"] > evidence["wins"] else ""
     return (
-        f"{_gains(accepted, evidence)} on that many, a gain under "
-        f"{evidence['smallest_gain']:.3f} can't be certified (lower bound "
-        f"{evidence['bound']:+.3f}); {_hits(evidence)}. {_smallest(evidence)}"
+        f"{begun} is ahead by {gain:.3f} nats of log-likelihood; on that many, a gain under "
+        f"{evidence['smallest_gain']:.3f} nats can't be certified; {doubt}{_hits(evidence)}. "
+        f"{_smallest(evidence)} What would help: a larger {MORE}, or, at more risk of an error, "
+        "a higher update.level."
     )
 
 
 def _accuracy_loss(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     return (
-        f"{_gains(accepted, evidence)} but it loses accuracy: {_hits(evidence)} "
-        f"(p = {evidence['p_loss']:.3f})."
+        f"{_stays(accepted)} and refused {_challenger(evidence)}, which gets significantly more "
+        f"images wrong. {_tested(evidence)} {_hits(evidence)} ({_p(evidence)}), although it "
+        f"gains {evidence['gain']:.3f} nats of log-likelihood, at least {evidence['bound']:.3f}."
     )
 
 
-def _gains(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
-    challenger = rung(evidence["tested"], evidence.get("alpha"))
-    return (
-        f"{_stays(accepted)}. {_tested(evidence)} {challenger} gains {evidence['gain']:+.3f} nats;"
-    )
+def _challenger(evidence: Mapping[str, Any]) -> str:
+    return rung(evidence["tested"], evidence.get("alpha"))
 
 
 def _stays(accepted: Accepted) -> str:
@@ -81,9 +97,10 @@ def _stays(accepted: Accepted) -> str:
 
 
 def _nothing_better(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
+    helps = f" A larger {MORE} would show smaller ones." if evidence["n"] < FEW else ""
     return (
         f"{_stays(accepted)}: no candidate looked better on the half of its held-out "
-        f"data that selects. {_smallest(evidence)}"
+        f"data that selects. {_smallest(evidence)}{helps}"
     )
 
 
@@ -91,7 +108,7 @@ def _no_guard(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     del evidence
     return (
         f"{_stays(accepted)}: it holds out fewer than two images, so nothing can be "
-        "certified; raise partition.guard_fraction."
+        f"certified; raise {MORE}."
     )
 
 
@@ -115,14 +132,22 @@ def _tested(evidence: Mapping[str, Any]) -> str:
 
 
 def _hits(evidence: Mapping[str, Any]) -> str:
-    return f"{evidence['wins']:,} images turn right and {evidence['losses']:,} turn wrong"
+    wins, losses = evidence["wins"], evidence["losses"]
+    right = "1 image turns" if wins == 1 else f"{wins:,} images turn"
+    return f"{right} right and {losses:,} turn{'s' if losses == 1 else ''} wrong"
+
+
+def _p(evidence: Mapping[str, Any]) -> str:
+    p = evidence["p_loss"]
+    return f"McNemar's p {f'= {p:.3f}' if p >= 5e-4 else '< 0.001'}"
 
 
 def _smallest(evidence: Mapping[str, Any]) -> str:
-    return (
-        f"Of {evidence['n']:,} images, a gain in accuracy under "
-        f"{points(evidence['smallest_accuracy_gain'])} can't be told from chance by accuracy alone."
-    )
+    """What accuracy, which is easier to picture than nats, could have shown."""
+    images, least = f"{evidence['n']:,} images", evidence["smallest_accuracy_gain"]
+    if least >= 1:
+        return f"By accuracy alone, {images} can't show any gain."
+    return f"By accuracy alone, {images} show only gains of {points(least)} or more."
 
 
 def _confidence(evidence: Mapping[str, Any]) -> str:
@@ -160,42 +185,12 @@ def since_previous(accepted: Accepted) -> str | None:
     try:
         return (
             f"Against what it had deployed before, its accuracy on the certifying images changed "
-            f"by {points(evidence['accuracy_change'], signed=True)}; on images like them, a change "
-            f"below {points(evidence['accuracy_bound'], signed=True)} is unlikely "
+            f"by {signed(evidence['accuracy_change'])} points; on images like them, a change "
+            f"below {signed(evidence['accuracy_bound'])} points is unlikely "
             f"({_confidence(evidence)} bound)."
         )
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def gain(edge: EdgeResult) -> float | None:
-    """Own accuracy of the accepted model minus that of the local model."""
-    if edge.local is None or edge.accepted is None:
-        return None
-    if edge.local.own is None or edge.accepted.own is None:
-        return None
-    return edge.accepted.own.accuracy - edge.local.own.accuracy
-
-
-def verdict(edges: Sequence[EdgeResult]) -> tuple[str, bool | None]:
-    """Who gained and who lost, in a sentence.
-
-    Returns:
-        The sentence, and whether all is well; None: there is nothing to tell yet.
-    """
-    gains = {edge.edge: change for edge in edges if (change := gain(edge)) is not None}
-    if not gains:
-        return "No edge has decided on the global model yet.", None
-    lost = {name: change for name, change in gains.items() if change < -TIE}
-    won = sum(change > TIE for change in gains.values())
-    kept = len(gains) - won - len(lost)
-    text = f"{won} of {len(gains)} edges gained own accuracy over their local model"
-    if kept:
-        text += f"; {kept} stayed level"
-    if lost:
-        losers = ", ".join(f"{name} {points(change, True)}" for name, change in lost.items())
-        text += f"; {len(lost)} lost ({losers})"
-    return text + ".", not lost
 
 
 def classes(counts: Sequence[int], names: Sequence[str]) -> str:

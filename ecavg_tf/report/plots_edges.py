@@ -1,0 +1,118 @@
+"""The report's pictures of what edges deploy."""
+
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ecavg_tf.core.scores import Accepted
+from ecavg_tf.report.figure import NAMED, Theme, blank, label, percent
+from ecavg_tf.report.gains import TIE, gain
+from ecavg_tf.report.words import signed
+from ecavg_tf.results import EdgeResult, RoundResult, RunResults
+
+MARKERS = "osD^vPX*<>ph"  # one an edge, as many as can be named; colour says who gained
+
+
+def own_accuracy(results: RunResults, theme: Theme) -> Figure:
+    """Each edge's own accuracy: local, then the global model, then what it accepted."""
+    edges = [edge for edge in results.rounds[-1].edges if gain(edge) is not None]
+    figure, axes = blank(theme, height=4.2)
+    named = len(edges) <= NAMED
+    for edge, marker in zip(edges, MARKERS if named else repeat("o"), strict=False):
+        stages = [percent(scores) for scores in (edge.local, edge.global_, edge.accepted)]
+        axes.plot(
+            stages, color=_color(edge, theme), marker=marker, ms=7, lw=2, alpha=1 if named else 0.5
+        )
+    if named:
+        _label_ends(axes, edges, theme)
+    axes.set_xticks(
+        range(3), ["local\nits own training", "global\nthe server's", "accepted\ndeployed"]
+    )
+    axes.set_xlim(-0.25, 2.2 + 1.0 * named)
+    axes.set_ylabel("own accuracy, %")
+    return figure
+
+
+def by_round(results: RunResults, theme: Theme) -> Figure:
+    """Own accuracy of what each edge deploys, round by round, from what it trained alone.
+
+    A bar under a point ends at the guard's lower bound for that change of accuracy.
+    """
+    figure, axes = blank(theme, height=3.6)
+    series = accepted_by_round(results.rounds)
+    first = results.rounds[0].round
+    alone = {edge.edge: percent(edge.local) for edge in results.rounds[0].edges}
+    colors = matplotlib.colormaps["tab10" if len(series) <= 10 else "viridis"]
+    for number, (name, accepted) in enumerate(series.items()):
+        color = colors(number / max(1, len(series) - 1) if len(series) > 10 else number)
+        shift = 0.04 * (number - (len(series) - 1) / 2) if len(series) <= NAMED else 0
+        rounds = [r + shift for r, _ in accepted]
+        values = [percent(each) for _, each in accepted]
+        axes.plot(rounds, values, color=color, marker="o", lw=1.5, label=label(name))
+        if name in alone and accepted[0][0] == first:
+            line = [rounds[0] - 1, rounds[0]], [alone[name], values[0]]
+            axes.plot(*line, color=color, marker="o", mfc=theme.paper, lw=1.5, ls=":", zorder=1.5)
+        for at, before, (_, each) in zip(rounds[1:], values, accepted[1:], strict=False):
+            floor = _floor(each)
+            if floor is not None:
+                axes.vlines(at, before + 100 * floor, percent(each), color=color, alpha=0.35, lw=4)
+    if len(series) <= NAMED:
+        axes.legend(frameon=False, labelcolor=theme.ink, ncols=3, fontsize=8)
+    numbers = [result.round for result in results.rounds]
+    axes.set_xticks([first - 1, *numbers], ["alone", *map(str, numbers)])
+    axes.set_xlabel("round")
+    axes.set_ylabel("own accuracy of the\ndeployed model, %")
+    return figure
+
+
+def _color(edge: EdgeResult, theme: Theme) -> str:
+    change = gain(edge) or 0.0
+    return theme.won if change > TIE else theme.lost if change < -TIE else theme.ink
+
+
+def _label_ends(axes: Axes, edges: Sequence[EdgeResult], theme: Theme) -> None:
+    """Names lines at their right ends, pushed apart where they would overlap."""
+    ends = sorted(
+        ((percent(e.accepted), e, m) for e, m in zip(edges, MARKERS, strict=False)),
+        key=lambda end: end[0],
+    )
+    low, high = axes.get_ylim()
+    least = 0.055 * (high - low)
+    places: list[float] = []
+    for value, *_ in ends:
+        places.append(max(value, places[-1] + least) if places else value)
+    # Pushed upwards only, they would leave their points: share the way.
+    surplus = (places[-1] - ends[-1][0]) / 2
+    places = [place - surplus for place in places]
+    for place, (value, edge, marker) in zip(places, ends, strict=True):
+        taken = edge.accepted.rung if edge.accepted else ""
+        axes.plot([2, 2.16], [value, place], color=theme.ink, lw=0.5)
+        axes.plot(2.16, place, color=_color(edge, theme), marker=marker, ms=6)
+        axes.annotate(
+            label(f"{edge.edge}: {value:.1f} ({signed(gain(edge) or 0.0)}, {taken})", 40),
+            (2.22, place),
+            color=theme.ink,
+            fontsize=9,
+            va="center",
+        )
+    axes.set_ylim(min(low, places[0] - least), max(high, places[-1] + least))
+    axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= 100.001])
+
+
+def accepted_by_round(rounds: Sequence[RoundResult]) -> dict[str, list[tuple[int, Accepted]]]:
+    """What each edge accepted, with the round, where its own accuracy is known."""
+    series: dict[str, list[tuple[int, Accepted]]] = {}
+    for result in rounds:
+        for edge in result.edges:
+            if edge.accepted is not None and edge.accepted.own is not None:
+                series.setdefault(edge.edge, []).append((result.round, edge.accepted))
+    return dict(sorted(series.items()))
+
+
+def _floor(accepted: Accepted) -> float | None:
+    evidence = accepted.evidence.get("since_previous")
+    bound = evidence.get("accuracy_bound") if isinstance(evidence, Mapping) else None
+    return bound if isinstance(bound, float) else None
