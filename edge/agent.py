@@ -162,6 +162,8 @@ class Agent:
             guard_fraction=config.partition.guard_fraction,
             seed=config.seed,
         )
+        if local.note:
+            self.listener(Note(local.note))
         folder = self.folder
         self._learner = learner = Learner(
             TrainingModel(checked.runtime, checked.bundle, self.threads),

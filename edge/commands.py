@@ -1,6 +1,7 @@
 """``check`` and ``predict``: what they print."""
 
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -9,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.errors import ECAvgError
+from ecavg_tf.core.commands import one_line
+from ecavg_tf.core.errors import ECAvgError, printable
 from ecavg_tf.core.training_bundle import is_training_bundle
 from edge.check import Checked, check_bundle
 from edge.check_training import check_training_bundle
 from edge.images import Wanted, load_images
-from edge.predict import Predictor
+from edge.predict import Predictor, maybe_rescaled
 
 
 def check(bundles: Sequence[str], *, as_json: bool) -> int:
@@ -30,7 +32,7 @@ def check(bundles: Sequence[str], *, as_json: bool) -> int:
         except ECAvgError as error:
             code = code or error.exit_code
             rows.append({"bundle": path, "sound": False, "error": str(error)})
-            print(f"REFUSED: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"REFUSED: {one_line(str(error))}", file=sys.stderr)
             continue
         rows.append(row)
         if not as_json:
@@ -55,7 +57,9 @@ def predict(predictor: Predictor, images: Sequence[str], *, top: int, as_json: b
     model = predictor.model
     wanted = Wanted(model.image_shape, model.images_dtype, model.value_range)
     rows: list[dict[str, Any]] = []
+    highest = -math.inf
     for name, image in load_images(images, wanted):
+        highest = max(highest, float(image.max()))
         began = time.perf_counter()
         (probabilities,) = predictor.predict(image)
         milliseconds = 1000 * (time.perf_counter() - began)
@@ -64,7 +68,9 @@ def predict(predictor: Predictor, images: Sequence[str], *, top: int, as_json: b
             rows.append({"image": name, "top": best, "latency_ms": round(milliseconds, 4)})
         else:
             labels = ", ".join(f"{row['label']} {100 * row['probability']:.1f} %" for row in best)
-            print(f"{name}: {labels}  ({milliseconds:.2f} ms)")
+            print(printable(f"{name}: {labels}  ({milliseconds:.2f} ms)"))
+    if note := maybe_rescaled(highest, model.value_range):
+        print(note, file=sys.stderr)
     if as_json:
         described = {**model.source, "runtime": str(model.runtime)}
         print(json.dumps({**described, "images": rows}, indent=2))

@@ -11,7 +11,7 @@ from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.training_bundle import TrainingInfo
 from ecavg_tf.data.dataset import EdgeData, Examples, stratified
-from edge.predict import check_images
+from edge.predict import check_images, maybe_rescaled
 
 _SPLITS = ("train", "guard", "test")
 
@@ -23,10 +23,12 @@ class LocalData:
     Attributes:
         edge: examples to train on, and those it holds out to decide with.
         test: examples to score with, used for nothing else; None: there are none.
+        note: what looks odd about them; None: nothing.
     """
 
     edge: EdgeData
     test: Examples | None
+    note: str | None = None
 
 
 def load_local(
@@ -57,7 +59,8 @@ def load_local(
         held_out = stratified(train.labels, count, seed, "guard", edge)
         guard = train.take(held_out)
         train = train.take(np.setdiff1d(np.arange(len(train)), held_out))
-    return LocalData(EdgeData(edge, train, guard), parts["test"])
+    note = maybe_rescaled(float(train.images.max()), info.value_range) if len(train) else None
+    return LocalData(EdgeData(edge, train, guard), parts["test"], note)
 
 
 def _examples(

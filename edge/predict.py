@@ -87,6 +87,22 @@ class Predictor:
         return self.model.answer(images)
 
 
+def maybe_rescaled(highest: float, value_range: tuple[float, float]) -> str | None:
+    """A note on images so dark that they may have been rescaled, which no check can tell.
+
+    Args:
+        highest: the highest value of any image.
+        value_range: lowest and highest value of a raw image.
+    """
+    low, high = value_range
+    if highest - low > (high - low) / 8:
+        return None
+    return (
+        f"note: no value is above {highest:g}, raw images go from {low:g} to {high:g}; "
+        "if these were rescaled, give raw ones"
+    )
+
+
 def check_images(
     images: Array, shape: tuple[int, ...], value_range: tuple[float, float], what: str = "images"
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,8 @@ def _alone(order: Order) -> int:
     checked = check_training_bundle(source)
     info, sha256 = checked.bundle.info, file_sha256(source)
     local = load_local(order.data, info, edge=order.edge, guard_fraction=_GUARD, seed=order.seed)
+    if local.note:
+        print(local.note, file=sys.stderr)
     model = TrainingModel(checked.runtime, checked.bundle, order.threads)
     learner = Learner(
         model,

@@ -121,3 +121,15 @@ def test_the_command(
         with pytest.raises(SystemExit) as stopped:
             main(["predict", bundle, "a.npz", *wrong])
         assert stopped.value.code == 2
+
+
+def test_images_that_may_have_been_rescaled(
+    bundles: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = made.digits().test.images[:3]
+    np.savez(tmp_path / "raw.npz", x=images)
+    np.savez(tmp_path / "rescaled.npz", x=images / 16)
+    assert main(["predict", str(bundles["int8"]), str(tmp_path / "raw.npz")]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["predict", str(bundles["int8"]), str(tmp_path / "rescaled.npz")]) == 0
+    assert "no value is above 1, raw images go from 0 to 16" in capsys.readouterr().err

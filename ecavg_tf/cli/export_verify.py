@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.core.errors import ConfigError, ExportError
+from ecavg_tf.core.commands import one_line
+from ecavg_tf.core.errors import ConfigError, ExportError, printable
 
 _NAMED = 3
 
@@ -33,12 +34,12 @@ def verify_all(path: Path, key_file: str) -> int:
     for bundle in bundles:
         try:
             sound.append(signed := open_signed(bundle, key))
-            print(f"{bundle}: whole, and signed by the owner of {key_file}: {signed.words}")
-            if path.is_dir():
-                check_plain(signed)
+            said = f"{bundle}: whole, and signed by the owner of {key_file}: {signed.words}"
+            print(printable(said))
+            check_plain(signed)
         except ExportError as error:
             code, refused = error.exit_code, refused + 1
-            print(f"REFUSED: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"REFUSED: {one_line(str(error))}", file=sys.stderr)
     if path.is_dir():
         _print_loose(path, uncovered(path, sound))
         print(_count(len(bundles) - refused, refused))
@@ -50,7 +51,8 @@ def _print_loose(path: Path, loose: Sequence[Path]) -> None:
         names = ", ".join(str(file.relative_to(path)) for file in loose[:_NAMED])
         plural = "s" if len(loose) > 1 else ""
         more = ", …" if len(loose) > _NAMED else ""
-        print(f"Not covered by any signature: {len(loose)} .tflite file{plural} ({names}{more}).")
+        said = f"Not covered by any signature: {len(loose)} .tflite file{plural} ({names}{more})."
+        print(printable(said))
 
 
 def _count(sound: int, refused: int) -> str:
