@@ -8,11 +8,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.config_checks import one_of
 from ecavg_tf.core.bundle import TensorSpec
-from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.errors import ConfigError, ExportError, brief
 from ecavg_tf.core.exports import Parity
 from ecavg_tf.core.quantization import softmax
 from ecavg_tf.core.template import Array
+from export.answers import are_probabilities, in_unit_range, probabilities_of, random_inputs
 from export.calibration import as_calibration
 from export.convert import Converter, gives_fitted_logits
 from export.formats import Variant, parse_formats, variants
@@ -68,8 +70,8 @@ def to_tflite(
             None: random inputs from ``value_range``, and no int8.
         formats: which; ``float32`` also gives ``float32-batch``, with a dynamic batch.
         output: ``probabilities``, ``logits`` or ``values`` (no classes: regression,
-            segmentation); None: looked up in what the model answers. A model that gives
-            neither a softmax nor values says so.
+            segmentation); None: looked up in what the model answers. Answers in 0..1
+            that do not sum to 1 (sigmoids) can't be told from it.
         value_range: of random inputs.
         limits: what files must keep to; None: the defaults.
 
@@ -78,15 +80,17 @@ def to_tflite(
 
     Raises:
         ExportError: the model can't be converted, or a file differs from it.
-        ConfigError: a format or an output kind is none.
+        ConfigError: a format or an output kind is none, or not what the model answers.
     """
     text = formats if isinstance(formats, str) else ",".join(formats)
     wanted = variants(parse_formats(text))
+    if output is not None:
+        one_of("output", output, tuple(Kind))
     inputs = _inputs(model, calibration, value_range)
     if calibration is None and Variant.INT8 in wanted:
         raise ExportError("int8 needs calibration: give real inputs, or leave int8 out")
     answers = _answers(model, inputs)
-    kind = _kind(answers) if output is None else Kind(output)
+    kind = _kind(answers) if output is None else _told(output, answers)
     sample = as_calibration(inputs, _COUNT, 0).images
     classifier = kind is not Kind.VALUES
     with Converter(model, inputs.shape[1:], classifier=classifier) as converter:
@@ -145,16 +149,16 @@ def _inputs(
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or None in shape[1:]:
         raise ExportError(f"the model's input is {shape}: give real inputs as calibration")
-    noise = np.random.default_rng(0).uniform(*value_range, (_RANDOM, *shape[1:]))
-    return noise.astype(np.float32)
+    return random_inputs(shape[1:], _RANDOM, value_range)
 
 
 def _answers(model: keras.Model, inputs: Array) -> NDArray[np.float64]:
     try:
         given = model.predict(inputs.astype(np.float32), batch_size=64, verbose=0)
     except Exception as error:  # Keras raises many kinds
-        reason = str(error).strip().splitlines()[0][:160]
-        raise ExportError(f"the model can't take inputs of {inputs.shape[1:]}: {reason}") from error
+        raise ExportError(
+            f"the model can't take inputs of {inputs.shape[1:]}: {brief(error)}"
+        ) from error
     if not isinstance(given, np.ndarray):
         raise ExportError(f"the model gives {type(given).__name__}; expected one output")
     return given.astype(np.float64)
@@ -163,5 +167,16 @@ def _answers(model: keras.Model, inputs: Array) -> NDArray[np.float64]:
 def _kind(answers: NDArray[np.float64]) -> Kind:
     if answers.ndim != 2 or answers.shape[1] < 2:
         return Kind.VALUES
-    softmaxed = (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1.0, atol=1e-3)
-    return Kind.PROBABILITIES if softmaxed else Kind.LOGITS
+    if in_unit_range(answers):
+        raise ConfigError(
+            "the model's answers are in 0..1 and do not sum to 1 (a sigmoid?): say what they are "
+            "with output='values' (no classes) or output='logits'"
+        )
+    return Kind.PROBABILITIES if are_probabilities(answers) else Kind.LOGITS
+
+
+def _told(output: str, answers: NDArray[np.float64]) -> Kind:
+    kind = Kind(output)
+    if kind is not Kind.VALUES:
+        probabilities_of(answers, logits=kind is Kind.LOGITS, hint="output='logits'")
+    return kind

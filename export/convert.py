@@ -51,7 +51,7 @@ class Converter:
     def __init__(
         self, model: keras.Model, input_shape: tuple[int, ...], *, classifier: bool = True
     ) -> None:
-        _check_precision(model)
+        check_precision(model)
         self._model = model
         self._classifier = classifier
         self._shape = input_shape
@@ -134,8 +134,12 @@ def _lost(content: bytes, images: Array, wanted: NDArray[np.float64]) -> float:
     return float(np.abs(given - wanted).max(axis=1).mean())
 
 
-def _check_precision(model: keras.Model) -> None:
-    """The converter answers half precision with pages of its own internals."""
+def check_precision(model: keras.Model) -> None:
+    """Refuses half precision, which the converter answers with pages of its own internals.
+
+    Raises:
+        ExportError: a layer computes in it.
+    """
     for layer in model._flatten_layers():
         if getattr(layer, "compute_dtype", "float32") in ("float16", "bfloat16"):
             raise ExportError(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundle import TensorSpec
+from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Parity, Proportion
 from ecavg_tf.core.template import Array
 from export.formats import Format
@@ -105,7 +106,13 @@ def compare(
         format_: the file's format.
         output: its output tensor.
         logits: whether that tensor holds logits.
+
+    Raises:
+        ExportError: there are no two classes to compare.
     """
+    if reference.probabilities.ndim != 2 or reference.probabilities.shape[1] < 2:
+        shape = reference.probabilities.shape
+        raise ExportError(f"Keras' answers have shape {shape}; expected (n, classes), 2 or more")
     difference = np.abs(np.asarray(probabilities, np.float64) - reference.probabilities)
     ties, margin, unit = _ties(reference.probabilities, format_, output, logits)
     theirs, ours = reference.probabilities.argmax(axis=1), probabilities.argmax(axis=1)

@@ -1,7 +1,7 @@
 """One model to a folder of files: converted, examined, weighed, bundled."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -14,17 +14,26 @@ from numpy.typing import NDArray
 from ecavg_tf.core.bundle import TOLERANCE, Bundle, BundleInfo, write_bundle
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
-from ecavg_tf.core.quantization import softmax
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
+from ecavg_tf.events import Listener, Note, silent
+from export.answers import probabilities_of
 from export.calibration import Calibration
-from export.convert import Converter, gives_fitted_logits
+from export.convert import Converter, check_precision, gives_fitted_logits
 from export.cost import cost_sheet, keras_latencies
 from export.examine import Examination, examine
 from export.formats import Variant
 from export.gate import Limits, Reference
 from export.metadata import Description, attach
-from export.record import FAILED, recorded, remove, write_record
+from export.record import (
+    FAILED,
+    check_free,
+    file_names,
+    recorded,
+    recorded_names,
+    remove,
+    write_record,
+)
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
 _GOLDEN, _GOLDEN_BYTES = 32, 2**24
@@ -71,6 +80,9 @@ class Exporter:
         logits: whether it gives logits.
         limits: what files must keep to.
         latency_s: seconds to spend on each latency.
+        fresh: makes every wanted file, also those that a record says were made already:
+            whoever signs them must not trust a record.
+        listener: told of files of earlier exports that are removed.
     """
 
     model: keras.Model
@@ -78,6 +90,8 @@ class Exporter:
     logits: bool
     limits: Limits = field(default_factory=Limits)
     latency_s: float = 0.05
+    fresh: bool = False
+    listener: Listener = silent
     _converted: dict[tuple[str, Variant], bytes] = field(default_factory=dict)
     _keras: tuple[Latency, ...] = ()
 
@@ -89,29 +103,49 @@ class Exporter:
         Args:
             subject: whose model it is, with its images.
             wanted: which files.
-            folder: where to; other files in it stay.
+            folder: where to, named as the subject; files that are not ours stay.
 
         Returns:
             One entry a file, refused ones and skipped ones included.
 
         Raises:
-            ExportError: the model can't be traced or converted.
+            ExportError: the model can't be traced or converted, answers no probabilities,
+                or a file that is not ours lies where one is to be written.
+            ConfigError: it answers logits and was not said to, or the other way round.
         """
+        check_precision(self.model)  # its probabilities need not sum to 1
         key, answers = self._key(subject), self._probed(subject.images)
-        known = recorded(folder, key, answers)
-        missing = [variant for variant in wanted if variant.value not in known]
+        known, ours = recorded(folder, key, answers), recorded_names(folder)
+        missing = [v for v in wanted if self.fresh or v.value not in known]
+        check_free(folder, missing, ours)
         if not known:  # another model's files, or an older export's, must not look delivered
-            for variant in Variant:
-                remove(folder, variant)
+            self._remove_all(folder, ours, missing)
         if missing:
+            for variant in missing:
+                known.pop(variant.value, None)
+                ours.update(file_names(variant))
+            # Before they are made: an export that is interrupted knows its files again.
+            write_record(folder, key, answers, known.values(), ours)
             reference = self._reference(subject)
             with Converter(self.model, self.spec.image_shape) as converter:
                 for variant in missing:
                     row = self._export(subject, variant, converter, reference, folder)
                     known[variant.value] = row
             rows = [known[variant.value] for variant in Variant if variant.value in known]
-            write_record(folder, key, answers, rows)
+            write_record(folder, key, answers, rows, _held(folder, ours))
         return tuple(known[variant.value] for variant in wanted)
+
+    def _remove_all(self, folder: Path, ours: Collection[str], again: Collection[Variant]) -> None:
+        removed = remove(folder, ours)
+        kept = {name for variant in again for name in file_names(variant)}
+        gone = sorted(name for name in removed if name not in kept)
+        if gone:
+            self.listener(
+                Note(
+                    f"{folder}: removed {', '.join(gone)}: of an earlier export (another model, "
+                    "other images, limits or packages), or damaged since"
+                )
+            )
 
     def _export(
         self,
@@ -121,7 +155,7 @@ class Exporter:
         reference: Reference,
         folder: Path,
     ) -> Exported:
-        remove(folder, variant)
+        remove(folder, file_names(variant))
         row = Exported(
             subject.name, subject.round, subject.weights_sha256, variant.value, "skipped",
             (subject.no_calibration,),
@@ -184,14 +218,13 @@ class Exporter:
     def _reference(self, subject: Subject) -> Reference:
         images = subject.images.astype(np.float32)
         answers = self.model.predict(images, batch_size=256, verbose=0)
-        probabilities = softmax(answers) if self.logits else np.asarray(answers, np.float64)
+        probabilities = probabilities_of(answers, logits=self.logits)
         return Reference(subject.images, probabilities, subject.labels, subject.words)
 
     def _probed(self, images: Array) -> Array:
         """Keras' probabilities of a few images, without tracing the model."""
         few = images[_spread(len(images), _PROBES)].astype(np.float32)
-        answers = np.asarray(self.model(few, training=False), np.float64)
-        return softmax(answers) if self.logits else answers
+        return probabilities_of(np.asarray(self.model(few, training=False)), logits=self.logits)
 
     def _keras_latencies(self, image: Array) -> tuple[Latency, ...]:
         """Once for all subjects: they have one architecture."""
@@ -243,6 +276,12 @@ def _bundle(
         tolerance=TOLERANCE[variant.kind],
     )
     write_bundle(path, Bundle(info, content, reference.images[chosen], found.answers[chosen]))
+
+
+def _held(folder: Path, names: Collection[str]) -> set[str]:
+    """Those that are there, and the signatures that bundles among them may yet get."""
+    there = {name for name in names if (folder / name).exists()}
+    return there | {name for name in names if name.removesuffix(".sig") in there}
 
 
 def _spread(length: int, count: int) -> NDArray[np.int64]:

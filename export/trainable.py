@@ -17,10 +17,17 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.training_bundle import OptimizerSpec
-from export.convert import _check_precision, _first_line, _quiet
+from export.convert import _first_line, _quiet, check_precision
 from export.head import head_of
 
 TRAINABLE = ("head", "dense")
+_TERMS = (
+    "kernel_regularizer",
+    "bias_regularizer",
+    "activity_regularizer",
+    "kernel_constraint",
+    "bias_constraint",
+)
 _ACTIVATIONS = (keras.activations.relu, keras.activations.linear)
 
 
@@ -32,7 +39,8 @@ def trained_layers(model: keras.Model, trainable: str) -> list[keras.layers.Dens
         trainable: ``head``: the last layer; ``dense``: all Dense layers at the end.
 
     Raises:
-        ExportError: the model does not end in a Dense layer under softmax or of logits.
+        ExportError: the model does not end in a Dense layer under softmax or of logits, or
+            one of them has a regularizer or a constraint.
     """
     head = head_of(model)
     if head is None or head not in model.layers:
@@ -45,7 +53,19 @@ def trained_layers(model: keras.Model, trainable: str) -> list[keras.layers.Dens
         if not _trains(before):
             break
         found.insert(0, before)
+    for layer in found:
+        _check_plain(layer)
     return found
+
+
+def _check_plain(layer: keras.layers.Dense) -> None:
+    """The hand-written gradients are of the cross-entropy alone, and no step is projected."""
+    terms = [term for term in _TERMS if getattr(layer, term, None) is not None]
+    if terms:
+        raise ExportError(
+            f"layer {layer.name!r} has a {' and a '.join(terms)}: a device's training leaves such "
+            "terms out; build the model without and load its weights, or train it with Keras"
+        )
 
 
 def _previous(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer | None:
@@ -240,6 +260,6 @@ def make_learner(
     Raises:
         ExportError: a device can't train the model.
     """
-    _check_precision(model)
+    check_precision(model)
     layers = trained_layers(model, trainable)
     return DeviceLearner(model, layers, optimizer), layers

@@ -1,5 +1,6 @@
 """``ecavg export --trainable``, and a device that trains what it made."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,28 @@ def test_of_a_run_and_of_a_keras_file(
 def test_flags_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(tmp_path), "--trainable=tail"]) == 2
     assert "head, dense" in capsys.readouterr().err
+    for flag in (
+        "--edge=edge-00",
+        "--formats=int8",
+        "--target=micro",
+        "--flash=1M",
+        "--ram=1M",
+        "--value_range=0,1",
+    ):
+        assert main(["export", str(tmp_path), "--trainable=head", flag]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{flag.split('=')[0]} does not go with --trainable" in line
+
+
+def test_a_changed_global_model_does_not_train(
+    small: Callable[[], Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    ecavg_tf.run(small(), run)
+    other = run / "edges" / "edge-00" / "accepted.keras"
+    shutil.copy(other, run / "rounds" / "0001" / "global.keras")
+    assert main(["export", str(run), "--trainable=head"]) == 4
+    assert "is not the one that was accepted" in capsys.readouterr().err
 
 
 def test_training_bundles_are_signed(

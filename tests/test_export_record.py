@@ -1,16 +1,22 @@
 """An export is found again only where model, images and files are what they were."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import exports_for_tests as made
 import keras
 import numpy as np
+import pytest
 
 from ecavg_tf.core.bundle import read_bundle
+from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.template import weights_sha256
+from ecavg_tf.events import Event, Listener, Note, silent
 from export.formats import Variant
-from export.record import RECORD, intact
+from export.record import RECORD, file_names, intact
 from export.service import Exporter, Subject
 
 
@@ -28,7 +34,13 @@ def net(activation: str) -> keras.Model:
     )
 
 
-def exported(model: keras.Model, folder: Path) -> Exported:
+def exported(
+    model: keras.Model,
+    folder: Path,
+    variant: Variant = Variant.FLOAT32,
+    listener: Listener = silent,
+    fresh: bool = False,
+) -> Exported:
     digits = made.digits()
     subject = Subject(
         name="edge-00",
@@ -39,8 +51,8 @@ def exported(model: keras.Model, folder: Path) -> Exported:
         labels=None,
         words="test images",
     )
-    exporter = Exporter(model, digits.spec, False, latency_s=0.0)
-    (row,) = exporter.export(subject, (Variant.FLOAT32,), folder / "edge-00")
+    exporter = Exporter(model, digits.spec, False, latency_s=0.0, fresh=fresh, listener=listener)
+    (row,) = exporter.export(subject, (variant,), folder / "edge-00")
     assert row.status == "passed", row.reasons
     return row
 
@@ -64,10 +76,110 @@ def test_the_same_model_built_again_is_found(tmp_path: Path) -> None:
     assert file.stat().st_mtime_ns == before
 
 
-def test_a_damaged_record_finds_nothing(tmp_path: Path) -> None:
+def test_a_damaged_record_finds_nothing_and_owns_nothing(tmp_path: Path) -> None:
     model = net("relu")
     first = exported(model, tmp_path)
-    for content in ("{}", '{"key": 1}', "no json"):
+    file = tmp_path / str(first.file)
+    for content in ("{}", '{"key": 1}', "[]", '{"names": [[]]}', "no json"):
         (tmp_path / "edge-00" / RECORD).write_text(content)
-        again = exported(model, tmp_path)
-        assert again.file == first.file and intact(tmp_path, again)
+        with pytest.raises(ExportError, match=r"float32\.tflite is there, and .*--out"):
+            exported(model, tmp_path)
+        assert file.exists()
+    for name in file_names(Variant.FLOAT32):
+        (file.parent / name).unlink(missing_ok=True)
+    again = exported(model, tmp_path)
+    assert again.file == first.file and intact(tmp_path, again)
+
+
+def doctored(folder: Path, **fields: object) -> None:
+    """Rewrites the one row of a record, as whoever can write to the folder could."""
+    path = folder / "edge-00" / RECORD
+    record = json.loads(path.read_text())
+    record["files"][0].update(fields)
+    path.write_text(json.dumps(record))
+
+
+def test_a_record_names_no_file_elsewhere(tmp_path: Path) -> None:
+    model, folder = net("relu"), tmp_path / "shared"
+    first = exported(model, folder)
+    victim = tmp_path / "victim" / "other.bundle.zip"
+    victim.parent.mkdir()
+    victim.write_bytes(b"of another")
+    for fields in (
+        {"bundle": "../victim/other.bundle.zip", "bundle_sha256": file_sha256(victim)},
+        {"file": "../victim/other.bundle.zip", "sha256": file_sha256(victim)},
+        {"file": str(victim), "sha256": file_sha256(victim)},
+        {"model": "edge-01"},
+        {"status": "skipped"},
+        {"bundle": None},
+    ):
+        doctored(folder, **fields)
+        again = exported(model, folder)
+        assert replace(again, cost=None) == replace(first, cost=None)  # latencies differ
+    assert victim.read_bytes() == b"of another"
+
+
+def test_who_signs_gets_nothing_that_a_record_says_was_made(tmp_path: Path) -> None:
+    model = net("relu")
+    first = exported(model, tmp_path)
+    bundle = tmp_path / str(first.bundle)
+    bundle.write_bytes(b"labels reversed")
+    doctored(tmp_path, bundle_sha256=file_sha256(bundle))
+    assert exported(model, tmp_path).bundle_sha256 != first.bundle_sha256  # by its own record
+    again = exported(model, tmp_path, fresh=True)
+    assert again.bundle_sha256 == first.bundle_sha256 == file_sha256(bundle)
+
+
+def test_formats_made_before_stay_beside_a_fresh_one(tmp_path: Path) -> None:
+    model = net("relu")
+    first = exported(model, tmp_path, Variant.FLOAT16)
+    exported(model, tmp_path, fresh=True)
+    assert intact(tmp_path, first)
+    assert exported(model, tmp_path, Variant.FLOAT16) == first
+
+
+def test_a_users_own_file_is_neither_removed_nor_written_over(tmp_path: Path) -> None:
+    exported(net("relu"), tmp_path)
+    mine = tmp_path / "edge-00" / "float16.tflite"
+    mine.write_bytes(b"mine")
+    exported(net("tanh"), tmp_path)  # another key
+    assert mine.read_bytes() == b"mine"
+    with pytest.raises(ExportError, match=r"float16\.tflite is there, and .*--out"):
+        exported(net("tanh"), tmp_path, Variant.FLOAT16)
+    assert mine.read_bytes() == b"mine"
+
+
+def test_files_of_another_model_are_removed_and_told_of(tmp_path: Path) -> None:
+    exported(net("relu"), tmp_path)
+    exported(net("relu"), tmp_path, Variant.FLOAT16)
+    events: list[Event] = []
+    exported(net("tanh"), tmp_path, listener=events.append)
+    assert not (tmp_path / "edge-00" / "float16.tflite").exists()
+    (note,) = events
+    assert isinstance(note, Note)
+    assert "removed float16.bundle.zip, float16.tflite: of an earlier export" in note.text
+    exported(net("tanh"), tmp_path, listener=events.append)
+    assert len(events) == 1
+
+
+def test_an_interrupted_export_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    whole = exported(net("relu"), tmp_path / "whole")
+    monkeypatch.setattr("export.service._bundle", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        exported(net("relu"), tmp_path)
+    assert (tmp_path / "edge-00" / "float32.tflite").exists()
+    monkeypatch.undo()
+    again = exported(net("relu"), tmp_path)
+    assert (again.sha256, again.bundle) == (whole.sha256, whole.bundle)
+
+
+def test_a_damaged_format_is_still_ours_after_another_was_made(tmp_path: Path) -> None:
+    model = net("relu")
+    exported(model, tmp_path)
+    half = exported(model, tmp_path, Variant.FLOAT16)
+    (tmp_path / str(half.file)).write_bytes(b"damaged")
+    exported(model, tmp_path, Variant.DYNAMIC)
+    assert exported(model, tmp_path, Variant.FLOAT16).sha256 == half.sha256

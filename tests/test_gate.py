@@ -8,6 +8,7 @@ from exports_for_tests import described, description, digits, model, plain, refe
 
 from ecavg_tf.config import ExportConfig
 from ecavg_tf.core.bundle import TensorSpec
+from ecavg_tf.core.errors import ExportError
 from ecavg_tf.rounds.exporting import limits_of
 from export.convert import Converter
 from export.examine import examine
@@ -153,6 +154,12 @@ def test_a_file_that_can_tell_nothing_apart_proves_nothing() -> None:
     (said,) = verdict(parity, Format.FLOAT32, Limits())
     assert "nothing is proved (at most 50 % may be)" in said
     assert verdict(parity, Format.FLOAT32, limits_of(ExportConfig(max_ties=1.0))) == ()
+
+
+def test_one_column_is_no_classes() -> None:
+    known = Reference(np.zeros((3, 1)), np.full((3, 1), 0.5), None, "three")
+    with pytest.raises(ExportError, match=r"\(3, 1\); expected \(n, classes\), 2 or more"):
+        compare(known, known.probabilities, Format.FLOAT32, FLOAT, logits=False)
 
 
 def test_values_that_are_no_classes() -> None:

@@ -21,7 +21,7 @@ from edge.checkpoint import locked
 from edge.learner import Learner, Settings
 from edge.runtime import find_runtime
 from edge.training_model import TrainingModel
-from export.trainable import make_learner
+from export.trainable import make_learner, trained_layers
 from export.training import TrainingExporter, optimizer_spec, twin_of
 
 DIGITS = made.digits()
@@ -107,6 +107,33 @@ def test_models_that_a_device_can_not_train() -> None:
         optimizer_spec("rmsprop")
     with pytest.raises(ConfigError, match="it goes with sgd"):
         optimizer_spec("adam", 0.9)
+
+
+@pytest.mark.parametrize(
+    ("term", "value"),
+    [
+        ("kernel_regularizer", "l2"),
+        ("bias_regularizer", "l1"),
+        ("activity_regularizer", "l2"),
+        ("kernel_constraint", "non_neg"),
+        ("bias_constraint", "unit_norm"),
+    ],
+)
+def test_terms_that_a_device_would_leave_out(term: str, value: str) -> None:
+    def net(**settings: str) -> keras.Model:
+        layers = keras.layers
+        before = layers.Dense(4, name="before", **settings)
+        head = layers.Dense(3, name="head", activation="softmax")
+        return keras.Sequential([keras.Input((5,)), before, head])
+
+    model = net(**{term: value})
+    with pytest.raises(ExportError, match=rf"layer 'before' has a {term}.*build the model without"):
+        trained_layers(model, "dense")
+    assert len(trained_layers(model, "head")) == 1  # the layer before is not trained
+    assert len(trained_layers(net(), "dense")) == 2
+    setattr(model.layers[-1], term, keras.regularizers.L2())
+    with pytest.raises(ExportError, match=f"layer 'head' has a {term}"):
+        trained_layers(model, "head")
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """``ecavg export``."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,14 +31,16 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
              images. Without it only float32 and float16 are made, compared on random
              images in --value_range.
   --value_range  for a .keras file without --data: lowest and highest pixel; default: 0,255
-  --logits   for a .keras file: it gives logits, not probabilities
+  --logits   for a .keras file: it gives logits, not probabilities; without it, answers
+             that do not sum to 1 are refused
   --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
              sources; with --flash=1M --ram=256K says whether they fit a board
-  --trainable  makes a file that a device trains without TensorFlow (python -m edge train):
-             its head (the last layer), or all dense layers at the model's end; --optimizer
+  --trainable  makes a file that a device trains without TensorFlow (python -m edge train), of
+             the global model or a .keras file: its head (the last layer), or all dense layers
+             at the model's end (flags for other files are refused with it); --optimizer
              is sgd or adam (default: the run's edge.optimizer), --momentum goes with sgd
-  --sign     an Ed25519 private key (PEM): signs every bundle that it makes or finds made,
-             and in RUN/exports also those of --trainable; the signature is BUNDLE.sig
+  --sign     an Ed25519 private key (PEM): makes every bundle again, even if it is there, and
+             signs it; in RUN/exports also those of --trainable; the signature is BUNDLE.sig
   --verify   an Ed25519 public key (PEM): checks every bundle's signature and hashes, says
              where each model comes from, and refuses a plain .tflite file that is not the
              model in the bundle beside it
@@ -147,6 +150,12 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
     from export.signing import load_private_key, sign
 
     one_of("--trainable", values["trainable"].value, ("head", "dense"))
+    for name in ("edge", "formats", "target", "flash", "ram", "value_range"):
+        if values[name].present:
+            raise ConfigError(
+                f"--{name} does not go with --trainable, which makes one file of the global model "
+                "(or of a .keras file): leave it out"
+            )
     key_file = values["sign"].value
     key = load_private_key(key_file) if key_file else None
 
@@ -173,7 +182,7 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
 
 def _make(source: Path, request: Request) -> tuple[tuple[Exported, ...], Path]:
     """What was exported, and the folder it is in."""
-    from ecavg_tf.cli.progress import listener
+    from ecavg_tf.cli.progress import PlainLines, listener
     from ecavg_tf.rounds.exporting import FOLDER, export_run
     from ecavg_tf.rounds.exporting_files import export_file
 
@@ -186,6 +195,8 @@ def _make(source: Path, request: Request) -> tuple[tuple[Exported, ...], Path]:
             data=request.data,
             value_range=request.value_range,
             logits=request.logits,
+            listener=PlainLines(),
+            fresh=bool(request.sign),
         )
         return made, folder
     with listener() as listening:
@@ -195,6 +206,7 @@ def _make(source: Path, request: Request) -> tuple[tuple[Exported, ...], Path]:
             edges=request.edges,
             out=request.out,
             listener=listening,
+            fresh=bool(request.sign),
         )
     return made, Path(request.out or source / FOLDER)
 
@@ -204,6 +216,8 @@ def _range(words: Sequence[str]) -> tuple[float, float]:
         low, high = (float(word) for word in words)
     except ValueError as error:
         raise ConfigError(f"--value_range is {','.join(words)!r}; expected LOW,HIGH") from error
-    if not low < high:
-        raise ConfigError(f"--value_range is {','.join(words)!r}; LOW must be below HIGH")
+    if not -math.inf < low < high < math.inf:
+        raise ConfigError(
+            f"--value_range is {','.join(words)!r}; LOW must be below HIGH, both finite"
+        )
     return low, high

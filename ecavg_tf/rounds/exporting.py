@@ -10,15 +10,20 @@ from ecavg_tf.config_fields import from_dict, to_dict
 from ecavg_tf.core.errors import ConfigError, ExportError, WorkdirError, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import read_json
-from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.events import Listener, Note, StageStarted, silent
 from ecavg_tf.models import gives_logits
 from ecavg_tf.report.page import write_page
 from ecavg_tf.results import RunResults, load_results
 from ecavg_tf.rounds.assembly import Assembly
-from ecavg_tf.rounds.exporting_subjects import Found, accepted_of, chosen, models_of, subject_of
+from ecavg_tf.rounds.exporting_subjects import (
+    Found,
+    accepted_of,
+    chosen,
+    load_found,
+    models_of,
+    subject_of,
+)
 from ecavg_tf.rundir import RunDirectory
-from ecavg_tf.saving import load_weights
 from export.formats import parse_formats, variants
 from export.gate import Limits
 from export.record import intact
@@ -35,6 +40,7 @@ def export_run(
     edges: Sequence[str] = (),
     out: str | Path = "",
     listener: Listener = silent,
+    fresh: bool = False,
 ) -> tuple[Exported, ...]:
     """Exports the models of a run directory.
 
@@ -46,6 +52,7 @@ def export_run(
         out: where to; empty: ``exports`` in the run directory, and results.json
             tells of it.
         listener: told of stages.
+        fresh: makes files again that were made already: for who signs them.
 
     Returns:
         One entry a file, refused and skipped ones included.
@@ -65,7 +72,7 @@ def export_run(
     models = chosen(list(models_of(path, assembly)), edges, path)
     folder = Path(out) if out else path / FOLDER
     with disk_errors(folder):
-        exports = _export_all(config, assembly, path, models, folder, listener)
+        exports = _export_all(config, assembly, path, models, folder, listener, fresh=fresh)
         if not out:
             _tell_results(path, stored_config(path), known, exports)
     return exports
@@ -137,6 +144,7 @@ def _export_all(
     listener: Listener,
     *,
     at_home: bool = False,
+    fresh: bool = False,
 ) -> tuple[Exported, ...]:
     settings = config.export
     exporter = Exporter(
@@ -145,17 +153,14 @@ def _export_all(
         gives_logits(config.model),
         limits=limits_of(settings),
         latency_s=settings.latency_s,
+        fresh=fresh,
+        listener=listener,
     )
     wanted = variants(parse_formats(settings.formats))
     rows: list[Exported] = []
     for found in models:
         listener(StageStarted(found.round, "export", found.name))
-        load_weights(exporter.model, found.folder, found.file)
-        if weights_sha256(exporter.model.get_weights()) != found.weights_sha256:
-            raise WorkdirError(
-                f"the model in {found.folder} is not the one that was accepted; run again "
-                "into another directory"
-            )
+        load_found(exporter.model, found)
         subject = subject_of(config, assembly, path, found, at_home)
         rows += exporter.export(subject, wanted, folder / found.name)
     for row in rows:

@@ -1,18 +1,20 @@
 """Exporting a ``.keras`` file that may never have seen a run."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from ecavg_tf.config import Config, DataConfig, ExportConfig
-from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, disk_errors
+from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
+from ecavg_tf.events import Listener, silent
 from ecavg_tf.rounds.exporting import limits_of
+from export.answers import random_inputs
 from export.calibration import draw
 from export.formats import Format, parse_formats, variants
 from export.service import Exporter, Subject
@@ -29,6 +31,8 @@ def export_file(
     value_range: tuple[float, float] = (0.0, 255.0),
     logits: bool = False,
     settings: ExportConfig | None = None,
+    listener: Listener = silent,
+    fresh: bool = False,
 ) -> tuple[Exported, ...]:
     """Exports a saved Keras model.
 
@@ -40,6 +44,8 @@ def export_file(
         value_range: lowest and highest pixel, where there is no data.
         logits: whether the model gives logits.
         settings: limits and numbers of examples; None: the defaults.
+        listener: told of files that are removed.
+        fresh: makes files again that were made already: for who signs them.
 
     Raises:
         ECAvgError: with one line that says how to mend it.
@@ -48,9 +54,35 @@ def export_file(
     wanted = parse_formats(formats or settings.formats)
     model = load_keras(file)
     with disk_errors(folder):
+        task = _Task(model, file, folder / file.stem, logits, settings, listener, fresh)
         if data:
-            return _with_data(model, file, folder, wanted, data, logits, settings)
-        return _without_data(model, file, folder, wanted, value_range, logits, settings)
+            return _with_data(task, wanted, data)
+        return _without_data(task, wanted, value_range)
+
+
+@dataclass(frozen=True)
+class _Task:
+    model: keras.Model
+    file: Path
+    folder: Path
+    logits: bool
+    settings: ExportConfig
+    listener: Listener
+    fresh: bool
+
+    def export(
+        self, subject: Subject, spec: DataSpec, formats: tuple[Format, ...]
+    ) -> tuple[Exported, ...]:
+        exporter = Exporter(
+            self.model,
+            spec,
+            self.logits,
+            limits_of(self.settings),
+            self.settings.latency_s,
+            self.fresh,
+            self.listener,
+        )
+        return exporter.export(subject, variants(formats), self.folder)
 
 
 def load_keras(file: Path) -> keras.Model:
@@ -64,26 +96,28 @@ def load_keras(file: Path) -> keras.Model:
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises many kinds
-        reason = str(error).strip().splitlines()[0][:200]
-        raise ModelError(f"{file} can't be loaded as a Keras model: {reason}") from error
-    shape = model.input_shape
-    if not isinstance(shape, tuple) or None in shape[1:] or len(model.output_shape) != 2:
+        raise ModelError(f"{file} can't be loaded as a Keras model: {brief(error)}") from error
+    if not getattr(model, "built", False) or not hasattr(model, "output_shape"):
         raise ExportError(
-            f"{file}: input {shape}, output {model.output_shape}; expected one input of a fixed "
-            "size and one output (n, classes)"
+            f"{file}: the model is not built, its shapes are not known; call it once on images, or "
+            "begin it with keras.Input, and save it again"
+        )
+    given, answered = model.input_shape, model.output_shape
+    if not _is_shape(given) or not _is_shape(answered) or len(answered) != 2 or answered[1] < 2:
+        raise ExportError(
+            f"{file}: input {given}, output {answered}; expected one input of a fixed size and one "
+            "output (n, classes), 2 classes or more whose probabilities sum to 1"
         )
     return model
 
 
-def _with_data(
-    model: keras.Model,
-    file: Path,
-    folder: Path,
-    wanted: tuple[Format, ...],
-    data: str,
-    logits: bool,
-    settings: ExportConfig,
-) -> tuple[Exported, ...]:
+def _is_shape(shape: object) -> bool:
+    """Whether it is that of one tensor, fixed but for the batch."""
+    return isinstance(shape, tuple) and all(isinstance(size, int) for size in shape[1:])
+
+
+def _with_data(task: _Task, wanted: tuple[Format, ...], data: str) -> tuple[Exported, ...]:
+    model, file, settings = task.model, task.file, task.settings
     dataset = load_data(DataConfig(name=data), seed=Config().seed)
     spec, test = dataset.spec, dataset.test
     if model.input_shape[1:] != spec.image_shape or model.output_shape[1] != spec.num_classes:
@@ -101,20 +135,14 @@ def _with_data(
         calibration=calibration,
         labels=test.labels,
     )
-    exporter = Exporter(model, spec, logits, limits_of(settings), settings.latency_s)
-    return exporter.export(subject, variants(wanted), folder / file.stem)
+    return task.export(subject, spec, wanted)
 
 
 def _without_data(
-    model: keras.Model,
-    file: Path,
-    folder: Path,
-    wanted: tuple[Format, ...],
-    value_range: tuple[float, float],
-    logits: bool,
-    settings: ExportConfig,
+    task: _Task, wanted: tuple[Format, ...], value_range: tuple[float, float]
 ) -> tuple[Exported, ...]:
     """Random images tell whether a float file computes what Keras does, and no more."""
+    model, file = task.model, task.file
     floats = tuple(f for f in wanted if f in (Format.FLOAT32, Format.FLOAT16))
     if not floats:
         raise ConfigError(
@@ -122,12 +150,11 @@ def _without_data(
         )
     classes = tuple(str(label) for label in range(model.output_shape[1]))
     spec = DataSpec(file.stem, model.input_shape[1:], "float32", value_range, classes)
-    noise = np.random.default_rng(0).uniform(*value_range, (_RANDOM_IMAGES, *spec.image_shape))
-    examples = Examples(noise.astype(np.float32), np.zeros(_RANDOM_IMAGES, np.int64))
+    noise = random_inputs(spec.image_shape, _RANDOM_IMAGES, value_range)
+    examples = Examples(noise, np.zeros(_RANDOM_IMAGES, np.int64))
     words = f"{_RANDOM_IMAGES} random images from {value_range[0]:g} to {value_range[1]:g}"
-    exporter = Exporter(model, spec, logits, limits_of(settings), settings.latency_s)
     subject = _subject(model, file, examples, words)
-    rows = exporter.export(subject, variants(floats), folder / file.stem)
+    rows = task.export(subject, spec, floats)
     skipped = tuple(
         Exported(
             file.stem,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from ecavg_tf.config import Config
@@ -11,12 +12,14 @@ from ecavg_tf.config_checks import one_of
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.files import read_json
 from ecavg_tf.core.scores import Decision
+from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.consent import consented
 from ecavg_tf.data.dataset import Examples, concatenated, stratified
 from ecavg_tf.data.partition import EdgeData
 from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.results import load_results
 from ecavg_tf.rounds.assembly import Assembly
+from ecavg_tf.saving import load_weights
 from export.calibration import Calibration, draw
 from export.service import Subject
 
@@ -48,12 +51,33 @@ def models_of(path: Path, assembly: Assembly) -> Iterator[Found]:
         found = accepted_of(path / "edges" / data.edge, data.edge)
         if found is not None:
             yield found
+    found = global_of(path)
+    if found is not None:
+        yield found
+
+
+def global_of(path: Path) -> Found | None:
+    """The last global model of a run; None before its first round is over."""
     rounds = load_results(path).rounds
-    if rounds:
-        last = rounds[-1]
-        sha256 = last.server.global_.weights_sha256
-        folder = path / "rounds" / f"{last.round:04d}"
-        yield Found(GLOBAL, folder, "global", last.round, str(sha256))
+    if not rounds:
+        return None
+    last = rounds[-1]
+    sha256 = last.server.global_.weights_sha256
+    return Found(GLOBAL, path / "rounds" / f"{last.round:04d}", "global", last.round, str(sha256))
+
+
+def load_found(model: keras.Model, found: Found) -> None:
+    """Sets a model to the weights that a run left behind.
+
+    Raises:
+        WorkdirError: they are others than those that the run decided on.
+    """
+    load_weights(model, found.folder, found.file)
+    if weights_sha256(model.get_weights()) != found.weights_sha256:
+        raise WorkdirError(
+            f"the model in {found.folder} is not the one that was accepted; run again "
+            "into another directory"
+        )
 
 
 def accepted_of(folder: Path, edge: str) -> Found | None:

@@ -14,11 +14,10 @@ from ecavg_tf.core.training_bundle import write_training_bundle
 from ecavg_tf.data.dataset import Dataset
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import silent
-from ecavg_tf.results import load_results
 from ecavg_tf.rounds.assembly import Assembly
 from ecavg_tf.rounds.exporting import FOLDER, stored_config
 from ecavg_tf.rounds.exporting_files import load_keras
-from ecavg_tf.saving import load_weights
+from ecavg_tf.rounds.exporting_subjects import global_of, load_found
 from export.signing import SUFFIX
 from export.training import TrainingExporter, optimizer_spec
 
@@ -75,12 +74,12 @@ def export_training(
 def _run_model(run: Path, assembly: Assembly) -> tuple[keras.Model, int | None]:
     """The last global model and its round, or what the run starts from."""
     model = assembly.server_trainer.model
-    rounds = load_results(run).rounds
-    if rounds:
-        load_weights(model, run / "rounds" / f"{rounds[-1].round:04d}", "global")
-        return model, rounds[-1].round
-    model.set_weights(assembly.initial)
-    return model, None
+    found = global_of(run)
+    if found is None:
+        model.set_weights(assembly.initial)
+        return model, None
+    load_found(model, found)
+    return model, found.round
 
 
 def _export(
