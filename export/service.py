@@ -11,17 +11,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundle import TOLERANCE, Bundle, BundleInfo, write_bundle
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
 from export.answers import probabilities_of
+from export.bundling import bundle_file, spread
 from export.calibration import Calibration
 from export.convert import Converter, check_precision, gives_fitted_logits
 from export.cost import cost_sheet, keras_latencies
-from export.examine import Examination, examine
+from export.examine import examine
 from export.formats import Variant
 from export.gate import Limits, Reference
 from export.metadata import Description, attach
@@ -36,7 +36,6 @@ from export.record import (
 )
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
-_GOLDEN, _GOLDEN_BYTES = 32, 2**24
 _PROBES = 8  # images that tell whether a model is still the same function of its weights
 
 
@@ -191,7 +190,7 @@ class Exporter:
         if found.reasons or variant is Variant.MASTER:
             return row
         bundle = f"{variant.value}.bundle.zip"
-        _bundle(folder / bundle, content, variant, description, found, cost, reference)
+        bundle_file(folder / bundle, content, variant, description, found, cost, reference)
         return replace(
             row, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
         )
@@ -223,7 +222,7 @@ class Exporter:
 
     def _probed(self, images: Array) -> Array:
         """Keras' probabilities of a few images, without tracing the model."""
-        few = images[_spread(len(images), _PROBES)].astype(np.float32)
+        few = images[spread(len(images), _PROBES)].astype(np.float32)
         return probabilities_of(np.asarray(self.model(few, training=False)), logits=self.logits)
 
     def _keras_latencies(self, image: Array) -> tuple[Latency, ...]:
@@ -249,44 +248,10 @@ class Exporter:
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
 
 
-def _bundle(
-    path: Path,
-    content: bytes,
-    variant: Variant,
-    description: Description,
-    found: Examination,
-    cost: Cost,
-    reference: Reference,
-) -> None:
-    """Writes a file's bundle, with golden pairs from its own parity images."""
-    assert found.input is not None and found.output is not None and found.answers is not None
-    count = max(1, min(_GOLDEN, _GOLDEN_BYTES // reference.images[:1].nbytes))
-    chosen = _spread(len(reference.images), count)
-    info = BundleInfo(
-        format=variant.kind.value,
-        classes=description.classes,
-        images_dtype=description.images_dtype,
-        value_range=description.value_range,
-        input=found.input,
-        output=found.output,
-        output_kind=description.output_kind,
-        origin=description.origin,
-        min_runtime=cost.min_runtime,
-        operators=tuple((op.name, op.version, op.count) for op in cost.operators),
-        tolerance=TOLERANCE[variant.kind],
-    )
-    write_bundle(path, Bundle(info, content, reference.images[chosen], found.answers[chosen]))
-
-
 def _held(folder: Path, names: Collection[str]) -> set[str]:
     """Those that are there, and the signatures that bundles among them may yet get."""
     there = {name for name in names if (folder / name).exists()}
     return there | {name for name in names if name.removesuffix(".sig") in there}
-
-
-def _spread(length: int, count: int) -> NDArray[np.int64]:
-    """At most ``count`` positions, spread over ``length``."""
-    return np.unique(np.linspace(0, length - 1, count).astype(np.int64))
 
 
 def _source(subject: Subject, converter: Converter) -> str | None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ecavg_tf.core.errors import ExportError, InstallationError
 from ecavg_tf.core.files import file_sha256, write_bytes
-from ecavg_tf.core.training_bundle import read_training_bundle
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -69,21 +68,6 @@ def sign(bundle: Path, key: "Ed25519PrivateKey") -> Path:
     signature = bundle.with_name(bundle.name + SUFFIX)
     write_bytes(signature, key.sign(_message(bundle)))
     return signature
-
-
-def sign_training(folder: Path, key: "Ed25519PrivateKey") -> tuple[Path, ...]:
-    """Signs the training bundles that lie in a folder of our own, each read whole before.
-
-    Returns:
-        Their signatures' paths.
-
-    Raises:
-        ExportError: one is damaged.
-    """
-    bundles = sorted(folder.glob("training-*.bundle.zip"))
-    for bundle in bundles:
-        read_training_bundle(bundle)
-    return tuple(sign(bundle, key) for bundle in bundles)
 
 
 def verify(bundle: Path, key: "Ed25519PublicKey") -> None:

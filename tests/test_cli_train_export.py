@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -12,7 +13,7 @@ from device_for_tests import local_arrays
 import ecavg_tf
 from ecavg_tf.cli import main
 from ecavg_tf.config import Config
-from ecavg_tf.core.training_bundle import read_training_bundle
+from ecavg_tf.core.training_bundle import read_training_bundle, write_training_bundle
 from ecavg_tf.results import load_results
 
 
@@ -89,6 +90,17 @@ def test_training_bundles_are_signed(
     assert f"run {run_id}, round 1, edge none, trains dense" in capsys.readouterr().out
     assert main(["export", str(run), "--trainable=dense"]) == 0
     assert not signature.exists()  # of what was there before
+    bundle = run / "exports" / "training-dense.bundle.zip"
+    found = read_training_bundle(bundle)
+    info = replace(found.info, classes=found.info.classes[::-1])
+    write_training_bundle(bundle, replace(found, info=info))  # somebody else's
     assert main(["export", str(run), "--formats=float32", f"--sign={secret}"]) == 0
     assert main(verify) == 0
     assert signature.exists()
+    assert read_training_bundle(bundle).info.classes == found.info.classes
+    bundle.write_bytes(bundle.read_bytes()[:-9])
+    signature.unlink()
+    capsys.readouterr()
+    assert main(["export", str(run), "--formats=float32", f"--sign={secret}"]) == 8
+    assert "can't be read" in capsys.readouterr().err
+    assert not signature.exists()

@@ -167,7 +167,7 @@ def test_an_interrupted_export_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
         raise KeyboardInterrupt
 
     whole = exported(net("relu"), tmp_path / "whole")
-    monkeypatch.setattr("export.service._bundle", interrupted)
+    monkeypatch.setattr("export.service.bundle_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
         exported(net("relu"), tmp_path)
     assert (tmp_path / "edge-00" / "float32.tflite").exists()

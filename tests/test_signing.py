@@ -11,7 +11,7 @@ from ecavg_tf.core.bundle import write_bundle
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import TEMPORARY_PREFIX
 from ecavg_tf.core.training_bundle import write_training_bundle
-from export.signing import load_private_key, load_public_key, sign, sign_training, verify
+from export.signing import load_private_key, load_public_key, sign, verify
 
 pytest.importorskip("cryptography")
 from cryptography.hazmat.primitives import serialization
@@ -205,16 +205,3 @@ def test_a_bundle_that_is_not_there(
     folder, public = delivered
     assert verified(folder / "int4.bundle.zip", public) == 8
     assert "int4.bundle.zip can't be read: No such file" in capsys.readouterr().err
-
-
-def test_training_bundles_are_signed_whole(tmp_path: Path) -> None:
-    secret, public = keys(tmp_path)
-    bundle = tmp_path / "training-dense.bundle.zip"
-    write_training_bundle(bundle, trains())
-    (signature,) = sign_training(tmp_path, load_private_key(secret))
-    verify(bundle, load_public_key(public))
-    signature.unlink()
-    bundle.write_bytes(bundle.read_bytes()[:-9])
-    with pytest.raises(ExportError, match="can't be read"):
-        sign_training(tmp_path, load_private_key(secret))
-    assert not signature.exists()

@@ -109,7 +109,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _export(source: Path, request: Request) -> int:
     from export.formats import parse_formats
-    from export.signing import load_private_key, sign, sign_training
+    from export.signing import load_private_key, sign
 
     if request.formats:
         parse_formats(request.formats)
@@ -128,14 +128,16 @@ def _export(source: Path, request: Request) -> int:
     find_users_modules()
     from ecavg_tf.cli.output import print_exports
     from ecavg_tf.rounds.exporting import raise_if_failed
+    from ecavg_tf.rounds.exporting_training import training_made_again
 
     exports, folder = _make(source, request)
     if key is not None:
         for row in exports:
             if row.bundle is not None:
                 sign(folder / row.bundle, key)
-        if not request.out:  # another folder may hold a stranger's
-            sign_training(folder, key)
+        if source.suffix != ".keras" and not request.out:
+            for path in training_made_again(source):
+                sign(path, key)
     print_exports(exports)
     print(f"Files and bundles are in {folder}.")
     if request.micro:

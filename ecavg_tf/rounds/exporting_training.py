@@ -10,7 +10,7 @@ from ecavg_tf.config import Config, DataConfig
 from ecavg_tf.core.errors import ConfigError, disk_errors
 from ecavg_tf.core.files import read_json, write_bytes
 from ecavg_tf.core.template import weights_sha256
-from ecavg_tf.core.training_bundle import write_training_bundle
+from ecavg_tf.core.training_bundle import read_training_bundle, write_training_bundle
 from ecavg_tf.data.dataset import Dataset
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import silent
@@ -19,6 +19,7 @@ from ecavg_tf.rounds.exporting import FOLDER, stored_config
 from ecavg_tf.rounds.exporting_files import load_keras
 from ecavg_tf.rounds.exporting_subjects import global_of, load_found
 from export.signing import SUFFIX
+from export.trainable import TRAINABLE
 from export.training import TrainingExporter, optimizer_spec
 
 
@@ -69,6 +70,30 @@ def export_training(
         "weights_sha256": weights_sha256(model.get_weights()),
     }
     return _export(model, dataset, folder, origin, trainable, optimizer or "adam", momentum)
+
+
+def training_made_again(run: Path) -> tuple[Path, ...]:
+    """Makes the training bundles in a run's export folder again, for who signs them.
+
+    What lies there, anybody may have put there: it tells only which optimizer it is for.
+
+    Returns:
+        Their paths.
+
+    Raises:
+        ECAvgError: one is damaged, or can't be made of this run's model.
+    """
+    made = []
+    for trainable in TRAINABLE:
+        path = run / FOLDER / f"training-{trainable}.bundle.zip"
+        if path.exists():
+            spec = read_training_bundle(path).info.optimizer
+            made.append(
+                export_training(
+                    run, trainable=trainable, optimizer=spec.name, momentum=spec.momentum
+                )
+            )
+    return tuple(made)
 
 
 def _run_model(run: Path, assembly: Assembly) -> tuple[keras.Model, int | None]:
