@@ -16,6 +16,7 @@ from ecavg_tf.core.probe import check_probe, probe_images
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
 from edge.check_training import CheckedTraining, check_training_bundle
+from edge.checkpoint import CHECKPOINT
 from edge.folder_agent import Post, answer, errors_told
 from edge.kept_bundles import drop_bundles, find_bundle, keep_bundle
 from edge.learner import Learner, Settings
@@ -169,7 +170,7 @@ class Agent:
             TrainingModel(checked.runtime, checked.bundle, self.threads),
             Settings.of(config.edge, info.optimizer),
             seed=config.seed,
-            checkpoint=folder / "learner.safetensors",
+            checkpoint=folder / CHECKPOINT,
             listener=self.listener,
             older=lambda frozen: self._older(mailbox, frozen),
         )

@@ -9,6 +9,8 @@ from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.update_file import TensorFile, save_tensors
 from edge.training_model import State
 
+CHECKPOINT = "learner.safetensors"  # in an edge's folder
+
 
 class Checkpoint:
     """Keeps one state; a new one replaces it whole.
@@ -27,6 +29,19 @@ class Checkpoint:
             **{f"slot_{number}": value for number, value in enumerate(state.slots)},
         }
         save_tensors(self._path, named, {"key": key, "epochs": epochs, "step": state.step})
+
+    def key(self) -> str | None:
+        """Which training the file is of; None: there is none.
+
+        Raises:
+            WorkdirError: the file is damaged.
+        """
+        if not self._path.exists():
+            return None
+        try:
+            return str(TensorFile(self._path).metadata["key"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged(error) from error
 
     def load(self, key: str, like: State) -> tuple[State, int] | None:
         """The state of this very training and its finished epochs; None: there is none.
@@ -52,8 +67,11 @@ class Checkpoint:
             if shapes != [array.shape for array in (*like.weights, *like.slots)]:
                 raise ValueError("arrays of other shapes")
         except (KeyError, TypeError, ValueError) as error:
-            raise WorkdirError(f"{self._path} is damaged ({error}); remove it") from error
+            raise self._damaged(error) from error
         return state, epochs
+
+    def _damaged(self, error: Exception) -> WorkdirError:
+        return WorkdirError(f"{self._path} is damaged ({error}); remove it")
 
 
 @contextmanager

@@ -106,6 +106,11 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--batch-size", type=_positive, default=32, help="without a run")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="without a run")
     parser.add_argument("--seed", type=_count, default=0, help="without a run")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="without a run: replace what --state holds of another bundle, data or settings",
+    )
     _common(parser)
     parser.set_defaults(run=_train, threads=1)
 
@@ -129,6 +134,7 @@ def _train(arguments: argparse.Namespace) -> int:
             timeout_s=arguments.timeout,
             settings=settings,
             seed=arguments.seed,
+            replace=arguments.replace,
             as_json=arguments.json,
             program=arguments.program,
         )

@@ -176,7 +176,7 @@ class Learner:
         """Like ``fit``, for the weights alone that the file trains, in its order."""
         if len(examples) == 0:
             raise DataError(f"{who} has no examples to train on")
-        key = self._key(held, examples, round_number, who)
+        key = self.training_key(held, examples, round_number=round_number, who=who)
         state, first = self._start(held, key)
         self._model.set(state)
         batch = self._batches(examples)
@@ -238,8 +238,10 @@ class Learner:
             self._features[key] = model.features(examples.images)
         return self._features[key]
 
-    def _key(self, held: Sequence[Array], examples: Examples, round_number: int, who: str) -> str:
-        """What the state after an epoch depends on: of the same key, the same bits."""
+    def training_key(
+        self, held: Sequence[Array], examples: Examples, *, round_number: int, who: str
+    ) -> str:
+        """A hash of all that ``fit_held`` depends on: of the same key, the same bits."""
         settings = self._settings
         facts = [
             self._seed, round_number, who, settings.epochs, settings.batch_size,

@@ -19,7 +19,7 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Event, Note, StageStarted
 from edge.agent import Agent
 from edge.check_training import check_training_bundle
-from edge.checkpoint import locked
+from edge.checkpoint import CHECKPOINT, Checkpoint, locked
 from edge.kept_bundles import drop_bundles, keep_bundle
 from edge.learner import Learner, Settings
 from edge.local_data import load_local
@@ -45,6 +45,7 @@ class Order:
         timeout_s: seconds without a letter.
         settings: how to train, without a server.
         seed: without a server.
+        replace: without a server, whether to replace what was trained in another way.
         as_json: print one JSON object at the end.
         program: what the user typed before the command's name.
     """
@@ -59,6 +60,7 @@ class Order:
     timeout_s: float
     settings: Settings
     seed: int
+    replace: bool
     as_json: bool
     program: str
 
@@ -118,10 +120,13 @@ def _alone(order: Order) -> int:
         model,
         order.settings,
         seed=order.seed,
-        checkpoint=order.folder / "learner.safetensors",
+        checkpoint=order.folder / CHECKPOINT,
         listener=_silent if order.as_json else _tell,
     )
     start = model.get().weights
+    key = learner.training_key(start, local.edge.train, round_number=1, who=order.edge)
+    if not order.replace:
+        _check_nothing_lost(order.folder, key)
     scored = local.test if local.test is not None else local.edge.guard
     before = learner.predictions_of(start, scored)
     trained = learner.fit_held(start, local.edge.train, round_number=1, who=order.edge)
@@ -140,6 +145,17 @@ def _alone(order: Order) -> int:
     }
     _print(told, order.as_json)
     return 0
+
+
+def _check_nothing_lost(folder: Path, key: str) -> None:
+    trained = Checkpoint(folder / CHECKPOINT).key()
+    if trained is None and (folder / ALONE).exists():
+        trained = "unknown"
+    if trained not in (None, key):
+        raise WorkdirError(
+            f"{folder} holds what was trained with another bundle, other data or other settings; "
+            "give another --state to keep it, or --replace"
+        )
 
 
 def _save(

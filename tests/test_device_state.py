@@ -235,7 +235,7 @@ def test_killed_while_it_writes(bundle: Path, state: Path, name: str) -> None:
         shutil.copy(bundle, other)
         another(other)
         bundle = other
-    arguments = words(bundle, state.parent, "--epochs=4")
+    arguments = words(bundle, state.parent, "--epochs=4", "--replace")
     command = [sys.executable, "-c", KILLED, name, *arguments]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=120

@@ -114,6 +114,30 @@ def test_a_second_process_on_the_same_state(
     assert "is in use by another process" in capsys.readouterr().err
 
 
+def test_what_was_trained_is_not_lost(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    update = tmp_path / "state" / "edge-00" / "update.safetensors"
+    assert main(words(bundle, tmp_path, "--epochs=1")) == 0
+    first = update.read_bytes()
+    capsys.readouterr()
+    assert main(words(bundle, tmp_path, "--epochs=2")) == WorkdirError.exit_code
+    assert "give another --state to keep it, or --replace" in capsys.readouterr().err
+    checkpoint = update.with_name("learner.safetensors")
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[:-1])
+    assert main(words(bundle, tmp_path, "--epochs=1")) == WorkdirError.exit_code
+    assert "learner.safetensors is damaged" in capsys.readouterr().err
+    checkpoint.unlink()
+    assert main(words(bundle, tmp_path, "--epochs=1")) == WorkdirError.exit_code
+    checkpoint.write_bytes(whole)
+    assert update.read_bytes() == first
+    assert main(words(bundle, tmp_path, "--epochs=1")) == 0  # the same again
+    assert update.read_bytes() == first
+    assert main(words(bundle, tmp_path, "--epochs=2", "--replace")) == 0
+    assert update.read_bytes() != first
+
+
 def start(arguments: list[str]) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "edge", *arguments]
