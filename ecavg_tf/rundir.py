@@ -10,8 +10,8 @@ from typing import IO, Any
 
 from ecavg_tf import environment
 from ecavg_tf.config import Config
-from ecavg_tf.config_fields import EXPORT, flatten, flatten_dict, to_dict
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.config_fields import EXPORT, flatten, flatten_dict, from_dict, to_dict
+from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import TEMPORARY_PREFIX, load_json, read_json, write_json, write_text
 from ecavg_tf.core.scores import Decision, Score
@@ -212,6 +212,20 @@ class RunDirectory:
         write_json(self.path / "results.json", to_json(results))
         write_text(self.path / "results.csv", _csv(results))
         return results
+
+
+def stored_config(path: Path) -> Config:
+    """The config of a run directory.
+
+    Raises:
+        WorkdirError: it is none.
+    """
+    if not (path / "config.json").exists():
+        raise WorkdirError(f"{path} is no run directory: give one of 'ecavg run'")
+    try:
+        return from_dict(read_json(path / "config.json"))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{path / 'config.json'} is of another version: {error}") from error
 
 
 def _csv(results: RunResults) -> str:

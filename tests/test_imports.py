@@ -30,6 +30,8 @@ def loaded_after(code: str) -> set[str]:
         "from ecavg_tf.cli import main; main(['--help'])",
         "from ecavg_tf.cli import main; main(['run', '--help'])",
         "from ecavg_tf.cli import main; main(['run', '--config=nothing.py'])",
+        "from ecavg_tf.cli import main; main(['export', 'nowhere'])",
+        "from ecavg_tf.cli import main; main(['export', 'nowhere.keras', '--trainable=head'])",
         "import ecavg_tf; ecavg_tf.average_weights; ecavg_tf.Config",
     ],
 )

@@ -9,8 +9,9 @@ from absl import flags
 
 from ecavg_tf.cli.config_flag import parse
 from ecavg_tf.config_checks import one_of
-from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.exports import Exported
+from ecavg_tf.rundir import stored_config
 
 HELP = """\
 ecavg export RUN [--formats=float32,float16,dynamic,int8] [--edge=edge-00,global] [--out=DIR]
@@ -107,6 +108,14 @@ def main(argv: Sequence[str]) -> int:
     return _export(source, request)
 
 
+def _check_source(source: Path) -> None:
+    """Tells of a wrong path at once: what reads it takes seconds to import."""
+    if source.suffix != ".keras":
+        stored_config(source)
+    elif not source.is_file():
+        raise ModelError(f"{source} is not there; give a run directory or a .keras file")
+
+
 def _export(source: Path, request: Request) -> int:
     from export.formats import parse_formats
     from export.signing import load_private_key, sign
@@ -119,6 +128,7 @@ def _export(source: Path, request: Request) -> int:
         check_flags(request.formats, request.flash, request.ram)
     elif request.flash or request.ram:
         raise ConfigError("--flash and --ram go with --target=micro")
+    _check_source(source)
     key = load_private_key(request.sign) if request.sign else None  # before minutes of work
 
     from ecavg_tf.plugins import find_users_modules
@@ -158,6 +168,7 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
                 f"--{name} does not go with --trainable, which makes one file of the global model "
                 "(or of a .keras file): leave it out"
             )
+    _check_source(source)
     key_file = values["sign"].value
     key = load_private_key(key_file) if key_file else None
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from ecavg_tf.config import Config, ExportConfig
 from ecavg_tf.config_checks import validated
-from ecavg_tf.config_fields import from_dict, to_dict
-from ecavg_tf.core.errors import ConfigError, ExportError, WorkdirError, disk_errors
+from ecavg_tf.config_fields import to_dict
+from ecavg_tf.core.errors import ExportError, disk_errors
 from ecavg_tf.core.exports import Exported
-from ecavg_tf.core.files import read_json
 from ecavg_tf.events import Listener, Note, StageStarted, silent
 from ecavg_tf.models import gives_logits
 from ecavg_tf.report.page import write_page
@@ -23,7 +22,7 @@ from ecavg_tf.rounds.exporting_subjects import (
     models_of,
     subject_of,
 )
-from ecavg_tf.rundir import RunDirectory
+from ecavg_tf.rundir import RunDirectory, stored_config
 from export.formats import parse_formats, variants
 from export.gate import Limits
 from export.record import intact
@@ -180,20 +179,6 @@ def limits_of(settings: ExportConfig) -> Limits:
         max_ties=settings.max_ties,
         max_accuracy_loss=settings.max_accuracy_loss,
     )
-
-
-def stored_config(path: Path) -> Config:
-    """The config of a run directory.
-
-    Raises:
-        WorkdirError: it is none.
-    """
-    if not (path / "config.json").exists():
-        raise WorkdirError(f"{path} is no run directory: give one of 'ecavg run'")
-    try:
-        return from_dict(read_json(path / "config.json"))
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{path / 'config.json'} is of another version: {error}") from error
 
 
 def _tell_results(

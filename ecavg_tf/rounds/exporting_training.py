@@ -15,9 +15,10 @@ from ecavg_tf.data.dataset import Dataset
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import silent
 from ecavg_tf.rounds.assembly import Assembly
-from ecavg_tf.rounds.exporting import FOLDER, stored_config
+from ecavg_tf.rounds.exporting import FOLDER
 from ecavg_tf.rounds.exporting_files import load_keras
 from ecavg_tf.rounds.exporting_subjects import global_of, load_found
+from ecavg_tf.rundir import stored_config
 from export.signing import SUFFIX
 from export.trainable import TRAINABLE
 from export.training import TrainingExporter, optimizer_spec
