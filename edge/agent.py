@@ -19,9 +19,10 @@ from edge.check_training import CheckedTraining, check_training_bundle
 from edge.checkpoint import CHECKPOINT
 from edge.folder_agent import Post, answer, errors_told
 from edge.kept_bundles import drop_bundles, find_bundle, keep_bundle
-from edge.learner import Learner, Settings
+from edge.learner import Learner
 from edge.local_data import load_local
 from edge.scorer import DeviceScorer
+from edge.settings import Settings
 from edge.store import EdgeStore, accepted_files
 from edge.training_model import TrainingModel
 from edge.worker import EdgeWorker

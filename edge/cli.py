@@ -116,7 +116,7 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from edge.learner import Settings
+    from edge.settings import Settings
     from edge.training_command import Order, train
 
     if not arguments.learning_rate > 0:

@@ -4,85 +4,29 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.config import EdgeConfig, Schedule
 from ecavg_tf.core.anatomy import Anatomy
-from ecavg_tf.core.errors import ConfigError, DataError, ModelError, RoundError
+from ecavg_tf.core.errors import DataError, ModelError, RoundError
 from ecavg_tf.core.files import canonical_json
 from ecavg_tf.core.predictions import Predictions, judge
 from ecavg_tf.core.seeds import epoch_order
 from ecavg_tf.core.template import Array, Template, weights_sha256
-from ecavg_tf.core.training_bundle import OptimizerSpec, TrainingInfo, frozen_sha256
+from ecavg_tf.core.training_bundle import TrainingInfo, frozen_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Listener, silent
 from edge.checkpoint import Checkpoint
+from edge.settings import Settings
 from edge.training_model import State, TrainingModel
 
 _OTHER = (
     "the training file is of another model: layers that it keeps frozen came with other "
     "weights; set model.train=head in the run, or export a file of this model"
 )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train.
-
-    Attributes:
-        epochs: passes over the examples.
-        batch_size: examples a step; the last of an epoch may have fewer.
-        learning_rate: of the first epoch.
-        cosine: whether it falls towards 0 along a cosine, epoch by epoch.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    cosine: bool = False
-
-    @classmethod
-    def of(cls, config: EdgeConfig, optimizer: OptimizerSpec) -> "Settings":
-        """An edge's part of a run's config.
-
-        Args:
-            config: the run's.
-            optimizer: what the training file has.
-
-        Raises:
-            ConfigError: a training file can't do what it asks for.
-        """
-        for name, asked, able in (
-            ("optimizer", config.optimizer.lower(), optimizer.name),
-            ("weight_decay", config.weight_decay, 0),
-            ("augment", config.augment, False),
-            ("callbacks", config.callbacks, ""),
-        ):
-            if asked != able:
-                raise ConfigError(
-                    f"the run has edge.{name}={asked!r}, this device's training file can do "
-                    f"{able!r} only; change the run's config, or export another file"
-                )
-        if optimizer != OptimizerSpec(optimizer.name):
-            raise ConfigError(
-                f"the training file has {optimizer}, the run's edge.optimizer={config.optimizer!r} "
-                "means Keras' defaults; export a file without --momentum"
-            )
-        return cls(
-            config.epochs,
-            config.batch_size,
-            config.learning_rate,
-            config.schedule is Schedule.COSINE,
-        )
-
-    def rate(self, epoch: int) -> float:
-        """The learning rate of an epoch, from 0."""
-        share = (1 + math.cos(math.pi * epoch / self.epochs)) / 2 if self.cosine else 1.0
-        return self.learning_rate * share
 
 
 class Learner:

@@ -21,8 +21,9 @@ from edge.agent import Agent
 from edge.check_training import check_training_bundle
 from edge.checkpoint import CHECKPOINT, Checkpoint, locked
 from edge.kept_bundles import drop_bundles, keep_bundle
-from edge.learner import Learner, Settings
+from edge.learner import Learner
 from edge.local_data import load_local
+from edge.settings import Settings
 from edge.state_model import ALONE
 from edge.store import is_of_a_run
 from edge.training_model import TrainingModel

@@ -28,7 +28,7 @@ from edge import agent as agent_module
 from edge.agent import Agent
 from edge.checkpoint import Checkpoint, locked
 from edge.kept_bundles import kept_bundles
-from edge.learner import Settings
+from edge.settings import Settings
 from edge.training_model import State
 from export.training import TrainingExporter
 

@@ -6,13 +6,14 @@ import keras
 import numpy as np
 import pytest
 
+from ecavg_tf.compiled import Compilation, CompiledModel
 from ecavg_tf.config import EdgeConfig
 from ecavg_tf.core.prior import prior_shift
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.partition import EdgeData
 from ecavg_tf.evaluation import Evaluator
-from ecavg_tf.training import Compilation, CompiledModel, Trainer
+from ecavg_tf.training import Trainer
 from edge.bench import EdgeBench
 from edge.guarded import guarded
 from edge.policy import Situation

@@ -18,8 +18,9 @@ from ecavg_tf.core.training_bundle import (
 )
 from ecavg_tf.models import mlp
 from edge.checkpoint import locked
-from edge.learner import Learner, Settings
+from edge.learner import Learner
 from edge.runtime import find_runtime
+from edge.settings import Settings
 from edge.training_model import TrainingModel
 from export.trainable import make_learner, trained_layers
 from export.training import TrainingExporter, optimizer_spec, twin_of
@@ -150,7 +151,8 @@ def learner(folder: Path | None = None, epochs: int = 3) -> Learner:
 
 
 def test_a_fit_is_that_of_the_keras_trainer() -> None:
-    from ecavg_tf.training import Compilation, CompiledModel, Trainer
+    from ecavg_tf.compiled import Compilation, CompiledModel
+    from ecavg_tf.training import Trainer
 
     model, train = small_mlp(), DIGITS.train.take(np.arange(301))
     before = model.get_weights()

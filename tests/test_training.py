@@ -7,12 +7,13 @@ import keras
 import numpy as np
 import pytest
 
+from ecavg_tf.compiled import Compilation, CompiledModel
 from ecavg_tf.config import EdgeConfig, Schedule
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Event, Trained
-from ecavg_tf.training import Compilation, CompiledModel, Trainer
+from ecavg_tf.training import Trainer
 
 RNG = np.random.default_rng(0)
 EXAMPLES = Examples(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from ecavg_tf.compiled import Compilation, CompiledModel
 from ecavg_tf.config import Config, EdgeConfig, ServerConfig
 from ecavg_tf.config_checks import one_of
 from ecavg_tf.core.template import Array
@@ -14,7 +15,7 @@ from ecavg_tf.evaluation import Evaluator
 from ecavg_tf.events import Listener
 from ecavg_tf.models import build_model, gives_logits, initial_weights, template_of
 from ecavg_tf.plugins import is_plugin, load_function
-from ecavg_tf.training import Compilation, CompiledModel, Trainer, check_tensorboard
+from ecavg_tf.training import Trainer, check_tensorboard
 from edge.store import EdgeStore
 from edge.worker import EdgeWorker
 
