@@ -178,7 +178,7 @@ def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> No
     spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
     holder.serve = tf.function(serve, input_signature=[spec], autograph=False)
     try:
-        with _quiet(), _numbered(model):
+        with _quiet(), numbered(model):
             signatures = {_SIGNATURE: holder.serve.get_concrete_function()}
             tf.saved_model.save(holder, str(folder), signatures=signatures)
     except Exception as error:  # Keras and TensorFlow raise many kinds
@@ -188,7 +188,7 @@ def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> No
 
 
 @contextlib.contextmanager
-def _numbered(model: keras.Model) -> Iterator[None]:
+def numbered(model: keras.Model) -> Iterator[None]:
     """Names layers by their position while it lasts.
 
     A file holds the names of layers, and Keras counts those up over a process: the same

@@ -17,7 +17,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.training_bundle import OptimizerSpec
-from export.convert import _first_line, _quiet, check_precision
+from export.convert import _first_line, _quiet, check_precision, numbered
 from export.head import head_of
 
 TRAINABLE = ("head", "dense")
@@ -153,7 +153,8 @@ class DeviceLearner(tf.Module):  # type: ignore[misc]
         def features(image: tf.Tensor) -> tf.Tensor:
             return tf.cast(self._features(image, training=False), tf.float32)
 
-        traced = tf.function(features, autograph=False).get_concrete_function(spec)
+        with numbered(self._features):
+            traced = tf.function(features, autograph=False).get_concrete_function(spec)
         frozen = convert_variables_to_constants_v2(traced)
 
         def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:

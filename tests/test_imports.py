@@ -56,7 +56,8 @@ def test_every_core_module_is_named_here() -> None:
 DEVICE = (
     "agent", "check", "check_training", "checkpoint", "child", "cli", "commands", "images",
     "kept_bundles", "learner", "local_data", "predict", "probabilities", "ready", "replay",
-    "replay_training", "runtime", "settings", "state_model", "training_command", "training_model", "worker",
+    "replay_training", "runtime", "settings", "state_model", "training_command",
+    "training_model", "worker",
 )  # fmt: skip
 
 

@@ -1,12 +1,14 @@
 """Training without TensorFlow takes the steps that Keras takes."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import exports_for_tests as made
 import keras
 import numpy as np
 import pytest
+from models_for_tests import convolution
 
 from ecavg_tf.config import EdgeConfig, ModelConfig, Schedule
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, RoundError, WorkdirError
@@ -139,8 +141,16 @@ def test_terms_that_a_device_would_leave_out(term: str, value: str) -> None:
 
 @functools.cache
 def adam_bundle() -> TrainingBundle:
-    """One file for all: a conversion keeps Keras' layer names, which count up in a process."""
+    """One conversion for all."""
     return bundle_of(small_mlp(), "dense", OptimizerSpec("adam"))
+
+
+@pytest.mark.parametrize("build", [small_mlp, lambda: convolution(DIGITS.spec)])
+def test_a_model_built_again_gives_identical_bytes(build: Callable[[], keras.Model]) -> None:
+    first, again = (build() for _ in range(2))
+    again.set_weights(first.get_weights())
+    files = [bundle_of(model, "head", OptimizerSpec("adam")).model for model in (first, again)]
+    assert files[0] == files[1]
 
 
 def learner(folder: Path | None = None, epochs: int = 3) -> Learner:
