@@ -142,6 +142,22 @@ def test_a_letter_that_lacks_a_weight_is_refused(tmp_path: Path) -> None:
         box.unanswered()
 
 
+def test_a_letter_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    box.send(letter())
+    path = box.inbox / "0001-exchange.safetensors"
+    whole = bytearray(path.read_bytes())
+    for at in (len(whole) - 1, whole.index(b"run-a")):  # of a weight, of the metadata
+        damaged = whole.copy()
+        damaged[at] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="is damaged: it is not what the server wrote"):
+            box.unanswered()
+    path.unlink()
+    box.send(letter())
+    assert box.unanswered() is not None
+
+
 @pytest.mark.parametrize("field", ["kind", "round", "run_id", "template", "own_start"])
 def test_a_letter_that_lacks_a_field_is_refused(tmp_path: Path, field: str) -> None:
     box = Mailbox(tmp_path)

@@ -7,6 +7,7 @@ the files that belong to it: a carrier that brings the small reply before the la
 update does no harm.
 """
 
+import hashlib
 import re
 import shutil
 from collections.abc import Mapping
@@ -14,10 +15,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.core.files import atomic_path, file_sha256, load_json, read_regular, write_json
+from ecavg_tf.core.files import (
+    atomic_path,
+    canonical_json,
+    file_sha256,
+    load_json,
+    read_regular,
+    write_json,
+)
 from ecavg_tf.core.probe import Probe
 from ecavg_tf.core.scores import is_number
-from ecavg_tf.core.template import Array, Template
+from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.core.update_file import TensorFile, save_tensors
 
 EXCHANGE, FINISH = "exchange", "finish"
@@ -124,6 +132,7 @@ class Mailbox:
             metadata["training_file"] = asdict(letter.training_file)
         if letter.probe is not None:
             metadata["probe"] = letter.probe
+        metadata["sha256"] = _seal(metadata, letter.weights)
         save_tensors(path, named, metadata)
 
     def put_file(self, source: Path) -> NamedFile:
@@ -146,7 +155,7 @@ class Mailbox:
         that is not whole yet is not there yet; an error is no reply.
 
         Raises:
-            ValueError: a request is not one of ours.
+            ValueError: a request is not one of ours, or was changed on its way.
         """
         newest = self._newest()
         if newest is None or self._answered(newest):
@@ -273,7 +282,19 @@ def _read_letter(stored: TensorFile) -> Letter:
     for spec, array in zip(template.weights, weights or (), strict=False):
         if (array.shape, array.dtype.name) != (spec.shape, spec.dtype):
             raise ValueError(f"{name}: weight {spec.key} does not fit the template")
+    if fields.get("sha256") != _seal(fields, weights):
+        raise ValueError(
+            f"{name} is damaged: it is not what the server wrote; remove it, and the server, "
+            "started again, writes it anew"
+        )
     return letter
+
+
+def _seal(fields: Mapping[str, Any], weights: list[Array] | None) -> str:
+    """A hash of all that a request says: one flipped bit of a weight can ruin a model."""
+    told = {name: value for name, value in fields.items() if name != "sha256"}
+    content = [weights_sha256(weights or ()), told]
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
 def _named_file(value: Any) -> NamedFile | None:
