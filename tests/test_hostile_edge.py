@@ -10,7 +10,7 @@ import pytest
 
 from ecavg_tf.core.bundle import label_bytes
 from ecavg_tf.core.errors import DataError, ExportError, WorkdirError
-from ecavg_tf.core.files import read_regular
+from ecavg_tf.core.files import file_sha256, read_regular
 from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Letter, Mailbox, NamedFile
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
 from ecavg_tf.core.template import Role, Template, WeightSpec
@@ -58,6 +58,25 @@ def test_a_reply_that_is_a_pipe_a_link_or_huge(tmp_path: Path) -> None:
     reply.write_text('{"run_id": "run", "error": {"a": 1}, "files": {}, "body": {}}')
     with pytest.raises(ValueError, match="its error is"):
         box.answer(1, EXCHANGE)
+
+
+def test_a_huge_update_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Mailbox(tmp_path)
+    update = tmp_path / "update.safetensors"
+    update.write_bytes(b"update")
+    box.reply(letter(), {}, update=update)
+    read: list[Path] = []
+    monkeypatch.setattr(
+        "ecavg_tf.core.mailbox.file_sha256", lambda path: (read.append(path), file_sha256(path))[1]
+    )
+    assert box.answer(1, EXCHANGE, {"update": 6}) is not None
+    assert box.answer(1, EXCHANGE, {"update": 6}) is not None
+    assert len(read) == 1
+    with (box.outbox / "0001-update.safetensors").open("wb") as stream:
+        stream.truncate(2**40)
+    with pytest.raises(ValueError, match="has 1,099,511,627,776 bytes; at most 6 were expected"):
+        box.answer(1, EXCHANGE, {"update": 6})
+    assert len(read) == 1
 
 
 def test_a_regular_file_is_read(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ecavg_tf.core.files import (
@@ -108,6 +109,7 @@ class Mailbox:
         self.outbox = folder / "outbox"
         for box in (self.inbox, self.outbox):
             box.mkdir(parents=True, exist_ok=True)
+        self._hashes: dict[str, tuple[tuple[int, int, int], str]] = {}
 
     def send(self, letter: Letter) -> None:
         """Writes a request, unless it lies there already; an old error is forgotten."""
@@ -204,11 +206,18 @@ class Mailbox:
         fields = {"run_id": letter.run_id, "error": error, "files": hashes, "body": dict(body)}
         write_json(self._reply_path(letter.round, letter.kind), fields)
 
-    def answer(self, round_number: int, kind: str) -> Answer | None:
+    def answer(
+        self, round_number: int, kind: str, largest: Mapping[str, int] = MappingProxyType({})
+    ) -> Answer | None:
         """The reply to a request, once it and all its files are there.
 
+        Args:
+            round_number: the round, from 1.
+            kind: ``exchange`` or ``finish``.
+            largest: most bytes that the files ``update`` and ``pooled`` may have.
+
         Raises:
-            ValueError: it can't be read.
+            ValueError: it can't be read, or a file is too large.
         """
         path = self._reply_path(round_number, kind)
         if not path.exists():
@@ -233,9 +242,22 @@ class Mailbox:
             file = self._file(round_number, name)
             if file.is_symlink() or (file.exists() and not file.is_file()):
                 raise ValueError(f"{file.name} is not a regular file")
-            if not file.exists() or file_sha256(file) != expected:
+            if not file.exists() or self._hash(file, largest.get(name)) != expected:
                 return None
         return answer
+
+    def _hash(self, file: Path, largest: int | None) -> str:
+        """Of a file of the outbox; one that lies there unchanged is not read at every look."""
+        found = file.stat()
+        if largest is not None and found.st_size > largest:
+            raise ValueError(
+                f"{file.name} has {found.st_size:,} bytes; at most {largest:,} were expected"
+            )
+        state = (found.st_size, found.st_mtime_ns, found.st_ino)
+        known = self._hashes.get(file.name)
+        if known is None or known[0] != state:
+            known = self._hashes[file.name] = (state, file_sha256(file))
+        return known[1]
 
     def _file(self, round_number: int, name: str) -> Path:
         return self.outbox / f"{round_number:04d}-{name}.safetensors"

@@ -1,6 +1,7 @@
 """The template: what a model's list of weights looks like, agreed on by both ends."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -63,6 +64,11 @@ class Template:
     def sha256(self) -> str:
         """Hash of the template itself, carried by every update made for it."""
         return hashlib.sha256(canonical_json(self.to_json()).encode()).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """How many numbers all weights have together."""
+        return sum(math.prod(spec.shape) for spec in self.weights)
 
     def named(self, weights: Sequence[Array]) -> dict[str, Array]:
         """Puts the template's keys on a list in ``model.get_weights()`` order."""

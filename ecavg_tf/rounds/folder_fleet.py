@@ -1,5 +1,6 @@
 """Edges in other processes or places, reached through a folder."""
 
+import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from ecavg_tf.events import Listener, Note, StageStarted
 from ecavg_tf.fleet import NoReply, Reply, Shipped
 
 T = TypeVar("T")
+_UPDATE_HEADER = 2**24  # names, shapes and metadata; more than any model needs
 
 
 class FolderFleet:
@@ -56,6 +58,8 @@ class FolderFleet:
         self._template = template
         self._config = config
         self._timeout_s = timeout_s
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        self._largest = {"update": 8 * template.size + _UPDATE_HEADER, "pooled": memory}
         self._listener = listener
         try:
             check_free(folder, run_id)
@@ -134,7 +138,7 @@ class FolderFleet:
 
     def _look(self, edge: str, round_number: int, kind: str) -> Answer | NoReply | None:
         try:
-            answer = self._boxes[edge].answer(round_number, kind)
+            answer = self._boxes[edge].answer(round_number, kind, self._largest)
         except (ValueError, OSError) as error:
             return NoReply(edge, str(error))
         if answer is not None and answer.run_id != self._run_id:
