@@ -11,7 +11,8 @@ from ecavg_tf.config_checks import validated
 from ecavg_tf.config_fields import from_dict
 from ecavg_tf.core.errors import ConfigError, ModelError, RoundError
 from ecavg_tf.core.files import file_sha256
-from ecavg_tf.core.mailbox import FINISH, POLL_S, Letter, Mailbox
+from ecavg_tf.core.letter import Letter
+from ecavg_tf.core.mailbox import FINISH, POLL_S, Mailbox
 from ecavg_tf.core.probe import check_probe, probe_images
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent

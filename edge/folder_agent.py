@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecavg_tf.core.errors import ConfigError, ECAvgError, RoundError
-from ecavg_tf.core.mailbox import EXCHANGE, FINISH, POLL_S, Letter, Mailbox
+from ecavg_tf.core.letter import Letter
+from ecavg_tf.core.mailbox import EXCHANGE, FINISH, POLL_S, Mailbox
 from ecavg_tf.events import Listener, Note
 from ecavg_tf.fleet import Request, Shipped
 from edge.worker import EdgeWorker

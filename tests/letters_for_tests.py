@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ecavg_tf.core.mailbox import EXCHANGE, Answer, Letter, Mailbox
+from ecavg_tf.core.letter import Letter
+from ecavg_tf.core.mailbox import EXCHANGE, Answer, Mailbox
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec
 
 TEMPLATE = Template(

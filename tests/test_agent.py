@@ -13,7 +13,8 @@ from device_for_tests import local_arrays, training_bundle
 from ecavg_tf.config import Config, ModelConfig
 from ecavg_tf.config_fields import shared_fields
 from ecavg_tf.core.errors import ConfigError, ModelError, RoundError, WorkdirError
-from ecavg_tf.core.mailbox import EXCHANGE, Letter, Mailbox
+from ecavg_tf.core.letter import Letter
+from ecavg_tf.core.mailbox import EXCHANGE, Mailbox
 from ecavg_tf.core.probe import check_probe, probe_images
 from ecavg_tf.core.training_bundle import (
     OptimizerSpec,

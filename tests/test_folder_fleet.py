@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ecavg_tf.config import ServerConfig
-from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Letter, Mailbox
+from ecavg_tf.core.letter import Letter
+from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Mailbox
 from ecavg_tf.core.scores import Accepted, Decision
 from ecavg_tf.core.template import Role, Template, WeightSpec
 from ecavg_tf.core.update_file import UpdateInfo, write_update

@@ -11,7 +11,8 @@ import pytest
 from ecavg_tf.core.bundle import label_bytes
 from ecavg_tf.core.errors import DataError, ExportError, WorkdirError
 from ecavg_tf.core.files import file_sha256, read_regular
-from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Letter, Mailbox, NamedFile
+from ecavg_tf.core.letter import Letter, NamedFile
+from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Mailbox
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
 from ecavg_tf.core.template import Role, Template, WeightSpec
 from ecavg_tf.results import (

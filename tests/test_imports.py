@@ -8,7 +8,7 @@ import pytest
 HEAVY = ("tensorflow", "keras", "sklearn", "tensorflow_datasets", "matplotlib")
 CORE = (
     "anatomy", "archive", "averaging", "bounds", "bundle", "commands", "errors", "exports",
-    "fields", "files", "guard", "mailbox", "numpy_files", "predictions", "prior", "probe",
+    "fields", "files", "guard", "letter", "mailbox", "numpy_files", "predictions", "prior", "probe",
     "quantization", "scores", "scoring", "seeds", "stderr", "template", "training_bundle",
     "update_file",
 )  # fmt: skip

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from letters_for_tests import TEMPLATE, letter, weights
 
-from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Letter, Mailbox
+from ecavg_tf.core.letter import Letter
+from ecavg_tf.core.mailbox import EXCHANGE, FINISH, Mailbox
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.update_file import save_tensors
 
