@@ -226,6 +226,10 @@ class ExportConfig:
         calibration_examples: training images that int8's ranges are measured on.
         parity_examples: test images that files are compared on; 0: all.
         max_difference: float32 fails where a probability differs from Keras' by more.
+        max_difference_float16: likewise float16.
+        max_mean_difference_dynamic: dynamic fails where images' largest differences of a
+            probability are more on average.
+        max_mean_difference_int8: likewise int8.
         min_agreement_float: least share of equal labels, ties aside, of float32 and float16.
         min_agreement_dynamic: likewise of dynamic.
         min_agreement_int8: likewise of int8.
@@ -239,6 +243,9 @@ class ExportConfig:
     calibration_examples: int = 400
     parity_examples: int = 5000
     max_difference: float = 1e-3
+    max_difference_float16: float = 0.02
+    max_mean_difference_dynamic: float = 0.02
+    max_mean_difference_int8: float = 0.05
     min_agreement_float: float = 1.0
     min_agreement_dynamic: float = 0.97
     min_agreement_int8: float = 0.93

@@ -37,6 +37,9 @@ _AT_LEAST = {
     "export.calibration_examples": 1,
     "export.parity_examples": 0,
     "export.max_difference": 0,
+    "export.max_difference_float16": 0,
+    "export.max_mean_difference_dynamic": 0,
+    "export.max_mean_difference_int8": 0,
 }
 _ABOVE_ZERO = (
     "edge.learning_rate",

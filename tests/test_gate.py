@@ -1,5 +1,6 @@
 """The gate can fail: every fault is caught and named."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -89,6 +90,24 @@ def test_swapped_outputs() -> None:
     said = reasons(attach(content, description(Variant.FLOAT32)), Variant.FLOAT32)
     assert "a probability differs by" in said
     assert "accuracy changes by" in said
+
+
+@pytest.mark.parametrize("variant", list(Variant))
+def test_right_labels_with_wrong_probabilities(variant: Variant) -> None:
+    """A head that is half as sure: no label changes."""
+    head = model().layers[-1]
+    kernel, bias = head.kernel.numpy(), head.bias.numpy()
+    head.kernel.assign(kernel / 4)
+    head.bias.assign(bias / 4)
+    try:
+        with Converter(model(), (8, 8, 1)) as converter:
+            images = digits().train.images[:100].astype("float32")
+            content = converter.convert(variant, images if variant is Variant.INT8 else None)
+    finally:
+        head.kernel.assign(kernel)
+        head.bias.assign(bias)
+    said = reasons(attach(content, description(variant)), variant)
+    assert re.search(r"(a probability differs|probabilities differ) by 0\.\d+ from Keras'", said)
 
 
 @pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9, 0.999])

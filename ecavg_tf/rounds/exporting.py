@@ -173,6 +173,9 @@ def limits_of(settings: ExportConfig) -> Limits:
     """The gate's limits, from the config."""
     return Limits(
         max_difference=settings.max_difference,
+        difference_float16=settings.max_difference_float16,
+        mean_difference_dynamic=settings.max_mean_difference_dynamic,
+        mean_difference_int8=settings.max_mean_difference_int8,
         agreement_float=settings.min_agreement_float,
         agreement_dynamic=settings.min_agreement_dynamic,
         agreement_int8=settings.min_agreement_int8,
