@@ -17,7 +17,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
 from edge.check_training import CheckedTraining, check_training_bundle
 from edge.checkpoint import CHECKPOINT
-from edge.folder_agent import Post, answer, errors_told
+from edge.folder_agent import Post, answer, check_took_part, errors_told
 from edge.kept_bundles import drop_bundles, find_bundle, keep_bundle
 from edge.learner import Learner
 from edge.local_data import load_local
@@ -80,6 +80,7 @@ class Agent:
             letter = self._next(mailbox)
             if letter is None:
                 if mailbox.over():
+                    check_took_part(mailbox, self.edge, self.folder, "--state")
                     return
                 if time.monotonic() > deadline:
                     raise RoundError(

@@ -180,6 +180,16 @@ class AcceptedModel:
     weights: list[Array]
 
 
+def run_of(folder: Path) -> str | None:
+    """The id of the run that an edge's folder belongs to; None: to none.
+
+    Raises:
+        WorkdirError: the folder does not say so in words that can be read.
+    """
+    owner = folder / _OWNER
+    return str(read_json(owner).get("run_id")) if owner.exists() else None
+
+
 def is_of_a_run(folder: Path) -> bool:
     """Whether an edge's folder belongs to a run."""
     return (folder / _OWNER).exists()
