@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from device_for_tests import local_arrays, training_bundle
 
-from ecavg_tf.core.errors import DataError, ExportError, WorkdirError
+from ecavg_tf.core.errors import ConfigError, DataError, ExportError, WorkdirError
 from ecavg_tf.core.training_bundle import read_training_bundle, write_training_bundle
 from ecavg_tf.core.update_file import Update
 from edge.agent import config_of
@@ -138,6 +138,33 @@ def test_what_was_trained_is_not_lost(
     assert update.read_bytes() != first
 
 
+@pytest.mark.parametrize(
+    ("argument", "problem"),
+    [
+        ("--learning-rate=inf", "--learning-rate is inf; it must be finite and above 0"),
+        ("--learning-rate=nan", "--learning-rate is nan; it must be finite and above 0"),
+        ("--learning-rate=0", "--learning-rate is 0.0; it must be finite and above 0"),
+        ("--timeout=nan", "--timeout is nan; it must be a number above 0"),
+        ("--timeout=0", "--timeout is 0.0; it must be a number above 0"),
+        ("--timeout=-1", "--timeout is -1.0; it must be a number above 0"),
+        ("--edge=../../evil", "--edge='../../evil' is no name of an edge"),
+        ("--edge=", "--edge='' is no name of an edge"),
+        ("--edge=..", "--edge='..' is no name of an edge"),
+        ("--edge=a\0b", r"--edge='a\x00b' is no name of an edge"),
+    ],
+)
+def test_arguments_that_no_training_has(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], argument: str, problem: str
+) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    assert main(words(bundle, inner, argument, "--epochs=1")) == ConfigError.exit_code
+    errors = capsys.readouterr().err
+    assert problem in errors
+    assert len(errors.splitlines()) == 1
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["data.npz"]
+
+
 def start(arguments: list[str]) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "edge", *arguments]
@@ -171,7 +198,6 @@ def test_kill_9_at_any_moment(bundle: Path, tmp_path: Path) -> None:
 def test_a_servers_config_is_read() -> None:
     from ecavg_tf.config import Config
     from ecavg_tf.config_fields import shared_fields
-    from ecavg_tf.core.errors import ConfigError
 
     config = Config()
     config.edge.epochs = 7
