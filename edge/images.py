@@ -73,7 +73,7 @@ def _files(path: Path) -> list[Path]:
         if not found:
             raise DataError(f"folder {path} holds no {', '.join((*PICTURES, *ARRAYS))} file")
         return found
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"{path} is not there")
     if path.suffix.lower() not in (*PICTURES, *ARRAYS):
         raise DataError(
@@ -119,6 +119,8 @@ def _picture(path: Path, wanted: Wanted) -> Array:
     height, width, channels = wanted.shape if len(wanted.shape) == 3 else (0, 0, 0)
     if channels not in (1, 3):
         raise DataError(f"{path}: the model takes shape {wanted.shape}, no pictures; give arrays")
+    if not path.is_file():  # a pipe: opening it could wait for ever
+        raise DataError(f"{path} is no regular file; give the picture itself")
     try:
         from PIL import Image
     except ImportError as error:
