@@ -95,6 +95,8 @@ def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
     if images.shape == wanted.shape:
         images = images[np.newaxis]
     check_images(images, wanted.shape, wanted.value_range, str(path))
+    if len(images) == 0:
+        raise DataError(f"{path} holds no image (shape {images.shape}); give at least one")
     for number in range(len(images)):
         yield f"{path}[{number}]", images[number : number + 1]
 

@@ -123,6 +123,17 @@ def test_the_command(
         assert stopped.value.code == 2
 
 
+def test_no_image_at_all(
+    bundles: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "none.npz", x=TEST[:0])
+    words = ["predict", str(bundles["float32"]), str(tmp_path / "none.npz"), "--no-check"]
+    assert main(words) == DataError.exit_code
+    assert (
+        "none.npz holds no image (shape (0, 8, 8, 1)); give at least one" in capsys.readouterr().err
+    )
+
+
 def test_images_that_may_have_been_rescaled(
     bundles: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,6 +57,10 @@ def test_training_improves_and_writes_an_update(
         ({"x_train": np.full((300, 8, 8, 1), np.nan)}, "that are NaN or infinite"),
         ({"x_train": np.zeros((300, 9, 8, 1))}, r"expected \(n, 8, 8, 1\)"),
         ({"x_train": np.full((300, 8, 8, 1), 200)}, "expected 0 to 16"),
+        (
+            {"x_train": np.zeros((0, 8, 8, 1)), "y_train": np.zeros(0, np.int64)},
+            "x_train is empty; give at least one labelled image",
+        ),
         ({"x_guard": np.zeros((3, 8, 8, 1))}, "has one of x_guard and y_guard"),
     ],
 )
@@ -68,6 +72,17 @@ def test_data_that_does_not_fit(
     np.savez(path, **{**local_arrays(), **changes})
     with pytest.raises(DataError, match=problem):
         load_local(path, info, edge="edge-00", guard_fraction=0.2, seed=0)
+
+
+def test_data_that_is_not_there(bundle: Path, tmp_path: Path) -> None:
+    info = read_training_bundle(bundle).info
+    np.savez(tmp_path / "empty.npz")
+    for name, problem in {
+        "nope.npz": "nope.npz is not there$",
+        "empty.npz": "holds no x_train and y_train; it has nothing$",
+    }.items():
+        with pytest.raises(DataError, match=problem):
+            load_local(tmp_path / name, info, edge="edge-00", guard_fraction=0.2, seed=0)
 
 
 def test_the_guard_is_held_out(bundle: Path, tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ def read_arrays(path: Path) -> dict[str, Array]:
                 return {"x": loaded}
             with loaded:
                 found = {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is not there") from error
     except NotRegularError as error:
         raise DataError(f"{path} is no regular file; give the .npz or .npy file itself") from error
     except Exception as error:  # zipfile and numpy raise many kinds
