@@ -10,6 +10,7 @@ from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.files import canonical_json
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.core.update_file import TensorFile, save_tensors
+from edge.store import LOCK
 from edge.training_model import State
 
 CHECKPOINT = "learner.safetensors"  # in an edge's folder
@@ -98,7 +99,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / ".ecavg-lock").open("w")
+        stream = (folder / LOCK).open("w")
     except OSError as error:
         raise WorkdirError(
             f"{error.filename or folder}: {error.strerror or error}; give a --state folder that "

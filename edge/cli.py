@@ -81,7 +81,7 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "bundle comes before them",
     )
     parser.add_argument("--state", type=Path, help="the folder that train was given")
-    parser.add_argument("--edge", help=f"the edge's name in --state; default {EDGE}")
+    parser.add_argument("--edge", help="the edge's name, if --state holds several")
     parser.add_argument("--top", type=_positive, default=1, help="labels an image; default 1")
     parser.add_argument("--no-check", action="store_true", help="don't replay the golden images")
     _common(parser)
@@ -161,8 +161,9 @@ def _predict(arguments: argparse.Namespace) -> int:
         raise ConfigError("- (standard input) can't be given beside other images")
     threads, check = arguments.threads, not arguments.no_check
     if bundle is None:
-        edge = EDGE if arguments.edge is None else arguments.edge
-        _check_edge(edge)
+        edge = arguments.edge
+        if edge is not None:
+            _check_edge(edge)
         predictor = Predictor.from_state(arguments.state, edge=edge, threads=threads, check=check)
     else:
         predictor = Predictor(bundle, threads=threads, check=check)

@@ -20,6 +20,7 @@ from ecavg_tf.fleet import Reply
 
 _NUMBERED = r"-(\d{4,})\.(?:safetensors|json)"
 _OWNER = "owner.json"
+LOCK = ".ecavg-lock"  # in an edge's folder, from its first training on
 
 
 class EdgeStore:
