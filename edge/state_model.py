@@ -65,7 +65,8 @@ def _ready(state: Path, edge: str, threads: int, check: bool) -> Ready:
     if stored is None:
         raise WorkdirError(
             f"{folder} holds no model yet; train alone to the end, or serve a run (its first "
-            "model is accepted in round 2)"
+            "model is accepted once the server's first global model came: in round 2, or at the "
+            "end of a run of one round)"
         )
     if check:
         checked = check_training_bundle(stored.bundle)
