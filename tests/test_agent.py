@@ -156,6 +156,22 @@ def test_a_mistyped_exchange_folder_or_edge(bundle: Path, tmp_path: Path) -> Non
     assert not (exchange / "edge-00").exists()
 
 
+def test_a_folder_without_a_server(bundle: Path, tmp_path: Path) -> None:
+    notes: list[Event] = []
+    device = replace(agent(tmp_path, bundle), listener=notes.append, timeout_s=0.01)
+    doubt = f"(no run.json in {tmp_path / 'exchange'} yet: is it the server's exchange folder?)"
+    letters = tmp_path / "exchange" / "edge-00" / "inbox"  # all that a carrier may bring
+    for of_a_server, doubted in ((None, True), ("run.json", False), (letters / "a", False)):
+        if of_a_server is not None:
+            (tmp_path / "exchange" / of_a_server).write_text("{}")
+        with pytest.raises(RoundError, match="no letter for edge-00"):
+            device.run()
+        note = notes.pop()
+        assert isinstance(note, Note)
+        assert note.text.endswith(doubt) == doubted
+        (tmp_path / "exchange" / "run.json").unlink(missing_ok=True)
+
+
 def test_a_file_with_momentum_is_not_what_a_run_means() -> None:
     config = Config().edge
     config.optimizer = "sgd"
