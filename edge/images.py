@@ -111,7 +111,10 @@ def _raw(stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[str, Array]]:
         )
     images = np.frombuffer(content, np.dtype(wanted.dtype).newbyteorder("<"))
     images = images.reshape(-1, *wanted.shape)
-    check_images(images, wanted.shape, wanted.value_range, "standard input")
+    # Bytes of another dtype make another number of images, with values that nobody gave.
+    counted = f"{len(images)} image{'s' if len(images) > 1 else ''}"
+    what = f"standard input's {len(content)} bytes, read as {counted} of dtype {wanted.dtype},"
+    check_images(images, wanted.shape, wanted.value_range, what)
     for number in range(len(images)):
         yield f"stdin[{number}]", images[number : number + 1]
 
