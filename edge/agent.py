@@ -18,7 +18,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
 from edge.check_training import CheckedTraining, check_training_bundle
 from edge.checkpoint import CHECKPOINT
-from edge.folder_agent import Post, answer, errors_told
+from edge.folder_agent import Post, answer, check_took_part, errors_told
 from edge.kept_bundles import drop_bundles, find_bundle, keep_bundle
 from edge.learner import Learner
 from edge.local_data import load_local
@@ -29,6 +29,7 @@ from edge.training_model import TrainingModel
 from edge.worker import EdgeWorker
 
 _POLICIES = ("guarded", "replace")
+_RUN = "run.json"  # what a server writes first into its exchange folder
 _OLDER_MODELS = 2  # of the local and the previously accepted model; each may be large
 
 
@@ -75,12 +76,14 @@ class Agent:
         """
         _check_exchange(self.exchange, self.edge)
         mailbox = Mailbox(self.exchange / self.edge)
-        self.listener(Note(f"{self.edge} waits for letters in {mailbox.inbox}"))
+        doubt = _doubt(self.exchange, mailbox)
+        self.listener(Note(f"{self.edge} waits for letters in {mailbox.inbox}{doubt}"))
         deadline = time.monotonic() + self.timeout_s
         while True:
             letter = self._next(mailbox)
             if letter is None:
                 if mailbox.over():
+                    check_took_part(mailbox, self.edge, self.folder, "--state")
                     return
                 if time.monotonic() > deadline:
                     raise RoundError(
@@ -215,9 +218,16 @@ def _check_exchange(exchange: Path, edge: str) -> None:
     """
     if not exchange.parent.is_dir():  # the folder itself may be made before the server is up
         raise ConfigError(f"--exchange={exchange}: {exchange.parent} is not there; mend its name")
-    if (exchange / "run.json").exists() and not (exchange / edge).is_dir():
+    if (exchange / _RUN).exists() and not (exchange / edge).is_dir():
         known = sorted(path.name for path in exchange.iterdir() if (path / "inbox").is_dir())
         raise ConfigError(f"no edge {edge!r} in the run of {exchange}; valid: {', '.join(known)}")
+
+
+def _doubt(exchange: Path, mailbox: Mailbox) -> str:
+    """Where nothing of a server is, it may not be up yet, or the folder's name may be wrong."""
+    if (exchange / _RUN).exists() or any(mailbox.inbox.iterdir()):
+        return ""
+    return f" (no {_RUN} in {exchange} yet: is it the server's exchange folder?)"
 
 
 def config_of(flat: Mapping[str, Any]) -> Config:

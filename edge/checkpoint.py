@@ -1,12 +1,16 @@
 """The state of training after its last finished epoch, as one file that is always whole."""
 
 import fcntl
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.files import canonical_json
+from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.core.update_file import TensorFile, save_tensors
+from edge.store import LOCK
 from edge.training_model import State
 
 CHECKPOINT = "learner.safetensors"  # in an edge's folder
@@ -28,7 +32,8 @@ class Checkpoint:
             **{f"weight_{number}": value for number, value in enumerate(state.weights)},
             **{f"slot_{number}": value for number, value in enumerate(state.slots)},
         }
-        save_tensors(self._path, named, {"key": key, "epochs": epochs, "step": state.step})
+        metadata = {"key": key, "epochs": epochs, "step": state.step}
+        save_tensors(self._path, named, {**metadata, "sha256": _sha256(epochs, state)})
 
     def key(self) -> str | None:
         """Which training the file is of; None: there is none.
@@ -63,15 +68,26 @@ class Checkpoint:
             slots = tuple(stored[f"slot_{number}"] for number in range(len(like.slots)))
             state = State(weights, slots, float(stored.metadata["step"]))
             epochs = int(stored.metadata["epochs"])
-            shapes = [array.shape for array in (*state.weights, *state.slots)]
-            if shapes != [array.shape for array in (*like.weights, *like.slots)]:
+            if _shapes(state) != _shapes(like):
                 raise ValueError("arrays of other shapes")
+            if stored.metadata.get("sha256") != _sha256(epochs, state):
+                raise ValueError("its hash is another")
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(error) from error
         return state, epochs
 
     def _damaged(self, error: Exception) -> WorkdirError:
         return WorkdirError(f"{self._path} is damaged ({error}); remove it")
+
+
+def _shapes(state: State) -> list[tuple[tuple[int, ...], str]]:
+    return [(array.shape, array.dtype.name) for array in (*state.weights, *state.slots)]
+
+
+def _sha256(epochs: int, state: State) -> str:
+    """Of all that training goes on from: safetensors itself would not see a flipped bit."""
+    facts = [epochs, state.step, weights_sha256((*state.weights, *state.slots))]
+    return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
 
 
 @contextmanager
@@ -83,7 +99,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / ".ecavg-lock").open("w")
+        stream = (folder / LOCK).open("w")
     except OSError as error:
         raise WorkdirError(
             f"{error.filename or folder}: {error.strerror or error}; give a --state folder that "

@@ -1,6 +1,7 @@
 """The device's command line: ``main`` parses, then calls one function."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "bundle comes before them",
     )
     parser.add_argument("--state", type=Path, help="the folder that train was given")
-    parser.add_argument("--edge", help=f"the edge's name in --state; default {EDGE}")
+    parser.add_argument("--edge", help="the edge's name, if --state holds several")
     parser.add_argument("--top", type=_positive, default=1, help="labels an image; default 1")
     parser.add_argument("--no-check", action="store_true", help="don't replay the golden images")
     _common(parser)
@@ -119,9 +120,13 @@ def _train(arguments: argparse.Namespace) -> int:
     from edge.settings import Settings
     from edge.training_command import Order, train
 
-    if not arguments.learning_rate > 0:
-        raise ConfigError(f"--learning-rate is {arguments.learning_rate}; it must be above 0")
-    settings = Settings(arguments.epochs, arguments.batch_size, arguments.learning_rate)
+    rate, timeout_s = arguments.learning_rate, arguments.timeout
+    if not 0 < rate < math.inf:
+        raise ConfigError(f"--learning-rate is {rate}; it must be finite and above 0")
+    if not timeout_s > 0:
+        raise ConfigError(f"--timeout is {timeout_s}; it must be a number above 0 (inf: no end)")
+    _check_edge(arguments.edge)
+    settings = Settings(arguments.epochs, arguments.batch_size, rate)
     return train(
         Order(
             edge=arguments.edge,
@@ -131,7 +136,7 @@ def _train(arguments: argparse.Namespace) -> int:
             bundle=arguments.bundle,
             pool=arguments.pool,
             threads=arguments.threads,
-            timeout_s=arguments.timeout,
+            timeout_s=timeout_s,
             settings=settings,
             seed=arguments.seed,
             replace=arguments.replace,
@@ -156,7 +161,9 @@ def _predict(arguments: argparse.Namespace) -> int:
         raise ConfigError("- (standard input) can't be given beside other images")
     threads, check = arguments.threads, not arguments.no_check
     if bundle is None:
-        edge = arguments.edge or EDGE
+        edge = arguments.edge
+        if edge is not None:
+            _check_edge(edge)
         predictor = Predictor.from_state(arguments.state, edge=edge, threads=threads, check=check)
     else:
         predictor = Predictor(bundle, threads=threads, check=check)
@@ -174,6 +181,12 @@ def _bundle_and_images(arguments: argparse.Namespace) -> tuple[str | None, list[
     if not others:
         raise ConfigError(f"{first} came alone; give BUNDLE IMAGE, or --state=DIR IMAGE")
     return first, others
+
+
+def _check_edge(name: str) -> None:
+    """The name is a folder's, in --state and in the exchange folder: none outside of them."""
+    if name in ("", ".", "..") or "/" in name or not name.isprintable():
+        raise ConfigError(f"--edge={name!r} is no name of an edge; give one such as {EDGE}")
 
 
 def _count(text: str) -> int:

@@ -4,13 +4,15 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from ecavg_tf.core.errors import ConfigError, ECAvgError, RoundError
+from ecavg_tf.core.errors import ConfigError, ECAvgError, RoundError, WorkdirError
 from ecavg_tf.core.letter import Letter
 from ecavg_tf.core.mailbox import EXCHANGE, FINISH, POLL_S, Mailbox
 from ecavg_tf.events import Listener, Note
 from ecavg_tf.fleet import Request, Shipped
+from edge.store import run_of
 from edge.worker import EdgeWorker
 
 
@@ -63,6 +65,33 @@ def serve(
             )
         else:
             time.sleep(POLL_S)
+
+
+def check_took_part(mailbox: Mailbox, edge: str, folder: Path, flag: str) -> None:
+    """Where all is answered already, who serves from another folder has no model in it.
+
+    Args:
+        mailbox: the edge's.
+        edge: its name.
+        folder: what it keeps.
+        flag: what the user gives the folder with.
+
+    Raises:
+        WorkdirError: the run is over, and the folder is not the one that served it.
+    """
+    if not mailbox.over():
+        return
+    names = (path.name for path in mailbox.outbox.glob(f"*-{FINISH}.json"))
+    last = max(int(number) for name in names if (number := name.split("-")[0]).isdecimal())
+    try:
+        answered = mailbox.answer(last, FINISH)
+    except ValueError as error:
+        raise RoundError(f"{edge}: {error}") from error
+    if answered is None or answered.run_id != run_of(folder):
+        raise WorkdirError(
+            f"the run in {mailbox.inbox.parent.parent} is over and {folder} took no part in it; "
+            f"if it should have, give the {flag} that {edge} used"
+        )
 
 
 def _next(edge: str, mailbox: Mailbox) -> Letter | None:

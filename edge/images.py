@@ -73,7 +73,7 @@ def _files(path: Path) -> list[Path]:
         if not found:
             raise DataError(f"folder {path} holds no {', '.join((*PICTURES, *ARRAYS))} file")
         return found
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"{path} is not there")
     if path.suffix.lower() not in (*PICTURES, *ARRAYS):
         raise DataError(
@@ -95,6 +95,8 @@ def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
     if images.shape == wanted.shape:
         images = images[np.newaxis]
     check_images(images, wanted.shape, wanted.value_range, str(path))
+    if len(images) == 0:
+        raise DataError(f"{path} holds no image (shape {images.shape}); give at least one")
     for number in range(len(images)):
         yield f"{path}[{number}]", images[number : number + 1]
 
@@ -109,7 +111,10 @@ def _raw(stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[str, Array]]:
         )
     images = np.frombuffer(content, np.dtype(wanted.dtype).newbyteorder("<"))
     images = images.reshape(-1, *wanted.shape)
-    check_images(images, wanted.shape, wanted.value_range, "standard input")
+    # Bytes of another dtype make another number of images, with values that nobody gave.
+    counted = f"{len(images)} image{'s' if len(images) > 1 else ''}"
+    what = f"standard input's {len(content)} bytes, read as {counted} of dtype {wanted.dtype},"
+    check_images(images, wanted.shape, wanted.value_range, what)
     for number in range(len(images)):
         yield f"stdin[{number}]", images[number : number + 1]
 
@@ -119,6 +124,8 @@ def _picture(path: Path, wanted: Wanted) -> Array:
     height, width, channels = wanted.shape if len(wanted.shape) == 3 else (0, 0, 0)
     if channels not in (1, 3):
         raise DataError(f"{path}: the model takes shape {wanted.shape}, no pictures; give arrays")
+    if not path.is_file():  # a pipe: opening it could wait for ever
+        raise DataError(f"{path} is no regular file; give the picture itself")
     try:
         from PIL import Image
     except ImportError as error:

@@ -52,8 +52,11 @@ def load_local(
     arrays = read_arrays(path)
     parts = {split: _examples(path, arrays, split, info) for split in _SPLITS}
     train, guard = parts["train"], parts["guard"]
-    if train is None or len(train) == 0:
-        raise DataError(f"{path} holds no x_train and y_train; it has {', '.join(sorted(arrays))}")
+    if train is None:
+        names = ", ".join(sorted(arrays)) or "nothing"
+        raise DataError(f"{path} holds no x_train and y_train; it has {names}")
+    if len(train) == 0:
+        raise DataError(f"{path}: x_train is empty; give at least one labelled image")
     if guard is None:
         count = int(len(train) * guard_fraction + 1e-9)
         held_out = stratified(train.labels, count, seed, "guard", edge)

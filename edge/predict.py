@@ -41,7 +41,7 @@ class Predictor:
 
     @classmethod
     def from_state(
-        cls, state: str | Path, *, edge: str = "edge-00", threads: int = 0, check: bool = True
+        cls, state: str | Path, *, edge: str | None = None, threads: int = 0, check: bool = True
     ) -> "Predictor":
         """What an edge accepted last in a run, else what it trained alone.
 
@@ -49,11 +49,12 @@ class Predictor:
 
         Args:
             state: the folder that ``train`` was given.
-            edge: the edge's name.
+            edge: the edge's name; None: the only one that the folder holds.
             threads: how many the runtime may use; 0: one a core.
             check: replay the training bundle's golden steps first.
 
         Raises:
+            ConfigError: no edge is named, and the folder holds several.
             WorkdirError: there is no model, or it is damaged.
             ExportError: its training bundle is damaged, or does not run right here.
             InstallationError: there is no runtime.

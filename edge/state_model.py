@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.errors import ECAvgError, ExportError, WorkdirError, brief
+from ecavg_tf.core.errors import ConfigError, ECAvgError, ExportError, WorkdirError, brief
 from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.core.training_bundle import TrainingInfo, frozen_sha256, read_training_bundle
@@ -16,10 +16,11 @@ from edge.check_training import check_training_bundle
 from edge.kept_bundles import kept_bundles
 from edge.ready import Ready
 from edge.runtime import find_runtime
-from edge.store import AcceptedModel, accepted_files, read_accepted
+from edge.store import LOCK, AcceptedModel, accepted_files, is_of_a_run, read_accepted
 from edge.training_model import TrainingModel
 
 ALONE = "update.safetensors"
+_USUAL = "edge-00"  # what train calls an edge that has no name
 _AGAIN = "run the train command again, which goes on from its last epoch"
 
 
@@ -32,20 +33,22 @@ class _Stored:
     held: Sequence[Array]
 
 
-def ready_state(state: str | Path, edge: str, *, threads: int, check: bool) -> Ready:
+def ready_state(state: str | Path, edge: str | None, *, threads: int, check: bool) -> Ready:
     """Loads what an edge accepted last in a run, else what it trained alone.
 
     Args:
         state: the folder that ``train`` was given.
-        edge: the edge's name.
+        edge: the edge's name; None: the only one that the folder holds.
         threads: how many the runtime may use; 0: one a core.
         check: replay the bundle's golden steps first, in a process of its own.
 
     Raises:
+        ConfigError: no edge is named, and the folder holds several.
         WorkdirError: there is no model, or it is damaged.
         ExportError: its bundle is damaged, or does not run right here.
         InstallationError: there is no runtime.
     """
+    edge = _only_edge(Path(state)) if edge is None else edge
     folder = _folder(Path(state), edge)
     seen = _written(folder)
     try:
@@ -62,7 +65,8 @@ def _ready(state: Path, edge: str, threads: int, check: bool) -> Ready:
     if stored is None:
         raise WorkdirError(
             f"{folder} holds no model yet; train alone to the end, or serve a run (its first "
-            "model is accepted in round 2)"
+            "model is accepted once the server's first global model came: in round 2, or at the "
+            "end of a run of one round)"
         )
     if check:
         checked = check_training_bundle(stored.bundle)
@@ -92,6 +96,26 @@ def _ready(state: Path, edge: str, threads: int, check: bool) -> Ready:
         value_range=info.value_range,
         answer=answer,
     )
+
+
+def _only_edge(state: Path) -> str:
+    """The edge of a folder that holds no other: one of several would be somebody's guess."""
+    folders = state.iterdir() if state.is_dir() else ()
+    edges = sorted(folder.name for folder in folders if _is_edge(folder))
+    if len(edges) > 1:
+        raise ConfigError(
+            f"{state} holds the edges {', '.join(edges)}; say whose model predicts: "
+            f"--edge={edges[0]}"
+        )
+    return edges[0] if edges else _USUAL
+
+
+def _is_edge(folder: Path) -> bool:
+    """Whether ``train`` used it; others, such as a disk's lost+found, may lie beside it."""
+    try:
+        return is_of_a_run(folder) or any((folder / name).exists() for name in (LOCK, ALONE))
+    except OSError:  # it can't be looked into
+        return False
 
 
 def _folder(state: Path, edge: str) -> Path:

@@ -20,6 +20,7 @@ from ecavg_tf.fleet import Reply
 
 _NUMBERED = r"-(\d{4,})\.(?:safetensors|json)"
 _OWNER = "owner.json"
+LOCK = ".ecavg-lock"  # in an edge's folder, from its first training on
 
 
 class EdgeStore:
@@ -178,6 +179,16 @@ class AcceptedModel:
     round: int
     rung: str
     weights: list[Array]
+
+
+def run_of(folder: Path) -> str | None:
+    """The id of the run that an edge's folder belongs to; None: to none.
+
+    Raises:
+        WorkdirError: the folder does not say so in words that can be read.
+    """
+    owner = folder / _OWNER
+    return str(read_json(owner).get("run_id")) if owner.exists() else None
 
 
 def is_of_a_run(folder: Path) -> bool:

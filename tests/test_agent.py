@@ -157,6 +157,22 @@ def test_a_mistyped_exchange_folder_or_edge(bundle: Path, tmp_path: Path) -> Non
     assert not (exchange / "edge-00").exists()
 
 
+def test_a_folder_without_a_server(bundle: Path, tmp_path: Path) -> None:
+    notes: list[Event] = []
+    device = replace(agent(tmp_path, bundle), listener=notes.append, timeout_s=0.01)
+    doubt = f"(no run.json in {tmp_path / 'exchange'} yet: is it the server's exchange folder?)"
+    letters = tmp_path / "exchange" / "edge-00" / "inbox"  # all that a carrier may bring
+    for of_a_server, doubted in ((None, True), ("run.json", False), (letters / "a", False)):
+        if of_a_server is not None:
+            (tmp_path / "exchange" / of_a_server).write_text("{}")
+        with pytest.raises(RoundError, match="no letter for edge-00"):
+            device.run()
+        note = notes.pop()
+        assert isinstance(note, Note)
+        assert note.text.endswith(doubt) == doubted
+        (tmp_path / "exchange" / "run.json").unlink(missing_ok=True)
+
+
 def test_a_file_with_momentum_is_not_what_a_run_means() -> None:
     config = Config().edge
     config.optimizer = "sgd"
@@ -170,8 +186,9 @@ def test_a_state_of_other_shapes_or_on_no_folder(tmp_path: Path) -> None:
     state = State((np.zeros((2, 3), np.float32),), (), 4.0)
     Checkpoint(path).save("key", 1, state)
     assert Checkpoint(path).load("key", state) is not None
-    with pytest.raises(WorkdirError, match="arrays of other shapes"):
-        Checkpoint(path).load("key", State((np.zeros((3, 2), np.float32),), (), 0.0))
+    for other in (np.zeros((3, 2), np.float32), np.zeros((2, 3), np.int32)):
+        with pytest.raises(WorkdirError, match="arrays of other shapes"):
+            Checkpoint(path).load("key", State((other,), (), 0.0))
     with pytest.raises(WorkdirError, match="give a --state folder that"), locked(path / "below"):
         pass
 

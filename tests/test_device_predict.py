@@ -99,6 +99,12 @@ def test_files_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             loaded(str(tmp_path / source))
     with pytest.raises(DataError, match="gave 63 bytes; one image of shape"):
         loaded("-", stdin=bytes(63))
+    for stdin, problem in {
+        np.full(64, 0.5, np.float32).tobytes(): "256 bytes, read as 4 images of dtype uint8, hold",
+        bytes([17] * 64): "64 bytes, read as 1 image of dtype uint8, hold values from 17 to 17",
+    }.items():
+        with pytest.raises(DataError, match=problem):
+            loaded("-", stdin=stdin)
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(InstallationError, match="pip install pillow"):
         loaded(str(tmp_path / "high.png"))
@@ -121,6 +127,17 @@ def test_the_command(
         with pytest.raises(SystemExit) as stopped:
             main(["predict", bundle, "a.npz", *wrong])
         assert stopped.value.code == 2
+
+
+def test_no_image_at_all(
+    bundles: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "none.npz", x=TEST[:0])
+    words = ["predict", str(bundles["float32"]), str(tmp_path / "none.npz"), "--no-check"]
+    assert main(words) == DataError.exit_code
+    assert (
+        "none.npz holds no image (shape (0, 8, 8, 1)); give at least one" in capsys.readouterr().err
+    )
 
 
 def test_images_that_may_have_been_rescaled(

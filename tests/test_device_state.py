@@ -135,6 +135,8 @@ def test_raw_bytes(
         (["--state=STATE", "--edge=edge-07", "a.npz"], 4, "no edge edge-07; it has edge-00"),
         (["--state=STATE", "int8.bundle.zip", "a.npz"], 2, "both the bundle int8.bundle.zip and"),
         (["int8.bundle.zip", "a.npz", "--edge=edge-00"], 2, "--edge names an edge of --state"),
+        (["--state=STATE", "--edge=../edge-00", "a.npz"], 2, "'../edge-00' is no name of an edge"),
+        (["--state=STATE", "--edge=", "a.npz"], 2, "--edge='' is no name of an edge"),
         (["int8.bundle.zip"], 2, "came alone; give BUNDLE IMAGE, or --state=DIR IMAGE"),
         (["--state=STATE", "a.npz", "-"], 2, "can't be given beside other images"),
     ],
@@ -154,7 +156,10 @@ def test_arguments_that_do_not_fit(
 
 def test_nothing_is_there_yet(tmp_path: Path) -> None:
     (tmp_path / "edge-00").mkdir()
-    with pytest.raises(WorkdirError, match="holds no model yet; train alone to the end, or serve"):
+    told = (
+        "holds no model yet; train alone to the end, or serve .* at the end of a run of one round"
+    )
+    with pytest.raises(WorkdirError, match=told):
         Predictor.from_state(tmp_path)
 
 

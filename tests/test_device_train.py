@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from device_for_tests import local_arrays, training_bundle
 
-from ecavg_tf.core.errors import DataError, ExportError, WorkdirError
+from ecavg_tf.core.errors import ConfigError, DataError, ExportError, WorkdirError
 from ecavg_tf.core.training_bundle import read_training_bundle, write_training_bundle
 from ecavg_tf.core.update_file import Update
 from edge.agent import config_of
@@ -57,6 +57,10 @@ def test_training_improves_and_writes_an_update(
         ({"x_train": np.full((300, 8, 8, 1), np.nan)}, "that are NaN or infinite"),
         ({"x_train": np.zeros((300, 9, 8, 1))}, r"expected \(n, 8, 8, 1\)"),
         ({"x_train": np.full((300, 8, 8, 1), 200)}, "expected 0 to 16"),
+        (
+            {"x_train": np.zeros((0, 8, 8, 1)), "y_train": np.zeros(0, np.int64)},
+            "x_train is empty; give at least one labelled image",
+        ),
         ({"x_guard": np.zeros((3, 8, 8, 1))}, "has one of x_guard and y_guard"),
     ],
 )
@@ -68,6 +72,17 @@ def test_data_that_does_not_fit(
     np.savez(path, **{**local_arrays(), **changes})
     with pytest.raises(DataError, match=problem):
         load_local(path, info, edge="edge-00", guard_fraction=0.2, seed=0)
+
+
+def test_data_that_is_not_there(bundle: Path, tmp_path: Path) -> None:
+    info = read_training_bundle(bundle).info
+    np.savez(tmp_path / "empty.npz")
+    for name, problem in {
+        "nope.npz": "nope.npz is not there$",
+        "empty.npz": "holds no x_train and y_train; it has nothing$",
+    }.items():
+        with pytest.raises(DataError, match=problem):
+            load_local(tmp_path / name, info, edge="edge-00", guard_fraction=0.2, seed=0)
 
 
 def test_the_guard_is_held_out(bundle: Path, tmp_path: Path) -> None:
@@ -138,6 +153,33 @@ def test_what_was_trained_is_not_lost(
     assert update.read_bytes() != first
 
 
+@pytest.mark.parametrize(
+    ("argument", "problem"),
+    [
+        ("--learning-rate=inf", "--learning-rate is inf; it must be finite and above 0"),
+        ("--learning-rate=nan", "--learning-rate is nan; it must be finite and above 0"),
+        ("--learning-rate=0", "--learning-rate is 0.0; it must be finite and above 0"),
+        ("--timeout=nan", "--timeout is nan; it must be a number above 0"),
+        ("--timeout=0", "--timeout is 0.0; it must be a number above 0"),
+        ("--timeout=-1", "--timeout is -1.0; it must be a number above 0"),
+        ("--edge=../../evil", "--edge='../../evil' is no name of an edge"),
+        ("--edge=", "--edge='' is no name of an edge"),
+        ("--edge=..", "--edge='..' is no name of an edge"),
+        ("--edge=a\0b", r"--edge='a\x00b' is no name of an edge"),
+    ],
+)
+def test_arguments_that_no_training_has(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], argument: str, problem: str
+) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    assert main(words(bundle, inner, argument, "--epochs=1")) == ConfigError.exit_code
+    errors = capsys.readouterr().err
+    assert problem in errors
+    assert len(errors.splitlines()) == 1
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["data.npz"]
+
+
 def start(arguments: list[str]) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "edge", *arguments]
@@ -171,7 +213,6 @@ def test_kill_9_at_any_moment(bundle: Path, tmp_path: Path) -> None:
 def test_a_servers_config_is_read() -> None:
     from ecavg_tf.config import Config
     from ecavg_tf.config_fields import shared_fields
-    from ecavg_tf.core.errors import ConfigError
 
     config = Config()
     config.edge.epochs = 7

@@ -32,6 +32,7 @@ def main(argv: Sequence[str]) -> int:
     if not (edges.value and workdir.value and config.fleet.folder):
         raise ConfigError("--edge, --workdir and --config.fleet.folder are needed")
 
+    _check_took_part(Path(config.fleet.folder), edges.value, Path(workdir.value))
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
 
@@ -47,3 +48,13 @@ def main(argv: Sequence[str]) -> int:
         print("\ninterrupted; the same command goes on.", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _check_took_part(exchange: Path, edges: Sequence[str], workdir: Path) -> None:
+    """Of a run that is over nothing is left to serve; a mistyped folder must not look served."""
+    from ecavg_tf.core.mailbox import Mailbox
+    from edge.folder_agent import check_took_part
+
+    for edge in edges:
+        if all((exchange / edge / box).is_dir() for box in ("inbox", "outbox")):
+            check_took_part(Mailbox(exchange / edge), edge, workdir / edge, "--workdir")

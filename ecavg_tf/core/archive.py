@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ecavg_tf.core.errors import ExportError, brief
+from ecavg_tf.core.files import NotRegularError, open_regular
 from ecavg_tf.core.template import Array
 
 TRAINING_MARK = "golden_labels.npy"  # a member that training bundles alone have
@@ -52,13 +53,17 @@ def read_members(path: Path, largest: Mapping[str, int]) -> dict[str, bytes]:
         ExportError: it is missing, damaged, or holds anything else.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
             _check_members(path, archive.infolist(), largest)
             return {name: _read(path, archive, name) for name in largest}
     except ExportError:
         raise
     except FileNotFoundError as error:
         raise ExportError(f"bundle {path} is not there") from error
+    except NotRegularError as error:
+        raise ExportError(
+            f"bundle {path} is no regular file; give the .bundle.zip itself"
+        ) from error
     except Exception as error:  # zipfile raises many kinds
         raise ExportError(f"bundle {path} can't be read: {brief(error)}; get it again") from error
 

@@ -9,12 +9,17 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError
 
 TEMPORARY_PREFIX = ".ecavg-"
+
+
+class NotRegularError(OSError):
+    """A folder, a pipe or a device came where a file was expected."""
 
 
 @contextlib.contextmanager
@@ -121,6 +126,20 @@ def read_regular(path: Path, most: int) -> bytes:
         return stream.read(most)
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Opens a file that the user names, which may be a link to one.
+
+    Raises:
+        NotRegularError: it is a pipe or a device: reading could wait for ever.
+        OSError: it can't be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes blocks open()
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise NotRegularError(errno.EINVAL, "is no regular file", str(path))
+    return os.fdopen(handle, "rb")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Reads a JSON object from a file that this program wrote.
 
@@ -146,6 +165,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as stream:
+    """SHA-256 of a file's bytes, in hex.
+
+    Raises:
+        OSError: it can't be read, or is no regular file.
+    """
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

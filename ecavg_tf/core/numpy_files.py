@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ecavg_tf.core.errors import DataError, brief
+from ecavg_tf.core.files import NotRegularError, open_regular
 from ecavg_tf.core.template import Array
 
 
@@ -17,13 +18,17 @@ def read_arrays(path: Path) -> dict[str, Array]:
     """
     try:
         # Opened here: numpy leaves its own handle open where the zip is damaged.
-        with path.open("rb") as stream, warnings.catch_warnings():
+        with open_regular(path) as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of headers that Python 2 wrote
             loaded = np.load(stream, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return {"x": loaded}
             with loaded:
                 found = {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is not there") from error
+    except NotRegularError as error:
+        raise DataError(f"{path} is no regular file; give the .npz or .npy file itself") from error
     except Exception as error:  # zipfile and numpy raise many kinds
         raise DataError(
             f"{path} can't be read as numpy arrays: {brief(error)}; save plain numbers with "

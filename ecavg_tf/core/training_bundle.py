@@ -35,7 +35,7 @@ from ecavg_tf.core.bundle import (
 )
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short
-from ecavg_tf.core.files import load_json, write_bytes
+from ecavg_tf.core.files import load_json, open_regular, write_bytes
 from ecavg_tf.core.template import Array, Template, weights_sha256
 
 KIND = "training"
@@ -211,7 +211,7 @@ def read_training_bundle(path: str | Path) -> TrainingBundle:
 def is_training_bundle(path: str | Path) -> bool:
     """Whether a file looks like a training bundle; what is no bundle at all does not."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(Path(path)) as stream, zipfile.ZipFile(stream) as archive:
             return TRAINING_MARK in archive.namelist()
     except Exception:  # zipfile raises many kinds
         return False
