@@ -164,3 +164,21 @@ def test_calibration_images_that_overflow() -> None:
         pytest.raises(ExportError, match=r"not finite .* for 1 of 20 calibration images"),
     ):
         converter.convert(variant, images)
+
+
+def test_a_format_that_can_not_be_made_stops_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keras.utils.set_random_seed(0)
+    ends = (layers.Reshape((8, 8)), layers.LSTM(8), layers.Dense(10, activation="softmax"))
+    words = ["export", str(saved(tmp_path, *ends)), "--formats=float32", "--value_range=-1,1"]
+    folder = tmp_path / "mine-export" / "mine"
+    for _ in range(2):  # made before, or not
+        assert main(words) == 8
+        printed = capsys.readouterr()
+        (line,) = printed.err.splitlines()
+        assert "mine, float32-batch: float32 needs operators that TFLite has not built in" in line
+        assert line.endswith("; not made")
+        assert "mine, float32-batch failed: float32 needs operators" in printed.out
+        names = {path.name for path in folder.iterdir()}
+        assert names == {"export.json", "float32.tflite", "float32.bundle.zip"}

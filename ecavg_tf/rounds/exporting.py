@@ -129,9 +129,10 @@ def raise_if_failed(exports: Sequence[Exported]) -> None:
     failed = [row for row in exports if row.failed]
     if failed:
         others = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        first = failed[0]
+        kept = "not made" if first.file is None else f"kept aside as {first.file}"
         raise ExportError(
-            f"{failed[0].model}, {failed[0].variant}: {'; '.join(failed[0].reasons)}; kept aside "
-            f"as {failed[0].file}{others}"
+            f"{first.model}, {first.variant}: {'; '.join(first.reasons)}; {kept}{others}"
         )
 
 
