@@ -6,16 +6,20 @@ from pathlib import Path
 from ecavg_tf.core.errors import printable
 from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted
 
-VERBS = {
+_VERBS = {
     "pretrain": "pre-trains",
     "update": "decides on the global model",
     "average": "averages the updates",
     "recalibrate": "recalibrates BatchNorm",
     "finetune": "fine-tunes on the pooled data",
     "evaluate": "evaluates",
-    "export": "is exported",
     "wait": "waits for the edges",
 }
+
+
+def doing(stage: str, who: str, round_words: str) -> str:
+    """What goes on in a stage; exports come after the rounds, and by hand without any."""
+    return f"exporting {who}" if stage == "export" else f"{round_words}{who} {_VERBS[stage]}"
 
 
 def line(event: Event) -> str | None:
@@ -24,7 +28,7 @@ def line(event: Event) -> str | None:
         case RunPlanned(rounds=rounds, first_round=first):
             return f"rounds {first} to {rounds}" if first <= rounds else "all rounds are finished"
         case StageStarted(round=number, stage=stage, who=who):
-            return f"round {number}: {who} {VERBS[stage]}"
+            return doing(stage, who, f"round {number}: ")
         case EpochEnded():
             return (
                 f"round {event.round}: {event.who} epoch {event.epoch}/{event.epochs}  "

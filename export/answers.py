@@ -28,7 +28,7 @@ def probabilities_of(answers: Array, *, logits: bool, hint: str = HINT) -> NDArr
     """Keras' answers as probabilities, if they are what the export was told.
 
     A gate compares a file with its model. It can't see that both give something else
-    than what is written in the file. NaN is left to the gate.
+    than what is written in the file.
 
     Args:
         answers: shape (n, classes).
@@ -37,7 +37,7 @@ def probabilities_of(answers: Array, *, logits: bool, hint: str = HINT) -> NDArr
 
     Raises:
         ConfigError: they are the other thing.
-        ExportError: they are neither: ECAvg has no such classifiers.
+        ExportError: they are neither (ECAvg has no such classifiers), or not finite.
     """
     values = np.asarray(answers, np.float64)
     if values.ndim != 2 or values.shape[1] < 2:
@@ -45,9 +45,28 @@ def probabilities_of(answers: Array, *, logits: bool, hint: str = HINT) -> NDArr
             f"the model's answers have shape {values.shape}; expected (n, classes), 2 classes or "
             "more whose probabilities sum to 1"
         )
-    if np.isfinite(values).all():
-        _check(values, logits, hint)
+    check_finite(values)
+    _check(values, logits, hint)
     return softmax(values) if logits else values
+
+
+def check_finite(answers: Array, images: str = "images") -> None:
+    """Refuses NaN and infinity: no file can be calibrated or compared with them.
+
+    Args:
+        answers: shape (n, …).
+        images: what they are answers to.
+
+    Raises:
+        ExportError: there is one.
+    """
+    wrong = (~np.isfinite(answers)).any(axis=tuple(range(1, answers.ndim)))
+    if wrong.any():
+        raise ExportError(
+            f"the model's answers are not finite (NaN or infinity) for {np.sum(wrong)} of "
+            f"{len(answers)} {images}: its training diverged, or it does not take such images; "
+            "give a model whose answers are finite numbers"
+        )
 
 
 def _check(values: NDArray[np.float64], logits: bool, hint: str) -> None:

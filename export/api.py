@@ -14,7 +14,13 @@ from ecavg_tf.core.errors import ConfigError, ExportError, brief
 from ecavg_tf.core.exports import Parity
 from ecavg_tf.core.quantization import softmax
 from ecavg_tf.core.template import Array
-from export.answers import are_probabilities, in_unit_range, probabilities_of, random_inputs
+from export.answers import (
+    are_probabilities,
+    check_finite,
+    in_unit_range,
+    probabilities_of,
+    random_inputs,
+)
 from export.calibration import as_calibration
 from export.convert import Converter, gives_fitted_logits
 from export.formats import Variant, parse_formats, variants
@@ -161,6 +167,7 @@ def _answers(model: keras.Model, inputs: Array) -> NDArray[np.float64]:
         ) from error
     if not isinstance(given, np.ndarray):
         raise ExportError(f"the model gives {type(given).__name__}; expected one output")
+    check_finite(given, "inputs")
     return given.astype(np.float64)
 
 

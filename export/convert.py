@@ -18,6 +18,7 @@ from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.quantization import softmax
 from ecavg_tf.core.template import Array
 from ecavg_tf.quiet import held_back_stderr
+from export.answers import check_finite
 from export.formats import Format, Variant
 from export.head import (
     MOST_LEFT_OUT,
@@ -78,7 +79,8 @@ class Converter:
             The file's bytes; the same for the same model and images.
 
         Raises:
-            ExportError: the model uses what builtin operators can't do.
+            ExportError: the model uses what builtin operators can't do, or answers
+                calibration images with NaN or infinity.
         """
         if variant is Variant.INT8:
             if calibration is None or len(calibration) == 0:
@@ -99,6 +101,7 @@ class Converter:
             return _convert(folder, Format.INT8, calibration)
         with giving_logits(head):
             logits = _answers(self._model, calibration)
+        check_finite(logits, "calibration images")
         kept = {int(mask.sum()): mask for mask in (typical(logits, m) for m in MOST_LEFT_OUT)}
         tried = [self._attempt(head, logits, calibration, mask) for mask in kept.values()]
         best = tried[0]

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
@@ -108,8 +109,8 @@ class Exporter:
             One entry a file, refused ones and skipped ones included.
 
         Raises:
-            ExportError: the model can't be traced or converted, answers no probabilities,
-                or a file that is not ours lies where one is to be written.
+            ExportError: the model answers no probabilities, or a file that is not ours
+                lies where one is to be written.
             ConfigError: it answers logits and was not said to, or the other way round.
         """
         check_precision(self.model)  # its probabilities need not sum to 1
@@ -168,7 +169,10 @@ class Exporter:
             self._output_kind(variant),
             dict(subject.origin),
         )
-        content = attach(self._convert(subject, variant, converter), description)
+        try:
+            content = attach(self._convert(subject, variant, converter), description)
+        except ExportError as error:  # of this format: the others may be possible
+            return replace(row, status="failed", reasons=(str(error),))
         found = examine(content, variant, description, reference, self.limits)
         name = variant.value + (FAILED if found.reasons else ".tflite")
         write_bytes(folder / name, content)

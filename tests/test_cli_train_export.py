@@ -43,6 +43,40 @@ def test_of_a_run_and_of_a_keras_file(
     assert (info.optimizer.momentum, info.held) == (0.9, (2, 3))
 
 
+def test_what_lies_there_is_not_replaced_silently(
+    small: Callable[[], Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    ecavg_tf.run(small(), run)
+    words = ["export", str(run), "--trainable=head"]
+    bundle = run / "exports" / "training-head.bundle.zip"
+    signature = bundle.with_name(bundle.name + ".sig")
+    assert main(words) == 0
+    command = f"python -m edge train --bundle={bundle} --data=MINE.npz --state=DIR"
+    assert f"with adam:\n  {command}\n" in capsys.readouterr().out
+    signature.write_bytes(b"of somebody")
+    assert main(words) == 0
+    assert signature.exists()
+    assert "is made again" not in capsys.readouterr().out
+
+    assert main([*words, "--optimizer=sgd", "--momentum=0.9"]) == 0
+    assert not signature.exists()
+    said = f"{bundle} (adam) is made again for sgd, momentum 0.9; its signature is gone\n"
+    assert said in capsys.readouterr().out
+    found = read_training_bundle(bundle)
+    info = replace(found.info, origin={"run": "of somebody"})
+    write_training_bundle(bundle, replace(found, info=info))
+    assert main([*words, "--optimizer=sgd", "--momentum=0.9"]) == 0
+    said = f"{bundle} (sgd, momentum 0.9) is made again with other contents\n"
+    assert said in capsys.readouterr().out
+
+    bundle.write_bytes(b"my own")
+    assert main(words) == 8
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "move it away, or give another folder with --out" in line
+    assert bundle.read_bytes() == b"my own"
+
+
 def test_flags_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(tmp_path), "--trainable=tail"]) == 2
     assert "head, dense" in capsys.readouterr().err
@@ -89,7 +123,10 @@ def test_training_bundles_are_signed(
     run_id = load_results(run).environment["run_id"]
     assert f"run {run_id}, round 1, edge none, trains dense" in capsys.readouterr().out
     assert main(["export", str(run), "--trainable=dense"]) == 0
+    assert signature.exists()  # of the same content
+    assert main(["export", str(run), "--trainable=dense", "--optimizer=sgd"]) == 0
     assert not signature.exists()  # of what was there before
+    assert main(["export", str(run), "--trainable=dense"]) == 0
     bundle = run / "exports" / "training-dense.bundle.zip"
     found = read_training_bundle(bundle)
     info = replace(found.info, classes=found.info.classes[::-1])

@@ -15,7 +15,7 @@ from ecavg_tf.config import Config, ExportConfig, PartitionKind
 from ecavg_tf.core.bundle import read_bundle
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import file_sha256
-from ecavg_tf.events import silent
+from ecavg_tf.events import Event, Note, silent
 from ecavg_tf.results import load_results
 from ecavg_tf.rounds.assembly import Assembly
 from ecavg_tf.rounds.exporting import export_edges, export_run
@@ -170,6 +170,22 @@ def test_an_edge_at_home_calibrates_on_its_own_images_without_consent(workdir: P
     assert [row.status for row in rows] == ["passed"] * 3
     assert "own training images of edge-01" in (rows[2].calibration or "")
     assert (home / "exports" / "edge-01" / "int8.bundle.zip").exists()
+
+
+def test_edges_without_a_model_are_told_of(workdir: Path) -> None:
+    for file in (workdir / "edges" / "edge-01").glob("finish-*.json"):
+        file.unlink()
+    said = Note("edge-01 has accepted no model: none is exported")
+    told: list[Event] = []
+    rows = export_run(workdir, formats="float32", listener=told.append)
+    assert said in told
+    assert {row.model for row in rows} == {"edge-00", "global"}
+    told.clear()
+    export_run(workdir, formats="float32", edges=["global"], listener=told.append)
+    assert said not in told
+    shutil.rmtree(workdir / "edges")
+    export_run(workdir, formats="float32", listener=told.append)
+    assert any(isinstance(note, Note) and "on their own machines" in note.text for note in told)
 
 
 def test_without_pooled_data_int8_is_skipped_with_the_reason(workdir: Path) -> None:

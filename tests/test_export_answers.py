@@ -12,6 +12,8 @@ from ecavg_tf.cli import main
 from ecavg_tf.core.bundle import read_bundle
 from ecavg_tf.core.errors import ConfigError, ExportError
 from export.answers import probabilities_of, random_inputs
+from export.convert import Converter
+from export.formats import Variant
 
 layers = keras.layers
 
@@ -129,8 +131,54 @@ def test_probabilities_by_hand() -> None:
     np.testing.assert_array_equal(probabilities_of(rows, logits=False), rows)
     found = probabilities_of(np.log([[1.0, 3.0]]), logits=True)
     np.testing.assert_allclose(found, [[0.25, 0.75]])
-    assert np.isnan(probabilities_of(np.array([[np.nan, 1.0]]), logits=False)).any()
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(ExportError, match=r"not finite .* for 1 of 2 images"):
+            probabilities_of(np.array([[wrong, 1.0], [0.5, 0.5]]), logits=False)
     with pytest.raises(ConfigError, match=r"run from -0\.1 to 1\.1"):
         probabilities_of(np.array([[-0.1, 1.1]]), logits=False)
     with pytest.raises(ExportError, match=r"sum to 0\.9 to 1\.4"):
         probabilities_of(np.array([[0.5, 0.9], [0.5, 0.4]]), logits=False)
+
+
+def test_weights_of_nan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = saved(tmp_path, layers.Dense(10, activation="softmax"))
+    model = keras.models.load_model(file)
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    model.save(file)
+    for more in (["--formats=int8", "--data=digits"], ["--formats=float32"]):
+        assert main(["export", str(file), *more]) == 8
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "the model's answers are not finite" in line
+    images = np.random.default_rng(0).uniform(size=(20, 8, 8, 1)).astype("float32")
+    for output in (None, "probabilities", "values"):
+        with pytest.raises(ExportError, match=r"not finite .* for 20 of 20 inputs"):
+            export.to_tflite(model, images, "int8", output=output)
+
+
+def test_calibration_images_that_overflow() -> None:
+    images = np.ones((20, 5), np.float32)
+    images[3] = np.nan
+    model, variant = net(activation="softmax"), Variant.INT8
+    with (
+        Converter(model, (5,)) as converter,
+        pytest.raises(ExportError, match=r"not finite .* for 1 of 20 calibration images"),
+    ):
+        converter.convert(variant, images)
+
+
+def test_a_format_that_can_not_be_made_stops_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keras.utils.set_random_seed(0)
+    ends = (layers.Reshape((8, 8)), layers.LSTM(8), layers.Dense(10, activation="softmax"))
+    words = ["export", str(saved(tmp_path, *ends)), "--formats=float32", "--value_range=-1,1"]
+    folder = tmp_path / "mine-export" / "mine"
+    for _ in range(2):  # made before, or not
+        assert main(words) == 8
+        printed = capsys.readouterr()
+        (line,) = printed.err.splitlines()
+        assert "mine, float32-batch: float32 needs operators that TFLite has not built in" in line
+        assert line.endswith("; not made")
+        assert "mine, float32-batch failed: float32 needs operators" in printed.out
+        names = {path.name for path in folder.iterdir()}
+        assert names == {"export.json", "float32.tflite", "float32.bundle.zip"}

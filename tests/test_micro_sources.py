@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tflite_for_tests import convert, sequential
 
 from ecavg_tf.core.errors import ExportError
+from ecavg_tf.events import Event, Note
 from export.flatmodel import read_flatmodel
 from export.micro.interpreter import Arena, MicroRun
 from export.micro.literals import c_float, c_string
@@ -178,6 +179,31 @@ def test_a_run_of_another_file_is_refused(int8: bytes, run: MicroRun, tmp_path: 
     with pytest.raises(ExportError, match="was of another file"):
         write_sources(tmp_path, int8 + b"x", LABELS, run)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_filled_in_main_is_kept_and_told_of(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    told: list[Event] = []
+    for _ in range(2):  # what is ours is written again, without a word
+        write_sources(tmp_path, int8, LABELS, run, told.append)
+    assert told == []
+    main, header = tmp_path / "main.cc", tmp_path / "model_data.h"
+    fresh, edited = header.read_text(), main.read_text().replace("Quantize(0.0f)", "camera[i]")
+    main.write_text(edited)
+    header.write_text("// Written by ecavg-tf. Of an earlier model.\n")
+    write_sources(tmp_path, int8, LABELS, run, told.append)
+    assert main.read_text() == edited
+    assert header.read_text() == fresh
+    assert told == [Note(f"{main} is kept as it is there; remove it for a fresh one")]
+
+
+@pytest.mark.parametrize("name", ["model_data.h", "model_data.cc", "ops.h", "README.txt"])
+def test_files_of_somebody_else_are_not_written_over(
+    int8: bytes, run: MicroRun, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("my own\n")
+    with pytest.raises(ExportError, match=f"{name} is there, and its first line does not say"):
+        write_sources(tmp_path, int8, LABELS, run)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["my own\n"]
 
 
 def test_the_margin() -> None:

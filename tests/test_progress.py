@@ -38,6 +38,15 @@ def test_the_bar_tells_round_stage_edge_epoch_loss_accuracy_and_time() -> None:
         assert word in text
 
 
+def test_exports_belong_to_no_round_and_are_not_said_to_be_done() -> None:
+    event = StageStarted(1, "export", "edge-00")
+    assert line(event) == "exporting edge-00"
+    text = shown(event)
+    assert "exporting edge-00" in text
+    assert "round" not in text
+    assert line(StageStarted(1, "pretrain", "edge-00")) == "round 1: edge-00 pre-trains"
+
+
 def test_what_edges_say_is_no_markup_and_no_terminal_code() -> None:
     note = Note("refused edge-00: weight [/x] [dense/kernel] \x1b[2J\nlost")
     text = shown(note)

@@ -1,5 +1,6 @@
 """The report: gains, tables, pictures, and a page whose numbers are those of results.json."""
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,13 +12,13 @@ import pytest
 from rich.console import Console
 
 import ecavg_tf
-from ecavg_tf.cli import main
+from ecavg_tf.cli import main, output
 from ecavg_tf.config import Config
 from ecavg_tf.core.exports import Cost, Exported, Latency, Parity, Proportion
 from ecavg_tf.core.scores import Accepted, Score, Scores
 from ecavg_tf.report import plots, words
 from ecavg_tf.report.compare import comparison
-from ecavg_tf.report.exports import notes
+from ecavg_tf.report.exports import FULL, notes
 from ecavg_tf.report.figure import DARK, LIGHT, render
 from ecavg_tf.report.gains import Verdict, verdict
 from ecavg_tf.report.page import html
@@ -136,6 +137,33 @@ def test_notes_on_files_belong_to_their_model() -> None:
         "a: compared on images of a; beside the file, Keras predict 71.9 ms",
         "b: compared on images of b; beside the file, Keras predict 80.0 ms",
     ]
+
+
+@pytest.mark.parametrize(
+    ("width", "lacks"),
+    [
+        (60, ("change, 95 %", "ties", "max diff", "time", "runs on")),
+        (80, ("change, 95 %", "ties", "max diff", "runs on")),
+        (140, ()),
+    ],
+)
+def test_figures_of_exports_are_never_cut(
+    monkeypatch: pytest.MonkeyPatch, width: int, lacks: tuple[str, ...]
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(output, "_console", lambda: Console(file=stream, width=width))
+    row = exported("edge-00", 71.9)
+    parity = row.parity
+    assert parity is not None
+    change = replace(parity, accuracy_change_low=-0.038, accuracy_change_high=0.038)
+    output.print_exports([replace(row, parity=change, size_bytes=2_722_632)])
+    text = stream.getvalue()
+    head = text.splitlines()[1]
+    for name in ("model", "file", "gate", "size kB", "file %", "agree %"):
+        assert name in head
+    assert [name for name in FULL if name not in head] == list(lacks)
+    assert "…" not in text.replace("-3.8…+3.8", "")
+    assert ("a wider terminal also shows" in text) == bool(lacks)
 
 
 def test_files_tell_their_gate_early_and_how_they_were_scored(results: RunResults) -> None:

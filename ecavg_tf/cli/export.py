@@ -1,6 +1,7 @@
 """``ecavg export``."""
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,7 @@ def _export(source: Path, request: Request) -> int:
     import_tensorflow()
     find_users_modules()
     from ecavg_tf.cli.output import print_exports
+    from ecavg_tf.cli.progress import PlainLines
     from ecavg_tf.rounds.exporting import raise_if_failed
     from ecavg_tf.rounds.exporting_training import training_made_again
 
@@ -146,7 +148,7 @@ def _export(source: Path, request: Request) -> int:
             if row.bundle is not None:
                 sign(folder / row.bundle, key)
         if source.suffix != ".keras" and not request.out:
-            for path in training_made_again(source):
+            for path in training_made_again(source, PlainLines()):
                 sign(path, key)
     print_exports(exports)
     print(f"Files and bundles are in {folder}.")
@@ -177,6 +179,8 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
 
     import_tensorflow()
     find_users_modules()
+    from ecavg_tf.cli.progress import PlainLines
+    from ecavg_tf.core.training_bundle import read_training_bundle
     from ecavg_tf.rounds.exporting_training import export_training
 
     path = export_training(
@@ -186,10 +190,14 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
         momentum=values["momentum"].value,
         data=values["data"].value,
         out=values["out"].value,
+        listener=PlainLines(),
+        fresh=key is not None,
     )
     if key is not None:
         sign(path, key)
-    print(f"{path} trains as Keras does; 'python -m edge train --bundle={path}' uses it.")
+    print(f"{path} trains as Keras does, with {read_training_bundle(path).info.optimizer.words}:")
+    bundle = shlex.quote(str(path))
+    print(f"  python -m edge train --bundle={bundle} --data=MINE.npz --state=DIR")
     return 0
 
 

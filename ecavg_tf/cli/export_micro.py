@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ecavg_tf.cli.progress import PlainLines
 from ecavg_tf.core.bundle import read_bundle
-from ecavg_tf.core.errors import ConfigError, ExportError
+from ecavg_tf.core.errors import ConfigError, ExportError, disk_errors
 from ecavg_tf.core.exports import Exported
 from export.micro.interpreter import run_in_micro
 from export.micro.judge import judge, parse_size
@@ -61,7 +62,8 @@ def for_micro(exports: Sequence[Exported], folder: Path, flash: str, ram: str) -
         else:
             run = run_in_micro(bundle.model, bundle.golden_inputs)
             print(f"  arena {run.arena.needed:,} bytes; labels {run.agreement:.3f} as LiteRT's")
-        write_sources(sources, bundle.model, bundle.info.classes, run)
+        with disk_errors(sources):
+            write_sources(sources, bundle.model, bundle.info.classes, run, PlainLines())
         print(f"  sources in {sources}")
     if too_large:
         raise ExportError(f"{', '.join(too_large)} will not fit flash {flash} and RAM {ram}")

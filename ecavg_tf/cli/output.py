@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.report.compare import comparison
-from ecavg_tf.report.exports import FULL, exports_table, legend, notes
+from ecavg_tf.report.exports import FULL, exports_table, fitting, legend, notes
 from ecavg_tf.report.tables import tables
 from ecavg_tf.results import RunResults
 
@@ -27,8 +27,12 @@ def print_comparison(runs: Sequence[tuple[str, RunResults]]) -> None:
 def print_exports(exports: Sequence[Exported]) -> None:
     """Prints a row a file, then calibrations, Keras' own times, and what went wrong."""
     console = _console()
-    console.print(exports_table(exports))
-    console.print(Text(legend(FULL), style="dim"))
+    columns = fitting(exports, console)
+    console.print(exports_table(exports, columns))
+    console.print(Text(legend(columns), style="dim"))
+    left_out = [name for name in FULL if name not in columns]
+    if left_out:
+        console.print(Text(f"a wider terminal also shows: {'; '.join(left_out)}", style="dim"))
     for said in notes(exports):
         console.print(Text(said))
 

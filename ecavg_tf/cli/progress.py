@@ -14,7 +14,7 @@ from rich.progress import (
 from rich.text import Text
 
 from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted, Trained
-from ecavg_tf.narrate import VERBS, line
+from ecavg_tf.narrate import doing, line
 
 
 class PlainLines:
@@ -74,7 +74,8 @@ class LiveBar:
                 self._rounds = rounds
                 self._progress.update(self._task, total=examples or None)
             case StageStarted():
-                text = f"round {event.round}/{self._rounds} · {event.who} {VERBS[event.stage]}"
+                place = f"round {event.round}/{self._rounds} · "
+                text = doing(event.stage, event.who, place)
                 self._progress.update(self._task, description=text, fit="")
             case Trained(examples=examples):
                 self._progress.advance(self._task, examples)

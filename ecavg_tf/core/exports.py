@@ -114,7 +114,7 @@ class Exported:
             ``int8``.
         status: ``passed``, ``failed`` or ``skipped``.
         reasons: why it failed or was skipped, a line each.
-        file: the file's name under the export folder; None when skipped.
+        file: the file's name under the export folder; None when it was not made.
         sha256: its hash.
         size_bytes: its size.
         bundle: the bundle's name under the export folder, where there is one.

@@ -72,6 +72,11 @@ class OptimizerSpec:
         """How many variables it keeps beside each weight."""
         return {"sgd": 1 if self.momentum else 0, "adam": 2}[self.name]
 
+    @property
+    def words(self) -> str:
+        """Its name for people, with what it can be told apart by."""
+        return f"{self.name}, momentum {self.momentum:g}" if self.momentum else self.name
+
 
 @dataclass(frozen=True)
 class TrainingInfo:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from rich import box
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -13,8 +15,11 @@ FULL = (
     "size kB", "Keras %", "file %", "change, 95 %", "agree %", "ties", "max diff", "time",
     "runs on",
 )  # fmt: skip
+# The first goes first where a terminal is narrow; the others always stay.
+_DROPPED = ("max diff", "ties", "runs on", "change, 95 %", "time", "Keras %")
+_WIDE = 10_000
 _MEANINGS = {
-    "Keras %": "Keras %, file %: accuracy, each test image counted once (an edge's own accuracy "
+    "file %": "Keras %, file %: accuracy, each test image counted once (an edge's own accuracy "
     "weights them to its label mix, and can be far from it)",
     "change, 95 %": "change: of accuracy, in points, its 95 % interval",
     "agree %": "agree: same best class as Keras, ties aside (best two closer than the file's "
@@ -28,6 +33,20 @@ _MEANINGS = {
 def legend(columns: Sequence[str]) -> str:
     """What these columns mean."""
     return " · ".join(_MEANINGS[name] for name in columns if name in _MEANINGS)
+
+
+def fitting(
+    exports: Sequence[Exported], console: Console, columns: Sequence[str] = FULL
+) -> tuple[str, ...]:
+    """Those of the columns that a console has room for; cut figures can't be read."""
+    kept = tuple(columns)
+    unbounded = console.options.update_width(_WIDE)
+    for name in _DROPPED:
+        table = exports_table(exports, kept)
+        if Measurement.get(console, unbounded, table).maximum <= console.width:
+            break
+        kept = tuple(each for each in kept if each != name)
+    return kept
 
 
 def exports_table(exports: Sequence[Exported], columns: Sequence[str] = FULL) -> Table:

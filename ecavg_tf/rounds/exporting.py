@@ -68,7 +68,10 @@ def export_run(
     validated(config)
     assembly = Assembly(config, path, listener)
     known = load_results(path)
-    models = chosen(list(models_of(path, assembly)), edges, path)
+    found = list(models_of(path, assembly))
+    models = chosen(found, edges, path)
+    if not edges:
+        _tell_missing(path, assembly, found, listener)
     folder = Path(out) if out else path / FOLDER
     with disk_errors(folder):
         exports = _export_all(config, assembly, path, models, folder, listener, fresh=fresh)
@@ -87,9 +90,7 @@ def export_at_end(
     """Exports all models of a run that just finished and writes its results again."""
     path = directory.path
     models = list(models_of(path, assembly))
-    for edge in {data.edge for data in assembly.edges} - {model.name for model in models}:
-        if directory.edges.exists():
-            listener(Note(f"{edge} has accepted no model: none is exported"))
+    _tell_missing(path, assembly, models, listener)
     exports = _export_all(config, assembly, path, models, path / FOLDER, listener)
     renewed = directory.write_results(results.status, results.classes, exports)
     write_page(renewed, path)
@@ -128,9 +129,10 @@ def raise_if_failed(exports: Sequence[Exported]) -> None:
     failed = [row for row in exports if row.failed]
     if failed:
         others = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        first = failed[0]
+        kept = "not made" if first.file is None else f"kept aside as {first.file}"
         raise ExportError(
-            f"{failed[0].model}, {failed[0].variant}: {'; '.join(failed[0].reasons)}; kept aside "
-            f"as {failed[0].file}{others}"
+            f"{first.model}, {first.variant}: {'; '.join(first.reasons)}; {kept}{others}"
         )
 
 
@@ -167,6 +169,18 @@ def _export_all(
             said = f"{row.model}, {row.variant} {row.status}: {'; '.join(row.reasons)}"
             listener(Note(said))
     return tuple(rows)
+
+
+def _tell_missing(
+    path: Path, assembly: Assembly, models: Sequence[Found], listener: Listener
+) -> None:
+    """Tells of edges that no model is exported of."""
+    if not (path / "edges").exists():
+        listener(Note("edges keep their models on their own machines: those are not exported"))
+        return
+    found = {model.name for model in models}
+    for edge in sorted({data.edge for data in assembly.edges} - found):
+        listener(Note(f"{edge} has accepted no model: none is exported"))
 
 
 def limits_of(settings: ExportConfig) -> Limits:

@@ -1,6 +1,7 @@
 """Sources for a microcontroller: the model as a C array, its operators, a minimal main."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import atomic_path, write_text
 from ecavg_tf.core.template import Array
+from ecavg_tf.events import Listener, Note, silent
 from export.flatmodel import FlatModel
 from export.micro import templates
 from export.micro.interpreter import MicroRun
@@ -18,6 +20,10 @@ from export.micro.operators import require_micro, resolver_call
 _BYTES_A_LINE = 16
 _MARGIN_FRACTION = 8
 _MARGIN_LEAST = 1024
+_DATA = "model_data.cc"
+_MAIN = "main.cc"
+_MARK = b"ritten by ecavg-tf"  # in the first line of all that is written here
+_FIRST_LINE = 200  # bytes
 
 
 def arena_with_margin(needed: int) -> int:
@@ -32,7 +38,11 @@ def arena_with_margin(needed: int) -> int:
 
 
 def write_sources(
-    folder: Path, tflite: bytes, labels: Sequence[str], run: MicroRun
+    folder: Path,
+    tflite: bytes,
+    labels: Sequence[str],
+    run: MicroRun,
+    listener: Listener = silent,
 ) -> tuple[Path, ...]:
     """Writes what a firmware needs to run a model.
 
@@ -42,6 +52,7 @@ def write_sources(
         labels: name of every class, in the order of the model's scores.
         run: what ``run_in_micro`` found for this very file. Its arena is what the sources
             reserve, its clearest image what they test themselves with.
+        listener: told of a ``main.cc`` that is kept: it is there to be filled in.
 
     Returns:
         The files: ``model_data.h``, ``model_data.cc``, ``ops.h``, ``main.cc`` and
@@ -49,7 +60,8 @@ def write_sources(
 
     Raises:
         ExportError: the file can't run on a microcontroller, the run is another file's,
-            or there are not as many labels as scores.
+            there are not as many labels as scores, or a file that is not ours lies
+            where one is to be written.
     """
     facts = require_micro(tflite)
     if hashlib.sha256(tflite).hexdigest() != run.sha256:
@@ -60,14 +72,40 @@ def write_sources(
     texts = {
         "model_data.h": _header(len(tflite), labels, run),
         "ops.h": _operators(facts),
-        "main.cc": templates.MAIN,
+        _MAIN: templates.MAIN,
         "README.txt": _readme(len(tflite), run),
     }
+    names = sorted((*texts, _DATA))
+    _check_ours(folder, [name for name in names if name != _MAIN])
+    if _is_edited(folder / _MAIN):
+        listener(Note(f"{folder / _MAIN} is kept as it is there; remove it for a fresh one"))
+        del texts[_MAIN]
     for name, text in texts.items():
         write_text(folder / name, text)
-    with atomic_path(folder / "model_data.cc") as path, path.open("w", encoding="ascii") as stream:
+    with atomic_path(folder / _DATA) as path, path.open("w", encoding="ascii") as stream:
         stream.writelines(_data(tflite, labels, run))
-    return tuple(sorted(folder / name for name in (*texts, "model_data.cc")))
+    return tuple(folder / name for name in names)
+
+
+def _check_ours(folder: Path, names: Sequence[str]) -> None:
+    for path in (folder / name for name in names):
+        if os.path.lexists(path) and not (path.is_file() and _is_marked(path)):
+            raise ExportError(
+                f"{path} is there, and its first line does not say that ecavg-tf wrote it: move "
+                "it away, or give another folder with --out"
+            )
+
+
+def _is_marked(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return _MARK in stream.readline(_FIRST_LINE)
+
+
+def _is_edited(main: Path) -> bool:
+    """Whether something else lies there than what would be written."""
+    if not main.is_file():
+        return os.path.lexists(main)
+    return main.read_bytes() != templates.MAIN.encode()
 
 
 def _header(size: int, labels: Sequence[str], run: MicroRun) -> str:
