@@ -58,12 +58,10 @@ class Checkpoint:
         Raises:
             WorkdirError: the file is damaged.
         """
-        if not self._path.exists():
+        if self.key() != key:
             return None
         try:
             stored = TensorFile(self._path)
-            if stored.metadata["key"] != key:
-                return None
             weights = tuple(stored[f"weight_{number}"] for number in range(len(like.weights)))
             slots = tuple(stored[f"slot_{number}"] for number in range(len(like.slots)))
             state = State(weights, slots, float(stored.metadata["step"]))

@@ -81,13 +81,11 @@ def check_took_part(mailbox: Mailbox, edge: str, folder: Path, flag: str) -> Non
     """
     if not mailbox.over():
         return
-    names = (path.name for path in mailbox.outbox.glob(f"*-{FINISH}.json"))
-    last = max(int(number) for name in names if (number := name.split("-")[0]).isdecimal())
     try:
-        answered = mailbox.answer(last, FINISH)
+        run = mailbox.finished_run()
     except ValueError as error:
         raise RoundError(f"{edge}: {error}") from error
-    if answered is None or answered.run_id != run_of(folder):
+    if run is None or run != run_of(folder):
         raise WorkdirError(
             f"the run in {mailbox.inbox.parent.parent} is over and {folder} took no part in it; "
             f"if it should have, give the {flag} that {edge} used"

@@ -113,6 +113,18 @@ class Mailbox:
         newest = self._newest()
         return newest is not None and newest[2] == FINISH and self._answered(newest)
 
+    def finished_run(self) -> str | None:
+        """The run whose last request has its answer; None: no run is over.
+
+        Raises:
+            ValueError: the answer can't be read.
+        """
+        newest = self._newest()
+        if newest is None or not self.over():
+            return None
+        answer = self.answer(int(newest[1]), FINISH)
+        return None if answer is None else answer.run_id
+
     def _newest(self) -> re.Match[str] | None:
         files = (path.name for path in self.inbox.iterdir() if path.is_file())
         found = filter(None, map(_REQUEST.fullmatch, files))
