@@ -61,3 +61,11 @@ def local_arrays(count: int = 300) -> dict[str, np.ndarray]:
         "x_test": test.images,
         "y_test": test.labels,
     }
+
+
+def train_words(bundle: Path, folder: Path, *more: str) -> list[str]:
+    """A command that trains alone, in a folder that gets data of its own."""
+    if not (folder / "data.npz").exists():
+        np.savez(folder / "data.npz", **local_arrays())
+    common = [f"--bundle={bundle}", f"--data={folder / 'data.npz'}", f"--state={folder / 'state'}"]
+    return ["train", *common, *more]

@@ -17,7 +17,7 @@ import exports_for_tests as made
 import keras
 import numpy as np
 import pytest
-from device_for_tests import local_arrays, training_bundle
+from device_for_tests import train_words, training_bundle
 from models_for_tests import convolution
 
 from ecavg_tf.config import ModelConfig
@@ -52,10 +52,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def words(bundle: Path, folder: Path, *more: str) -> list[str]:
-    if not (folder / "data.npz").exists():
-        np.savez(folder / "data.npz", **local_arrays())
-    common = [f"--bundle={bundle}", f"--data={folder / 'data.npz'}", f"--state={folder / 'state'}"]
-    return ["train", *common, "--learning-rate=0.01", *more]
+    return train_words(bundle, folder, "--learning-rate=0.01", *more)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from device_for_tests import local_arrays, training_bundle
+from device_for_tests import local_arrays, train_words, training_bundle
 
 from ecavg_tf.core.errors import ConfigError, DataError, ExportError, WorkdirError
 from ecavg_tf.core.training_bundle import read_training_bundle, write_training_bundle
@@ -30,17 +30,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return training_bundle(tmp_path_factory.mktemp("training") / "training.bundle.zip")
 
 
-def words(bundle: Path, folder: Path, *more: str) -> list[str]:
-    if not (folder / "data.npz").exists():
-        np.savez(folder / "data.npz", **local_arrays())
-    common = [f"--bundle={bundle}", f"--data={folder / 'data.npz'}", f"--state={folder / 'state'}"]
-    return ["train", *common, *more]
-
-
 def test_training_improves_and_writes_an_update(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words(bundle, tmp_path, "--epochs=5", "--learning-rate=0.01", "--json")) == 0
+    assert main(train_words(bundle, tmp_path, "--epochs=5", "--learning-rate=0.01", "--json")) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["accuracy_after"] > told["accuracy_before"] + 0.3
     update = Update(Path(told["update"]))
@@ -125,7 +118,7 @@ def test_a_second_process_on_the_same_state(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with locked(tmp_path / "state" / "edge-00"):
-        assert main(words(bundle, tmp_path)) == WorkdirError.exit_code
+        assert main(train_words(bundle, tmp_path)) == WorkdirError.exit_code
     assert "is in use by another process" in capsys.readouterr().err
 
 
@@ -133,23 +126,23 @@ def test_what_was_trained_is_not_lost(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     update = tmp_path / "state" / "edge-00" / "update.safetensors"
-    assert main(words(bundle, tmp_path, "--epochs=1")) == 0
+    assert main(train_words(bundle, tmp_path, "--epochs=1")) == 0
     first = update.read_bytes()
     capsys.readouterr()
-    assert main(words(bundle, tmp_path, "--epochs=2")) == WorkdirError.exit_code
+    assert main(train_words(bundle, tmp_path, "--epochs=2")) == WorkdirError.exit_code
     assert "give another --state to keep it, or --replace" in capsys.readouterr().err
     checkpoint = update.with_name("learner.safetensors")
     whole = checkpoint.read_bytes()
     checkpoint.write_bytes(whole[:-1])
-    assert main(words(bundle, tmp_path, "--epochs=1")) == WorkdirError.exit_code
+    assert main(train_words(bundle, tmp_path, "--epochs=1")) == WorkdirError.exit_code
     assert "learner.safetensors is damaged" in capsys.readouterr().err
     checkpoint.unlink()
-    assert main(words(bundle, tmp_path, "--epochs=1")) == WorkdirError.exit_code
+    assert main(train_words(bundle, tmp_path, "--epochs=1")) == WorkdirError.exit_code
     checkpoint.write_bytes(whole)
     assert update.read_bytes() == first
-    assert main(words(bundle, tmp_path, "--epochs=1")) == 0  # the same again
+    assert main(train_words(bundle, tmp_path, "--epochs=1")) == 0  # the same again
     assert update.read_bytes() == first
-    assert main(words(bundle, tmp_path, "--epochs=2", "--replace")) == 0
+    assert main(train_words(bundle, tmp_path, "--epochs=2", "--replace")) == 0
     assert update.read_bytes() != first
 
 
@@ -173,7 +166,7 @@ def test_arguments_that_no_training_has(
 ) -> None:
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
-    assert main(words(bundle, inner, argument, "--epochs=1")) == ConfigError.exit_code
+    assert main(train_words(bundle, inner, argument, "--epochs=1")) == ConfigError.exit_code
     errors = capsys.readouterr().err
     assert problem in errors
     assert len(errors.splitlines()) == 1
@@ -191,12 +184,12 @@ def test_kill_9_at_any_moment(bundle: Path, tmp_path: Path) -> None:
     more = ("--epochs=150", "--threads=1")
     whole = tmp_path / "whole"
     whole.mkdir()
-    assert start(words(bundle, whole, *more)).wait(timeout=120) == 0
+    assert start(train_words(bundle, whole, *more)).wait(timeout=120) == 0
     broken = tmp_path / "broken"
     broken.mkdir()
     state = broken / "state" / "edge-00" / "learner.safetensors"
     for _ in range(3):
-        process = start(words(bundle, broken, *more))
+        process = start(train_words(bundle, broken, *more))
         before = state.stat().st_mtime_ns if state.exists() else 0
         deadline = time.monotonic() + 60
         while not state.exists() or state.stat().st_mtime_ns == before:
@@ -205,7 +198,7 @@ def test_kill_9_at_any_moment(bundle: Path, tmp_path: Path) -> None:
                 break
         process.send_signal(signal.SIGKILL)
         process.wait(timeout=60)
-    assert start(words(bundle, broken, *more)).wait(timeout=120) == 0
+    assert start(train_words(bundle, broken, *more)).wait(timeout=120) == 0
     name = Path("state/edge-00/update.safetensors")
     assert (whole / name).read_bytes() == (broken / name).read_bytes()
 
