@@ -23,9 +23,9 @@ from ecavg_tf.quiet import import_tensorflow
 import_tensorflow()
 
 from ecavg_tf.config import Config, Weighting  # noqa: E402
-from ecavg_tf.core.update_file import Update, UpdateInfo, write_update  # noqa: E402
+from ecavg_tf.core.messages.update_file import Update, UpdateInfo, write_update  # noqa: E402
 from ecavg_tf.data.dataset import DataSpec  # noqa: E402
-from ecavg_tf.models import build_model, template_of  # noqa: E402
+from ecavg_tf.models.builders import build_model, template_of  # noqa: E402
 from server.aggregate import average_updates  # noqa: E402
 
 

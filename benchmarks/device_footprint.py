@@ -43,7 +43,7 @@ def main() -> int:
     bundle, *pythons = sys.argv[1:]
     print(f"{'packages':44s} {'installed':>12s} {'start-up':>10s}")
     for python in pythons:
-        asked = "import numpy as n; from edge.runtime import find_runtime as f"
+        asked = "import numpy as n; from edge.device.runtime import find_runtime as f"
         asked += "; print(f(), n.__version__)"
         done = subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True)
         name, version, numpy = done.stdout.split()

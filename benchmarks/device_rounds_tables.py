@@ -12,8 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.scores import Accepted, Score, Scores
-from ecavg_tf.core.update_file import Update
 from ecavg_tf.results import EdgeResult, RunResults
 
 KERAS = "Keras"  # the fleet that the others are compared with

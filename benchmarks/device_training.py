@@ -14,12 +14,12 @@ import keras
 import numpy as np
 
 from ecavg_tf.config import ModelConfig
-from ecavg_tf.core.training_bundle import OptimizerSpec
+from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from ecavg_tf.data.dataset import DataSpec, Examples
-from ecavg_tf.models import mlp
-from edge.runtime import find_runtime
-from edge.training_model import TrainingModel
-from export.training import TrainingExporter
+from ecavg_tf.models.builders import mlp
+from edge.device.runtime import find_runtime
+from edge.device.training_model import TrainingModel
+from export.making.training import TrainingExporter
 
 _STEPS, _BATCH, _REPEATS = 200, 32, 5
 _SPEC = DataSpec("noise", (28, 28, 1), "uint8", (0.0, 255.0), tuple(map(str, range(10))))

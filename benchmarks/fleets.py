@@ -14,7 +14,7 @@ from processes import Processes
 
 from ecavg_tf.cli.config_flag import parse_config
 from ecavg_tf.config import Config
-from ecavg_tf.config_fields import flatten_dict, shared_fields
+from ecavg_tf.config.fields import flatten_dict, shared_fields
 from ecavg_tf.core.errors import RoundError, WorkdirError
 from ecavg_tf.core.files import atomic_path
 from ecavg_tf.quiet import import_tensorflow

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from ecavg_tf.core.guard import certify, smoothed
-from ecavg_tf.core.predictions import Predictions
+from ecavg_tf.core.deciding.guard import certify, smoothed
+from ecavg_tf.core.deciding.predictions import Predictions
 
 CLASSES = 10
 SIZES = (100, 500, 2000)

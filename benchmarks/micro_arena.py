@@ -24,9 +24,9 @@ from ecavg_tf.core.errors import ECAvgError
 from ecavg_tf.core.files import read_json
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.sources import load_data
-from export.flatmodel import Port, read_flatmodel
 from export.micro.interpreter import run_in_micro
 from export.micro.operators import require_micro
+from export.reading.flatmodel import Port, read_flatmodel
 
 COLUMNS = (
     f"{'file':<28} {'size':>10} {'arena':>8} {'head':>7} {'peak':>7} {'MACs':>11} "

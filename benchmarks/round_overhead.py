@@ -28,18 +28,18 @@ import_tensorflow()
 
 import keras  # noqa: E402
 
-from ecavg_tf.batchnorm import Recalibrator  # noqa: E402
 from ecavg_tf.config import Config  # noqa: E402
-from ecavg_tf.config_checks import validated  # noqa: E402
+from ecavg_tf.config.checks import validated  # noqa: E402
 from ecavg_tf.core.seeds import epoch_order  # noqa: E402
 from ecavg_tf.data.dataset import Examples, concatenated  # noqa: E402
 from ecavg_tf.data.partition import EdgeData  # noqa: E402
+from ecavg_tf.data.pipeline import batches, steps  # noqa: E402
 from ecavg_tf.events import Event  # noqa: E402
-from ecavg_tf.models import build_model, template_of  # noqa: E402
-from ecavg_tf.pipeline import batches, steps  # noqa: E402
-from ecavg_tf.rounds.assembly import Assembly  # noqa: E402
+from ecavg_tf.models.batchnorm import Recalibrator  # noqa: E402
+from ecavg_tf.models.builders import build_model, template_of  # noqa: E402
 from ecavg_tf.rounds.loop import Loop  # noqa: E402
 from ecavg_tf.rundir import RunDirectory  # noqa: E402
+from ecavg_tf.task import Assembly  # noqa: E402
 
 
 def silence(event: Event) -> None:

@@ -8,8 +8,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecavg_tf.batchnorm import recalibrate_batchnorm
-    from ecavg_tf.choices import (
+    from ecavg_tf.config import Config
+    from ecavg_tf.config.choices import (
         FleetKind,
         LevelFor,
         Output,
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
         Trains,
         Weighting,
     )
-    from ecavg_tf.config import Config
     from ecavg_tf.core.averaging import average_weights
     from ecavg_tf.core.errors import ECAvgError
     from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
+    from ecavg_tf.models.batchnorm import recalibrate_batchnorm
     from ecavg_tf.results import RunResults, load_results
     from ecavg_tf.rounds.loop import run
 
 _HOMES = {
-    "Weighting": "ecavg_tf.choices",
-    "Trains": "ecavg_tf.choices",
-    "TrainingFile": "ecavg_tf.choices",
-    "Schedule": "ecavg_tf.choices",
-    "PartitionKind": "ecavg_tf.choices",
-    "Output": "ecavg_tf.choices",
-    "LevelFor": "ecavg_tf.choices",
-    "FleetKind": "ecavg_tf.choices",
+    "Weighting": "ecavg_tf.config.choices",
+    "Trains": "ecavg_tf.config.choices",
+    "TrainingFile": "ecavg_tf.config.choices",
+    "Schedule": "ecavg_tf.config.choices",
+    "PartitionKind": "ecavg_tf.config.choices",
+    "Output": "ecavg_tf.config.choices",
+    "LevelFor": "ecavg_tf.config.choices",
+    "FleetKind": "ecavg_tf.config.choices",
     "Config": "ecavg_tf.config",
     "DataSpec": "ecavg_tf.data.dataset",
     "Dataset": "ecavg_tf.data.dataset",
@@ -43,7 +43,7 @@ _HOMES = {
     "RunResults": "ecavg_tf.results",
     "average_weights": "ecavg_tf.core.averaging",
     "load_results": "ecavg_tf.results",
-    "recalibrate_batchnorm": "ecavg_tf.batchnorm",
+    "recalibrate_batchnorm": "ecavg_tf.models.batchnorm",
     "run": "ecavg_tf.rounds.loop",
 }
 

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from ecavg_tf import environment
 from ecavg_tf.config import Config
-from ecavg_tf.config_fields import EXPORT, flatten, flatten_dict, from_dict, to_dict
+from ecavg_tf.config.fields import EXPORT, flatten, flatten_dict, from_dict, to_dict
 from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import TEMPORARY_PREFIX, load_json, read_json, write_json, write_text

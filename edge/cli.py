@@ -117,7 +117,7 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from edge.settings import Settings
+    from edge.device.training_settings import Settings
     from edge.training_command import Order, train
 
     rate, timeout_s = arguments.learning_rate, arguments.timeout

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.bundles.training_bundle import is_training_bundle
 from ecavg_tf.core.commands import one_line
 from ecavg_tf.core.errors import ECAvgError, printable
-from ecavg_tf.core.training_bundle import is_training_bundle
-from edge.check import Checked, check_bundle
-from edge.check_training import check_training_bundle
-from edge.images import Wanted, load_images
+from edge.device.check import Checked, check_bundle
+from edge.device.check_training import check_training_bundle
 from edge.predict import Predictor, maybe_rescaled
+from edge.predicting.images import Wanted, load_images
 
 
 def check(bundles: Sequence[str], *, as_json: bool) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ecavg_tf.core.anatomy import Anatomy
-from ecavg_tf.core.predictions import Predictions
+from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
 

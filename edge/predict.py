@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundle import read_bundle
+from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
-from edge.check import check_bundle
-from edge.probabilities import probabilities_of
-from edge.ready import Ready
-from edge.runtime import Model, find_runtime
+from edge.device.check import check_bundle
+from edge.device.runtime import Model, find_runtime
+from edge.predicting.loaded_model import Ready
+from edge.predicting.probabilities import probabilities_of
 
 
 class Predictor:
@@ -59,7 +59,7 @@ class Predictor:
             ExportError: its training bundle is damaged, or does not run right here.
             InstallationError: there is no runtime.
         """
-        from edge.state_model import ready_state  # a bundle needs no safetensors
+        from edge.predicting.state_model import ready_state  # a bundle needs no safetensors
 
         predictor = cls.__new__(cls)
         predictor.model = ready_state(state, edge, threads=threads, check=check)

@@ -9,24 +9,24 @@ from pathlib import Path
 
 import numpy as np
 
+from ecavg_tf.core.bundles.training_bundle import TrainingInfo
+from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.files import file_sha256
-from ecavg_tf.core.predictions import Predictions
+from ecavg_tf.core.messages.update_file import UpdateInfo, write_update
 from ecavg_tf.core.template import Array, weights_sha256
-from ecavg_tf.core.training_bundle import TrainingInfo
-from ecavg_tf.core.update_file import UpdateInfo, write_update
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Event, Note, StageStarted
-from edge.agent import Agent
-from edge.check_training import check_training_bundle
-from edge.checkpoint import CHECKPOINT, Checkpoint, locked
-from edge.kept_bundles import drop_bundles, keep_bundle
-from edge.learner import Learner
-from edge.local_data import load_local
-from edge.settings import Settings
-from edge.state_model import ALONE
-from edge.store import is_of_a_run
-from edge.training_model import TrainingModel
+from edge.device.check_training import check_training_bundle
+from edge.device.checkpoint import CHECKPOINT, Checkpoint, locked
+from edge.device.learner import Learner
+from edge.device.local_data import load_local
+from edge.device.training_model import TrainingModel
+from edge.device.training_settings import Settings
+from edge.participating.agent import Agent
+from edge.participating.kept_bundles import drop_bundles, keep_bundle
+from edge.participating.store import is_of_a_run
+from edge.predicting.state_model import ALONE
 
 _GUARD = 0.2
 

@@ -8,24 +8,24 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.config_checks import one_of
-from ecavg_tf.core.bundle import TensorSpec
+from ecavg_tf.config.checks import one_of
+from ecavg_tf.core.bundles.bundle import TensorSpec
+from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ConfigError, ExportError, brief
 from ecavg_tf.core.exports import Parity
-from ecavg_tf.core.quantization import softmax
 from ecavg_tf.core.template import Array
-from export.answers import (
+from export.making.calibration import as_calibration
+from export.making.convert import Converter, gives_fitted_logits
+from export.making.formats import Variant, parse_formats, variants
+from export.proving.declared_output import (
     are_probabilities,
     check_finite,
     in_unit_range,
     probabilities_of,
     random_inputs,
 )
-from export.calibration import as_calibration
-from export.convert import Converter, gives_fitted_logits
-from export.formats import Variant, parse_formats, variants
-from export.gate import Limits, Reference, compare, compare_values, verdict
-from export.interpreter import LiteModel
+from export.proving.gate import Limits, Reference, compare, compare_values, verdict
+from export.proving.interpreter import LiteModel
 
 _COUNT = 200
 _RANDOM = 64

@@ -6,8 +6,8 @@ import numpy as np
 
 from ecavg_tf.config import Weighting
 from ecavg_tf.core.averaging import RunningMean, combine_moments
+from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template
-from ecavg_tf.core.update_file import Update
 
 
 def update_weight(update: Update, weighting: Weighting) -> float:

@@ -8,8 +8,8 @@ from pathlib import Path
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.errors import UpdateRefused
 from ecavg_tf.core.files import atomic_path
+from ecavg_tf.core.messages.update_file import Update, check_update
 from ecavg_tf.core.template import Template
-from ecavg_tf.core.update_file import Update, check_update
 from ecavg_tf.data.consent import consenting
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.pooled import read_pooled

@@ -6,8 +6,8 @@ import numpy as np
 
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.errors import RoundError
+from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template
-from ecavg_tf.core.update_file import Update
 from ecavg_tf.plugins import is_plugin, load_function
 from server.aggregate import average_updates, update_weight
 

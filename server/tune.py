@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecavg_tf.batchnorm import moment_positions
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.errors import RoundError
+from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template
-from ecavg_tf.core.update_file import Update
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, StageStarted
-from ecavg_tf.training import Trainer
+from ecavg_tf.models.batchnorm import moment_positions
+from ecavg_tf.training.trainer import Trainer
 from server.aggregate import combine_statistics
 from server.combine import combine, label_mix
 

@@ -15,7 +15,7 @@ from tflite_runtime.interpreter import Interpreter
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from ecavg_tf.core.bundle import Bundle, read_bundle
+from ecavg_tf.core.bundles.bundle import Bundle, read_bundle
 
 
 def answers(bundle: Bundle) -> np.ndarray:

@@ -56,7 +56,7 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"ecavg {metadata.version('ecavg-tf')}")
         return 0
     if command not in COMMANDS:
-        from ecavg_tf.config_checks import guess
+        from ecavg_tf.config.checks import guess
 
         raise ConfigError(
             f"no command {command!r}; valid: {', '.join(COMMANDS)}{guess(command, COMMANDS)}"

@@ -10,8 +10,8 @@ from absl import flags
 from ml_collections import config_flags
 
 from ecavg_tf.config import Config
-from ecavg_tf.config_checks import guess, validated
-from ecavg_tf.config_fields import flatten
+from ecavg_tf.config.checks import guess, validated
+from ecavg_tf.config.fields import flatten
 from ecavg_tf.core.errors import ConfigError
 
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)(=.*)?")

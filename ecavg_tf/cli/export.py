@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 
 from ecavg_tf.cli.config_flag import parse
-from ecavg_tf.config_checks import one_of
+from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.rundir import stored_config
@@ -118,8 +118,8 @@ def _check_source(source: Path) -> None:
 
 
 def _export(source: Path, request: Request) -> int:
-    from export.formats import parse_formats
-    from export.signing import load_private_key, sign
+    from export.delivering.signing import load_private_key, sign
+    from export.making.formats import parse_formats
 
     if request.formats:
         parse_formats(request.formats)
@@ -139,8 +139,8 @@ def _export(source: Path, request: Request) -> int:
     find_users_modules()
     from ecavg_tf.cli.output import print_exports
     from ecavg_tf.cli.progress import PlainLines
-    from ecavg_tf.rounds.exporting import raise_if_failed
-    from ecavg_tf.rounds.exporting_training import training_made_again
+    from export.jobs.run import raise_if_failed
+    from export.jobs.training import training_made_again
 
     exports, folder = _make(source, request)
     if key is not None:
@@ -161,7 +161,7 @@ def _export(source: Path, request: Request) -> int:
 
 
 def _export_training(source: Path, values: flags.FlagValues) -> int:
-    from export.signing import load_private_key, sign
+    from export.delivering.signing import load_private_key, sign
 
     one_of("--trainable", values["trainable"].value, ("head", "dense"))
     for name in ("edge", "formats", "target", "flash", "ram", "value_range"):
@@ -180,8 +180,8 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
     import_tensorflow()
     find_users_modules()
     from ecavg_tf.cli.progress import PlainLines
-    from ecavg_tf.core.training_bundle import read_training_bundle
-    from ecavg_tf.rounds.exporting_training import export_training
+    from ecavg_tf.core.bundles.training_bundle import read_training_bundle
+    from export.jobs.training import export_training
 
     path = export_training(
         source,
@@ -204,8 +204,8 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
 def _make(source: Path, request: Request) -> tuple[tuple[Exported, ...], Path]:
     """What was exported, and the folder it is in."""
     from ecavg_tf.cli.progress import PlainLines, listener
-    from ecavg_tf.rounds.exporting import FOLDER, export_run
-    from ecavg_tf.rounds.exporting_files import export_file
+    from export.jobs.keras_file import export_file
+    from export.jobs.run import FOLDER, export_run
 
     if source.suffix == ".keras":
         folder = Path(request.out or source.with_name(source.stem + "-export"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecavg_tf.cli.progress import PlainLines
-from ecavg_tf.core.bundle import read_bundle
+from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.errors import ConfigError, ExportError, disk_errors
 from ecavg_tf.core.exports import Exported
 from export.micro.interpreter import run_in_micro

@@ -23,8 +23,14 @@ def verify_all(path: Path, key_file: str) -> int:
     Raises:
         ECAvgError: there is no key, or no bundle.
     """
-    from export.signing import load_public_key
-    from export.verification import Signed, bundles_in, check_plain, open_signed, uncovered
+    from export.delivering.signing import load_public_key
+    from export.delivering.verification import (
+        Signed,
+        bundles_in,
+        check_plain,
+        open_signed,
+        uncovered,
+    )
 
     key = load_public_key(key_file)
     bundles = bundles_in(path) if path.is_dir() else (path,)

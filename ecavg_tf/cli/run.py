@@ -40,8 +40,8 @@ def main(argv: Sequence[str]) -> int:
     find_users_modules()
     from ecavg_tf.cli.output import print_tables
     from ecavg_tf.cli.progress import listener
-    from ecavg_tf.rounds.exporting import raise_if_failed
     from ecavg_tf.rounds.loop import run
+    from export.jobs.run import raise_if_failed
 
     try:
         with listener() as listening:

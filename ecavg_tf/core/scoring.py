@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.predictions import Predictions
+from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.scores import Score
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecavg_tf.core.update_file import TensorFile, save_tensors
+from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.data.dataset import DataSpec, Examples
 
 

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ecavg_tf.config_fields import flatten_dict
+from ecavg_tf.config.fields import flatten_dict
 from ecavg_tf.core.scores import Accepted, Scores
 from ecavg_tf.report.gains import TIE, gain, gains_since_first
 from ecavg_tf.report.words import signed

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ecavg_tf.core.guard import VETO
+from ecavg_tf.core.deciding.guard import VETO
 from ecavg_tf.core.scores import Accepted, Rung
 
 FEW = 100  # certifying images: with fewer, only large gains can be seen

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json
-from ecavg_tf.core.letter import Letter
-from ecavg_tf.core.mailbox import EXCHANGE, FINISH, POLL_S, Answer, Mailbox
-from ecavg_tf.core.probe import Probe
+from ecavg_tf.core.messages.letter import Letter
+from ecavg_tf.core.messages.mailbox import EXCHANGE, FINISH, POLL_S, Answer, Mailbox
+from ecavg_tf.core.messages.probe import Probe
 from ecavg_tf.core.scores import Decision, is_number
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.events import Listener, Note, StageStarted

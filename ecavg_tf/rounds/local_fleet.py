@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.template import Template
 from ecavg_tf.fleet import NoReply, Reply, Request, Shipped
-from edge.worker import EdgeWorker
+from edge.participating.worker import EdgeWorker
 
 
 class LocalFleet:

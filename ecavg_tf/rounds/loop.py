@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ecavg_tf.config import Config, FleetKind
-from ecavg_tf.config_checks import validated
-from ecavg_tf.config_fields import shared_fields
+from ecavg_tf.config.checks import validated
+from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
-from ecavg_tf.core.probe import Probe
+from ecavg_tf.core.messages.probe import Probe
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template, weights_sha256
@@ -19,18 +19,19 @@ from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.fleet import Fleet, NoReply, Reply, Shipped
-from ecavg_tf.models import template_of
+from ecavg_tf.models.builders import template_of
+from ecavg_tf.models.saving import load_weights, save_model
 from ecavg_tf.narrate import LogFile
 from ecavg_tf.report.page import write_page
 from ecavg_tf.results import RoundResult, RunResults
-from ecavg_tf.rounds.assembly import Assembly
-from ecavg_tf.rounds.exporting import export_at_end, wants_export
 from ecavg_tf.rounds.folder_fleet import FolderFleet, check_free
 from ecavg_tf.rounds.local_fleet import LocalFleet
 from ecavg_tf.rounds.measuring import Measurer
-from ecavg_tf.rounds.training_files import TrainingFiles, wants_training_files
+from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.rundir import RunDirectory
-from ecavg_tf.saving import load_weights, save_model
+from ecavg_tf.task import Assembly
+from export.jobs.run import export_at_end, wants_export
+from export.jobs.training_files import TrainingFiles, wants_training_files
 from server.collect import Collected, collect
 from server.tune import WHO, make_global
 
@@ -147,7 +148,7 @@ class Loop:
                 bundle_for=None if files is None else files.bundle_for,
                 probe_of=self._probe if files is None else None,
             )
-        workers = self._assembly.workers(directory.edges)
+        workers = make_workers(self._config, self._assembly, directory.edges, self._listener)
         return LocalFleet(workers, directory.run_id, self._template)
 
     def _probe(self, weights: Sequence[Array]) -> Probe:

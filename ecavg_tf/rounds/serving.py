@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecavg_tf.config import Config
-from ecavg_tf.config_fields import shared_fields
+from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
-from ecavg_tf.core.mailbox import Mailbox
+from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.data.partition import edge_names
 from ecavg_tf.events import Listener, silent
-from ecavg_tf.rounds.assembly import Assembly
-from ecavg_tf.rounds.exporting import export_edges, raise_if_failed
-from edge.folder_agent import Post, serve
+from ecavg_tf.rounds.workers import make_workers
+from ecavg_tf.task import Assembly
+from edge.participating.folder_agent import Post, serve
+from export.jobs.run import export_edges, raise_if_failed
 
 
 def serve_edges(
@@ -39,7 +40,7 @@ def serve_edges(
         raise WorkdirError(f"{error.filename} can't be written: {error.strerror}") from error
     assembly = Assembly(config, workdir, listener)
     assembly.check()
-    workers = assembly.workers(workdir, edges)
+    workers = make_workers(config, assembly, workdir, listener, edges)
     posts = {worker.edge: Post(worker, boxes[worker.edge]) for worker in workers}
     with disk_errors(workdir):
         serve(

@@ -9,9 +9,9 @@ import numpy as np
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
-from export.flatmodel import FlatModel, Port
 from export.micro.operators import require_micro
 from export.micro.process import TIMEOUT_SECONDS, MicroProcess, memory_ran_out
+from export.reading.flatmodel import FlatModel, Port
 
 ARENA_STEP = 16  # bytes; tflite-micro aligns to this
 _ARENA_LIMIT = 64 * 2**20

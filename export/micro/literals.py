@@ -3,7 +3,7 @@
 import math
 
 from ecavg_tf.core.errors import ExportError
-from export.flatmodel import Port
+from export.reading.flatmodel import Port
 
 
 def elements(port: Port) -> int:

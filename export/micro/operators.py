@@ -1,9 +1,9 @@
 """What tflite-micro can run, told from the file alone: full-int8, one image in, known operators."""
 
 from ecavg_tf.core.errors import ExportError
-from export.flatbuffer import read_graph
-from export.flatmodel import FlatModel, read_flatmodel
-from export.graph import Subgraph
+from export.reading.flatbuffer import read_graph
+from export.reading.flatmodel import FlatModel, read_flatmodel
+from export.reading.graph import Subgraph
 
 # The parts of an operator's name that are not simply capitalized in MicroMutableOpResolver,
 # as of the nightly that the extra `micro` pins.

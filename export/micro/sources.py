@@ -11,11 +11,11 @@ from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import atomic_path, write_text
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
-from export.flatmodel import FlatModel
 from export.micro import templates
 from export.micro.interpreter import MicroRun
 from export.micro.literals import c_float, c_string, elements
 from export.micro.operators import require_micro, resolver_call
+from export.reading.flatmodel import FlatModel
 
 _BYTES_A_LINE = 16
 _MARGIN_FRACTION = 8

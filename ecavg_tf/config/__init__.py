@@ -1,0 +1,48 @@
+"""The settings of a run: fields, their choices, checks and overrides.
+
+This package's own names are the ones that a config file needs.
+"""
+
+from ecavg_tf.config.choices import (
+    FleetKind,
+    LevelFor,
+    Output,
+    PartitionKind,
+    Schedule,
+    TrainingFile,
+    Trains,
+    Weighting,
+)
+from ecavg_tf.config.sections import (
+    Config,
+    DataConfig,
+    EdgeConfig,
+    ExportConfig,
+    FleetConfig,
+    ModelConfig,
+    PartitionConfig,
+    ServerConfig,
+    UpdateConfig,
+    decision_level,
+)
+
+__all__ = [
+    "Config",
+    "DataConfig",
+    "EdgeConfig",
+    "ExportConfig",
+    "FleetConfig",
+    "FleetKind",
+    "LevelFor",
+    "ModelConfig",
+    "Output",
+    "PartitionConfig",
+    "PartitionKind",
+    "Schedule",
+    "ServerConfig",
+    "TrainingFile",
+    "Trains",
+    "UpdateConfig",
+    "Weighting",
+    "decision_level",
+]

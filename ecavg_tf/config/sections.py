@@ -1,0 +1,272 @@
+"""The configuration of a run: typed fields and their choices.
+
+A config file returns a ``Config``; the command line overrides single fields of it
+(``--config.edge.epochs=3``). Overrides assign, so the classes can't be frozen:
+``config.checks.validated`` checks once, and from there on everybody treats a config as
+read-only.
+"""
+
+from dataclasses import dataclass, field
+
+from ecavg_tf.config.choices import (
+    FleetKind,
+    LevelFor,
+    Output,
+    PartitionKind,
+    Schedule,
+    TrainingFile,
+    Trains,
+    Weighting,
+)
+
+
+@dataclass
+class DataConfig:
+    """Which examples.
+
+    Attributes:
+        name: ``digits`` (embedded), a TFDS image-classification set (``cifar10``), an
+            ``.npz`` file, a folder of images by class (``./photos``), or a function
+            (``pkg.module:function``).
+        data_dir: a prepared TFDS directory; empty: ``TFDS_DATA_DIR`` or TFDS' default.
+        train_examples: stratified limit on training examples; 0: all.
+        test_examples: stratified limit on test examples; 0: all.
+        image_size: for folders and TFDS: resize to this height and width; 0: as they are.
+        channels: for folders and TFDS: 1 (grey) or 3 (colour); 0: as they are.
+    """
+
+    name: str = "digits"
+    data_dir: str = ""
+    train_examples: int = 0
+    test_examples: int = 0
+    image_size: int = 0
+    channels: int = 0
+
+
+@dataclass
+class PartitionConfig:
+    """Who has what.
+
+    Attributes:
+        kind: ``iid``, ``classes`` (each class lives on one edge), ``dirichlet`` (label mixes
+            drawn from a Dirichlet distribution) or ``shards`` (pieces of the sorted labels).
+        num_edges: how many edges.
+        alpha: concentration of ``dirichlet``; small: few classes an edge, large: iid.
+        shards_per_edge: pieces an edge gets, for ``shards``.
+        min_examples: a ``dirichlet`` draw that leaves an edge with fewer is drawn again.
+        guard_fraction: share of an edge's examples that it holds out and never
+            uploads, in [0, 1).
+    """
+
+    kind: PartitionKind = PartitionKind.IID
+    num_edges: int = 2
+    alpha: float = 0.5
+    shards_per_edge: int = 2
+    min_examples: int = 10
+    guard_fraction: float = 0.2
+
+
+@dataclass
+class ModelConfig:
+    """Which model.
+
+    Attributes:
+        name: ``mlp``, ``mobilenet_v2``, ``resnet50``, or a function that gives an uncompiled
+            keras.Model (``pkg.module:function``).
+        hidden_units: width of the MLP's hidden layer.
+        init: ``shared`` (all edges start from the same weights), ``independent``,
+            ``imagenet``, or a ``.keras`` file.
+        weights_path: Keras' own ImageNet weights file, where there is no network.
+        output: ``probabilities`` or ``logits``; built-in models give probabilities.
+        train: ``all`` layers, or the ``head`` (the last layer) on a frozen backbone. Edges
+            may leave frozen weights out of their updates.
+    """
+
+    name: str = "mlp"
+    hidden_units: int = 128
+    init: str = "shared"
+    weights_path: str = ""
+    output: Output = Output.PROBABILITIES
+    train: Trains = Trains.ALL
+
+
+@dataclass
+class EdgeConfig:
+    """Local training, per round.
+
+    Attributes:
+        epochs: passes over the edge's train set.
+        batch_size: examples a step.
+        optimizer: a Keras optimizer's name.
+        learning_rate: its learning rate.
+        schedule: ``constant``, or ``cosine`` (epoch by epoch, towards 0).
+        weight_decay: decoupled weight decay; 0: none.
+        augment: flip and shift the training images.
+        callbacks: functions ``pkg.module:function``, separated by commas; each is called with
+            (round, who) for every fit and returns a keras.callbacks.Callback.
+        recalibrate: re-estimate BatchNorm statistics after training.
+    """
+
+    epochs: int = 3
+    batch_size: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    schedule: Schedule = Schedule.CONSTANT
+    weight_decay: float = 0.0
+    augment: bool = False
+    callbacks: str = ""
+    recalibrate: bool = True
+
+
+@dataclass
+class ServerConfig:
+    """Averaging and fine-tuning, per round.
+
+    Attributes:
+        weighting: ``examples`` or ``uniform`` (the paper's).
+        combine: how updates become the averaged model: ``average``, ``start`` (leave them out:
+            fine-tune what the round started from), or a function ``pkg.module:function``.
+        recalibrate: re-estimate BatchNorm statistics after averaging and fine-tuning.
+        pool: ask the edges for their training data, once.
+        pool_edges: names of the edges that consent, separated by commas; empty: all.
+        pool_bytes: how many bytes of images each edge may upload; 0: all it has.
+        epochs: passes over the pooled data; 0: federated averaging.
+        batch_size: examples a step.
+        optimizer: a Keras optimizer's name.
+        learning_rate: its learning rate.
+        schedule: ``constant`` or ``cosine``.
+        weight_decay: decoupled weight decay; 0: none.
+        augment: flip and shift the training images.
+        callbacks: as for edges.
+    """
+
+    weighting: Weighting = Weighting.EXAMPLES
+    combine: str = "average"
+    recalibrate: bool = True
+    pool: bool = True
+    pool_edges: str = ""
+    pool_bytes: int = 0
+    epochs: int = 3
+    batch_size: int = 32
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    schedule: Schedule = Schedule.CONSTANT
+    weight_decay: float = 0.0
+    augment: bool = False
+    callbacks: str = ""
+
+
+@dataclass
+class UpdateConfig:
+    """How an edge takes the global model over.
+
+    Attributes:
+        policy: ``guarded`` (take what the edge's held-out data certifies as better, else keep
+            what it has), ``replace`` (the paper's: always take the global model), or a
+            function ``pkg.module:function``.
+        level: for ``guarded``: chance of taking a model that is no better in expected
+            (smoothed) log-likelihood, in (0, 0.5].
+        level_for: what has that chance: each ``decision``, all rounds of an ``edge``
+            together, or the whole ``run`` (the level is divided over its decisions).
+    """
+
+    policy: str = "guarded"
+    level: float = 0.05
+    level_for: LevelFor = LevelFor.DECISION
+
+
+@dataclass
+class FleetConfig:
+    """How edges are reached.
+
+    Attributes:
+        kind: ``local`` (this process) or ``folder`` (``ecavg edge`` elsewhere).
+        folder: the exchange folder, for ``folder``.
+        timeout_s: seconds without an answer from any edge before the server gives up.
+        training_file: for ``folder``: ship a file that edges without TensorFlow train
+            (``python -m edge train``): the ``head`` (the last layer), all ``dense`` layers at
+            the model's end, or ``none``. Where the server changes other layers it ships a new
+            file a round; with ``model.train=head`` one is enough.
+    """
+
+    kind: FleetKind = FleetKind.LOCAL
+    folder: str = ""
+    timeout_s: float = 3600.0
+    training_file: TrainingFile = TrainingFile.NONE
+
+
+@dataclass
+class ExportConfig:
+    """Verified ``.tflite`` files of the accepted models and the global model.
+
+    Attributes:
+        enabled: export at the end of the run.
+        formats: ``float32``, ``float16``, ``dynamic``, ``int8``, separated by commas.
+        calibration_examples: training images that int8's ranges are measured on.
+        parity_examples: test images that files are compared on; 0: all.
+        max_difference: float32 fails where a probability differs from Keras' by more.
+        max_difference_float16: likewise float16.
+        max_mean_difference_dynamic: dynamic fails where images' largest differences of a
+            probability are more on average.
+        max_mean_difference_int8: likewise int8.
+        min_agreement_float: least share of equal labels, ties aside, of float32 and float16.
+        min_agreement_dynamic: likewise of dynamic.
+        min_agreement_int8: likewise of int8.
+        max_ties: share of images that may be ties; with more, agreement says nothing.
+        max_accuracy_loss: accuracy that a file may lose against Keras, in [0, 1].
+        latency_s: seconds to spend on each latency.
+    """
+
+    enabled: bool = False
+    formats: str = "float32,float16,dynamic,int8"
+    calibration_examples: int = 400
+    parity_examples: int = 5000
+    max_difference: float = 1e-3
+    max_difference_float16: float = 0.02
+    max_mean_difference_dynamic: float = 0.02
+    max_mean_difference_int8: float = 0.05
+    min_agreement_float: float = 1.0
+    min_agreement_dynamic: float = 0.97
+    min_agreement_int8: float = 0.93
+    max_ties: float = 0.5
+    max_accuracy_loss: float = 0.02
+    latency_s: float = 0.05
+
+
+@dataclass
+class Config:
+    """A run of ECAvg.
+
+    Attributes:
+        seed: every random choice is derived from it.
+        rounds: how many rounds.
+        edges_per_round: how many edges take part in a round; 0: all.
+        tensorboard: write TensorBoard logs of every fit into the run directory.
+    """
+
+    seed: int = 0
+    rounds: int = 1
+    edges_per_round: int = 0
+    tensorboard: bool = False
+    data: DataConfig = field(default_factory=DataConfig)
+    partition: PartitionConfig = field(default_factory=PartitionConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    edge: EdgeConfig = field(default_factory=EdgeConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
+    update: UpdateConfig = field(default_factory=UpdateConfig)
+    fleet: FleetConfig = field(default_factory=FleetConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+
+
+def decision_level(config: Config) -> float:
+    """The level of one decision: ``update.level`` divided over what it is the level of.
+
+    By the union bound (Bonferroni), the chance that any of the decisions is wrong is at
+    most their sum.
+    """
+    shares = {
+        LevelFor.DECISION: 1,
+        LevelFor.EDGE: config.rounds,
+        LevelFor.RUN: config.rounds * config.partition.num_edges,
+    }
+    return config.update.level / shares[config.update.level_for]

@@ -1,0 +1,1 @@
+"""Files for devices: one zip with a model and all that is needed to run and to test it."""

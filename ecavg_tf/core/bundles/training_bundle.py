@@ -1,0 +1,276 @@
+"""The training bundle: a model that a device trains without TensorFlow, with all it needs.
+
+Like ``core.bundle``, for another kind of model: its file has the signatures ``features``,
+``train``, ``infer``, ``get_weights`` and ``set_weights``. The bundle says which weights of
+the run's template the file trains and what the others must be.
+"""
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.core.bundles.archive import (
+    TRAINING_MARK,
+    check_parts,
+    deterministic_zip,
+    identity,
+    npy_bytes,
+    read_array,
+    read_members,
+)
+from ecavg_tf.core.bundles.bundle import (
+    LABELS,
+    LARGEST,
+    LARGEST_GOLDEN,
+    MANIFEST,
+    MODEL,
+    check_labels,
+    label_bytes,
+)
+from ecavg_tf.core.errors import ExportError, brief
+from ecavg_tf.core.fields import DTYPES, Fields, short
+from ecavg_tf.core.files import load_json, open_regular, write_bytes
+from ecavg_tf.core.template import Array, Template, weights_sha256
+
+KIND = "training"
+SCHEMA_VERSION = 1
+TRAINABLE = ("head", "dense")
+OPTIMIZERS = ("sgd", "adam")
+TOLERANCE = 2e-3  # what runtimes may differ by: what is written, and the most that is believed
+_MOST_STEPS = 100  # a bundle must not keep a device busy with its own test
+_GOLDEN = ("golden_inputs.npy", TRAINING_MARK, "golden_outputs.npy")
+_PARTS = (MODEL, LABELS, *_GOLDEN)
+_LARGEST_MANIFEST = 16 * 2**20  # a deep net's template
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """How the file trains; Keras' words and defaults.
+
+    Attributes:
+        name: ``sgd`` or ``adam``.
+        momentum: of ``sgd``.
+        beta_1: of ``adam``.
+        beta_2: of ``adam``.
+        epsilon: of ``adam``.
+    """
+
+    name: str
+    momentum: float = 0.0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+    @property
+    def slots(self) -> int:
+        """How many variables it keeps beside each weight."""
+        return {"sgd": 1 if self.momentum else 0, "adam": 2}[self.name]
+
+    @property
+    def words(self) -> str:
+        """Its name for people, with what it can be told apart by."""
+        return f"{self.name}, momentum {self.momentum:g}" if self.momentum else self.name
+
+
+@dataclass(frozen=True)
+class TrainingInfo:
+    """What the manifest says, beside the parts' hashes.
+
+    Attributes:
+        trainable: ``head`` or ``dense``.
+        classes: labels, in the order of the outputs.
+        images_dtype: numpy's name of raw images' dtype.
+        value_range: lowest and highest value of a raw image.
+        image_shape: of one raw image.
+        feature_shape: of what ``features`` gives for one image.
+        frozen_layers: whether ``features`` holds weights, which makes it worth caching.
+        optimizer: how it trains.
+        template: the whole model's weights.
+        held: positions in the template of the weights it trains, in the order in which the
+            signatures number them (``weight_0``, …).
+        head: positions of the last layer's weights.
+        head_bias: position of what adds to the logits; None: there is none.
+        frozen_sha256: hash of all other weights, in template order.
+        origin: where the model comes from.
+        min_runtime: oldest TFLite runtime that can run it; None when not known.
+        operators: name, version and count of each operator.
+        golden_learning_rate: of the golden steps.
+        golden_steps: how many steps on the golden images lie between the golden outputs.
+        tolerance: largest absolute difference from a golden output.
+    """
+
+    trainable: str
+    classes: tuple[str, ...]
+    images_dtype: str
+    value_range: tuple[float, float]
+    image_shape: tuple[int, ...]
+    feature_shape: tuple[int, ...]
+    frozen_layers: bool
+    optimizer: OptimizerSpec
+    template: Template
+    held: tuple[int, ...]
+    head: tuple[int, ...]
+    head_bias: int | None
+    frozen_sha256: str
+    origin: Mapping[str, Any]
+    min_runtime: str | None
+    operators: tuple[tuple[str, int, int], ...]
+    golden_learning_rate: float
+    golden_steps: int
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class TrainingBundle:
+    """A training bundle that was read and verified.
+
+    Attributes:
+        info: the description.
+        model: bytes of the ``.tflite``.
+        golden_inputs: raw images, shape (k, …).
+        golden_labels: their labels, shape (k,), int64.
+        golden_outputs: probabilities before and after the golden steps, shape
+            (2, k, classes), float32.
+    """
+
+    info: TrainingInfo
+    model: bytes
+    golden_inputs: Array
+    golden_labels: NDArray[np.int64]
+    golden_outputs: NDArray[np.float32]
+
+
+def frozen_sha256(weights: Sequence[Array], held: Sequence[int]) -> str:
+    """Hash of the weights that a training file does not train.
+
+    Args:
+        weights: of the whole model, in template order.
+        held: positions of those that it trains.
+    """
+    trained = set(held)
+    return weights_sha256([weight for at, weight in enumerate(weights) if at not in trained])
+
+
+def training_file_name(frozen_sha256: str) -> str:
+    """What a run calls the bundle of a model, by the hash of its frozen weights."""
+    return f"training-{frozen_sha256[:16]}.bundle.zip"
+
+
+def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
+    """Writes a training bundle, whole or not at all; same bundle, same bytes."""
+    arrays: tuple[Array, ...] = (
+        bundle.golden_inputs,
+        bundle.golden_labels,
+        bundle.golden_outputs,
+    )
+    parts = {
+        MODEL: bundle.model,
+        LABELS: label_bytes(bundle.info.classes),
+        **{name: npy_bytes(array) for name, array in zip(_GOLDEN, arrays, strict=True)},
+    }
+    manifest = {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        **asdict(bundle.info),
+        "template": bundle.info.template.to_json(),
+        "parts": {name: identity(content) for name, content in parts.items()},
+    }
+    text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    write_bytes(path, deterministic_zip({MANIFEST: text.encode(), **parts}))
+
+
+def read_training_bundle(path: str | Path) -> TrainingBundle:
+    """Reads a training bundle and verifies every part.
+
+    Raises:
+        ExportError: it is missing, damaged, or another kind of bundle.
+    """
+    path = Path(path)
+    largest = {name: LARGEST.get(name, LARGEST_GOLDEN) for name in (MANIFEST, *_PARTS)}
+    contents = read_members(path, {**largest, MANIFEST: _LARGEST_MANIFEST})
+    info, parts = _manifest(path, contents.pop(MANIFEST))
+    check_parts(path, contents, parts)
+    check_labels(path, contents[LABELS], info.classes)
+    inputs, labels, outputs = (read_array(path, name, contents[name]) for name in _GOLDEN)
+    fits = (
+        inputs.shape == (len(labels), *info.image_shape)
+        and outputs.shape == (2, len(labels), len(info.classes))
+        and labels.dtype == np.int64
+        and len(labels) > 0
+        and outputs.dtype == np.float32
+        and bool(np.isfinite(outputs).all())
+        and labels.min() >= 0
+        and labels.max() < len(info.classes)
+    )
+    if not fits:
+        raise ExportError(f"bundle {path}: its golden arrays do not fit its description")
+    return TrainingBundle(info, contents[MODEL], inputs, labels, outputs)
+
+
+def is_training_bundle(path: str | Path) -> bool:
+    """Whether a file looks like a training bundle; what is no bundle at all does not."""
+    try:
+        with open_regular(Path(path)) as stream, zipfile.ZipFile(stream) as archive:
+            return TRAINING_MARK in archive.namelist()
+    except Exception:  # zipfile raises many kinds
+        return False
+
+
+def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, Any]]:
+    try:
+        fields = Fields.of(load_json(content))
+        kind, version = fields.values.get("kind"), fields.values.get("schema_version")
+        if (kind, version) != (KIND, SCHEMA_VERSION):
+            raise ExportError(
+                f"bundle {path} is of kind {short(kind)} {short(version)}, expected {KIND} "
+                f"{SCHEMA_VERSION}; make one with ecavg export --trainable"
+            )
+        fields.only(("kind", "schema_version", "parts", *TrainingInfo.__dataclass_fields__))
+        return _info(fields), fields.inner("parts").values
+    except ValueError as error:
+        raise ExportError(f"bundle {path}: bundle.json is not sound: {brief(error)}") from error
+
+
+def _info(fields: Fields) -> TrainingInfo:
+    template = Template.from_json(fields.inner("template").values)
+    count = len(template.weights)
+    return TrainingInfo(
+        trainable=fields.choice("trainable", TRAINABLE),
+        classes=fields.texts("classes"),
+        images_dtype=fields.choice("images_dtype", DTYPES),
+        value_range=fields.value_range("value_range"),
+        image_shape=fields.sizes("image_shape"),
+        feature_shape=fields.sizes("feature_shape"),
+        frozen_layers=fields.flag("frozen_layers"),
+        optimizer=_optimizer(fields.inner("optimizer")),
+        template=template,
+        held=fields.positions("held", count),
+        head=fields.positions("head", count),
+        head_bias=None
+        if fields.get("head_bias") is None
+        else fields.whole("head_bias", 0, count - 1),
+        frozen_sha256=fields.sha256("frozen_sha256"),
+        origin=fields.inner("origin").values,
+        min_runtime=fields.release("min_runtime"),
+        operators=fields.operators("operators"),
+        golden_learning_rate=fields.number("golden_learning_rate", 0, zero=False),
+        golden_steps=fields.whole("golden_steps", 1, _MOST_STEPS),
+        tolerance=fields.number("tolerance", 0, TOLERANCE),
+    )
+
+
+def _optimizer(fields: Fields) -> OptimizerSpec:
+    fields.only(OptimizerSpec.__dataclass_fields__)
+    return OptimizerSpec(
+        name=fields.choice("name", OPTIMIZERS),
+        momentum=fields.number("momentum", 0, 1),
+        beta_1=fields.number("beta_1", 0, 1),
+        beta_2=fields.number("beta_2", 0, 1),
+        epsilon=fields.number("epsilon", 0, zero=False),
+    )

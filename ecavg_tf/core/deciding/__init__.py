@@ -1,0 +1,1 @@
+"""The mathematics of an edge's decision: numpy alone."""

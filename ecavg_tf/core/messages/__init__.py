@@ -1,0 +1,1 @@
+"""What server and edges tell each other: requests, replies, updates, mailboxes."""

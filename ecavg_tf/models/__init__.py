@@ -1,0 +1,1 @@
+"""Keras models: built, saved, read for what the rungs exchange, recalibrated."""

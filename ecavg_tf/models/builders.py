@@ -1,0 +1,263 @@
+"""Models by name, or by a user's own function. A new one is an entry in ``MODELS``."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ecavg_tf.config import Config, ModelConfig, Output, Trains
+from ecavg_tf.config.checks import PLUGIN, one_of
+from ecavg_tf.core.errors import ModelError
+from ecavg_tf.core.seeds import derive_seed
+from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_keys
+from ecavg_tf.data.dataset import DataSpec
+from ecavg_tf.plugins import is_plugin, load_function
+
+SMALLEST_SIDE = 32  # what keras.applications accept
+_CAFFE_MEAN = [-103.939, -116.779, -123.68]  # ImageNet's, blue first: ResNet50's own preprocessing
+
+
+def rescaling(spec: DataSpec, low: float = 0.0, high: float = 1.0) -> keras.layers.Layer:
+    """A layer from the data set's value range to [low, high]: devices feed raw values."""
+    lowest, highest = spec.value_range
+    scale = (high - low) / (highest - lowest)
+    return keras.layers.Rescaling(scale, offset=low - lowest * scale)
+
+
+def mlp(spec: DataSpec, config: ModelConfig) -> keras.Model:
+    """One hidden ReLU layer and a softmax: the ECAvg paper's MNIST network."""
+    return keras.Sequential(
+        [
+            keras.Input(spec.image_shape),
+            rescaling(spec),
+            keras.layers.Flatten(),
+            keras.layers.Dense(config.hidden_units, activation="relu"),
+            keras.layers.Dense(spec.num_classes, activation="softmax"),
+        ],
+        name="mlp",
+    )
+
+
+def mobilenet_v2(spec: DataSpec, config: ModelConfig) -> keras.Model:
+    """Keras Applications' MobileNetV2 (arXiv 1801.04381), global pooling and a softmax."""
+    inputs = keras.Input(spec.image_shape)
+    features = _padded(rescaling(spec, -1.0, 1.0)(inputs), spec)
+    return _application(keras.applications.MobileNetV2, inputs, features, spec, config)
+
+
+def resnet50(spec: DataSpec, config: ModelConfig) -> keras.Model:
+    """Keras Applications' ResNet50 (arXiv 1512.03385), global pooling and a softmax."""
+    inputs = keras.Input(spec.image_shape)
+    if _pretrained(config) is None:
+        features = rescaling(spec)(inputs)
+    else:
+        features = rescaling(spec, 0.0, 255.0)(inputs)[..., ::-1]
+        features = keras.layers.Rescaling(1.0, offset=_CAFFE_MEAN)(features)
+    return _application(keras.applications.ResNet50, inputs, _padded(features, spec), spec, config)
+
+
+MODELS: dict[str, Callable[[DataSpec, ModelConfig], keras.Model]] = {
+    "mlp": mlp,
+    "mobilenet_v2": mobilenet_v2,
+    "resnet50": resnet50,
+}
+
+
+def _padded(features: keras.KerasTensor, spec: DataSpec) -> keras.KerasTensor:
+    """Zero-pads images that are smaller than keras.applications accept."""
+    missing = [max(0, SMALLEST_SIDE - side) for side in spec.image_shape[:2]]
+    if not any(missing):
+        return features
+    padding = tuple((side // 2, side - side // 2) for side in missing)
+    return keras.layers.ZeroPadding2D(padding)(features)
+
+
+def _pretrained(config: ModelConfig) -> str | None:
+    """What to give keras.applications as ``weights``."""
+    if config.init != "imagenet":
+        return None
+    return config.weights_path or "imagenet"
+
+
+def _application(
+    application: Callable[..., keras.Model],
+    inputs: keras.KerasTensor,
+    features: keras.KerasTensor,
+    spec: DataSpec,
+    config: ModelConfig,
+) -> keras.Model:
+    weights = _pretrained(config)
+    if weights is not None and spec.image_shape[2] != 3:
+        raise ModelError(
+            f"ImageNet weights need images of 3 channels, {spec.name!r} has {spec.image_shape[2]}; "
+            "use model.init=shared"
+        )
+    if config.weights_path and weights is not None and not Path(weights).is_file():
+        raise ModelError(f"model.weights_path {weights!r} is not there")
+    try:
+        backbone = application(
+            include_top=False, weights=weights, input_tensor=features, pooling="avg"
+        )
+    except Exception as error:  # Keras raises whatever its downloader or HDF5 raise
+        if weights is None:
+            raise
+        reason = str(error).strip().splitlines()[0][:120]
+        raise ModelError(
+            f"ImageNet weights of {config.name} can't be had ({type(error).__name__}: {reason}); "
+            "fetch Keras' '…_no_top.h5' file where there is a network and give it as "
+            "model.weights_path"
+        ) from error
+    head = keras.layers.Dense(spec.num_classes, activation="softmax", name="head")
+    return keras.Model(inputs, head(backbone.output), name=config.name)
+
+
+def build_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Model:
+    """Builds the configured model with weights fixed by the seed and ``place``.
+
+    Keras' global seeds (and so Python's and numpy's) are set on the way.
+
+    Args:
+        config: the run's config.
+        spec: the data set it is for.
+        *place: who it is for, for example ``"edge-00"`` with independent inits.
+
+    Raises:
+        ConfigError: there is no model of that name.
+        ModelError: it can't be built, or does not fit the data.
+    """
+    name = config.model.name
+    keras.utils.set_random_seed(derive_seed(config.seed, "init", *place))
+    if not is_plugin(name):
+        one_of("model.name", name, (*MODELS, PLUGIN))
+        made = MODELS[name](spec, config.model)
+        return _frozen(_checked(made, name, spec, gives_logits(config.model)), config.model)
+    function = load_function("model.name", name)
+    try:
+        model = function(spec)
+    except Exception as error:  # whatever the user's function raises
+        raise ModelError(f"model.name={name!r} fails: {type(error).__name__}: {error}") from error
+    return _frozen(_checked(model, name, spec, gives_logits(config.model)), config.model)
+
+
+def _frozen(model: keras.Model, config: ModelConfig) -> keras.Model:
+    """Freezes all but the last layer with weights, where only the head is to be trained."""
+    if config.train is Trains.ALL:
+        return model
+    weighted = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if layer.weights and not list(layer._flatten_layers(include_self=False))
+    ]
+    for layer in weighted[:-1]:
+        layer.trainable = False
+    return model
+
+
+def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> keras.Model:
+    """Builds a model that is not built yet, and compares its head with the classes."""
+    if not isinstance(model, keras.Model):
+        raise ModelError(
+            f"model.name={name!r} returned {type(model).__name__}, expected an uncompiled "
+            "keras.Model"
+        )
+    try:
+        probe = np.random.default_rng(0).uniform(*spec.value_range, (2, *spec.image_shape))
+        outputs = model(probe.astype("float32"), training=False)
+    except Exception as error:  # Keras raises many kinds
+        reason = str(error).strip().splitlines()[0][:160]
+        raise ModelError(
+            f"model.name={name!r} can't take images of shape {spec.image_shape}: {reason}"
+        ) from error
+    shape = getattr(outputs, "shape", None)
+    if shape is None or tuple(shape) != (2, spec.num_classes):
+        got = (
+            type(outputs).__name__
+            if shape is None
+            else f"shape (n, {', '.join(map(str, shape[1:]))})"
+        )
+        raise ModelError(
+            f"model.name={name!r} gives {got}; data set {spec.name!r} has {spec.num_classes} "
+            f"classes, expected shape (n, {spec.num_classes})"
+        )
+    _check_output(keras.ops.convert_to_numpy(outputs), name, logits)
+    return model
+
+
+def _check_output(outputs: Array, name: str, logits: bool) -> None:
+    """A softmax that is taken for logits, or logits for a softmax, trains to nonsense."""
+    softmax = bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3))
+    if softmax == logits:
+        gives, wanted = ("probabilities", "logits") if softmax else ("logits", "probabilities")
+        raise ModelError(
+            f"model.name={name!r} gives {gives}, model.output is {wanted}; "
+            f"set --config.model.output={gives}"
+        )
+
+
+def initial_weights(config: Config, spec: DataSpec, *place: str | int) -> list[Array]:
+    """Fresh or loaded weights, fixed by config, seed and ``place``.
+
+    Returns:
+        Arrays in ``get_weights()`` order.
+
+    Raises:
+        ModelError: ``model.init`` is a file that can't be loaded.
+    """
+    model = build_model(config, spec, *place)
+    if config.model.init.endswith(".keras"):
+        _load_saved(model, Path(config.model.init))
+    weights: list[Array] = model.get_weights()
+    return weights
+
+
+def _load_saved(model: keras.Model, path: Path) -> None:
+    if not path.is_file():
+        raise ModelError(f"model.init: file {str(path)!r} is not there")
+    try:
+        model.load_weights(path)
+    except Exception as error:  # Keras raises many kinds
+        reason = str(error).strip().splitlines()[0][:160]
+        raise ModelError(f"model.init: {path} does not fit the model: {reason}") from error
+
+
+def template_of(model: keras.Model) -> Template:
+    """The template of a built model."""
+    trainable = {id(variable) for variable in model.trainable_weights}
+    frozen = _frozen_weights(model)
+    keys = unique_keys([variable.path for variable in model.weights])
+    return Template(
+        tuple(
+            WeightSpec(
+                key,
+                tuple(variable.shape),
+                variable.dtype,
+                _role(variable, trainable),
+                omittable=id(variable) in frozen,
+            )
+            for key, variable in zip(keys, model.weights, strict=True)
+        )
+    )
+
+
+def _frozen_weights(model: keras.Model) -> set[int]:
+    """Ids of the weights that no training changes: of layers that are not trainable."""
+    weights = {id(variable) for variable in model.weights}
+    frozen = (layer for layer in model._flatten_layers() if not layer.trainable)
+    return weights & {id(variable) for layer in frozen for variable in layer.weights}
+
+
+def _role(variable: keras.Variable, trainable: set[int]) -> Role:
+    if variable.dtype.startswith(("bfloat", "float8")):
+        raise ModelError(
+            f"weight {variable.path} is {variable.dtype}; keep the weights in float32 and use "
+            "mixed precision for the layers' computation"
+        )
+    if not variable.dtype.startswith("float"):
+        return Role.STATE
+    return Role.TRAINABLE if id(variable) in trainable else Role.STATISTIC
+
+
+def gives_logits(config: ModelConfig) -> bool:
+    """Whether the model's last layer gives logits."""
+    return config.output is Output.LOGITS

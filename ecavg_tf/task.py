@@ -1,0 +1,121 @@
+"""Putting the parts of a run together from its config."""
+
+from functools import cached_property
+from pathlib import Path
+
+from ecavg_tf.config import Config, EdgeConfig, ServerConfig
+from ecavg_tf.config.checks import one_of
+from ecavg_tf.core.template import Array
+from ecavg_tf.data.dataset import Dataset
+from ecavg_tf.data.partition import EdgeData, partition_data
+from ecavg_tf.data.sources import load_data
+from ecavg_tf.events import Listener
+from ecavg_tf.models.builders import build_model, gives_logits, initial_weights, template_of
+from ecavg_tf.plugins import is_plugin, load_function
+from ecavg_tf.training.compiled import Compilation, CompiledModel
+from ecavg_tf.training.evaluation import Evaluator
+from ecavg_tf.training.trainer import Trainer, check_tensorboard
+
+
+class Assembly:
+    """Data, models and workers of one process; heavy parts are made when first used.
+
+    Args:
+        config: a validated config.
+        workdir: where TensorBoard logs go.
+        listener: told of stages, batches and epochs.
+
+    Raises:
+        DataError: the data can't be loaded or dealt out.
+    """
+
+    def __init__(self, config: Config, workdir: Path, listener: Listener) -> None:
+        self._config = config
+        self._workdir = workdir
+        self._listener = listener
+        self.dataset: Dataset = load_data(config.data, config.seed)
+        self.edges: tuple[EdgeData, ...] = partition_data(
+            self.dataset, config.partition, config.seed
+        )
+        self._compiled: dict[Compilation, CompiledModel] = {}
+        self._evaluators: dict[int, Evaluator] = {}
+
+    def check(self) -> None:
+        """Finds what is wrong with a config before anything is written or trained.
+
+        Raises:
+            ECAvgError: a function, an optimizer, a saved model or an extra is not there.
+        """
+        config = self._config
+        for field, names in (
+            ("server.combine", config.server.combine),
+            ("update.policy", config.update.policy),
+            ("edge.callbacks", config.edge.callbacks),
+            ("server.callbacks", config.server.callbacks),
+        ):
+            for name in filter(is_plugin, names.split(",")):
+                load_function(field, name.strip())
+        known = tuple(edge.edge for edge in self.edges)
+        for name in filter(None, config.server.pool_edges.split(",")):
+            one_of("server.pool_edges", name.strip(), known)
+        if config.tensorboard:
+            check_tensorboard()
+        for trainer in (self.server_trainer, self.edge_trainer):
+            template_of(trainer.model)
+        if config.model.init not in ("shared", "independent"):
+            _ = self.initial
+
+    @cached_property
+    def server_trainer(self) -> Trainer:
+        """The server's compiled model."""
+        return self._trainer(self._config.server)
+
+    @cached_property
+    def server_evaluator(self) -> Evaluator:
+        """Scores the server's stages."""
+        return self._evaluator(self.server_trainer)
+
+    @cached_property
+    def initial(self) -> list[Array]:
+        """The weights that a run with a shared init starts from."""
+        return initial_weights(self._config, self.dataset.spec, "shared")
+
+    @cached_property
+    def edge_trainer(self) -> Trainer:
+        """The edges' compiled model."""
+        return self._trainer(self._config.edge)
+
+    @cached_property
+    def edge_evaluator(self) -> Evaluator:
+        """Scores the edges' models."""
+        return self._evaluator(self.edge_trainer)
+
+    def _trainer(self, settings: EdgeConfig | ServerConfig) -> Trainer:
+        return Trainer(
+            self._compiled_for(Compilation.of(settings)),
+            settings,
+            seed=self._config.seed,
+            tensorboard=self._workdir / "tensorboard" if self._config.tensorboard else None,
+            listener=self._listener,
+        )
+
+    def _compiled_for(self, compilation: Compilation) -> CompiledModel:
+        """Edges and server share one compiled model wherever their settings allow it."""
+        if compilation not in self._compiled:
+            model = build_model(self._config, self.dataset.spec, "shared")
+            logits = gives_logits(self._config.model)
+            self._compiled[compilation] = CompiledModel(
+                model,
+                compilation,
+                image_shape=self.dataset.spec.image_shape,
+                logits=logits,
+                value_range=self.dataset.spec.value_range,
+            )
+        return self._compiled[compilation]
+
+    def _evaluator(self, trainer: Trainer) -> Evaluator:
+        if id(trainer.model) not in self._evaluators:
+            self._evaluators[id(trainer.model)] = Evaluator(
+                trainer.model, self.dataset.test, logits=gives_logits(self._config.model)
+            )
+        return self._evaluators[id(trainer.model)]

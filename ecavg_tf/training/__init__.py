@@ -1,0 +1,1 @@
+"""Training by ``model.fit`` and scoring, fixed to the bit."""

@@ -1,0 +1,196 @@
+"""Training by ``model.fit``, fixed to the bit by (seed, round, who, epoch).
+
+One compiled model serves everybody who trains in a process: weights are swapped in
+and out, and whatever else could leak from one fit into the next (optimizer state,
+dropout's seed state, the batch order) is set anew.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.config import EdgeConfig, Schedule, ServerConfig
+from ecavg_tf.core.errors import ConfigError, ECAvgError, InstallationError, RoundError
+from ecavg_tf.core.seeds import epoch_order, permutation
+from ecavg_tf.core.template import Array, Template
+from ecavg_tf.data.dataset import Examples
+from ecavg_tf.data.pipeline import batches, steps
+from ecavg_tf.events import Listener, silent
+from ecavg_tf.models.anatomy import Anatomy
+from ecavg_tf.models.builders import template_of
+from ecavg_tf.models.saving import save_model
+from ecavg_tf.plugins import load_function
+from ecavg_tf.training.callbacks import Cosine, Reseed, Tell
+from ecavg_tf.training.compiled import CompiledModel
+
+
+class Trainer:
+    """Fits and recalibrates lists of weights with one compiled model.
+
+    Args:
+        compiled: the model; others may train with it in between.
+        settings: how to train: an edge's or the server's part of the config.
+        seed: the run's seed.
+        tensorboard: where TensorBoard logs go; None: nowhere.
+        listener: told of batches and epochs.
+    """
+
+    def __init__(
+        self,
+        compiled: CompiledModel,
+        settings: EdgeConfig | ServerConfig,
+        *,
+        seed: int,
+        tensorboard: Path | None = None,
+        listener: Listener = silent,
+    ) -> None:
+        self.model = compiled.model
+        self.settings = settings
+        self._compiled = compiled
+        self._seed = seed
+        self._listener = listener
+        self._tensorboard = tensorboard
+
+    def fit(
+        self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str
+    ) -> list[Array]:
+        """Trains from ``weights`` for the configured epochs.
+
+        Args:
+            weights: in ``get_weights()`` order; not changed.
+            examples: what to train on.
+            round_number: the round, from 1.
+            who: an edge's name or ``"server"``.
+
+        Returns:
+            The trained weights, BatchNorm not yet recalibrated.
+        """
+        settings, count = self.settings, len(examples)
+        self._compiled.reset(weights, settings.learning_rate)
+        orders = [
+            epoch_order(count, self._seed, round_number, who, epoch)
+            for epoch in range(settings.epochs)
+        ]
+        with _blaming_callbacks(settings.callbacks):
+            self._fit(examples, orders, round_number, who)
+        trained: list[Array] = self.model.get_weights()
+        return trained
+
+    def _fit(
+        self,
+        examples: Examples,
+        orders: Sequence[NDArray[np.int64]],
+        round_number: int,
+        who: str,
+    ) -> None:
+        settings, count = self.settings, len(examples)
+        self._compiled.fitted.fit(
+            batches(examples, orders, settings.batch_size),
+            epochs=settings.epochs,
+            steps_per_epoch=steps(count, settings.batch_size),
+            verbose=0,
+            shuffle=False,
+            callbacks=self._callbacks(round_number, who, count),
+        )
+
+    def recalibrate(
+        self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str
+    ) -> list[Array]:
+        """Re-estimates BatchNorm statistics on ``examples``; see ``batchnorm``.
+
+        Returns:
+            ``weights`` with new statistics; all others are the same to the bit.
+        """
+        self.model.set_weights(weights)
+        order = permutation(len(examples), self._seed, "recalibrate", round_number, who)
+        self._compiled.recalibrate(batches(examples, [order], self.settings.batch_size))
+        recalibrated: list[Array] = self.model.get_weights()
+        return recalibrated
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """Where the model keeps its head and its BatchNorm."""
+        return self._compiled.anatomy
+
+    @property
+    def template(self) -> Template:
+        """The weights of the model."""
+        return template_of(self.model)
+
+    @property
+    def held(self) -> frozenset[int] | None:
+        """Keras can change all weights."""
+        return None
+
+    def runs(self, weights: Sequence[Array]) -> bool:
+        """Keras can predict with any weights."""
+        del weights
+        return True
+
+    def save(self, weights: Sequence[Array], folder: Path, name: str) -> None:
+        """Saves the model with these weights as ``NAME.keras``; see ``saving.save_model``."""
+        self.model.set_weights(weights)
+        save_model(self.model, folder, name)
+
+    def _callbacks(self, round_number: int, who: str, count: int) -> list[keras.callbacks.Callback]:
+        settings = self.settings
+        callbacks: list[keras.callbacks.Callback] = [
+            Reseed(self._seed, round_number, who),
+            Tell(self._listener, round_number, who, count, settings.epochs, settings.batch_size),
+        ]
+        if settings.schedule is Schedule.COSINE:
+            callbacks.append(Cosine(settings.learning_rate, settings.epochs))
+        names = (name.strip() for name in settings.callbacks.split(","))
+        callbacks += [_users_callback(name, round_number, who) for name in names if name]
+        if self._tensorboard is not None:
+            callbacks.append(_tensorboard(self._tensorboard / f"{round_number:04d}-{who}"))
+        return callbacks
+
+
+def _users_callback(name: str, round_number: int, who: str) -> keras.callbacks.Callback:
+    make: Callable[[int, str], keras.callbacks.Callback] = load_function("callbacks", name)
+    callback = make(round_number, who)
+    if not isinstance(callback, keras.callbacks.Callback):
+        raise ConfigError(
+            f"callbacks: {name!r} returned {type(callback).__name__}, expected a "
+            "keras.callbacks.Callback"
+        )
+    return callback
+
+
+@contextlib.contextmanager
+def _blaming_callbacks(names: str) -> Iterator[None]:
+    """With callbacks of the user's, an odd exception in a fit is theirs until shown otherwise."""
+    try:
+        yield
+    except ECAvgError:
+        raise
+    except Exception as error:
+        if not names:
+            raise
+        raise RoundError(
+            f"a fit with callbacks={names!r} fails: {type(error).__name__}: {error}"
+        ) from error
+
+
+def check_tensorboard() -> None:
+    """Makes sure that TensorBoard's callback can write.
+
+    Raises:
+        InstallationError: the package is missing.
+    """
+    try:
+        import tensorboard  # noqa: F401  # what the callback writes with
+    except ImportError as error:
+        raise InstallationError(
+            "tensorboard=true needs the package: pip install 'ecavg-tf[tensorboard]'"
+        ) from error
+
+
+def _tensorboard(folder: Path) -> keras.callbacks.Callback:
+    check_tensorboard()
+    return keras.callbacks.TensorBoard(str(folder), write_graph=False)

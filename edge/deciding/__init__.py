@@ -1,0 +1,1 @@
+"""Deciding: which model an edge deploys."""

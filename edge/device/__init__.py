@@ -1,0 +1,1 @@
+"""The device runtime: a bundle is checked, run and trained without TensorFlow."""

@@ -1,0 +1,1 @@
+"""Taking part in a run: requests are answered, what must survive is kept."""

@@ -1,0 +1,251 @@
+"""An edge without TensorFlow: waits for the server's letters in a folder, and answers them."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ecavg_tf.config import Config
+from ecavg_tf.config.checks import validated
+from ecavg_tf.config.fields import from_dict
+from ecavg_tf.core.errors import ConfigError, ModelError, RoundError
+from ecavg_tf.core.files import file_sha256
+from ecavg_tf.core.messages.letter import Letter
+from ecavg_tf.core.messages.mailbox import FINISH, POLL_S, Mailbox
+from ecavg_tf.core.messages.probe import check_probe, probe_images
+from ecavg_tf.core.template import Array
+from ecavg_tf.events import Listener, Note, silent
+from edge.device.check_training import CheckedTraining, check_training_bundle
+from edge.device.checkpoint import CHECKPOINT
+from edge.device.learner import Learner
+from edge.device.local_data import load_local
+from edge.device.scorer import DeviceScorer
+from edge.device.training_model import TrainingModel
+from edge.device.training_settings import Settings
+from edge.participating.folder_agent import Post, answer, check_took_part, errors_told
+from edge.participating.kept_bundles import drop_bundles, find_bundle, keep_bundle
+from edge.participating.store import EdgeStore, accepted_files
+from edge.participating.worker import EdgeWorker
+
+_POLICIES = ("guarded", "replace")
+_RUN = "run.json"  # what a server writes first into its exchange folder
+_OLDER_MODELS = 2  # of the local and the previously accepted model; each may be large
+
+
+@dataclass
+class Agent:
+    """One edge of a run over a folder.
+
+    Attributes:
+        edge: its name.
+        exchange: the exchange folder.
+        state: a folder for what it must keep; it survives a loss of power.
+        data: an ``.npz`` file with its labelled images.
+        bundle: a training bundle, for a server that ships none; None: it must ship one.
+        pool: whether the owner consents to upload training images when the server asks.
+        threads: how many the runtime may use; 0: one a core.
+        timeout_s: seconds without a letter before it gives up.
+        listener: told of epochs and answers.
+    """
+
+    edge: str
+    exchange: Path
+    state: Path
+    data: Path
+    bundle: Path | None = None
+    pool: bool = False
+    threads: int = 1
+    timeout_s: float = 3600.0
+    listener: Listener = silent
+    _workers: dict[str, EdgeWorker] = field(default_factory=dict)
+    _learner: Learner | None = None
+    _to_keep: tuple[Path, str] | None = None
+    _models: dict[str, TrainingModel] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """What the edge keeps."""
+        return self.state / self.edge
+
+    def run(self) -> None:
+        """Answers letters until the run's last.
+
+        Raises:
+            ECAvgError: a letter can't be answered, or none came in time.
+        """
+        _check_exchange(self.exchange, self.edge)
+        mailbox = Mailbox(self.exchange / self.edge)
+        doubt = _doubt(self.exchange, mailbox)
+        self.listener(Note(f"{self.edge} waits for letters in {mailbox.inbox}{doubt}"))
+        deadline = time.monotonic() + self.timeout_s
+        while True:
+            letter = self._next(mailbox)
+            if letter is None:
+                if mailbox.over():
+                    check_took_part(mailbox, self.edge, self.folder, "--state")
+                    return
+                if time.monotonic() > deadline:
+                    raise RoundError(
+                        f"no letter for {self.edge} in {self.exchange} within {self.timeout_s:g} s "
+                        "(--timeout); is the server up with fleet.kind=folder?"
+                    )
+                time.sleep(POLL_S)
+                continue
+            self._answer(mailbox, letter)
+            if letter.kind == FINISH:
+                return
+            deadline = time.monotonic() + self.timeout_s
+
+    def _next(self, mailbox: Mailbox) -> Letter | None:
+        """The letter to answer, once the training file that it names has come too."""
+        try:
+            letter = mailbox.unanswered()
+        except ValueError as error:
+            raise RoundError(f"{self.edge}: {error}") from error
+        if letter is None or letter.training_file is None:
+            return letter
+        return letter if mailbox.has_file(letter.training_file) else None
+
+    def _answer(self, mailbox: Mailbox, letter: Letter) -> None:
+        with errors_told(mailbox, letter):
+            worker = self._worker(mailbox, letter)
+            self._check_model(letter)
+            self._keep(letter.run_id)
+        answer(Post(worker, mailbox), letter, letter.config, self.listener)
+        if self._learner is not None and accepted_files(self.folder):
+            drop_bundles(self.folder, self._learner.info)
+
+    def _worker(self, mailbox: Mailbox, letter: Letter) -> EdgeWorker:
+        """The worker for a letter's training file; kept as long as it is the same."""
+        if letter.training_file is not None:
+            path = mailbox.inbox / letter.training_file.name
+            key = letter.training_file.sha256
+        elif self.bundle is not None:
+            path, key = self.bundle, ""
+        else:
+            raise ConfigError(
+                f"{self.edge} has no TensorFlow and the server ships no training file; set "
+                "fleet.training_file=head or dense in the run, or give --bundle"
+            )
+        if key not in self._workers:
+            self._workers.clear()
+            checked = check_training_bundle(path)
+            self.listener(Note(f"{path.name} trains right in {checked.runtime}"))
+            self._to_keep = (path, key or file_sha256(path))
+            self._workers[key] = self._made(mailbox, checked, letter)
+        return self._workers[key]
+
+    def _keep(self, run_id: str) -> None:
+        """Puts the worker's bundle, now that it fits, beside the models that need it."""
+        if self._to_keep is not None and self._learner is not None:
+            folder = EdgeStore(self.folder, self.edge, run_id).folder  # not another run's
+            keep_bundle(folder, *self._to_keep, self._learner.info.frozen_sha256)
+            self._to_keep = None
+
+    def _check_model(self, letter: Letter) -> None:
+        """Shapes don't tell a bundle of this model from one of another; its answers do."""
+        learner = self._learner
+        if learner is None or letter.probe is None or letter.weights is None:
+            return
+        if learner.runs(letter.weights):  # if not, training and deciding say so
+            info = learner.info
+            images = probe_images(info.image_shape, info.value_range, info.images_dtype)
+            check_probe(letter.probe, learner.probabilities(letter.weights, images))
+
+    def _made(self, mailbox: Mailbox, checked: CheckedTraining, letter: Letter) -> EdgeWorker:
+        config, info = config_of(letter.config), checked.bundle.info
+        if config.update.policy not in _POLICIES:
+            raise ConfigError(
+                f"update.policy={config.update.policy!r} is code that this device does not have; "
+                f"valid here: {', '.join(_POLICIES)}"
+            )
+        config.server.pool = config.server.pool and self.pool
+        local = load_local(
+            self.data,
+            info,
+            edge=self.edge,
+            guard_fraction=config.partition.guard_fraction,
+            seed=config.seed,
+        )
+        if local.note:
+            self.listener(Note(local.note))
+        folder = self.folder
+        self._learner = learner = Learner(
+            TrainingModel(checked.runtime, checked.bundle, self.threads),
+            Settings.of(config.edge, info.optimizer),
+            seed=config.seed,
+            checkpoint=folder / CHECKPOINT,
+            listener=self.listener,
+            older=lambda frozen: self._older(mailbox, frozen),
+        )
+        return EdgeWorker(
+            config,
+            local.edge,
+            num_classes=len(info.classes),
+            trainer=learner,
+            evaluator=DeviceScorer(learner, local.test),
+            own_start=self._no_start,
+            open_store=lambda run_id: EdgeStore(folder, self.edge, run_id),
+            listener=self.listener,
+        )
+
+    def _older(self, mailbox: Mailbox, frozen_sha256: str) -> TrainingModel | None:
+        """The model of a file that came with an earlier letter, if it is still there."""
+        if frozen_sha256 not in self._models:
+            folders = (self.folder, mailbox.inbox)
+            checked = find_bundle(folders, frozen_sha256, self.listener)
+            if checked is None:
+                return None
+            while len(self._models) >= _OLDER_MODELS:
+                del self._models[next(iter(self._models))]
+            self._models[frozen_sha256] = TrainingModel(
+                checked.runtime, checked.bundle, self.threads
+            )
+        return self._models[frozen_sha256]
+
+    def _no_start(self) -> list[Array]:
+        raise ModelError(
+            f"{self.edge} has no TensorFlow to draw its own start; set model.init=shared in the run"
+        )
+
+
+def _check_exchange(exchange: Path, edge: str) -> None:
+    """A mistyped folder or name would wait for letters until its time is up.
+
+    Raises:
+        ConfigError: the folder is not there, or belongs to a run without this edge.
+    """
+    if not exchange.parent.is_dir():  # the folder itself may be made before the server is up
+        raise ConfigError(f"--exchange={exchange}: {exchange.parent} is not there; mend its name")
+    if (exchange / _RUN).exists() and not (exchange / edge).is_dir():
+        known = sorted(path.name for path in exchange.iterdir() if (path / "inbox").is_dir())
+        raise ConfigError(f"no edge {edge!r} in the run of {exchange}; valid: {', '.join(known)}")
+
+
+def _doubt(exchange: Path, mailbox: Mailbox) -> str:
+    """Where nothing of a server is, it may not be up yet, or the folder's name may be wrong."""
+    if (exchange / _RUN).exists() or any(mailbox.inbox.iterdir()):
+        return ""
+    return f" (no {_RUN} in {exchange} yet: is it the server's exchange folder?)"
+
+
+def config_of(flat: Mapping[str, Any]) -> Config:
+    """A config from its fields by dotted names, as letters carry it.
+
+    Raises:
+        ConfigError: a field is unknown or wrong: the server is of another version.
+    """
+    nested: dict[str, Any] = {}
+    try:
+        for name, value in flat.items():
+            *groups, last = name.split(".")
+            place = nested
+            for group in groups:
+                place = place.setdefault(group, {})
+            place[last] = value
+        return validated(from_dict(nested))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"the server's config can't be read here ({error}); update this device"
+        ) from error

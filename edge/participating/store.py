@@ -1,0 +1,226 @@
+"""An edge's own folder: what it needs to go on after any interruption.
+
+Files carry the number of their round and are never changed in place. A reply file is
+written last and makes its round's files count; only then are older ones removed. So
+an exchange that was cut off is done again from the same state, to the same bits, and
+one that was answered is answered the same way again.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecavg_tf.core.errors import WorkdirError, brief
+from ecavg_tf.core.files import read_json, write_json
+from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
+from ecavg_tf.core.scores import Decision
+from ecavg_tf.core.template import Array, Template, weights_sha256
+from ecavg_tf.fleet import Reply
+
+_NUMBERED = r"-(\d{4,})\.(?:safetensors|json)"
+_OWNER = "owner.json"
+LOCK = ".ecavg-lock"  # in an edge's folder, from its first training on
+
+
+class EdgeStore:
+    """Files of one edge in one run.
+
+    Args:
+        folder: the edge's folder; made when missing.
+        edge: the edge's name.
+        run_id: the run it belongs to.
+
+    Raises:
+        WorkdirError: the folder holds another run, or another edge.
+    """
+
+    def __init__(self, folder: Path, edge: str, run_id: str) -> None:
+        self.folder = folder
+        self.edge = edge
+        owner = folder / _OWNER
+        mine = {"edge": edge, "run_id": run_id}
+        if not owner.exists():
+            write_json(owner, mine)
+        elif (found := read_json(owner)) != mine:
+            raise WorkdirError(
+                f"{folder} belongs to {found.get('edge')} of run {found.get('run_id')}, "
+                f"not to {edge} of run {run_id}; give it an empty folder (--workdir; on "
+                "a device --state)"
+            )
+
+    def update_path(self, round_number: int) -> Path:
+        """Where the update of a round is written."""
+        return self.folder / f"update-{round_number:04d}.safetensors"
+
+    @property
+    def pooled_path(self) -> Path:
+        """Where the pooled data is written."""
+        return self.folder / "pooled.safetensors"
+
+    def _reply_path(self, round_number: int) -> Path:
+        return self.folder / f"reply-{round_number:04d}.json"
+
+    def _accepted_path(self, round_number: int) -> Path:
+        return self.folder / f"accepted-{round_number:04d}.safetensors"
+
+    def commit(self, reply: Reply, start_sha256: str | None) -> None:
+        """Makes a round's files count, then removes what it supersedes."""
+        write_json(
+            self._reply_path(reply.round),
+            {
+                "start_sha256": start_sha256,
+                "decision": None if reply.decision is None else reply.decision.to_json(),
+                "seconds": dict(reply.seconds),
+            },
+        )
+        for pattern, keep_from in (
+            ("update", reply.round),
+            ("reply", reply.round),
+            ("accepted", reply.round - 1),
+        ):
+            found = self._numbers(pattern)
+            for number in found:
+                # An edge that sat rounds out keeps the last model that it accepted.
+                if number < min(keep_from, found[-1]):
+                    self._path(pattern, number).unlink()
+
+    def reply(self, round_number: int, start_sha256: str | None) -> Reply | None:
+        """The reply already given to this round, if there is one.
+
+        Raises:
+            WorkdirError: it was given to another start.
+        """
+        path = self._reply_path(round_number)
+        if not path.exists():
+            return None
+        fields = read_json(path)
+        if "start_sha256" not in fields:
+            raise WorkdirError(f"{path} is damaged: it lacks 'start_sha256'")
+        if fields["start_sha256"] != start_sha256:
+            raise WorkdirError(
+                f"{self.edge} answered round {round_number} already, for another start model; "
+                f"{self.folder} is of another course of this run: use an empty one"
+            )
+        try:
+            decision = fields["decision"]
+            return Reply(
+                edge=self.edge,
+                round=round_number,
+                update=self.update_path(round_number),
+                pooled=None,
+                decision=None if decision is None else Decision.from_json(decision),
+                seconds=fields["seconds"],
+            )
+        except (KeyError, ValueError) as error:
+            raise WorkdirError(f"{path} is damaged: {error!r}") from error
+
+    def last_update(self, before: int) -> Path | None:
+        """The newest update that counts, of a round before ``before``."""
+        numbers = [n for n in self._numbers("reply") if n < before]
+        return self.update_path(numbers[-1]) if numbers else None
+
+    def last_accepted(
+        self, before: int, template: Template, missing: Sequence[Array]
+    ) -> list[Array] | None:
+        """Weights accepted last, from the global model of a round before ``before``."""
+        numbers = [n for n in self._numbers("accepted") if n < before]
+        if not numbers:
+            return None
+        path = self._accepted_path(numbers[-1])
+        try:
+            stored = TensorFile(path)
+            return template.listed({key: stored[key] for key in stored.keys}, missing)
+        except (ValueError, KeyError) as error:
+            raise WorkdirError(
+                f"{path} is damaged ({error}); restore it from a "
+                "copy, or begin again with an empty folder"
+            ) from error
+
+    def save_accepted(self, decision: Decision, named: dict[str, Array]) -> None:
+        """Writes the accepted weights of a round, with the decision they come from."""
+        metadata = {**decision.to_json(), "keys": list(named)}
+        save_tensors(self._accepted_path(decision.round), named, metadata)
+
+    def finished(self, round_number: int) -> Decision | None:
+        """The decision given to ``finish``, if it was given already."""
+        path = self.folder / f"finish-{round_number:04d}.json"
+        try:
+            return Decision.from_json(read_json(path)) if path.exists() else None
+        except ValueError as error:
+            raise WorkdirError(f"{path} is damaged: {error}") from error
+
+    def save_finished(self, decision: Decision) -> None:
+        """Makes the last decision count, once the accepted model is saved."""
+        write_json(self.folder / f"finish-{decision.round:04d}.json", decision.to_json())
+
+    def _path(self, kind: str, number: int) -> Path:
+        paths = {
+            "update": self.update_path,
+            "reply": self._reply_path,
+            "accepted": self._accepted_path,
+        }
+        return paths[kind](number)
+
+    def _numbers(self, kind: str) -> list[int]:
+        return sorted(_numbered(self.folder, kind))
+
+
+@dataclass(frozen=True)
+class AcceptedModel:
+    """A model as an edge's folder holds it.
+
+    Attributes:
+        round: whose global model the edge decided on.
+        rung: what it took.
+        weights: in template order.
+    """
+
+    round: int
+    rung: str
+    weights: list[Array]
+
+
+def run_of(folder: Path) -> str | None:
+    """The id of the run that an edge's folder belongs to; None: to none.
+
+    Raises:
+        WorkdirError: the folder does not say so in words that can be read.
+    """
+    owner = folder / _OWNER
+    return str(read_json(owner).get("run_id")) if owner.exists() else None
+
+
+def is_of_a_run(folder: Path) -> bool:
+    """Whether an edge's folder belongs to a run."""
+    return (folder / _OWNER).exists()
+
+
+def accepted_files(folder: Path) -> list[Path]:
+    """The accepted models in an edge's folder, which is only looked at, oldest first."""
+    found = _numbered(folder, "accepted")
+    return [found[number] for number in sorted(found)]
+
+
+def read_accepted(path: Path) -> AcceptedModel:
+    """Reads an accepted model and compares it with the hash in its decision.
+
+    Raises:
+        WorkdirError: it is damaged.
+    """
+    try:
+        stored = TensorFile(path)
+        weights = [stored[key] for key in stored.metadata["keys"]]
+        accepted = stored.metadata["accepted"]
+        if weights_sha256(weights) != accepted["weights_sha256"]:
+            raise ValueError("its weights are not those that were accepted")
+        return AcceptedModel(int(stored.metadata["round"]), str(accepted["rung"]), weights)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WorkdirError(
+            f"{path} is damaged ({brief(error)}); remove it: the next accepted model replaces it"
+        ) from error
+
+
+def _numbered(folder: Path, kind: str) -> dict[int, Path]:
+    found = {path: re.fullmatch(kind + _NUMBERED, path.name) for path in folder.iterdir()}
+    return {int(match[1]): path for path, match in found.items() if match}

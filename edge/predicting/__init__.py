@@ -1,0 +1,1 @@
+"""Predicting: from a user's files to class probabilities."""

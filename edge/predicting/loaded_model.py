@@ -1,0 +1,33 @@
+"""A model that answers images, wherever it comes from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.core.template import Array
+from edge.device.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model that is loaded and has run once.
+
+    Attributes:
+        source: where it comes from, as ``predict --json`` says it.
+        runtime: what runs it.
+        classes: labels, in the order of the outputs.
+        image_shape: of one raw image.
+        images_dtype: numpy's name of raw images' dtype.
+        value_range: lowest and highest value of a raw image.
+        answer: from raw images, shape (n, …), to probabilities, shape (n, classes).
+    """
+
+    source: Mapping[str, str]
+    runtime: Runtime
+    classes: tuple[str, ...]
+    image_shape: tuple[int, ...]
+    images_dtype: str
+    value_range: tuple[float, float]
+    answer: Callable[[Array], NDArray[np.float32]]

@@ -1,0 +1,1 @@
+"""Delivering files: bundles, signatures, and what lies in a folder already."""

@@ -1,0 +1,269 @@
+"""One model to a folder of files: converted, examined, weighed, bundled."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.exports import Cost, Exported, Latency
+from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
+from ecavg_tf.core.template import Array
+from ecavg_tf.data.dataset import DataSpec
+from ecavg_tf.events import Listener, Note, silent
+from export.delivering.bundling import bundle_file, spread
+from export.delivering.earlier_files import (
+    FAILED,
+    check_free,
+    file_names,
+    recorded,
+    recorded_names,
+    remove,
+    write_record,
+)
+from export.making.calibration import Calibration
+from export.making.convert import Converter, check_precision, gives_fitted_logits
+from export.making.formats import Variant
+from export.proving.cost import cost_sheet, keras_latencies
+from export.proving.declared_output import probabilities_of
+from export.proving.file_proof import examine
+from export.proving.gate import Limits, Reference
+from export.reading.metadata import Description, attach
+
+_PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
+_PROBES = 8  # images that tell whether a model is still the same function of its weights
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model that is to be exported.
+
+    Attributes:
+        name: an edge's name, ``global``, or a file's.
+        weights_sha256: hash of its weights.
+        origin: run, round, edge, weights_sha256: what is written into the file.
+        calibration: int8's images; None: ``no_calibration`` says why.
+        no_calibration: why there are none.
+        images: parity images, raw, shape (n, …).
+        labels: their labels, shape (n,), or None.
+        words: what the parity images are.
+        round: whose model it is.
+    """
+
+    name: str
+    weights_sha256: str
+    origin: Mapping[str, Any]
+    calibration: Calibration | None
+    images: Array
+    labels: NDArray[np.int64] | None
+    words: str
+    no_calibration: str = "no calibration images"
+    round: int | None = None
+
+
+@dataclass
+class Exporter:
+    """Exports models of one architecture, one after the other.
+
+    Files of equal weights are converted once: edges that take the global model over
+    have the model that the server has.
+
+    Attributes:
+        model: the Keras model; a subject's weights are those that are set on it.
+        spec: what its images are, and its classes.
+        logits: whether it gives logits.
+        limits: what files must keep to.
+        latency_s: seconds to spend on each latency.
+        fresh: makes every wanted file, also those that a record says were made already:
+            whoever signs them must not trust a record.
+        listener: told of files of earlier exports that are removed.
+    """
+
+    model: keras.Model
+    spec: DataSpec
+    logits: bool
+    limits: Limits = field(default_factory=Limits)
+    latency_s: float = 0.05
+    fresh: bool = False
+    listener: Listener = silent
+    _converted: dict[tuple[str, Variant], bytes] = field(default_factory=dict)
+    _keras: tuple[Latency, ...] = ()
+
+    def export(
+        self, subject: Subject, wanted: tuple[Variant, ...], folder: Path
+    ) -> tuple[Exported, ...]:
+        """Makes the wanted files of the model as it is set now, or finds them made already.
+
+        Args:
+            subject: whose model it is, with its images.
+            wanted: which files.
+            folder: where to, named as the subject; files that are not ours stay.
+
+        Returns:
+            One entry a file, refused ones and skipped ones included.
+
+        Raises:
+            ExportError: the model answers no probabilities, or a file that is not ours
+                lies where one is to be written.
+            ConfigError: it answers logits and was not said to, or the other way round.
+        """
+        check_precision(self.model)  # its probabilities need not sum to 1
+        key, answers = self._key(subject), self._probed(subject.images)
+        known, ours = recorded(folder, key, answers), recorded_names(folder)
+        missing = [v for v in wanted if self.fresh or v.value not in known]
+        check_free(folder, missing, ours)
+        if not known:  # another model's files, or an older export's, must not look delivered
+            self._remove_all(folder, ours, missing)
+        if missing:
+            for variant in missing:
+                known.pop(variant.value, None)
+                ours.update(file_names(variant))
+            # Before they are made: an export that is interrupted knows its files again.
+            write_record(folder, key, answers, known.values(), ours)
+            reference = self._reference(subject)
+            with Converter(self.model, self.spec.image_shape) as converter:
+                for variant in missing:
+                    row = self._export(subject, variant, converter, reference, folder)
+                    known[variant.value] = row
+            rows = [known[variant.value] for variant in Variant if variant.value in known]
+            write_record(folder, key, answers, rows, _held(folder, ours))
+        return tuple(known[variant.value] for variant in wanted)
+
+    def _remove_all(self, folder: Path, ours: Collection[str], again: Collection[Variant]) -> None:
+        removed = remove(folder, ours)
+        kept = {name for variant in again for name in file_names(variant)}
+        gone = sorted(name for name in removed if name not in kept)
+        if gone:
+            self.listener(
+                Note(
+                    f"{folder}: removed {', '.join(gone)}: of an earlier export (another model, "
+                    "other images, limits or packages), or damaged since"
+                )
+            )
+
+    def _export(
+        self,
+        subject: Subject,
+        variant: Variant,
+        converter: Converter,
+        reference: Reference,
+        folder: Path,
+    ) -> Exported:
+        remove(folder, file_names(variant))
+        row = Exported(
+            subject.name, subject.round, subject.weights_sha256, variant.value, "skipped",
+            (subject.no_calibration,),
+        )  # fmt: skip
+        if variant is Variant.INT8 and subject.calibration is None:
+            return row
+        description = Description(
+            self.spec.classes,
+            self.spec.dtype,
+            self.spec.value_range,
+            self._output_kind(variant),
+            dict(subject.origin),
+        )
+        try:
+            content = attach(self._convert(subject, variant, converter), description)
+        except ExportError as error:  # of this format: the others may be possible
+            return replace(row, status="failed", reasons=(str(error),))
+        found = examine(content, variant, description, reference, self.limits)
+        name = variant.value + (FAILED if found.reasons else ".tflite")
+        write_bytes(folder / name, content)
+        row = replace(
+            row,
+            status="failed" if found.reasons else "passed",
+            reasons=found.reasons,
+            file=f"{subject.name}/{name}",
+            sha256=hashlib.sha256(content).hexdigest(),
+            size_bytes=len(content),
+            output_kind=description.output_kind,
+            calibration=_source(subject, converter) if variant is Variant.INT8 else None,
+            parity=found.parity,
+        )
+        if found.parity is None:
+            return row
+        cost = self._cost(content, reference.images[0])
+        row = replace(row, cost=cost)
+        if found.reasons or variant is Variant.MASTER:
+            return row
+        bundle = f"{variant.value}.bundle.zip"
+        bundle_file(folder / bundle, content, variant, description, found, cost, reference)
+        return replace(
+            row, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
+        )
+
+    def _cost(self, content: bytes, image: Array) -> Cost:
+        return cost_sheet(
+            content, image, seconds=self.latency_s, keras_latencies=self._keras_latencies(image)
+        )
+
+    def _convert(self, subject: Subject, variant: Variant, converter: Converter) -> bytes:
+        if variant is Variant.INT8 and subject.calibration is not None:
+            return converter.convert(variant, subject.calibration.images)
+        place = (subject.weights_sha256, variant)
+        if place not in self._converted:
+            if any(sha256 != subject.weights_sha256 for sha256, _ in self._converted):
+                self._converted.clear()  # one model's files are enough to keep
+            self._converted[place] = converter.convert(variant)
+        return self._converted[place]
+
+    def _output_kind(self, variant: Variant) -> str:
+        fitted = variant is Variant.INT8 and gives_fitted_logits(self.model)
+        return "logits" if self.logits or fitted else "probabilities"
+
+    def _reference(self, subject: Subject) -> Reference:
+        images = subject.images.astype(np.float32)
+        answers = self.model.predict(images, batch_size=256, verbose=0)
+        probabilities = probabilities_of(answers, logits=self.logits)
+        return Reference(subject.images, probabilities, subject.labels, subject.words)
+
+    def _probed(self, images: Array) -> Array:
+        """Keras' probabilities of a few images, without tracing the model."""
+        few = images[spread(len(images), _PROBES)].astype(np.float32)
+        return probabilities_of(np.asarray(self.model(few, training=False)), logits=self.logits)
+
+    def _keras_latencies(self, image: Array) -> tuple[Latency, ...]:
+        """Once for all subjects: they have one architecture."""
+        if not self._keras:
+            self._keras = keras_latencies(self.model, image, self.latency_s)
+        return self._keras
+
+    def _key(self, subject: Subject) -> str:
+        """What a file depends on beside its format: the same key, the same files."""
+        calibration = subject.calibration
+        facts = {
+            "weights": subject.weights_sha256,
+            "origin": dict(subject.origin),
+            "limits": asdict(self.limits),
+            "spec": asdict(self.spec),
+            "logits": self.logits,
+            "calibration": None if calibration is None else _hash(calibration.images),
+            "images": _hash(subject.images),
+            "labels": None if subject.labels is None else _hash(subject.labels),
+            "packages": {name: metadata.version(name) for name in _PACKAGES},
+        }
+        return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
+
+
+def _held(folder: Path, names: Collection[str]) -> set[str]:
+    """Those that are there, and the signatures that bundles among them may yet get."""
+    there = {name for name in names if (folder / name).exists()}
+    return there | {name for name in names if name.removesuffix(".sig") in there}
+
+
+def _source(subject: Subject, converter: Converter) -> str | None:
+    if subject.calibration is None:
+        return None
+    left_out = f", {converter.left_out} outliers left out" if converter.left_out else ""
+    return subject.calibration.source + left_out
+
+
+def _hash(images: Array) -> str:
+    return hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()

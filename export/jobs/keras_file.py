@@ -1,0 +1,182 @@
+"""Exporting a ``.keras`` file that may never have seen a run."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ecavg_tf.config import Config, DataConfig, ExportConfig
+from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
+from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.template import weights_sha256
+from ecavg_tf.data.dataset import DataSpec, Examples, stratified
+from ecavg_tf.data.sources import load_data
+from ecavg_tf.events import Listener, silent
+from export.exporter import Exporter, Subject
+from export.jobs.run import limits_of
+from export.making.calibration import draw
+from export.making.formats import Format, parse_formats, variants
+from export.proving.declared_output import random_inputs
+
+_RANDOM_IMAGES = 64
+
+
+def export_file(
+    file: Path,
+    folder: Path,
+    *,
+    formats: str = "",
+    data: str = "",
+    value_range: tuple[float, float] = (0.0, 255.0),
+    logits: bool = False,
+    settings: ExportConfig | None = None,
+    listener: Listener = silent,
+    fresh: bool = False,
+) -> tuple[Exported, ...]:
+    """Exports a saved Keras model.
+
+    Args:
+        file: the ``.keras`` file.
+        folder: where to.
+        formats: separated by commas; empty: those of the settings.
+        data: images and labels, like ``data.name`` of a config; empty: none.
+        value_range: lowest and highest pixel, where there is no data.
+        logits: whether the model gives logits.
+        settings: limits and numbers of examples; None: the defaults.
+        listener: told of files that are removed.
+        fresh: makes files again that were made already: for who signs them.
+
+    Raises:
+        ECAvgError: with one line that says how to mend it.
+    """
+    settings = settings or ExportConfig()
+    wanted = parse_formats(formats or settings.formats)
+    model = load_keras(file)
+    with disk_errors(folder):
+        task = _Task(model, file, folder / file.stem, logits, settings, listener, fresh)
+        if data:
+            return _with_data(task, wanted, data)
+        return _without_data(task, wanted, value_range)
+
+
+@dataclass(frozen=True)
+class _Task:
+    model: keras.Model
+    file: Path
+    folder: Path
+    logits: bool
+    settings: ExportConfig
+    listener: Listener
+    fresh: bool
+
+    def export(
+        self, subject: Subject, spec: DataSpec, formats: tuple[Format, ...]
+    ) -> tuple[Exported, ...]:
+        exporter = Exporter(
+            self.model,
+            spec,
+            self.logits,
+            limits_of(self.settings),
+            self.settings.latency_s,
+            self.fresh,
+            self.listener,
+        )
+        return exporter.export(subject, variants(formats), self.folder)
+
+
+def load_keras(file: Path) -> keras.Model:
+    """A saved classifier with one input and one output.
+
+    Raises:
+        ECAvgError: it is missing, or none.
+    """
+    if not file.is_file():
+        raise ModelError(f"{file} is not there; give a run directory or a .keras file")
+    try:
+        model = keras.models.load_model(file, compile=False)
+    except Exception as error:  # Keras raises many kinds
+        raise ModelError(f"{file} can't be loaded as a Keras model: {brief(error)}") from error
+    if not getattr(model, "built", False) or not hasattr(model, "output_shape"):
+        raise ExportError(
+            f"{file}: the model is not built, its shapes are not known; call it once on images, or "
+            "begin it with keras.Input, and save it again"
+        )
+    given, answered = model.input_shape, model.output_shape
+    if not _is_shape(given) or not _is_shape(answered) or len(answered) != 2 or answered[1] < 2:
+        raise ExportError(
+            f"{file}: input {given}, output {answered}; expected one input of a fixed size and one "
+            "output (n, classes), 2 classes or more whose probabilities sum to 1"
+        )
+    return model
+
+
+def _is_shape(shape: object) -> bool:
+    """Whether it is that of one tensor, fixed but for the batch."""
+    return isinstance(shape, tuple) and all(isinstance(size, int) for size in shape[1:])
+
+
+def _with_data(task: _Task, wanted: tuple[Format, ...], data: str) -> tuple[Exported, ...]:
+    model, file, settings = task.model, task.file, task.settings
+    dataset = load_data(DataConfig(name=data), seed=Config().seed)
+    spec, test = dataset.spec, dataset.test
+    if model.input_shape[1:] != spec.image_shape or model.output_shape[1] != spec.num_classes:
+        raise ConfigError(
+            f"{file} takes {model.input_shape[1:]} and gives {model.output_shape[1]} classes; "
+            f"--data={data} has {spec.image_shape} and {spec.num_classes}"
+        )
+    if 0 < settings.parity_examples < len(test):
+        test = test.take(stratified(test.labels, settings.parity_examples, 0, "parity"))
+    calibration = draw(
+        dataset.train, settings.calibration_examples, 0, f"training images of {data}", file.stem
+    )
+    subject = replace(
+        _subject(model, file, test, f"{len(test)} test images of {data}"),
+        calibration=calibration,
+        labels=test.labels,
+    )
+    return task.export(subject, spec, wanted)
+
+
+def _without_data(
+    task: _Task, wanted: tuple[Format, ...], value_range: tuple[float, float]
+) -> tuple[Exported, ...]:
+    """Random images tell whether a float file computes what Keras does, and no more."""
+    model, file = task.model, task.file
+    floats = tuple(f for f in wanted if f in (Format.FLOAT32, Format.FLOAT16))
+    if not floats:
+        raise ConfigError(
+            f"{', '.join(wanted)} can only be made and judged on real images: give --data=NAME"
+        )
+    classes = tuple(str(label) for label in range(model.output_shape[1]))
+    spec = DataSpec(file.stem, model.input_shape[1:], "float32", value_range, classes)
+    noise = random_inputs(spec.image_shape, _RANDOM_IMAGES, value_range)
+    examples = Examples(noise, np.zeros(_RANDOM_IMAGES, np.int64))
+    words = f"{_RANDOM_IMAGES} random images from {value_range[0]:g} to {value_range[1]:g}"
+    subject = _subject(model, file, examples, words)
+    rows = task.export(subject, spec, floats)
+    skipped = tuple(
+        Exported(
+            file.stem,
+            None,
+            subject.weights_sha256,
+            variant.value,
+            "skipped",
+            ("it can only be judged on real images: give --data=NAME",),
+        )
+        for variant in variants(tuple(f for f in wanted if f not in floats))
+    )
+    return (*rows, *skipped)
+
+
+def _subject(model: keras.Model, file: Path, examples: Examples, words: str) -> Subject:
+    sha256 = weights_sha256(model.get_weights())
+    return Subject(
+        name=file.stem,
+        weights_sha256=sha256,
+        origin={"run": None, "round": None, "edge": None, "weights_sha256": sha256},
+        calibration=None,
+        images=examples.images,
+        labels=None,
+        words=words,
+    )

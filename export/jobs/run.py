@@ -1,0 +1,220 @@
+"""Exporting what a run ended with: each edge's accepted model, and the global model."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ecavg_tf.config import Config, ExportConfig
+from ecavg_tf.config.checks import validated
+from ecavg_tf.config.fields import to_dict
+from ecavg_tf.core.errors import ExportError, disk_errors
+from ecavg_tf.core.exports import Exported
+from ecavg_tf.events import Listener, Note, StageStarted, silent
+from ecavg_tf.models.builders import gives_logits
+from ecavg_tf.report.page import write_page
+from ecavg_tf.results import RunResults, load_results
+from ecavg_tf.rundir import RunDirectory, stored_config
+from ecavg_tf.task import Assembly
+from export.delivering.earlier_files import intact
+from export.exporter import Exporter
+from export.jobs.subjects import (
+    Found,
+    accepted_of,
+    chosen,
+    load_found,
+    models_of,
+    subject_of,
+)
+from export.making.formats import parse_formats, variants
+from export.proving.gate import Limits
+
+FOLDER = "exports"
+
+
+def export_run(
+    run: str | Path,
+    *,
+    settings: ExportConfig | None = None,
+    formats: str = "",
+    edges: Sequence[str] = (),
+    out: str | Path = "",
+    listener: Listener = silent,
+    fresh: bool = False,
+) -> tuple[Exported, ...]:
+    """Exports the models of a run directory.
+
+    Args:
+        run: the directory of a run with a finished round.
+        settings: formats and limits; None: those of the run's config.
+        formats: separated by commas; empty: those of the settings.
+        edges: names of edges, or ``global``; empty: all there are.
+        out: where to; empty: ``exports`` in the run directory, and results.json
+            tells of it.
+        listener: told of stages.
+        fresh: makes files again that were made already: for who signs them.
+
+    Returns:
+        One entry a file, refused and skipped ones included.
+
+    Raises:
+        ECAvgError: with one line that says how to mend it.
+    """
+    path = Path(run)
+    config = stored_config(path)
+    if settings is not None:
+        config.export = settings
+    if formats:
+        config.export = replace(config.export, formats=formats)
+    validated(config)
+    assembly = Assembly(config, path, listener)
+    known = load_results(path)
+    found = list(models_of(path, assembly))
+    models = chosen(found, edges, path)
+    if not edges:
+        _tell_missing(path, assembly, found, listener)
+    folder = Path(out) if out else path / FOLDER
+    with disk_errors(folder):
+        exports = _export_all(config, assembly, path, models, folder, listener, fresh=fresh)
+        if not out:
+            _tell_results(path, stored_config(path), known, exports)
+    return exports
+
+
+def export_at_end(
+    config: Config,
+    directory: RunDirectory,
+    assembly: Assembly,
+    results: RunResults,
+    listener: Listener,
+) -> RunResults:
+    """Exports all models of a run that just finished and writes its results again."""
+    path = directory.path
+    models = list(models_of(path, assembly))
+    _tell_missing(path, assembly, models, listener)
+    exports = _export_all(config, assembly, path, models, path / FOLDER, listener)
+    renewed = directory.write_results(results.status, results.classes, exports)
+    write_page(renewed, path)
+    return renewed
+
+
+def export_edges(
+    config: Config, workdir: Path, assembly: Assembly, edges: Sequence[str], listener: Listener
+) -> tuple[Exported, ...]:
+    """Exports the accepted models of edges that live in this process, with their own images.
+
+    Args:
+        config: the run's config.
+        workdir: the folder with each edge's own folder.
+        assembly: data and models.
+        edges: their names.
+        listener: told of stages.
+    """
+    models = [found for edge in edges if (found := accepted_of(workdir / edge, edge)) is not None]
+    return _export_all(config, assembly, workdir, models, workdir / FOLDER, listener, at_home=True)
+
+
+def wants_export(config: Config, done: RunResults) -> bool:
+    """Whether a finished run still lacks the files that its config asks for."""
+    if not config.export.enabled:
+        return False
+    return not done.exports or dict(done.config.get("export", {})) != to_dict(config.export)
+
+
+def raise_if_failed(exports: Sequence[Exported]) -> None:
+    """Ends a command whose files are not all sound.
+
+    Raises:
+        ExportError: names the first file that failed, why, and how many others did.
+    """
+    failed = [row for row in exports if row.failed]
+    if failed:
+        others = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        first = failed[0]
+        kept = "not made" if first.file is None else f"kept aside as {first.file}"
+        raise ExportError(
+            f"{first.model}, {first.variant}: {'; '.join(first.reasons)}; {kept}{others}"
+        )
+
+
+def _export_all(
+    config: Config,
+    assembly: Assembly,
+    path: Path,
+    models: Sequence[Found],
+    folder: Path,
+    listener: Listener,
+    *,
+    at_home: bool = False,
+    fresh: bool = False,
+) -> tuple[Exported, ...]:
+    settings = config.export
+    exporter = Exporter(
+        assembly.server_trainer.model,
+        assembly.dataset.spec,
+        gives_logits(config.model),
+        limits=limits_of(settings),
+        latency_s=settings.latency_s,
+        fresh=fresh,
+        listener=listener,
+    )
+    wanted = variants(parse_formats(settings.formats))
+    rows: list[Exported] = []
+    for found in models:
+        listener(StageStarted(found.round, "export", found.name))
+        load_found(exporter.model, found)
+        subject = subject_of(config, assembly, path, found, at_home)
+        rows += exporter.export(subject, wanted, folder / found.name)
+    for row in rows:
+        if row.status != "passed":
+            said = f"{row.model}, {row.variant} {row.status}: {'; '.join(row.reasons)}"
+            listener(Note(said))
+    return tuple(rows)
+
+
+def _tell_missing(
+    path: Path, assembly: Assembly, models: Sequence[Found], listener: Listener
+) -> None:
+    """Tells of edges that no model is exported of."""
+    if not (path / "edges").exists():
+        listener(Note("edges keep their models on their own machines: those are not exported"))
+        return
+    found = {model.name for model in models}
+    for edge in sorted({data.edge for data in assembly.edges} - found):
+        listener(Note(f"{edge} has accepted no model: none is exported"))
+
+
+def limits_of(settings: ExportConfig) -> Limits:
+    """The gate's limits, from the config."""
+    return Limits(
+        max_difference=settings.max_difference,
+        difference_float16=settings.max_difference_float16,
+        mean_difference_dynamic=settings.max_mean_difference_dynamic,
+        mean_difference_int8=settings.max_mean_difference_int8,
+        agreement_float=settings.min_agreement_float,
+        agreement_dynamic=settings.min_agreement_dynamic,
+        agreement_int8=settings.min_agreement_int8,
+        max_ties=settings.max_ties,
+        max_accuracy_loss=settings.max_accuracy_loss,
+    )
+
+
+def _tell_results(
+    path: Path, config: Config, known: RunResults, exports: tuple[Exported, ...]
+) -> None:
+    """Puts new rows into results.json; old ones stay where their files still lie there."""
+    new = {(row.model, row.variant) for row in exports}
+    weights = {row.model: row.weights_sha256 for row in exports}
+    kept = tuple(
+        row
+        for row in known.exports
+        if (row.model, row.variant) not in new
+        and row.weights_sha256 == weights.get(row.model, row.weights_sha256)
+        and intact(path / FOLDER, row)
+    )
+    directory = RunDirectory(path, config)
+    try:
+        directory.open()
+        results = directory.write_results(known.status, known.classes, (*kept, *exports))
+        write_page(results, path)
+    finally:
+        directory.close()

@@ -1,0 +1,176 @@
+"""What a run left behind that can be exported, and with which images each model is proved."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ecavg_tf.config import Config
+from ecavg_tf.config.checks import one_of
+from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.files import read_json
+from ecavg_tf.core.scores import Decision
+from ecavg_tf.core.template import weights_sha256
+from ecavg_tf.data.consent import consented
+from ecavg_tf.data.dataset import Examples, concatenated, stratified
+from ecavg_tf.data.partition import EdgeData
+from ecavg_tf.data.pooled import read_pooled
+from ecavg_tf.models.saving import load_weights
+from ecavg_tf.results import load_results
+from ecavg_tf.task import Assembly
+from export.exporter import Subject
+from export.making.calibration import Calibration, draw
+
+GLOBAL = "global"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model that a run left behind.
+
+    Attributes:
+        name: an edge's, or ``global``.
+        folder: where it lies.
+        file: its name there, without ending.
+        round: whose global model it is, or was decided on.
+        weights_sha256: what its weights must be.
+    """
+
+    name: str
+    folder: Path
+    file: str
+    round: int
+    weights_sha256: str
+
+
+def models_of(path: Path, assembly: Assembly) -> Iterator[Found]:
+    """The last accepted model of each edge, and the last global model."""
+    for data in assembly.edges:
+        found = accepted_of(path / "edges" / data.edge, data.edge)
+        if found is not None:
+            yield found
+    found = global_of(path)
+    if found is not None:
+        yield found
+
+
+def global_of(path: Path) -> Found | None:
+    """The last global model of a run; None before its first round is over."""
+    rounds = load_results(path).rounds
+    if not rounds:
+        return None
+    last = rounds[-1]
+    sha256 = last.server.global_.weights_sha256
+    return Found(GLOBAL, path / "rounds" / f"{last.round:04d}", "global", last.round, str(sha256))
+
+
+def load_found(model: keras.Model, found: Found) -> None:
+    """Sets a model to the weights that a run left behind.
+
+    Raises:
+        WorkdirError: they are others than those that the run decided on.
+    """
+    load_weights(model, found.folder, found.file)
+    if weights_sha256(model.get_weights()) != found.weights_sha256:
+        raise WorkdirError(
+            f"the model in {found.folder} is not the one that was accepted; run again "
+            "into another directory"
+        )
+
+
+def accepted_of(folder: Path, edge: str) -> Found | None:
+    """What an edge's own folder holds as its last decision."""
+    finished = sorted(folder.glob("finish-*.json"))
+    if not finished:
+        return None
+    try:
+        decision = Decision.from_json(read_json(finished[-1]))
+    except ValueError as error:
+        raise WorkdirError(f"{finished[-1]} is damaged: {error}") from error
+    return Found(edge, folder, "accepted", decision.round, decision.accepted.weights_sha256)
+
+
+def _run_id(path: Path, found: Found) -> str:
+    owner = found.folder / "owner.json"
+    source = owner if owner.exists() else path / "environment.json"
+    return str(read_json(source).get("run_id"))
+
+
+def chosen(models: list[Found], names: Sequence[str], path: Path) -> list[Found]:
+    """The models of these names; no names: all.
+
+    Raises:
+        WorkdirError: the run has none.
+        ConfigError: there is none of a name.
+    """
+    if not models:
+        raise WorkdirError(f"{path} has no finished round: nothing to export; resume the run")
+    for name in names:
+        one_of("--edge", name, tuple(model.name for model in models))
+    return [model for model in models if not names or model.name in names]
+
+
+def subject_of(
+    config: Config, assembly: Assembly, path: Path, found: Found, at_home: bool
+) -> Subject:
+    """A model with the images that it is calibrated on and compared on."""
+    edge = next((data for data in assembly.edges if data.edge == found.name), None)
+    calibration = _calibration(config, assembly, path, edge, at_home)
+    parity, words = _parity_images(config, assembly, edge)
+    return Subject(
+        name=found.name,
+        round=found.round,
+        weights_sha256=found.weights_sha256,
+        origin={
+            "run": _run_id(path, found),
+            "round": found.round,
+            "edge": None if edge is None else edge.edge,
+            "weights_sha256": found.weights_sha256,
+        },
+        calibration=calibration,
+        no_calibration="no training images may be used: no edge pools its data "
+        "(server.pool, server.pool_edges); int8 needs some",
+        images=parity.images,
+        labels=parity.labels,
+        words=words,
+    )
+
+
+def _calibration(
+    config: Config, assembly: Assembly, path: Path, edge: EdgeData | None, at_home: bool
+) -> Calibration | None:
+    """An edge's own training images where it consents (or is at home), else pooled ones."""
+    count, seed = config.export.calibration_examples, config.seed
+    if edge is not None:
+        own = edge.train if at_home else consented(edge.train, edge.edge, config)
+        if own is not None:
+            return draw(own, count, seed, f"own training images of {edge.edge}", edge.edge)
+    parts: list[Examples] = []
+    for file in sorted((path / "pooled").glob("edge-*.safetensors")):
+        try:
+            parts.append(read_pooled(file, file.stem, assembly.dataset.spec))
+        except ValueError as error:
+            raise WorkdirError(f"{file}: {error}") from error
+    if not parts:
+        return None
+    return draw(concatenated(parts), count, seed, "pooled training images", GLOBAL)
+
+
+def _parity_images(
+    config: Config, assembly: Assembly, edge: EdgeData | None
+) -> tuple[Examples, str]:
+    """Test images; for an edge those of its classes (all of them, if the test set has none)."""
+    test = assembly.dataset.test
+    words = "test images"
+    if edge is not None:
+        held = np.flatnonzero(edge.train.class_counts(assembly.dataset.spec.num_classes))
+        indices = np.flatnonzero(np.isin(test.labels, held))
+        if len(indices) > 0:
+            test, words = test.take(indices), f"test images of {edge.edge}'s {len(held)} classes"
+    most = config.export.parity_examples
+    if 0 < most < len(test):
+        place = "global" if edge is None else edge.edge
+        test = test.take(stratified(test.labels, most, config.seed, "parity", place))
+    return test, f"{len(test)} {words}"

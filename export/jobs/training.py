@@ -1,0 +1,212 @@
+"""``ecavg export --trainable``: a file that a device trains, of a run or a ``.keras`` file."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ecavg_tf.config import Config, DataConfig
+from ecavg_tf.core.bundles.training_bundle import (
+    TrainingBundle,
+    TrainingInfo,
+    read_training_bundle,
+    write_training_bundle,
+)
+from ecavg_tf.core.errors import ConfigError, ExportError, disk_errors
+from ecavg_tf.core.files import read_json, write_bytes
+from ecavg_tf.core.template import Template, weights_sha256
+from ecavg_tf.data.dataset import Dataset
+from ecavg_tf.data.sources import load_data
+from ecavg_tf.events import Listener, Note, silent
+from ecavg_tf.rundir import stored_config
+from ecavg_tf.task import Assembly
+from export.delivering.signing import SUFFIX
+from export.jobs.keras_file import load_keras
+from export.jobs.run import FOLDER
+from export.jobs.subjects import global_of, load_found
+from export.making.trainable import TRAINABLE
+from export.making.training import TrainingExporter, optimizer_spec
+
+
+def export_training(
+    source: Path,
+    *,
+    trainable: str,
+    optimizer: str = "",
+    momentum: float = 0.0,
+    data: str = "",
+    out: str = "",
+    listener: Listener = silent,
+    fresh: bool = False,
+) -> Path:
+    """Makes ``training-TRAINABLE.bundle.zip`` and the same file as a plain ``.tflite``.
+
+    Args:
+        source: a run directory (its last global model, or its start) or a ``.keras`` file.
+        trainable: ``head`` or ``dense``.
+        optimizer: ``sgd`` or ``adam``; empty: ``edge.optimizer`` of the run, or adam.
+        momentum: of ``sgd``.
+        data: for a ``.keras`` file: its labelled images, as ``data.name`` of a config.
+        out: where to; empty: ``exports`` in the run directory, or beside the file.
+        listener: told of a bundle that is replaced.
+        fresh: writes the bundle also where the same lies there: for who signs it.
+
+    Returns:
+        The bundle's path.
+
+    Raises:
+        ECAvgError: with one line that says how to mend it.
+    """
+    path = _folder(source, out) / f"training-{trainable}.bundle.zip"
+    known = _known(path)  # before minutes of work
+    if source.suffix == ".keras":
+        if not data:
+            raise ConfigError(
+                "--trainable compares the file with Keras on labelled images: give --data=NAME"
+            )
+        model, dataset = load_keras(source), load_data(DataConfig(name=data), Config().seed)
+        run, round_number = None, None
+    else:
+        config = stored_config(source)
+        optimizer = optimizer or config.edge.optimizer
+        assembly = Assembly(config, source, silent)
+        dataset, (model, round_number) = assembly.dataset, _run_model(source, assembly)
+        run = read_json(source / "environment.json").get("run_id")
+    origin = {
+        "run": run,
+        "round": round_number,
+        "edge": None,
+        "weights_sha256": weights_sha256(model.get_weights()),
+    }
+    exporter = _exporter(model, dataset, trainable, optimizer or "adam", momentum)
+    bundle = exporter.bundle(dataset.test, origin)
+    _write(path, bundle, known, listener, fresh)
+    return path
+
+
+def training_made_again(run: Path, listener: Listener = silent) -> tuple[Path, ...]:
+    """Makes the training bundles in a run's export folder again, for who signs them.
+
+    What lies there, anybody may have put there: it tells only which optimizer it is for.
+
+    Args:
+        run: the run directory.
+        listener: told of a bundle that was not what is made now.
+
+    Returns:
+        Their paths.
+
+    Raises:
+        ECAvgError: one is damaged, or can't be made of this run's model.
+    """
+    made = []
+    for trainable in TRAINABLE:
+        path = run / FOLDER / f"training-{trainable}.bundle.zip"
+        if path.exists():
+            spec = read_training_bundle(path).info.optimizer
+            made.append(
+                export_training(
+                    run,
+                    trainable=trainable,
+                    optimizer=spec.name,
+                    momentum=spec.momentum,
+                    listener=listener,
+                    fresh=True,
+                )
+            )
+    return tuple(made)
+
+
+def _run_model(run: Path, assembly: Assembly) -> tuple[keras.Model, int | None]:
+    """The last global model and its round, or what the run starts from."""
+    model = assembly.server_trainer.model
+    found = global_of(run)
+    if found is None:
+        model.set_weights(assembly.initial)
+        return model, None
+    load_found(model, found)
+    return model, found.round
+
+
+def _folder(source: Path, out: str) -> Path:
+    if out:
+        return Path(out)
+    if source.suffix == ".keras":
+        return source.with_name(source.stem + "-export")
+    return source / FOLDER
+
+
+def _known(path: Path) -> TrainingBundle | None:
+    """The training bundle that lies there already; None: nothing does.
+
+    Raises:
+        ExportError: something else does, which may be somebody's own.
+    """
+    if not os.path.lexists(path):
+        return None
+    try:
+        return read_training_bundle(path)
+    except ExportError as error:
+        raise ExportError(
+            f"{path} would be written over, and it is no sound training bundle: move it away, or "
+            f"give another folder with --out ({error})"
+        ) from error
+
+
+def _exporter(
+    model: keras.Model, dataset: Dataset, trainable: str, optimizer: str, momentum: float
+) -> TrainingExporter:
+    spec = dataset.spec
+    if model.input_shape[1:] != spec.image_shape or model.output_shape[1] != spec.num_classes:
+        raise ConfigError(
+            f"the model takes {model.input_shape[1:]} and gives {model.output_shape[1]} classes; "
+            f"the data has {spec.image_shape} and {spec.num_classes}"
+        )
+    return TrainingExporter(model, spec, trainable, optimizer_spec(optimizer, momentum))
+
+
+def _write(
+    path: Path,
+    bundle: TrainingBundle,
+    known: TrainingBundle | None,
+    listener: Listener,
+    fresh: bool,
+) -> None:
+    signature = path.with_name(path.name + SUFFIX)
+    same = known is not None and _are_same(known, bundle)
+    with disk_errors(path.parent):
+        if known is not None and not same:
+            gone = "; its signature is gone" if signature.exists() else ""
+            listener(Note(_replaced(path, known.info, bundle.info) + gone))
+        if fresh or not same:
+            signature.unlink(missing_ok=True)  # of an earlier file
+            write_training_bundle(path, bundle)
+        plain = path.name.replace(".bundle.zip", ".tflite")
+        write_bytes(path.with_name(plain), bundle.model)
+
+
+def _replaced(path: Path, old: TrainingInfo, new: TrainingInfo) -> str:
+    what = "with other contents" if old.optimizer == new.optimizer else f"for {new.optimizer.words}"
+    return f"{path} ({old.optimizer.words}) is made again {what}"
+
+
+def _are_same(one: TrainingBundle, other: TrainingBundle) -> bool:
+    """Whether two bundles differ in nothing but the labels of weights.
+
+    Keras counts names up over a process, and positions are what maps weights.
+    """
+    return (
+        _unlabelled(one.info) == _unlabelled(other.info)
+        and one.model == other.model
+        and np.array_equal(one.golden_inputs, other.golden_inputs)
+        and np.array_equal(one.golden_labels, other.golden_labels)
+        and np.array_equal(one.golden_outputs, other.golden_outputs)
+    )
+
+
+def _unlabelled(info: TrainingInfo) -> TrainingInfo:
+    weights = enumerate(info.template.weights)
+    plain = Template(tuple(replace(spec, key=str(at)) for at, spec in weights))
+    return replace(info, template=plain)

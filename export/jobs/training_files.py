@@ -1,0 +1,75 @@
+"""Training bundles of a run's model, for edges without TensorFlow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecavg_tf.config import Config, TrainingFile
+from ecavg_tf.core.bundles.training_bundle import (
+    frozen_sha256,
+    training_file_name,
+    write_training_bundle,
+)
+from ecavg_tf.core.template import Array
+from ecavg_tf.task import Assembly
+from export.making.training import TrainingExporter, optimizer_spec
+
+
+class TrainingFiles:
+    """Makes a training bundle for every set of frozen weights, once.
+
+    Where the layers that edges don't train stay as they are (``model.train=head``, or
+    a net of Dense layers alone), that is one file a run. Where the server trains them, it
+    is a new one a round.
+
+    Args:
+        config: the run's config.
+        assembly: data and models.
+        folder: where the bundles go.
+        run_id: names the run.
+        trainable: ``head`` or ``dense``.
+        momentum: of ``sgd``.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        assembly: Assembly,
+        folder: Path,
+        *,
+        run_id: str | None,
+        trainable: str = "",
+        momentum: float = 0.0,
+    ) -> None:
+        self._assembly = assembly
+        self._folder = folder
+        self._run_id = run_id
+        self._exporter = TrainingExporter(
+            assembly.server_trainer.model,
+            assembly.dataset.spec,
+            trainable or config.fleet.training_file.value,
+            optimizer_spec(config.edge.optimizer, momentum),
+        )
+        self._held = self._exporter.held()[0]
+
+    def bundle_for(self, weights: Sequence[Array]) -> Path:
+        """The bundle of a model, made and compared with Keras where it is a new one.
+
+        Args:
+            weights: in template order.
+
+        Raises:
+            ExportError: the file differs from Keras.
+        """
+        name = training_file_name(frozen_sha256(weights, self._held))
+        path = self._folder / name
+        if not path.exists():
+            self._exporter.model.set_weights(weights)
+            origin = {"run": self._run_id}
+            test = self._assembly.dataset.test
+            write_training_bundle(path, self._exporter.bundle(test, origin))
+        return path
+
+
+def wants_training_files(config: Config) -> bool:
+    """Whether a run ships training files."""
+    return config.fleet.training_file is not TrainingFile.NONE

@@ -1,0 +1,1 @@
+"""Making files: from a Keras model to ``.tflite`` bytes."""

@@ -1,0 +1,254 @@
+"""Keras model to ``.tflite`` bytes, through a SavedModel signature, with builtin operators only."""
+
+import contextlib
+import io
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ecavg_tf.core.bundles.quantization import softmax
+from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.template import Array
+from ecavg_tf.quiet import held_back_stderr
+from export.making.formats import Format, Variant
+from export.making.head import (
+    MOST_LEFT_OUT,
+    LogitRange,
+    fit_range,
+    fitted,
+    giving_logits,
+    head_of,
+    typical,
+)
+from export.proving.declared_output import check_finite
+from export.proving.interpreter import LiteModel
+
+INPUT, OUTPUT = "image", "output"
+_SIGNATURE = "serving_default"
+
+
+class Converter:
+    """Converts one model to any number of files.
+
+    SavedModels are written once a batch size: tracing a deep net takes seconds.
+
+    Args:
+        model: a built Keras model with one input and one output.
+        input_shape: of one example, without the batch.
+        classifier: whether the output is of classes: int8 then gives fitted logits.
+
+    Raises:
+        ExportError: the model computes in half precision.
+    """
+
+    def __init__(
+        self, model: keras.Model, input_shape: tuple[int, ...], *, classifier: bool = True
+    ) -> None:
+        check_precision(model)
+        self._model = model
+        self._classifier = classifier
+        self._shape = input_shape
+        self._stack = contextlib.ExitStack()
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self._saved: dict[int | None, Path] = {}
+        self.logit_range: LogitRange | None = None
+        self.left_out = 0  # calibration images that were far outliers
+
+    def __enter__(self) -> "Converter":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def convert(self, variant: Variant, calibration: Array | None = None) -> bytes:
+        """One file.
+
+        Args:
+            variant: which.
+            calibration: raw images, shape (n, …); for int8.
+
+        Returns:
+            The file's bytes; the same for the same model and images.
+
+        Raises:
+            ExportError: the model uses what builtin operators can't do, or answers
+                calibration images with NaN or infinity.
+        """
+        if variant is Variant.INT8:
+            if calibration is None or len(calibration) == 0:
+                raise ExportError("int8 needs calibration images, none came")
+            return self._int8(calibration)
+        if variant.batch not in self._saved:
+            folder = self._folder / str(variant.batch)
+            _save(self._model, folder, (variant.batch, *self._shape))
+            self._saved[variant.batch] = folder
+        return _convert(self._saved[variant.batch], variant.kind)
+
+    def _int8(self, calibration: Array) -> bytes:
+        head = head_of(self._model) if self._classifier else None
+        if head is None:
+            self.logit_range = None
+            folder = self._folder / "int8"
+            _save(self._model, folder, (1, *self._shape))
+            return _convert(folder, Format.INT8, calibration)
+        with giving_logits(head):
+            logits = _answers(self._model, calibration)
+        check_finite(logits, "calibration images")
+        kept = {int(mask.sum()): mask for mask in (typical(logits, m) for m in MOST_LEFT_OUT)}
+        tried = [self._attempt(head, logits, calibration, mask) for mask in kept.values()]
+        best = tried[0]
+        if len(tried) > 1:  # judged on calibration images, all of them, never on the test set
+            wanted = softmax(logits)
+            best = min(tried, key=lambda attempt: _lost(attempt.content, calibration, wanted))
+        self.left_out, self.logit_range = best.left_out, best.logit_range
+        return best.content
+
+    def _attempt(
+        self, head: keras.layers.Layer, logits: Array, images: Array, kept: NDArray[np.bool_]
+    ) -> "_Attempt":
+        logit_range = fit_range(logits[kept])
+        folder = self._folder / f"int8-{np.count_nonzero(kept)}"
+        with fitted(head, logit_range):
+            _save(self._model, folder, (1, *self._shape))
+        content = _convert(folder, Format.INT8, images[kept])
+        return _Attempt(content, logit_range, int(np.count_nonzero(~kept)))
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """An int8 file, with the range of its logits and how many images were left out."""
+
+    content: bytes
+    logit_range: LogitRange
+    left_out: int
+
+
+def _lost(content: bytes, images: Array, wanted: NDArray[np.float64]) -> float:
+    """Mean largest difference of a probability on the images."""
+    given = LiteModel(content, logits=True).probabilities(images.astype(np.float32))
+    return float(np.abs(given - wanted).max(axis=1).mean())
+
+
+def check_precision(model: keras.Model) -> None:
+    """Refuses half precision, which the converter answers with pages of its own internals.
+
+    Raises:
+        ExportError: a layer computes in it.
+    """
+    for layer in model._flatten_layers():
+        if getattr(layer, "compute_dtype", "float32") in ("float16", "bfloat16"):
+            raise ExportError(
+                f"layer {layer.name!r} computes in {layer.compute_dtype}, which TFLite has no "
+                "builtin operators for; build the model under "
+                "keras.config.set_dtype_policy('float32') and load its weights"
+            )
+
+
+def gives_fitted_logits(model: keras.Model) -> bool:
+    """Whether the int8 file of a model gives logits, whatever the model gives."""
+    return head_of(model) is not None
+
+
+def _answers(model: keras.Model, images: Array) -> Array:
+    """What the model gives, eagerly: its compiled functions know another head."""
+    parts = [
+        keras.ops.convert_to_numpy(model(images[at : at + 64].astype("float32"), training=False))
+        for at in range(0, len(images), 64)
+    ]
+    return np.concatenate(parts)
+
+
+def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> None:
+    """A SavedModel whose one signature holds the variables.
+
+    Converting a concrete function without an object that tracks its variables drops
+    the weights silently.
+    """
+    holder = tf.Module()
+    holder.weights = [variable.value for variable in model.variables]
+
+    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {OUTPUT: tf.cast(model(image, training=False), tf.float32)}
+
+    spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
+    holder.serve = tf.function(serve, input_signature=[spec], autograph=False)
+    try:
+        with _quiet(), numbered(model):
+            signatures = {_SIGNATURE: holder.serve.get_concrete_function()}
+            tf.saved_model.save(holder, str(folder), signatures=signatures)
+    except Exception as error:  # Keras and TensorFlow raise many kinds
+        raise ExportError(
+            f"model {model.name!r} can't be traced for export: {_first_line(error)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def numbered(model: keras.Model) -> Iterator[None]:
+    """Names layers by their position while it lasts.
+
+    A file holds the names of layers, and Keras counts those up over a process: the same
+    model built later would give other bytes.
+    """
+    layers = list(model._flatten_layers())
+    kept = [layer.name for layer in layers]
+    try:
+        for number, layer in enumerate(layers):
+            layer.name = f"layer_{number}"
+        yield
+    finally:
+        for layer, name in zip(layers, kept, strict=True):
+            layer.name = name
+
+
+def _convert(folder: Path, format_: Format, calibration: Array | None = None) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if format_ is not Format.FLOAT32:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if format_ is Format.FLOAT16:
+        converter.target_spec.supported_types = [tf.float16]
+    if format_ is Format.DYNAMIC:
+        # Per-channel weights make FULLY_CONNECTED version 12, which tflite-runtime 2.14 lacks.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    if calibration is not None:
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.representative_dataset = lambda: _representatives(calibration)
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    try:
+        with _quiet():
+            content: bytes = converter.convert()
+    except Exception as error:  # the converter raises many kinds
+        raise ExportError(
+            f"{format_} needs operators that TFLite has not built in: {_first_line(error)}"
+        ) from error
+    return content
+
+
+def _representatives(images: Array) -> Iterator[list[Array]]:
+    for image in images:
+        yield [image[np.newaxis].astype(np.float32)]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The converter prints lines from C++ and warns of things that are its own to mend."""
+    with (
+        warnings.catch_warnings(),
+        held_back_stderr(told_on_failure=False),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _first_line(error: BaseException) -> str:
+    lines: list[Any] = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]

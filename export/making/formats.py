@@ -1,0 +1,59 @@
+"""The formats a model is exported in, and the files that come of each."""
+
+from enum import StrEnum
+
+from ecavg_tf.config.checks import EXPORT_FORMATS, one_of
+
+
+class Format(StrEnum):
+    """How a file stores weights and computes.
+
+    ``float32`` as Keras does; ``float16`` stores weights in half precision; ``dynamic``
+    stores them in 8 bits and computes activations' ranges as it goes; ``int8`` is 8 bits
+    throughout, input and output included.
+    """
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    DYNAMIC = "dynamic"
+    INT8 = "int8"
+
+
+class Variant(StrEnum):
+    """A file: a format at batch 1, or the master, float32 with a dynamic batch.
+
+    A file of a fixed batch can't be resized, so there are both.
+    """
+
+    MASTER = "float32-batch"
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    DYNAMIC = "dynamic"
+    INT8 = "int8"
+
+    @property
+    def kind(self) -> Format:
+        """Its format."""
+        return Format.FLOAT32 if self is Variant.MASTER else Format(self.value)
+
+    @property
+    def batch(self) -> int | None:
+        """Its batch size; None: any."""
+        return None if self is Variant.MASTER else 1
+
+
+def parse_formats(text: str) -> tuple[Format, ...]:
+    """Reads ``float32,int8``; duplicates count once, the order is fixed.
+
+    Raises:
+        ConfigError: a word is no format, or there is none.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names or [""]:
+        one_of("formats", name, EXPORT_FORMATS)
+    return tuple(format_ for format_ in Format if format_ in names)
+
+
+def variants(formats: tuple[Format, ...]) -> tuple[Variant, ...]:
+    """The files of formats; float32 comes as master and at batch 1."""
+    return tuple(variant for variant in Variant if variant.kind in formats)

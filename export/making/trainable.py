@@ -1,0 +1,266 @@
+"""A ``.tflite`` file that trains: the Dense layers at a model's end, by hand-written gradients.
+
+Gradients that TensorFlow writes itself need operators that no runtime from pip has (those
+of convolutions, pooling, BatchNorm, ReLU and the sparse cross-entropy). Dense layers under a
+softmax need matrix products alone.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
+from ecavg_tf.core.errors import ExportError
+from export.making.convert import _first_line, _quiet, check_precision, numbered
+from export.making.head import head_of
+
+TRAINABLE = ("head", "dense")
+_TERMS = (
+    "kernel_regularizer",
+    "bias_regularizer",
+    "activity_regularizer",
+    "kernel_constraint",
+    "bias_constraint",
+)
+_ACTIVATIONS = (keras.activations.relu, keras.activations.linear)
+
+
+def trained_layers(model: keras.Model, trainable: str) -> list[keras.layers.Dense]:
+    """The layers that a device trains, first to last.
+
+    Args:
+        model: a Sequential or functional model that ends in a Dense layer.
+        trainable: ``head``: the last layer; ``dense``: all Dense layers at the end.
+
+    Raises:
+        ExportError: the model does not end in a Dense layer under softmax or of logits, or
+            one of them has a regularizer or a constraint.
+    """
+    head = head_of(model)
+    if head is None or head not in model.layers:
+        raise ExportError(
+            f"model {model.name!r} does not end in a Dense layer with a bias, under softmax or "
+            "linear, at its top level: a device can't train it; end it so"
+        )
+    found = [head]
+    while trainable == "dense" and (before := _previous(model, found[0])) is not None:
+        if not _trains(before):
+            break
+        found.insert(0, before)
+    for layer in found:
+        _check_plain(layer)
+    return found
+
+
+def _check_plain(layer: keras.layers.Dense) -> None:
+    """The hand-written gradients are of the cross-entropy alone, and no step is projected."""
+    terms = [term for term in _TERMS if getattr(layer, term, None) is not None]
+    if terms:
+        raise ExportError(
+            f"layer {layer.name!r} has a {' and a '.join(terms)}: a device's training leaves such "
+            "terms out; build the model without and load its weights, or train it with Keras"
+        )
+
+
+def _previous(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    history = getattr(layer.input, "_keras_history", None)
+    operation = None if history is None else history.operation
+    return operation if operation in model.layers else None
+
+
+def _trains(layer: keras.layers.Layer) -> bool:
+    return (
+        type(layer) is keras.layers.Dense
+        and layer.trainable
+        and len(layer._inbound_nodes) == 1
+        and layer.activation in _ACTIVATIONS
+    )
+
+
+class DeviceLearner(tf.Module):  # type: ignore[misc]
+    """Forward, backward and the optimizer's step of the trained layers, as signatures.
+
+    Args:
+        model: the Keras model.
+        layers: its trained layers, first to last.
+        optimizer: how to train.
+    """
+
+    def __init__(
+        self, model: keras.Model, layers: Sequence[keras.layers.Dense], optimizer: OptimizerSpec
+    ) -> None:
+        super().__init__()
+        self._relu = [layer.activation is keras.activations.relu for layer in layers]
+        self._biased = [layer.use_bias for layer in layers]
+        self._optimizer = optimizer
+        values = [value.numpy() for layer in layers for value in layer.weights]
+        self.weights = [tf.Variable(value) for value in values]
+        self.slots = [
+            tf.Variable(np.zeros_like(value)) for _ in range(optimizer.slots) for value in values
+        ]
+        self.step = tf.Variable(np.float32(0))
+        self._features = keras.Model(model.inputs, layers[0].input)
+        self.feature_shape = tuple(int(size) for size in layers[0].input.shape[1:])
+        self.image_shape = tuple(int(size) for size in model.input_shape[1:])
+        self.num_classes = int(model.output_shape[-1])
+
+    @property
+    def frozen_layers(self) -> bool:
+        """Whether what comes before the trained layers has weights."""
+        return bool(self._features.weights)
+
+    def signatures(self) -> dict[str, Any]:
+        """Concrete functions by the names they have in the file."""
+        spec = tf.TensorSpec
+        state = {name: spec(v.shape, name=name) for name, v in self._state().items()}
+        features = (None, *self.feature_shape)
+
+        def made(function: Any, **arguments: Any) -> Any:
+            return tf.function(function, autograph=False).get_concrete_function(**arguments)
+
+        return {
+            "features": self._frozen_features(),
+            "train": made(
+                self._train,
+                x=spec(features, name="x"),
+                y=spec((None, self.num_classes), name="y"),
+                learning_rate=spec((), name="learning_rate"),
+            ),
+            "infer": made(self._infer, x=spec(features, name="x")),
+            "get_weights": made(
+                lambda: {name: v.read_value() for name, v in self._state().items()}
+            ),
+            "set_weights": made(self._set, **state),
+        }
+
+    def _state(self) -> dict[str, tf.Variable]:
+        return {
+            **{f"weight_{number}": v for number, v in enumerate(self.weights)},
+            **{f"slot_{number}": v for number, v in enumerate(self.slots)},
+            "step": self.step,
+        }
+
+    def _frozen_features(self) -> Any:
+        """The layers before, with their weights as constants: the converter folds BatchNorm."""
+        spec = tf.TensorSpec((None, *self.image_shape), name="image")
+
+        def features(image: tf.Tensor) -> tf.Tensor:
+            return tf.cast(self._features(image, training=False), tf.float32)
+
+        with numbered(self._features):
+            traced = tf.function(features, autograph=False).get_concrete_function(spec)
+        frozen = convert_variables_to_constants_v2(traced)
+
+        def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
+            (answer,) = frozen(image)
+            return {"features": tf.reshape(answer, (-1, *self.feature_shape))}
+
+        return tf.function(serve, autograph=False).get_concrete_function(image=spec)
+
+    def _set(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
+        for name, variable in self._state().items():
+            variable.assign(values[name])
+        return {"step": self.step.read_value()}
+
+    def _forward(self, x: tf.Tensor) -> list[tf.Tensor]:
+        """Inputs of every trained layer, and the logits."""
+        values, weights = [x], list(self.weights)
+        for relu, biased in zip(self._relu, self._biased, strict=True):
+            value = tf.matmul(values[-1], weights.pop(0))
+            if biased:
+                value = value + weights.pop(0)
+            values.append(tf.nn.relu(value) if relu else value)
+        return values
+
+    def _infer(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"probabilities": tf.nn.softmax(self._forward(x)[-1])}
+
+    def _train(self, x: tf.Tensor, y: tf.Tensor, learning_rate: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One step on one batch; gives the batch's mean loss before it, and its hits."""
+        *inputs, logits = self._forward(x)
+        count = tf.cast(tf.shape(x)[0], tf.float32)
+        loss = -tf.reduce_sum(y * tf.nn.log_softmax(logits)) / count
+        self._apply(self._gradients(inputs, logits, y, count), learning_rate)
+        return {"loss": loss}
+
+    def _gradients(
+        self, inputs: list[tf.Tensor], logits: tf.Tensor, y: tf.Tensor, count: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Of the mean cross-entropy, in the order of ``weights``."""
+        gradients: list[tf.Tensor] = []
+        position = len(self.weights)
+        arriving = (tf.nn.softmax(logits) - y) / count
+        for layer in reversed(range(len(inputs))):
+            position -= 1 + self._biased[layer]
+            own = [tf.matmul(inputs[layer], arriving, transpose_a=True)]
+            if self._biased[layer]:
+                own.append(tf.reduce_sum(arriving, axis=0))
+            gradients = own + gradients
+            if layer:
+                arriving = tf.matmul(arriving, self.weights[position], transpose_b=True)
+                if self._relu[layer - 1]:
+                    arriving = arriving * tf.cast(inputs[layer] > 0, tf.float32)
+        return gradients
+
+    def _apply(self, gradients: list[tf.Tensor], rate: tf.Tensor) -> None:
+        """The optimizer's step, in the order of operations that Keras has."""
+        step = self.step + 1.0
+        self.step.assign(step)
+        settings, count = self._optimizer, len(self.weights)
+        if settings.name == "adam":
+            rate = rate * tf.sqrt(1.0 - tf.pow(settings.beta_2, step))
+            rate = rate / (1.0 - tf.pow(settings.beta_1, step))
+        for number, (weight, gradient) in enumerate(zip(self.weights, gradients, strict=True)):
+            if settings.name == "adam":
+                first, second = self.slots[number], self.slots[count + number]
+                mean = first + (gradient - first) * (1.0 - settings.beta_1)
+                square = second + (tf.square(gradient) - second) * (1.0 - settings.beta_2)
+                first.assign(mean)
+                second.assign(square)
+                weight.assign(weight - mean * rate / (tf.sqrt(square) + settings.epsilon))
+            elif settings.momentum:
+                speed = self.slots[number] * settings.momentum - gradient * rate
+                self.slots[number].assign(speed)
+                weight.assign(weight + speed)
+            else:
+                weight.assign(weight - gradient * rate)
+
+
+def convert_learner(learner: DeviceLearner) -> bytes:
+    """The file's bytes, with builtin operators only.
+
+    Raises:
+        ExportError: the layers before need others.
+    """
+    try:
+        with tempfile.TemporaryDirectory() as folder, _quiet():
+            signatures: Mapping[str, Any] = learner.signatures()
+            tf.saved_model.save(learner, folder, signatures=signatures)
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(Path(folder)))
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+            converter.experimental_enable_resource_variables = True
+            content: bytes = converter.convert()
+    except Exception as error:  # the converter raises many kinds
+        raise ExportError(
+            f"the training file needs operators that TFLite has not built in: {_first_line(error)}"
+        ) from error
+    return content
+
+
+def make_learner(
+    model: keras.Model, trainable: str, optimizer: OptimizerSpec
+) -> tuple[DeviceLearner, list[keras.layers.Dense]]:
+    """The learner of a model, and the layers that it trains.
+
+    Raises:
+        ExportError: a device can't train the model.
+    """
+    check_precision(model)
+    layers = trained_layers(model, trainable)
+    return DeviceLearner(model, layers, optimizer), layers

@@ -1,0 +1,106 @@
+"""Running a ``.tflite`` file: raw images in, probabilities out, whatever it computes in."""
+
+import time
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from ecavg_tf.core.bundles.bundle import TensorSpec
+from ecavg_tf.core.bundles.quantization import dequantize, quantize, softmax, tensor_spec
+from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.template import Array
+from ecavg_tf.quiet import held_back_stderr
+
+
+class LiteModel:
+    """A file in LiteRT's interpreter, XNNPACK on.
+
+    Args:
+        tflite: the file's bytes.
+        logits: whether it gives logits.
+        threads: how many threads it may use.
+
+    Raises:
+        ExportError: the interpreter refuses the file.
+    """
+
+    def __init__(self, tflite: bytes, *, logits: bool = False, threads: int = 1) -> None:
+        try:
+            with held_back_stderr(told_on_failure=False):  # it announces its delegate
+                self._interpreter = Interpreter(model_content=tflite, num_threads=threads)
+                self._interpreter.allocate_tensors()
+            (self._in,) = self._interpreter.get_input_details()
+            (self._out,) = self._interpreter.get_output_details()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ExportError(f"LiteRT refuses the file: {reason}") from error
+        self._logits = logits
+
+    @property
+    def input(self) -> TensorSpec:
+        """The input tensor."""
+        return tensor_spec(self._in)
+
+    @property
+    def output(self) -> TensorSpec:
+        """The output tensor."""
+        return tensor_spec(self._out)
+
+    def answers(self, images: Array) -> NDArray[np.float32]:
+        """What the file gives, as real numbers.
+
+        Args:
+            images: raw values, shape (n, …).
+
+        Returns:
+            Shape (n, …), float32, dequantized where the file is quantized.
+
+        Raises:
+            ExportError: the images do not fit the input.
+        """
+        shape = self.input.shape[1:]
+        if images.shape[1:] != shape:
+            raise ExportError(f"the file takes images of shape {shape}, {images.shape[1:]} came")
+        real = self.input.dtype not in ("float32", "int8", "uint8")
+        if real:
+            raise ExportError(f"the file's input is {self.input.dtype}; expected float32 or int8")
+        many = self.input.shape[0] == -1
+        at_once = 64 if many else 1
+        parts = [self._run(images[at : at + at_once]) for at in range(0, len(images), at_once)]
+        return np.concatenate(parts)
+
+    def probabilities(self, images: Array) -> NDArray[np.float32]:
+        """Probabilities of shape (n, classes), float32, for raw images of shape (n, …)."""
+        answers = self.answers(images)
+        return softmax(answers).astype(np.float32) if self._logits else answers
+
+    def latencies(self, image: Array, seconds: float, least: int = 10) -> NDArray[np.float64]:
+        """Seconds of single runs on one image, shape (runs,), after two that don't count.
+
+        Args:
+            image: raw values, without the batch.
+            seconds: time to spend.
+            least: fewest runs, however long they take.
+        """
+        spent: list[float] = []
+        self._run(image[np.newaxis])
+        self._run(image[np.newaxis])
+        until = time.perf_counter() + seconds
+        while len(spent) < least or time.perf_counter() < until:
+            began = time.perf_counter()
+            self._interpreter.invoke()
+            spent.append(time.perf_counter() - began)
+        return np.asarray(spent)
+
+    def _run(self, images: Array) -> NDArray[np.float32]:
+        if self.input.shape[0] == -1 and self._in["shape"][0] != len(images):
+            self._interpreter.resize_tensor_input(self._in["index"], images.shape)
+            self._interpreter.allocate_tensors()
+            (self._in,) = self._interpreter.get_input_details()
+        self._interpreter.set_tensor(self._in["index"], quantize(images, self.input))
+        try:
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise ExportError(f"LiteRT fails on the file: {error}") from error
+        return dequantize(self._interpreter.get_tensor(self._out["index"]), self.output)

@@ -1,0 +1,1 @@
+"""Reading files: what a ``.tflite`` says of itself, every offset distrusted."""

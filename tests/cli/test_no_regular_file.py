@@ -1,0 +1,73 @@
+"""Pipes, devices and folders where a file was expected: one line, and no waiting for ever."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from device_for_tests import local_arrays, training_bundle
+
+from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.files import NotRegularError, file_sha256
+from ecavg_tf.core.numpy_files import read_arrays
+from edge.cli import main
+from edge.predicting.images import Wanted, load_images
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipe of every name, a bundle and data."""
+    folder = tmp_path_factory.mktemp("pipes")
+    training_bundle(folder / "training.bundle.zip")
+    np.savez(folder / "data.npz", **local_arrays())
+    for name in ("pipe.bundle.zip", "pipe.npz", "pipe.npy", "pipe.png"):
+        os.mkfifo(folder / name)
+    (folder / "zero.npz").symlink_to("/dev/zero")
+    (folder / "linked.bundle.zip").symlink_to("training.bundle.zip")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "what"),
+    [
+        (["check", "pipe.bundle.zip"], 8, "bundle pipe.bundle.zip"),
+        (["check", "/dev/zero"], 8, "bundle /dev/zero"),
+        (["check", "."], 8, "bundle ."),
+        (["predict", "pipe.bundle.zip", "data.npz"], 8, "bundle pipe.bundle.zip"),
+        (["train", "--bundle=pipe.bundle.zip", "--data=data.npz"], 8, "bundle pipe.bundle.zip"),
+        (["train", "--bundle=training.bundle.zip", "--data=pipe.npz"], 3, "pipe.npz"),
+        (["train", "--bundle=training.bundle.zip", "--data=zero.npz"], 3, "zero.npz"),
+    ],
+)
+def test_commands(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+    what: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    state = ["--state=state"] if words[0] == "train" else []
+    assert main([*words, *state]) == code
+    errors = capsys.readouterr().err
+    assert f"{what} is no regular file; give the " in errors
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["pipe.npz", "pipe.npy", "pipe.png"])
+def test_images(folder: Path, name: str) -> None:
+    with pytest.raises(DataError, match=f"{name} is no regular file; give the"):
+        list(load_images([str(folder / name)], Wanted((8, 8, 1), "uint8", (0.0, 16.0))))
+
+
+def test_readers(folder: Path) -> None:
+    with pytest.raises(NotRegularError, match="is no regular file"):
+        file_sha256(folder / "pipe.npz")
+    with pytest.raises(DataError, match="is no regular file"):
+        read_arrays(folder)
+
+
+def test_a_link_to_a_file_is_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(folder / "linked.bundle.zip")]) == 0
+    assert "sound" in capsys.readouterr().out

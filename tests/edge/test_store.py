@@ -1,0 +1,217 @@
+"""An edge's folder: an answer is given again, and pruning keeps what decisions need."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.scores import Accepted, Decision, Rung, Score
+from ecavg_tf.core.template import Array, Role, Template, WeightSpec
+from ecavg_tf.fleet import Reply
+from edge.participating.store import EdgeStore
+
+EDGE, RUN = "edge-05", "run-a"
+TEMPLATE = Template(
+    (
+        WeightSpec("kernel", (2,), "float32", Role.TRAINABLE),
+        WeightSpec("seed", (2,), "uint32", Role.STATE, omittable=True),
+    )
+)
+
+
+def open_store(folder: Path) -> EdgeStore:
+    return EdgeStore(folder, EDGE, RUN)
+
+
+def decision(round_number: int) -> Decision:
+    half, most = Score(0.5, 1.25, 10), Score(0.9, 0.125, 8)
+    return Decision(
+        round=round_number,
+        edge=EDGE,
+        examples=6,
+        class_counts=(1, 2, 3),
+        rungs=(
+            Rung("global", None, most, half),
+            Rung("blend", 0.25, None, half, select=-0.5, certify={"bound": 0.01}),
+        ),
+        accepted=Accepted("global", None, most, half, "ab" * 32, {"policy": "guarded"}),
+        seconds=1.5,
+    )
+
+
+def weights(value: float) -> list[Array]:
+    return [np.full(2, value, np.float32), np.array([7, 8], np.uint32)]
+
+
+def play(store: EdgeStore, round_number: int, *, decided: bool = True) -> Reply:
+    """One exchange as an edge does it, with files that name their round."""
+    made = decision(round_number - 1) if decided and round_number > 1 else None
+    if made is not None:
+        store.save_accepted(made, TEMPLATE.named(weights(made.round)))
+    store.update_path(round_number).write_text(f"update of round {round_number}")
+    reply = Reply(
+        edge=EDGE,
+        round=round_number,
+        update=store.update_path(round_number),
+        pooled=None,
+        decision=made,
+        seconds={"pretrain": 2.5, "evaluate": 0.5},
+    )
+    store.commit(reply, f"start-{round_number}")
+    return reply
+
+
+def accepted_before(store: EdgeStore, before: int) -> float | None:
+    found = store.last_accepted(before, TEMPLATE, weights(-1.0))
+    return None if found is None else float(found[0][0])
+
+
+def test_a_fresh_folder_has_no_answers(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "edge")
+    assert store.reply(1, "start-1") is None
+    assert store.last_update(before=10) is None
+    assert accepted_before(store, 10) is None
+    assert store.finished(1) is None
+
+
+def test_an_answer_is_given_again_equal_after_a_restart(tmp_path: Path) -> None:
+    first = play(open_store(tmp_path), 1)
+    assert open_store(tmp_path).reply(1, "start-1") == first
+    second = play(open_store(tmp_path), 2)
+    assert open_store(tmp_path).reply(2, "start-2") == second
+    assert second.decision == decision(1)
+
+
+def test_an_own_start_is_a_start_of_its_own(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    reply = Reply(EDGE, 1, store.update_path(1), None, None, {})
+    store.commit(reply, None)
+    assert store.reply(1, None) == reply
+    with pytest.raises(WorkdirError):
+        store.reply(1, "start-1")
+
+
+def test_another_start_for_an_answered_round_is_refused_by_name(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    play(store, 1)
+    with pytest.raises(WorkdirError, match=f"{EDGE} answered round 1 already") as caught:
+        store.reply(1, "another start")
+    assert str(tmp_path) in str(caught.value)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize(("edge", "run"), [("edge-06", RUN), (EDGE, "run-b")])
+def test_a_folder_of_another_run_or_edge_is_refused_by_name(
+    tmp_path: Path, edge: str, run: str
+) -> None:
+    play(open_store(tmp_path), 1)
+    with pytest.raises(WorkdirError) as caught:
+        EdgeStore(tmp_path, edge, run)
+    for word in (str(tmp_path), EDGE, RUN, edge, run):
+        assert word in str(caught.value)
+    assert open_store(tmp_path).reply(1, "start-1") is not None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "5"])
+def test_a_damaged_owner_file_is_refused(tmp_path: Path, content: str) -> None:
+    open_store(tmp_path)
+    (tmp_path / "owner.json").write_text(content)
+    with pytest.raises(WorkdirError, match=r"owner\.json"):
+        open_store(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"start_sha256": "start-1"}'])
+def test_a_damaged_reply_is_an_error_that_names_the_file(tmp_path: Path, content: str) -> None:
+    play(open_store(tmp_path), 1)
+    (tmp_path / "reply-0001.json").write_text(content)
+    with pytest.raises(WorkdirError, match=r"reply-0001\.json"):
+        open_store(tmp_path).reply(1, "start-1")
+
+
+def test_an_update_counts_only_once_its_round_is_answered(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    play(store, 1)
+    store.update_path(2).write_text("cut off before the reply")
+    assert store.last_update(before=3) == store.update_path(1)
+    assert store.reply(2, "start-2") is None
+
+
+def test_pruning_keeps_what_the_next_decision_needs(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    for round_number in range(1, 6):
+        play(store, round_number)
+        # The next exchange decides on this round's global model: it needs the local
+        # model of this round, and what was accepted from the round before.
+        update = store.last_update(before=round_number + 1)
+        assert update is not None
+        assert update.read_text() == f"update of round {round_number}"
+        expected = float(round_number - 1) if round_number > 1 else None
+        assert accepted_before(store, round_number) == expected
+        assert store.reply(round_number, f"start-{round_number}") is not None
+
+
+def test_pruning_removes_the_rest_so_the_folder_does_not_grow(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    counts = []
+    for round_number in range(1, 8):
+        play(store, round_number)
+        counts.append(len(list(tmp_path.iterdir())))
+    assert counts[3:] == [counts[2]] * 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "accepted-0006.safetensors",
+        "owner.json",
+        "reply-0007.json",
+        "update-0007.safetensors",
+    ]
+
+
+def test_an_exchange_that_was_cut_off_is_decided_again_from_the_same_state(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    play(store, 1)
+    play(store, 2)
+    state = (store.last_update(before=3), accepted_before(store, 2))
+    store.save_accepted(decision(2), TEMPLATE.named(weights(2.0)))
+    store.update_path(3).write_text("cut off before the reply")
+    again = open_store(tmp_path)
+    assert (again.last_update(before=3), accepted_before(again, 2)) == state
+    assert state == (store.update_path(2), 1.0)
+
+
+def test_an_edge_that_sat_rounds_out_keeps_its_last_accepted_model(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    play(store, 1)
+    play(store, 2)
+    play(store, 6, decided=False)
+    assert accepted_before(store, 6) == 1.0
+    play(store, 9)
+    assert store.last_update(before=10) == store.update_path(9)
+    assert accepted_before(store, 9) == 8.0
+
+
+def test_pooled_data_is_not_pruned(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.pooled_path.write_text("pooled data")
+    for round_number in range(1, 5):
+        play(store, round_number)
+    assert store.pooled_path.read_text() == "pooled data"
+
+
+def test_rounds_are_ordered_by_number_also_beyond_four_digits(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    for round_number in (9_999, 10_000):
+        play(store, round_number)
+    assert store.last_update(before=20_000) == store.update_path(10_000)
+    assert accepted_before(store, 20_000) == 9_999.0
+
+
+def test_accepted_weights_survive_and_what_is_absent_is_taken_from_the_other(
+    tmp_path: Path,
+) -> None:
+    store = open_store(tmp_path)
+    store.save_accepted(decision(1), {"kernel": np.array([1.5, 2.5], np.float32)})
+    found = store.last_accepted(2, TEMPLATE, weights(-1.0))
+    assert found is not None
+    np.testing.assert_array_equal(found[0], [1.5, 2.5])
+    np.testing.assert_array_equal(found[1], [7, 8])
+    assert store.last_accepted(1, TEMPLATE, weights(-1.0)) is None

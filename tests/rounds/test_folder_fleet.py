@@ -1,0 +1,152 @@
+"""The server's end of a folder, with edges that are late, greedy, or not who they say."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecavg_tf.config import ServerConfig
+from ecavg_tf.core.messages.letter import Letter
+from ecavg_tf.core.messages.mailbox import EXCHANGE, FINISH, Mailbox
+from ecavg_tf.core.messages.update_file import UpdateInfo, write_update
+from ecavg_tf.core.scores import Accepted, Decision
+from ecavg_tf.core.template import Role, Template, WeightSpec
+from ecavg_tf.data.dataset import DataSpec, Examples
+from ecavg_tf.data.pooled import write_pooled
+from ecavg_tf.events import Event
+from ecavg_tf.fleet import NoReply, Reply, Shipped
+from ecavg_tf.rounds.folder_fleet import FolderFleet
+from server.collect import Collected, collect
+
+TEMPLATE = Template((WeightSpec("w", (2,), "float32", Role.TRAINABLE),))
+SPEC = DataSpec("tiny", (2, 2, 1), "uint8", (0.0, 16.0), ("a", "b"))
+EDGE = "edge-00"
+
+
+def silent(event: Event) -> None:
+    del event
+
+
+def fleet(folder: Path) -> FolderFleet:
+    return FolderFleet(
+        folder, (EDGE,), run_id="run", template=TEMPLATE, config={}, timeout_s=0.3, listener=silent
+    )
+
+
+def letter(kind: str = EXCHANGE, number: int = 1) -> Letter:
+    return Letter(kind, number, "run", TEMPLATE, [np.zeros(2, np.float32)])
+
+
+def update_file(folder: Path, **changes: Any) -> Path:
+    info = UpdateInfo(1, EDGE, 4, (2, 2), TEMPLATE.sha256, {})
+    path = folder / "update.safetensors"
+    write_update(path, replace(info, **changes), {"w": np.ones(2, np.float32)})
+    return path
+
+
+def decision(edge: str = EDGE, number: int = 1) -> dict[str, Any]:
+    accepted = Accepted("global", None, None, None, "abc")
+    return Decision(number, edge, 4, (2, 2), (), accepted, 0.1).to_json()
+
+
+def exchange(tmp_path: Path, body: dict[str, Any], number: int = 1) -> Reply | NoReply:
+    """What the server makes of a reply with ``body``."""
+    served = fleet(tmp_path / "exchange")
+    box = Mailbox(tmp_path / "exchange" / EDGE)
+    box.reply(letter(number=number), body, update=update_file(tmp_path))
+    (answer,) = served.exchange(number, Shipped([np.zeros(2, np.float32)]), [EDGE], [])
+    return answer
+
+
+def test_a_sound_reply(tmp_path: Path) -> None:
+    answer = exchange(tmp_path, {"decision": None, "seconds": {"pretrain": 1.0}})
+    assert isinstance(answer, Reply)
+    assert answer.update.is_file()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"decision": decision("edge-01"), "seconds": {}}, "it decided for 'edge-01'"),
+        ({"decision": decision(number=7), "seconds": {}}, "in round 7"),
+        ({"decision": None, "seconds": {"pretrain": "soon"}}, "its times are"),
+        ({"decision": None, "seconds": {"pretrain": 10**400}}, "its times are"),
+        ({"decision": None, "seconds": 3}, "can't be read"),
+        ({"seconds": {}}, "can't be read"),
+        ({"decision": {"round": 1}, "seconds": {}}, "can't be read"),
+    ],
+)
+def test_a_reply_that_is_not_sound_is_no_reply(
+    tmp_path: Path, body: dict[str, Any], said: str
+) -> None:
+    answer = exchange(tmp_path, body, number=2)
+    assert isinstance(answer, NoReply)
+    assert said in answer.reason
+
+
+def test_a_last_decision_for_somebody_else(tmp_path: Path) -> None:
+    served = fleet(tmp_path / "exchange")
+    box = Mailbox(tmp_path / "exchange" / EDGE)
+    box.reply(letter(FINISH), {"decision": decision("edge-01")})
+    (answer,) = served.finish(1, Shipped([np.zeros(2, np.float32)]))
+    assert isinstance(answer, NoReply)
+
+
+def test_a_request_says_whether_pooled_data_is_still_wanted(tmp_path: Path) -> None:
+    served = fleet(tmp_path / "exchange")
+    box = Mailbox(tmp_path / "exchange" / EDGE)
+    for number, wanted in ((1, [EDGE]), (2, [EDGE]), (3, [])):  # nothing came in time
+        served.exchange(number, Shipped([np.zeros(2, np.float32)]), [EDGE], wanted)
+        received = box.unanswered()
+        assert received is not None
+        assert received.round == number  # not the rounds that are over
+        assert received.pooled_wanted == bool(wanted)
+
+
+def collected(tmp_path: Path, config: ServerConfig, examples: Examples) -> Collected:
+    pooled = tmp_path / "sent.safetensors"
+    write_pooled(pooled, EDGE, examples)
+    reply = Reply(EDGE, 1, update_file(tmp_path), pooled, None, {})
+    return collect(
+        [reply],
+        TEMPLATE,
+        SPEC,
+        round_number=1,
+        updates_folder=tmp_path / "updates",
+        pooled_folder=tmp_path / "pooled",
+        config=config,
+    )
+
+
+def test_the_server_keeps_to_what_was_agreed(tmp_path: Path) -> None:
+    examples = Examples(np.zeros((4, 2, 2, 1), np.uint8), np.zeros(4, np.int64))
+    taken = collected(tmp_path, ServerConfig(), examples)
+    assert taken.pooled_bytes == (tmp_path / "pooled" / f"{EDGE}.safetensors").stat().st_size
+    (tmp_path / "pooled" / f"{EDGE}.safetensors").unlink()
+
+    for config in (ServerConfig(pool=False), ServerConfig(pool_edges="edge-01")):
+        taken = collected(tmp_path, config, examples)
+        assert taken.pooled_bytes == 0
+        assert len(taken.updates) == 1
+        assert list((tmp_path / "pooled").iterdir()) == []
+
+    taken = collected(tmp_path, ServerConfig(pool_bytes=15), examples)
+    assert "pools 16 bytes, server.pool_bytes is 15" in taken.refused[0].reason
+    assert list((tmp_path / "pooled").iterdir()) == []
+
+
+def test_what_is_refused_leaves_no_file(tmp_path: Path) -> None:
+    reply = Reply(EDGE, 1, update_file(tmp_path, round=9), None, None, {})
+    result = collect(
+        [reply],
+        TEMPLATE,
+        SPEC,
+        round_number=1,
+        updates_folder=tmp_path / "updates",
+        pooled_folder=tmp_path / "pooled",
+        config=ServerConfig(),
+    )
+    assert result.refused[0].edge == EDGE
+    assert list((tmp_path / "updates").iterdir()) == []

@@ -1,0 +1,167 @@
+"""What one edge puts into its folder stops neither the server nor the other edges."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecavg_tf.core.bundles.bundle import label_bytes
+from ecavg_tf.core.errors import DataError, ExportError, WorkdirError
+from ecavg_tf.core.files import file_sha256, read_regular
+from ecavg_tf.core.messages.letter import Letter, NamedFile
+from ecavg_tf.core.messages.mailbox import EXCHANGE, FINISH, Mailbox
+from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
+from ecavg_tf.core.template import Role, Template, WeightSpec
+from ecavg_tf.results import (
+    EdgeResult,
+    RoundResult,
+    Samples,
+    ServerResult,
+    ServerScore,
+    with_decisions,
+)
+from edge.participating.store import EdgeStore
+
+TEMPLATE = Template((WeightSpec("w", (2,), "float32", Role.TRAINABLE),))
+
+
+def letter(kind: str = EXCHANGE, file: NamedFile | None = None) -> Letter:
+    weights = [np.zeros(2, np.float32)]
+    return replace(Letter(kind, 1, "run", TEMPLATE, weights), training_file=file)
+
+
+@pytest.mark.parametrize("value", [[], "x", 5, None, {"own": [], "all": None}])
+def test_scores_that_are_none(value: Any) -> None:
+    with pytest.raises(ValueError, match="not scores"):
+        Scores.from_json(value)
+
+
+def test_a_reply_that_is_a_pipe_a_link_or_huge(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    reply = box.outbox / "0001-exchange.json"
+    os.mkfifo(reply)
+    with pytest.raises(ValueError, match="not a regular file"):
+        box.answer(1, EXCHANGE)
+    box.send(letter())  # looks whether an old error lies there
+    reply.unlink()
+    (tmp_path / "secret").write_text("secret")
+    reply.symlink_to(tmp_path / "secret")
+    with pytest.raises(ValueError, match="is a link, expected a regular file"):
+        box.answer(1, EXCHANGE)
+    reply.unlink()
+    with reply.open("wb") as stream:
+        stream.truncate(2**25)
+    with pytest.raises(ValueError, match="at most 16777216 are allowed"):
+        box.answer(1, EXCHANGE)
+    reply.write_text('{"run_id": "run", "error": {"a": 1}, "files": {}, "body": {}}')
+    with pytest.raises(ValueError, match="its error is"):
+        box.answer(1, EXCHANGE)
+
+
+def test_a_huge_update_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = Mailbox(tmp_path)
+    update = tmp_path / "update.safetensors"
+    update.write_bytes(b"update")
+    box.reply(letter(), {}, update=update)
+    read: list[Path] = []
+    monkeypatch.setattr(
+        "ecavg_tf.core.messages.mailbox.file_sha256",
+        lambda path: (read.append(path), file_sha256(path))[1],
+    )
+    assert box.answer(1, EXCHANGE, {"update": 6}) is not None
+    assert box.answer(1, EXCHANGE, {"update": 6}) is not None
+    assert len(read) == 1
+    with (box.outbox / "0001-update.safetensors").open("wb") as stream:
+        stream.truncate(2**40)
+    with pytest.raises(ValueError, match="has 1,099,511,627,776 bytes; at most 6 were expected"):
+        box.answer(1, EXCHANGE, {"update": 6})
+    assert len(read) == 1
+
+
+def test_a_regular_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert read_regular(tmp_path / "a", 3) == b"abc"
+    with pytest.raises(FileNotFoundError):
+        read_regular(tmp_path / "b", 3)
+
+
+def test_an_answered_finish_is_the_end(tmp_path: Path) -> None:
+    """An edge that was killed after its last answer finds nothing more to wait for."""
+    box = Mailbox(tmp_path)
+    assert not box.over()
+    box.send(letter())
+    box.reply(letter(), {})
+    assert not box.over()
+    last = letter(FINISH)
+    box.send(last)
+    assert not box.over()
+    box.reply(last, {}, error="no")
+    assert not box.over()
+    box.reply(last, {})
+    assert box.over()
+
+
+def test_an_unanswered_letter_follows_its_training_file(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path)
+    box.send(letter(file=NamedFile("t.zip", "a" * 64)))
+    box.send(letter(file=NamedFile("t.zip", "b" * 64)))
+    waiting = box.unanswered()
+    assert waiting is not None and waiting.training_file is not None
+    assert waiting.training_file.sha256 == "b" * 64
+    box.reply(waiting, {})
+    box.send(letter(file=NamedFile("t.zip", "c" * 64)))
+    assert box.unanswered() is None
+
+
+def test_a_damaged_accepted_model_is_one_line(tmp_path: Path) -> None:
+    store = EdgeStore(tmp_path, "edge-00", "run")
+    accepted = Accepted("local", None, None, None, "abc")
+    decision = Decision(1, "edge-00", 4, (2, 2), (), accepted, 0.1)
+    store.save_accepted(decision, {"w": np.ones(2, np.float32)})
+    (path,) = tmp_path.glob("accepted-*")
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(WorkdirError, match="is damaged"):
+        store.last_accepted(2, TEMPLATE, [np.zeros(2, np.float32)])
+    with pytest.raises(WorkdirError, match="a device --state"):
+        EdgeStore(tmp_path, "edge-00", "another")
+
+
+def test_the_servers_scores_stay_where_an_edge_has_none() -> None:
+    measured = Scores(Score(0.5, 1.0, 10), Score(0.4, 1.2, 20))
+    edge = EdgeResult("edge-00", 4, (2, 2), None, None, measured)
+    none = ServerScore(None)
+    server = ServerResult(none, none, none)
+    result = RoundResult(
+        1, ("edge-00",), 0, Samples(4, 4), {"evaluate": 0.0}, server, (edge,), ()
+    )  # fmt: skip
+    rungs = (Rung("global", None, None, None, -1.0, None),)
+    accepted = Accepted("local", None, None, None, "abc")
+    decision = Decision(1, "edge-00", 4, (2, 2), rungs, accepted, 0.1)
+    (shown,) = with_decisions(result, {"edge-00": decision}).edges
+    assert shown.global_ == measured
+    own = Rung("global", None, Score(0.9, 0.1, 5), None, -1.0, None)
+    (shown,) = with_decisions(result, {"edge-00": replace(decision, rungs=(own,))}).edges
+    assert shown.global_ == Scores(Score(0.9, 0.1, 5), None)
+
+
+def test_a_label_with_a_line_break() -> None:
+    assert label_bytes(("a", "ß c")) == "a\nß c\n".encode()
+    with pytest.raises(ExportError, match="holds a control character"):
+        label_bytes(("a\nb",))
+
+
+def test_rescaled_images_are_not_cut_to_whole_numbers(tmp_path: Path) -> None:
+    from device_for_tests import local_arrays, training_bundle
+
+    from ecavg_tf.core.bundles.training_bundle import read_training_bundle
+    from edge.device.local_data import load_local
+
+    info = read_training_bundle(training_bundle(tmp_path / "t.zip")).info
+    arrays = local_arrays()
+    arrays["x_train"] = arrays["x_train"] / 16
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(DataError, match=r"x_train holds fractions, .* don't rescale images"):
+        load_local(tmp_path / "data.npz", info, edge="edge-00", guard_fraction=0.2, seed=0)
