@@ -108,7 +108,7 @@ def test_training_bundles_are_signed(
     small: Callable[[], Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("cryptography")
-    from test_signing import keys
+    from keys_for_tests import keys
 
     secret, public = keys(tmp_path)
     run = tmp_path / "run"

@@ -6,48 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundles_for_tests import INFO, made, rewritten
 
 from ecavg_tf.core.bundles import archive as archives
 from ecavg_tf.core.bundles import bundle as bundles
-from ecavg_tf.core.bundles.bundle import Bundle, BundleInfo, TensorSpec, read_bundle, write_bundle
+from ecavg_tf.core.bundles.bundle import read_bundle, write_bundle
 from ecavg_tf.core.errors import ExportError
-
-INFO = BundleInfo(
-    format="int8",
-    classes=("cat", "dog"),
-    images_dtype="uint8",
-    value_range=(0.0, 255.0),
-    input=TensorSpec((1, 2, 2, 1), "int8", 1.0, -128),
-    output=TensorSpec((1, 2), "int8", 0.1, 3),
-    output_kind="logits",
-    origin={"run": "r", "round": 1, "edge": "edge-00", "weights_sha256": "ab"},
-    min_runtime="2.3.0",
-    operators=(("FULLY_CONNECTED", 4, 1),),
-    tolerance={"max_difference": 0.1, "label_agreement": 0.9},
-)
-
-
-def made() -> Bundle:
-    images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
-    answers = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0]], np.float32)
-    return Bundle(INFO, b"TFL3" * 100, images, answers)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     write_bundle(tmp_path / "b.zip", made())
     return tmp_path / "b.zip"
-
-
-def rewritten(path: Path, **changes: bytes | None) -> Path:
-    """The bundle with members replaced, added or (None) left out; hashes as they were."""
-    with zipfile.ZipFile(path) as archive:
-        members: dict[str, bytes | None] = {name: archive.read(name) for name in archive.namelist()}
-    members |= changes
-    path.write_bytes(
-        archives.deterministic_zip({name: c for name, c in members.items() if c is not None})
-    )
-    return path
 
 
 def test_what_is_written_is_read(path: Path) -> None:

@@ -4,71 +4,28 @@ import json
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from test_bundle import rewritten
+from bundles_for_tests import rewritten, told, trains
 
 from ecavg_tf.core.bundles import bundle as bundles
 from ecavg_tf.core.bundles.archive import identity
 from ecavg_tf.core.bundles.training_bundle import (
-    OptimizerSpec,
-    TrainingBundle,
-    TrainingInfo,
     is_training_bundle,
     read_training_bundle,
     write_training_bundle,
 )
 from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.template import Role, Template, WeightSpec
-
-
-def made() -> TrainingBundle:
-    weights = (
-        WeightSpec("kernel", (4, 2), "float32", Role.TRAINABLE),
-        WeightSpec("bias", (2,), "float32", Role.TRAINABLE),
-    )
-    info = TrainingInfo(
-        trainable="head",
-        classes=("cat", "dog"),
-        images_dtype="uint8",
-        value_range=(0.0, 255.0),
-        image_shape=(2, 2, 1),
-        feature_shape=(4,),
-        frozen_layers=False,
-        optimizer=OptimizerSpec("adam"),
-        template=Template(weights),
-        held=(0, 1),
-        head=(0, 1),
-        head_bias=1,
-        frozen_sha256="0" * 64,
-        origin={"run": "r", "round": 1, "weights_sha256": "ab" * 32},
-        min_runtime="2.14.0",
-        operators=(("FULLY_CONNECTED", 4, 1),),
-        golden_learning_rate=1e-3,
-        golden_steps=5,
-        tolerance=2e-3,
-    )
-    images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
-    return TrainingBundle(
-        info, b"TFL3" * 100, images, np.array([0, 1, 1]), np.full((2, 3, 2), 0.5, np.float32)
-    )
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    write_training_bundle(tmp_path / "t.zip", made())
+    write_training_bundle(tmp_path / "t.zip", trains())
     return tmp_path / "t.zip"
-
-
-def told(path: Path, **fields: object) -> Path:
-    with zipfile.ZipFile(path) as archive:
-        manifest = json.loads(archive.read(bundles.MANIFEST))
-    return rewritten(path, **{bundles.MANIFEST: json.dumps(manifest | fields).encode()})
 
 
 def test_what_is_written_is_read(path: Path) -> None:
     assert is_training_bundle(path)
-    assert read_training_bundle(path).info == made().info
+    assert read_training_bundle(path).info == trains().info
     assert read_training_bundle(told(path, head_bias=None)).info.head_bias is None
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from bundles_for_tests import told, trains
 from device_for_tests import export_bundles
-from test_training_bundle import made as trains
-from test_training_bundle import told
 
 from ecavg_tf.core.bundles.bundle import Bundle, BundleInfo, read_bundle, write_bundle
 from ecavg_tf.core.bundles.training_bundle import write_training_bundle

@@ -8,10 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from export_runs_for_tests import small
 
 import export
 from ecavg_tf.cli import main
-from ecavg_tf.config import Config, ExportConfig, PartitionKind
 from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import file_sha256
@@ -22,18 +22,6 @@ from ecavg_tf.task import Assembly
 from export.jobs.run import export_edges, export_run
 from export.proving.interpreter import LiteModel
 from export.reading.metadata import read_description
-
-
-def small() -> Config:
-    config = Config()
-    config.data.train_examples = 300
-    config.data.test_examples = 100
-    config.partition.kind = PartitionKind.CLASSES
-    config.model.hidden_units = 16
-    config.edge.epochs = config.server.epochs = 4
-    config.server.pool_edges = "edge-00"
-    config.export = ExportConfig(enabled=True, formats="float32,int8", latency_s=0.001)
-    return config
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +141,7 @@ def test_a_run_whose_gate_fails_ends_with_8(
 ) -> None:
     file = tmp_path / "config.py"
     file.write_text(
-        "import test_end_to_end_export\n"
-        "def get_config():\n    return test_end_to_end_export.small()\n"
+        "from export_runs_for_tests import small\ndef get_config():\n    return small()\n"
     )
     arguments = ["run", f"--config={file}", f"--workdir={workdir}"]
     assert main([*arguments, "--config.export.max_difference=0.0"]) == 8

@@ -7,8 +7,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
-from test_bundle import made, rewritten
-from test_training_bundle import made as trains
+from bundles_for_tests import made, rewritten, trains
 
 from ecavg_tf.core.bundles.archive import npy_bytes, read_array
 from ecavg_tf.core.bundles.bundle import MANIFEST, read_bundle, write_bundle

@@ -13,7 +13,7 @@ from ecavg_tf.core.files import file_sha256
 from export.delivering.earlier_files import RECORD
 
 pytest.importorskip("cryptography")
-from test_signing import keys
+from keys_for_tests import keys
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_bundle import made
-from test_training_bundle import made as trains
+from bundles_for_tests import made, trains
+from keys_for_tests import keys, written
 
 from ecavg_tf.cli import main
 from ecavg_tf.core.bundles.bundle import write_bundle
@@ -14,27 +14,7 @@ from ecavg_tf.core.files import TEMPORARY_PREFIX
 from export.delivering.signing import load_private_key, load_public_key, sign, verify
 
 pytest.importorskip("cryptography")
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-
-
-def keys(folder: Path, name: str = "key") -> tuple[Path, Path]:
-    private = ed25519.Ed25519PrivateKey.generate()
-    return written(folder, name, private)
-
-
-def written(
-    folder: Path, name: str, private: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
-) -> tuple[Path, Path]:
-    pem = serialization.Encoding.PEM
-    secret, public = folder / f"{name}.pem", folder / f"{name}.pub.pem"
-    secret.write_bytes(
-        private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    public.write_bytes(
-        private.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-    return secret, public
+from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def test_signed_and_verified(tmp_path: Path) -> None:
