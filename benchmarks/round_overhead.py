@@ -31,8 +31,7 @@ import keras  # noqa: E402
 from ecavg_tf.config import Config  # noqa: E402
 from ecavg_tf.config.checks import validated  # noqa: E402
 from ecavg_tf.core.seeds import epoch_order  # noqa: E402
-from ecavg_tf.data.dataset import Examples, concatenated  # noqa: E402
-from ecavg_tf.data.partition import EdgeData  # noqa: E402
+from ecavg_tf.data.dataset import EdgeData, Examples, concatenated  # noqa: E402
 from ecavg_tf.data.pipeline import batches, steps  # noqa: E402
 from ecavg_tf.events import Event  # noqa: E402
 from ecavg_tf.models.batchnorm import Recalibrator  # noqa: E402

@@ -2,7 +2,7 @@
 
 import os
 
-from ecavg_tf.core.stderr import held_back_stderr as held_back_stderr
+from ecavg_tf.core.stderr import held_back_stderr
 
 
 def import_tensorflow() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from ecavg_tf.config import Config, EdgeConfig, ServerConfig
 from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.dataset import Dataset
-from ecavg_tf.data.partition import EdgeData, partition_data
+from ecavg_tf.data.dataset import Dataset, EdgeData
+from ecavg_tf.data.partition import partition_data
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener
 from ecavg_tf.models.builders import build_model, gives_logits, initial_weights, template_of

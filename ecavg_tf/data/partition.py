@@ -9,8 +9,7 @@ from scipy.special import gammaincinv
 from ecavg_tf.config import PartitionConfig, PartitionKind
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.seeds import permutation, uniforms
-from ecavg_tf.data.dataset import Dataset, stratified
-from ecavg_tf.data.dataset import EdgeData as EdgeData
+from ecavg_tf.data.dataset import Dataset, EdgeData, stratified
 
 Indices = NDArray[np.int64]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import keras
 import numpy as np
 
-from ecavg_tf.core.anatomy import Anatomy as Anatomy
+from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.template import Array
 from ecavg_tf.models.batchnorm import batchnorm_layers
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecavg_tf.config import Config
-from ecavg_tf.data.partition import EdgeData
+from ecavg_tf.data.dataset import EdgeData
 from ecavg_tf.events import Listener
 from ecavg_tf.models.builders import initial_weights
 from ecavg_tf.task import Assembly

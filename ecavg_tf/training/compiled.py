@@ -8,9 +8,10 @@ import keras
 import numpy as np
 
 from ecavg_tf.config import EdgeConfig, ServerConfig
+from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.template import Array
-from ecavg_tf.models.anatomy import Anatomy, anatomy_of
+from ecavg_tf.models.anatomy import anatomy_of
 from ecavg_tf.models.batchnorm import Recalibrator
 
 _PROBES = 8  # images of noise that tell which weight is the head's bias

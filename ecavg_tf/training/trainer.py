@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.config import EdgeConfig, Schedule, ServerConfig
+from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.errors import ConfigError, ECAvgError, InstallationError, RoundError
 from ecavg_tf.core.seeds import epoch_order, permutation
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches, steps
 from ecavg_tf.events import Listener, silent
-from ecavg_tf.models.anatomy import Anatomy
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.saving import save_model
 from ecavg_tf.plugins import load_function

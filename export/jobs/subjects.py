@@ -14,8 +14,7 @@ from ecavg_tf.core.files import read_json
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.consent import consented
-from ecavg_tf.data.dataset import Examples, concatenated, stratified
-from ecavg_tf.data.partition import EdgeData
+from ecavg_tf.data.dataset import EdgeData, Examples, concatenated, stratified
 from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.models.saving import load_weights
 from ecavg_tf.results import load_results

@@ -21,7 +21,7 @@ from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.builders import template_of
-from export.making.trainable import DeviceLearner, convert_learner, make_learner
+from export.making.trainable import convert_learner, make_learner
 from export.reading.flatmodel import read_flatmodel
 
 _GOLDEN, _STEPS = 16, 5
@@ -178,6 +178,3 @@ def _replay(
         said = " ".join(str(error).split())[:200]
         raise ExportError(f"LiteRT refuses the training file: {said}") from error
     return np.stack(answers)
-
-
-__all__ = ["DeviceLearner", "TrainingExporter", "frozen_sha256", "optimizer_spec", "twin_of"]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.bundles.quantization import dequantize, quantize, softmax, tensor_spec
 from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
-from ecavg_tf.quiet import held_back_stderr
 
 
 class LiteModel:

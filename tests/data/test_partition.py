@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ecavg_tf.config import PartitionConfig, PartitionKind
 from ecavg_tf.core.errors import DataError
-from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, stratified
-from ecavg_tf.data.partition import EdgeData, edge_names, partition_data
+from ecavg_tf.data.dataset import Dataset, DataSpec, EdgeData, Examples, stratified
+from ecavg_tf.data.partition import edge_names, partition_data
 
 IID, CLASSES = PartitionKind.IID, PartitionKind.CLASSES
 FRACTIONS = st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9, 0.99])

@@ -9,8 +9,7 @@ import pytest
 from ecavg_tf.config import EdgeConfig
 from ecavg_tf.core.deciding.prior import prior_shift
 from ecavg_tf.core.template import Array, weights_sha256
-from ecavg_tf.data.dataset import Examples
-from ecavg_tf.data.partition import EdgeData
+from ecavg_tf.data.dataset import EdgeData, Examples
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.evaluation import Evaluator
 from ecavg_tf.training.trainer import Trainer

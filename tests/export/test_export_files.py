@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from exports_for_tests import described, description, digits, model, plain, reference
 
+from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ConfigError, ExportError
 from ecavg_tf.data.dataset import Examples
 from export.making.calibration import draw
 from export.making.convert import Converter
 from export.making.formats import Format, Variant, parse_formats, variants
-from export.making.head import LogitRange, fit_range, fitted, head_of, softmax, typical
+from export.making.head import LogitRange, fit_range, fitted, head_of, typical
 from export.proving.cost import cost_sheet
 from export.proving.file_proof import examine
 from export.proving.gate import Limits

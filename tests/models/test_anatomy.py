@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from models_for_tests import frozen_backbone, nested_and_shared, subclassed_logits
 
+from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.data.dataset import DataSpec
-from ecavg_tf.models.anatomy import Anatomy, anatomy_of
+from ecavg_tf.models.anatomy import anatomy_of
 
 SPEC = DataSpec("tiny", (6, 6, 1), "uint8", (0.0, 16.0), ("a", "b", "c", "d"))
 IMAGES = np.random.default_rng(0).uniform(0, 1, (8, 6, 6, 1)).astype("float32")

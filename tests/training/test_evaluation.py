@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from ecavg_tf.core.deciding.predictions import SMALLEST_PROBABILITY, Predictions, judge
 from ecavg_tf.core.scores import Score
+from ecavg_tf.core.scoring import own_weights, score
 from ecavg_tf.core.template import Array
-from ecavg_tf.training.evaluation import own_weights, score
 
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.2, 0.3, 0.5]])
 LABELS = np.array([0, 1, 2])
