@@ -183,16 +183,15 @@ def write_images(words: list[str], folder: Path) -> None:
     if all((folder / f"{edge}.npz").exists() for edge in EDGES):
         return
     import_tensorflow()
-    from ecavg_tf.data.partition import partition_data
-    from ecavg_tf.data.sources import load_data
+    from ecavg_tf.data.federated import federated_data
 
-    config = parse_config(flags.FlagValues(), words)
-    dataset = load_data(config.data, config.seed)
-    for edge in partition_data(dataset, config.partition, config.seed):
+    data = federated_data(parse_config(flags.FlagValues(), words))
+    for name in data.edges:
+        edge = data.edge(name)
         arrays: dict[str, Any] = {}
-        for split, part in (("train", edge.train), ("guard", edge.guard), ("test", dataset.test)):
+        for split, part in (("train", edge.train), ("guard", edge.guard), ("test", data.test)):
             arrays |= {f"x_{split}": part.images, f"y_{split}": part.labels}
-        with atomic_path(folder / f"{edge.edge}.npz") as path, path.open("wb") as file:
+        with atomic_path(folder / f"{name}.npz") as path, path.open("wb") as file:
             np.savez(file, **arrays)
 
 

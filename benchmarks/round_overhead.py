@@ -31,14 +31,15 @@ import keras  # noqa: E402
 from ecavg_tf.config import Config  # noqa: E402
 from ecavg_tf.config.checks import validated  # noqa: E402
 from ecavg_tf.core.seeds import epoch_order  # noqa: E402
-from ecavg_tf.data.dataset import EdgeData, Examples, concatenated  # noqa: E402
+from ecavg_tf.data.dataset import Examples, concatenated  # noqa: E402
+from ecavg_tf.data.federated import federated_data  # noqa: E402
 from ecavg_tf.data.pipeline import batches, steps  # noqa: E402
 from ecavg_tf.events import Event  # noqa: E402
 from ecavg_tf.models.batchnorm import Recalibrator  # noqa: E402
 from ecavg_tf.models.builders import build_model, template_of  # noqa: E402
 from ecavg_tf.rounds.loop import Loop  # noqa: E402
 from ecavg_tf.rundir import RunDirectory  # noqa: E402
-from ecavg_tf.task import Assembly  # noqa: E402
+from ecavg_tf.task import Task  # noqa: E402
 
 
 def silence(event: Event) -> None:
@@ -52,15 +53,16 @@ class Ours:
     def __init__(self, config: Config, scratch: Path) -> None:
         self._config = config
         self._scratch = scratch
-        self.assembly = Assembly(config, scratch, silence)
+        self.data = federated_data(config)
+        self.task = Task(config, self.data.spec, scratch, silence)
 
     def __call__(self) -> tuple[float, float]:
         """Seconds of one whole round, and of its evaluations within."""
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             directory = RunDirectory(Path(folder) / "run", self._config)
             directory.open()
-            template = directory.template(template_of(self.assembly.server_trainer.model))
-            loop = Loop(self._config, directory, self.assembly, template, silence)
+            template = directory.template(template_of(self.task.server_trainer.model))
+            loop = Loop(directory, self.task, self.data, template)
             began = time.perf_counter()
             results = loop.run()
             seconds = time.perf_counter() - began
@@ -70,9 +72,9 @@ class Ours:
 class ByHand:
     """The same training calls, as somebody would write them without this project."""
 
-    def __init__(self, config: Config, edges: tuple[EdgeData, ...], model: keras.Model) -> None:
+    def __init__(self, config: Config, parts: list[Examples], model: keras.Model) -> None:
         self._config = config
-        self._parts = [edge.train for edge in edges]
+        self._parts = parts
         self._model = model
         self._start = model.get_weights()
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -129,8 +131,8 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as scratch:
         ours = Ours(config, Path(scratch))
-        spec = ours.assembly.dataset.spec
-        hand = ByHand(config, ours.assembly.edges, build_model(config, spec, "shared"))
+        parts = [ours.data.edge(name).train for name in ours.data.edges]
+        hand = ByHand(config, parts, build_model(config, ours.data.spec, "shared"))
         ours(), hand()  # tracing
         rounds: list[tuple[float, float]] = []
 
@@ -151,9 +153,9 @@ def main() -> None:
             evaluation / (total - evaluation) for total, evaluation in rounds
         )
 
-        data = ours.assembly.dataset.train
+        data = concatenated(parts)
         size = config.edge.batch_size
-        model = ours.assembly.server_trainer.model
+        model = ours.task.server_trainer.model
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         rates: dict[str, list[float]] = {"pipeline": [], "arrays": []}
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RunPlanned:
-    """The run is about to go on: how many examples it will train on, over all epochs."""
+    """The run is about to go on.
+
+    Attributes:
+        rounds: how many the run has.
+        first_round: the first of those left.
+        examples: how many this process will train on, over all epochs; 0: not known.
+    """
 
     rounds: int
     first_round: int

@@ -1,14 +1,11 @@
-"""Putting the parts of a run together from its config."""
+"""What all participants of a run share: the model, how it is trained, and how it is scored."""
 
 from functools import cached_property
 from pathlib import Path
 
 from ecavg_tf.config import Config, EdgeConfig, ServerConfig
-from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.dataset import Dataset, EdgeData
-from ecavg_tf.data.partition import partition_data
-from ecavg_tf.data.sources import load_data
+from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.events import Listener
 from ecavg_tf.models.builders import build_model, gives_logits, initial_weights, template_of
 from ecavg_tf.plugins import is_plugin, load_function
@@ -17,28 +14,25 @@ from ecavg_tf.training.evaluation import Evaluator
 from ecavg_tf.training.trainer import Trainer, check_tensorboard
 
 
-class Assembly:
-    """Data, models and workers of one process; heavy parts are made when first used.
+class Task:
+    """Models, trainers and evaluators of one process; heavy parts are made when first used.
+
+    It knows nobody's data, only what the images are.
 
     Args:
         config: a validated config.
+        spec: what the images are.
         workdir: where TensorBoard logs go.
         listener: told of stages, batches and epochs.
-
-    Raises:
-        DataError: the data can't be loaded or dealt out.
     """
 
-    def __init__(self, config: Config, workdir: Path, listener: Listener) -> None:
-        self._config = config
+    def __init__(self, config: Config, spec: DataSpec, workdir: Path, listener: Listener) -> None:
+        self.config = config
+        self.spec = spec
+        self.listener = listener
         self._workdir = workdir
-        self._listener = listener
-        self.dataset: Dataset = load_data(config.data, config.seed)
-        self.edges: tuple[EdgeData, ...] = partition_data(
-            self.dataset, config.partition, config.seed
-        )
         self._compiled: dict[Compilation, CompiledModel] = {}
-        self._evaluators: dict[int, Evaluator] = {}
+        self._evaluators: dict[tuple[int, int], Evaluator] = {}
 
     def check(self) -> None:
         """Finds what is wrong with a config before anything is written or trained.
@@ -46,7 +40,7 @@ class Assembly:
         Raises:
             ECAvgError: a function, an optimizer, a saved model or an extra is not there.
         """
-        config = self._config
+        config = self.config
         for field, names in (
             ("server.combine", config.server.combine),
             ("update.policy", config.update.policy),
@@ -55,9 +49,6 @@ class Assembly:
         ):
             for name in filter(is_plugin, names.split(",")):
                 load_function(field, name.strip())
-        known = tuple(edge.edge for edge in self.edges)
-        for name in filter(None, config.server.pool_edges.split(",")):
-            one_of("server.pool_edges", name.strip(), known)
         if config.tensorboard:
             check_tensorboard()
         for trainer in (self.server_trainer, self.edge_trainer):
@@ -66,56 +57,50 @@ class Assembly:
             _ = self.initial
 
     @cached_property
-    def server_trainer(self) -> Trainer:
-        """The server's compiled model."""
-        return self._trainer(self._config.server)
-
-    @cached_property
-    def server_evaluator(self) -> Evaluator:
-        """Scores the server's stages."""
-        return self._evaluator(self.server_trainer)
-
-    @cached_property
     def initial(self) -> list[Array]:
         """The weights that a run with a shared init starts from."""
-        return initial_weights(self._config, self.dataset.spec, "shared")
+        return initial_weights(self.config, self.spec, "shared")
+
+    @cached_property
+    def server_trainer(self) -> Trainer:
+        """The server's compiled model."""
+        return self._trainer(self.config.server)
 
     @cached_property
     def edge_trainer(self) -> Trainer:
         """The edges' compiled model."""
-        return self._trainer(self._config.edge)
+        return self._trainer(self.config.edge)
 
-    @cached_property
-    def edge_evaluator(self) -> Evaluator:
-        """Scores the edges' models."""
-        return self._evaluator(self.edge_trainer)
+    def evaluator(self, trainer: Trainer, test: Examples) -> Evaluator:
+        """Scores a trainer's model; one for all who share the model and the test set.
+
+        Args:
+            trainer: the server's or the edges'.
+            test: the test set, the same object for those who share it.
+        """
+        key = (id(trainer.model), id(test))  # of objects that the evaluator keeps alive
+        if key not in self._evaluators:
+            logits = gives_logits(self.config.model)
+            self._evaluators[key] = Evaluator(trainer.model, test, logits=logits)
+        return self._evaluators[key]
 
     def _trainer(self, settings: EdgeConfig | ServerConfig) -> Trainer:
         return Trainer(
             self._compiled_for(Compilation.of(settings)),
             settings,
-            seed=self._config.seed,
-            tensorboard=self._workdir / "tensorboard" if self._config.tensorboard else None,
-            listener=self._listener,
+            seed=self.config.seed,
+            tensorboard=self._workdir / "tensorboard" if self.config.tensorboard else None,
+            listener=self.listener,
         )
 
     def _compiled_for(self, compilation: Compilation) -> CompiledModel:
         """Edges and server share one compiled model wherever their settings allow it."""
         if compilation not in self._compiled:
-            model = build_model(self._config, self.dataset.spec, "shared")
-            logits = gives_logits(self._config.model)
             self._compiled[compilation] = CompiledModel(
-                model,
+                build_model(self.config, self.spec, "shared"),
                 compilation,
-                image_shape=self.dataset.spec.image_shape,
-                logits=logits,
-                value_range=self.dataset.spec.value_range,
+                image_shape=self.spec.image_shape,
+                logits=gives_logits(self.config.model),
+                value_range=self.spec.value_range,
             )
         return self._compiled[compilation]
-
-    def _evaluator(self, trainer: Trainer) -> Evaluator:
-        if id(trainer.model) not in self._evaluators:
-            self._evaluators[id(trainer.model)] = Evaluator(
-                trainer.model, self.dataset.test, logits=gives_logits(self._config.model)
-            )
-        return self._evaluators[id(trainer.model)]

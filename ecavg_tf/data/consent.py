@@ -1,35 +1,41 @@
 """Which of its training examples an edge agreed to upload."""
 
 from ecavg_tf.config import Config, ServerConfig
+from ecavg_tf.config.checks import one_of
 from ecavg_tf.data.dataset import Examples, stratified
+
+
+def _named(config: ServerConfig) -> list[str]:
+    return [name.strip() for name in config.pool_edges.split(",") if name.strip()]
+
+
+def check_pool_edges(config: ServerConfig, edges: tuple[str, ...]) -> None:
+    """Checks that the edges that are to pool are there.
+
+    Raises:
+        ConfigError: there is no edge of a name.
+    """
+    for name in _named(config):
+        one_of("server.pool_edges", name, edges)
 
 
 def consenting(config: ServerConfig, edge: str) -> bool:
     """Whether an edge uploads data at all."""
-    if not config.pool:
-        return False
-    names = [name.strip() for name in config.pool_edges.split(",") if name.strip()]
-    return not names or edge in names
+    named = _named(config)
+    return config.pool and (not named or edge in named)
 
 
-def consented_count(config: ServerConfig, edge: str, examples: int, bytes_each: int) -> int:
-    """How many of its examples an edge uploads.
-
-    Args:
-        config: consent and byte budget.
-        edge: name of the edge.
-        examples: size of its train set.
-        bytes_each: bytes of one image.
-    """
+def consented_count(config: ServerConfig, edge: str, examples: Examples) -> int:
+    """How many of its training examples an edge uploads, by consent and byte budget."""
     if not consenting(config, edge):
         return 0
-    return min(examples, config.pool_bytes // bytes_each) if config.pool_bytes else examples
+    each = examples.images[:1].nbytes
+    return min(len(examples), config.pool_bytes // each) if config.pool_bytes else len(examples)
 
 
 def consented(examples: Examples, edge: str, config: Config) -> Examples | None:
     """The examples that an edge uploads: all, a stratified part of them, or none (None)."""
-    each = examples.images[:1].nbytes
-    count = consented_count(config.server, edge, len(examples), each)
+    count = consented_count(config.server, edge, examples)
     if count == 0:
         return None
     if count == len(examples):

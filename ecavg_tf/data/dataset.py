@@ -128,3 +128,18 @@ def split_off_test(everything: Examples, name: str) -> tuple[Examples, Examples]
     test = stratified(everything.labels, len(everything) // 5, 0, f"{name}-test")
     train = np.setdiff1d(np.arange(len(everything)), test)
     return everything.take(train), everything.take(test)
+
+
+def split_off_guard(edge: str, examples: Examples, fraction: float, seed: int) -> EdgeData:
+    """Holds a stratified part of an edge's examples out as its guard set.
+
+    Args:
+        edge: name of the edge.
+        examples: all that it has, one or more.
+        fraction: share that is held out, rounded down, in [0, 1); one example always stays.
+        seed: the run's seed.
+    """
+    count = min(int(len(examples) * fraction + 1e-9), len(examples) - 1)
+    guard = stratified(examples.labels, count, seed, "guard", edge)
+    train = np.setdiff1d(np.arange(len(examples)), guard)
+    return EdgeData(edge, examples.take(train), examples.take(guard))

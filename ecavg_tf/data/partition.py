@@ -9,7 +9,7 @@ from scipy.special import gammaincinv
 from ecavg_tf.config import PartitionConfig, PartitionKind
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.seeds import permutation, uniforms
-from ecavg_tf.data.dataset import Dataset, EdgeData, stratified
+from ecavg_tf.data.dataset import Dataset, EdgeData, split_off_guard
 
 Indices = NDArray[np.int64]
 
@@ -20,36 +20,45 @@ def edge_names(num_edges: int) -> tuple[str, ...]:
     return tuple(f"edge-{number:0{width}d}" for number in range(num_edges))
 
 
-def partition_data(dataset: Dataset, config: PartitionConfig, seed: int) -> tuple[EdgeData, ...]:
-    """Deals the training examples out to the edges.
+class PartitionedData:
+    """A data set dealt out to simulated edges: who has what is settled at once, by index.
 
     Args:
         dataset: the data set.
         config: kind, number of edges, guard fraction.
         seed: the run's seed.
 
-    Returns:
-        One ``EdgeData`` an edge, in the order of their names.
+    Attributes:
+        spec: what the images are.
+        test: the data set's test set.
+        edges: the edges' names, in order.
 
     Raises:
         DataError: there are more edges than the data can serve.
     """
-    labels = dataset.train.labels
-    shares = _KINDS[config.kind](labels, dataset.spec.num_classes, config, seed)
-    edges = []
-    for name, share in zip(edge_names(config.num_edges), shares, strict=True):
-        examples = dataset.train.take(np.sort(share))
-        held_out = stratified(
-            examples.labels, int(len(share) * config.guard_fraction + 1e-9), seed, "guard", name
-        )
-        kept = np.setdiff1d(np.arange(len(examples)), held_out)
-        if len(kept) == 0:
+
+    def __init__(self, dataset: Dataset, config: PartitionConfig, seed: int) -> None:
+        self.spec, self.test = dataset.spec, dataset.test
+        self.edges = edge_names(config.num_edges)
+        self._train = dataset.train
+        self._guard_fraction, self._seed = config.guard_fraction, seed
+        labels = dataset.train.labels
+        shares = _KINDS[config.kind](labels, dataset.spec.num_classes, config, seed)
+        self._shares = dict(zip(self.edges, shares, strict=True))
+        self._made: dict[str, EdgeData] = {}
+        empty = next((name for name, share in self._shares.items() if len(share) == 0), None)
+        if empty is not None:
             raise DataError(
-                f"{name} would get no training example: {len(labels)} examples for "
+                f"{empty} would get no training example: {len(labels)} examples for "
                 f"{config.num_edges} edges; lower partition.num_edges"
             )
-        edges.append(EdgeData(name, examples.take(kept), examples.take(held_out)))
-    return tuple(edges)
+
+    def edge(self, name: str) -> EdgeData:
+        """A copy of an edge's share, divided into train and guard set; made once."""
+        if name not in self._made:
+            share = self._train.take(np.sort(self._shares[name]))
+            self._made[name] = split_off_guard(name, share, self._guard_fraction, self._seed)
+        return self._made[name]
 
 
 def _iid(labels: Indices, num_classes: int, config: PartitionConfig, seed: int) -> list[Indices]:

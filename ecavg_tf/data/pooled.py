@@ -1,16 +1,41 @@
 """Pooled data files: training examples that an edge agreed to upload."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
-from ecavg_tf.data.dataset import DataSpec, Examples
+from ecavg_tf.data.dataset import DataSpec, Examples, concatenated
 
 
 def write_pooled(path: Path, edge: str, examples: Examples) -> None:
     """Writes an edge's examples in their native dtype, whole or not at all."""
     save_tensors(path, {"images": examples.images, "labels": examples.labels}, {"edge": edge})
+
+
+def pooled_path(folder: Path, edge: str) -> Path:
+    """Where a run's folder of pooled data holds an edge's."""
+    return folder / f"{edge}.safetensors"
+
+
+def read_all_pooled(folder: Path, edges: Sequence[str], spec: DataSpec) -> Examples | None:
+    """What these edges have pooled so far, in their order; None: nothing.
+
+    Raises:
+        WorkdirError: a file is damaged.
+    """
+    parts: list[Examples] = []
+    for edge in edges:
+        path = pooled_path(folder, edge)
+        try:
+            parts += [read_pooled(path, edge, spec)] if path.exists() else []
+        except ValueError as error:
+            raise WorkdirError(
+                f"{path} is damaged ({error}); restore it, or remove it: the next round asks for it"
+            ) from error
+    return concatenated(parts) if parts else None
 
 
 def read_pooled(path: Path, edge: str, spec: DataSpec) -> Examples:

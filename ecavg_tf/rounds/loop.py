@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecavg_tf.config import Config, FleetKind
+from ecavg_tf.config import Config, FleetKind, TrainingFile
 from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
@@ -15,8 +15,9 @@ from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.data.consent import consented_count, consenting
-from ecavg_tf.data.dataset import Examples, concatenated
-from ecavg_tf.data.pooled import read_pooled
+from ecavg_tf.data.dataset import Examples
+from ecavg_tf.data.federated import FederatedData, federated_data
+from ecavg_tf.data.pooled import pooled_path, read_all_pooled
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.fleet import Fleet, NoReply, Reply, Shipped
 from ecavg_tf.models.builders import template_of
@@ -29,9 +30,9 @@ from ecavg_tf.rounds.local_fleet import LocalFleet
 from ecavg_tf.rounds.measuring import Measurer
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.rundir import RunDirectory
-from ecavg_tf.task import Assembly
+from ecavg_tf.task import Task
 from export.jobs.run import export_at_end, wants_export
-from export.jobs.training_files import TrainingFiles, wants_training_files
+from export.jobs.training_files import TrainingFiles
 from server.collect import Collected, collect
 from server.tune import WHO, make_global
 
@@ -62,19 +63,19 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         log(event)
         listener(event)
 
-    assembly = Assembly(config, directory.path, tell)
-    assembly.check()
+    data = federated_data(config)
+    task = Task(config, data.spec, directory.path, tell)
+    task.check()
     if config.fleet.kind is FleetKind.FOLDER and not directory.exists:
         check_free(Path(config.fleet.folder), None)
-    template = template_of(assembly.server_trainer.model)
+    template = template_of(task.server_trainer.model)
     with disk_errors(directory.path):
         try:
             for change in directory.open():
                 tell(Note(f"since this run began, bits may differ: {change}"))
-            loop = Loop(config, directory, assembly, directory.template(template), tell)
-            results = loop.run()
+            results = Loop(directory, task, data, directory.template(template)).run()
             if config.export.enabled:
-                results = export_at_end(config, directory, assembly, results, tell)
+                results = export_at_end(directory, task, data, results)
             _write_page(results, directory.path, tell)
             return results
         finally:
@@ -93,31 +94,27 @@ class Loop:
     """The rounds of one run.
 
     Args:
-        config: a validated config.
         directory: the opened run directory.
-        assembly: data and models.
+        task: what the participants share.
+        data: asked for the data of edges that live in this process, and of no other.
         template: the run's template.
-        listener: told of stages and refusals.
     """
 
     def __init__(
-        self,
-        config: Config,
-        directory: RunDirectory,
-        assembly: Assembly,
-        template: Template,
-        listener: Listener,
+        self, directory: RunDirectory, task: Task, data: FederatedData, template: Template
     ) -> None:
-        self._config = config
+        self._config = task.config
         self._directory = directory
-        self._assembly = assembly
+        self._task = task
+        self._data = data
         self._template = template
-        self._listener = listener
+        self._listener = task.listener
+        self._evaluator = task.evaluator(task.server_trainer, data.test)
         self._fleet = self._make_fleet()
 
     def run(self) -> RunResults:
         """Plays the rounds that are left; results.json tells the truth at any moment."""
-        classes = self._assembly.dataset.spec.classes
+        classes = self._task.spec.classes
         self._directory.write_results("interrupted", classes)
         try:
             self._play()
@@ -134,12 +131,12 @@ class Loop:
         config, directory = self._config, self._directory
         if config.fleet.kind is FleetKind.FOLDER:
             files = None
-            if wants_training_files(config):
+            if config.fleet.training_file is not TrainingFile.NONE:
                 folder = directory.path / "training"
-                files = TrainingFiles(config, self._assembly, folder, run_id=directory.run_id)
+                files = TrainingFiles(self._task, self._data.test, folder, directory.run_id)
             return FolderFleet(
                 Path(config.fleet.folder),
-                tuple(data.edge for data in self._assembly.edges),
+                self._data.edges,
                 run_id=directory.run_id,
                 template=self._template,
                 config=shared_fields(config),
@@ -148,21 +145,21 @@ class Loop:
                 bundle_for=None if files is None else files.bundle_for,
                 probe_of=self._probe if files is None else None,
             )
-        workers = make_workers(self._config, self._assembly, directory.edges, self._listener)
+        workers = make_workers(self._task, self._data, self._data.edges, directory.edges)
         return LocalFleet(workers, directory.run_id, self._template)
 
     def _probe(self, weights: Sequence[Array]) -> Probe:
-        return self._assembly.server_evaluator.probe(weights, self._assembly.dataset.spec)
+        return self._evaluator.probe(weights, self._task.spec)
 
     def _play(self) -> None:
         rounds = self._config.rounds
         finished = self._directory.rounds()
         first = len(finished) + 1
-        model = self._load_global(finished[-1]) if finished else Shipped(self._assembly.initial)
+        model = self._load_global(finished[-1]) if finished else Shipped(self._task.initial)
         self._listener(RunPlanned(rounds, first, self._planned_examples(first)))
         for number in range(first, rounds + 1):
             model = self._round(number, model)
-            self._directory.write_results("interrupted", self._assembly.dataset.spec.classes)
+            self._directory.write_results("interrupted", self._task.spec.classes)
         if set(self._directory.decisions(rounds)) != set(self._fleet.edges):
             answers = self._fleet.finish(rounds, model)
             self._keep_decisions(rounds, answers)
@@ -173,7 +170,8 @@ class Loop:
         wanted = [
             edge
             for edge in participants
-            if consenting(self._config.server, edge) and not self._pooled_path(edge).exists()
+            if consenting(self._config.server, edge)
+            and not pooled_path(self._directory.pooled, edge).exists()
         ]
         sent = Shipped(None) if own_start else start
         replies = self._fleet.exchange(number, sent, participants, wanted)
@@ -181,7 +179,7 @@ class Loop:
         if number > 1:
             self._keep_decisions(number - 1, decisions)
         collected = self._collect(number, replies)
-        pooled = self._pooled()
+        pooled = read_all_pooled(self._directory.pooled, self._fleet.edges, self._task.spec)
         self._warn_of_forgetting(number, collected, pooled)
         model = make_global(
             collected.updates,
@@ -189,7 +187,7 @@ class Loop:
             start.weights or (),
             pooled,
             config=self._config.server,
-            trainer=self._assembly.server_trainer,
+            trainer=self._task.server_trainer,
             round_number=number,
             listener=self._listener,
         )
@@ -197,7 +195,7 @@ class Loop:
         self._save(folder, "averaged", model.averaged)
         self._save(folder, "global", model.weights)
         self._listener(StageStarted(number, "evaluate", WHO))
-        measurer = Measurer(self._assembly.server_evaluator, self._listener)
+        measurer = Measurer(self._evaluator, self._listener)
         result = measurer.result(number, participants, replies, collected, model, pooled)
         self._directory.finish_round(result)
         return Shipped(model.weights, model.trained_on)
@@ -208,7 +206,7 @@ class Loop:
         """Fine-tuning on data that lacks an edge's classes makes the model forget them."""
         if pooled is None or self._config.server.epochs == 0:
             return
-        classes = self._assembly.dataset.spec.classes
+        classes = self._task.spec.classes
         held = np.sum([update.info.class_counts for update in collected.updates], axis=0)
         lacking = np.flatnonzero((held > 0) & (np.asarray(pooled.class_counts(len(classes))) == 0))
         if len(lacking):
@@ -233,7 +231,7 @@ class Loop:
         collected = collect(
             replies,
             self._template,
-            self._assembly.dataset.spec,
+            self._task.spec,
             round_number=number,
             updates_folder=self._directory.round(number) / "updates",
             pooled_folder=self._directory.pooled,
@@ -246,38 +244,25 @@ class Loop:
             raise RoundError(f"round {number}: no update was accepted ({reasons})")
         return collected
 
-    def _pooled(self) -> Examples | None:
-        """All pooled data so far, in edge-id order."""
-        spec = self._assembly.dataset.spec
-        parts = [
-            read_pooled(path, edge, spec)
-            for edge in self._fleet.edges
-            if (path := self._pooled_path(edge)).exists()
-        ]
-        return concatenated(parts) if parts else None
-
-    def _pooled_path(self, edge: str) -> Path:
-        return self._directory.pooled / f"{edge}.safetensors"
-
     def _keep_decisions(self, number: int, answers: Sequence[Decision | NoReply]) -> None:
         sound: list[Decision] = []
         for answer in answers:
             if isinstance(answer, NoReply):
                 self._listener(Note(f"{answer.edge} made no last decision: {answer.reason}"))
-            elif len(answer.class_counts) != self._assembly.dataset.spec.num_classes:
+            elif len(answer.class_counts) != self._task.spec.num_classes:
                 self._listener(Note(f"{answer.edge} counts {len(answer.class_counts)} classes"))
             else:
                 sound.append(answer)
         self._directory.add_decisions(number, sound)
 
     def _save(self, folder: Path, name: str, weights: Sequence[Array]) -> None:
-        model = self._assembly.server_trainer.model
+        model = self._task.server_trainer.model
         model.set_weights(weights)
         save_model(model, folder, name)
 
     def _load_global(self, result: RoundResult) -> Shipped:
         folder = self._directory.round(result.round)
-        model = self._assembly.server_trainer.model
+        model = self._task.server_trainer.model
         load_weights(model, folder, "global")
         weights: list[Array] = model.get_weights()
         if weights_sha256(weights) != result.server.global_.weights_sha256:
@@ -287,13 +272,17 @@ class Loop:
         return Shipped(weights, result.server.global_.trained_on)
 
     def _planned_examples(self, first: int) -> int:
-        """Examples that all epochs of the rounds left will see."""
+        """Examples that all epochs of the rounds left will see here; 0: that is not known.
+
+        Edges elsewhere train unseen, and what they will pool only they know.
+        """
         config = self._config
-        sizes = {data.edge: len(data.train) for data in self._assembly.edges}
-        each = self._assembly.dataset.train.images[:1].nbytes
-        pooled = sum(consented_count(config.server, e, n, each) for e, n in sizes.items())
+        if config.fleet.kind is FleetKind.FOLDER:
+            return 0
+        trains = {name: self._data.edge(name).train for name in self._data.edges}
+        pooled = sum(consented_count(config.server, name, trains[name]) for name in trains)
         total = 0
         for number in range(first, config.rounds + 1):
-            total += config.edge.epochs * sum(sizes[name] for name in self._participants(number))
-            total += config.server.epochs * pooled
+            seen = sum(len(trains[name]) for name in self._participants(number))
+            total += config.edge.epochs * seen + config.server.epochs * pooled
         return total

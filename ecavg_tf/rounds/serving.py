@@ -7,10 +7,10 @@ from ecavg_tf.config import Config
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.messages.mailbox import Mailbox
-from ecavg_tf.data.partition import edge_names
+from ecavg_tf.data.federated import federated_data
 from ecavg_tf.events import Listener, silent
 from ecavg_tf.rounds.workers import make_workers
-from ecavg_tf.task import Assembly
+from ecavg_tf.task import Task
 from edge.participating.folder_agent import Post, serve
 from export.jobs.run import export_edges, raise_if_failed
 
@@ -29,18 +29,18 @@ def serve_edges(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
-    known = edge_names(config.partition.num_edges)
+    data = federated_data(config)
     for edge in edges:
-        if edge not in known:
-            raise ConfigError(f"no edge {edge!r} in this config; valid: {', '.join(known)}")
+        if edge not in data.edges:
+            raise ConfigError(f"no edge {edge!r} in this config; valid: {', '.join(data.edges)}")
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         boxes = {edge: Mailbox(Path(config.fleet.folder) / edge) for edge in edges}
     except OSError as error:
         raise WorkdirError(f"{error.filename} can't be written: {error.strerror}") from error
-    assembly = Assembly(config, workdir, listener)
-    assembly.check()
-    workers = make_workers(config, assembly, workdir, listener, edges)
+    task = Task(config, data.spec, workdir, listener)
+    task.check()
+    workers = make_workers(task, data, edges, workdir)
     posts = {worker.edge: Post(worker, boxes[worker.edge]) for worker in workers}
     with disk_errors(workdir):
         serve(
@@ -50,4 +50,4 @@ def serve_edges(
             listener=listener,
         )
         if config.export.enabled:
-            raise_if_failed(export_edges(config, workdir, assembly, edges, listener))
+            raise_if_failed(export_edges(workdir, task, data, edges))

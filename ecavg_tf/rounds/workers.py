@@ -3,46 +3,38 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.config import Config
 from ecavg_tf.data.dataset import EdgeData
-from ecavg_tf.events import Listener
+from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.models.builders import initial_weights
-from ecavg_tf.task import Assembly
+from ecavg_tf.task import Task
+from ecavg_tf.training.evaluation import Evaluator
 from edge.participating.store import EdgeStore
 from edge.participating.worker import EdgeWorker
 
 
 def make_workers(
-    config: Config,
-    assembly: Assembly,
-    folder: Path,
-    listener: Listener,
-    names: Sequence[str] | None = None,
+    task: Task, data: FederatedData, edges: Sequence[str], folder: Path
 ) -> list[EdgeWorker]:
-    """Workers for the named edges (None: all), who share one compiled model.
+    """Workers for edges that live here, who share one compiled model.
 
     Args:
-        config: the run's config.
-        assembly: data and models.
+        task: what the participants of the run share.
+        data: asked for the data of these edges, and of no other.
+        edges: their names.
         folder: each edge's own folder is made in it.
-        listener: told of stages.
-        names: names of edges.
     """
-    chosen = [data for data in assembly.edges if names is None or data.edge in names]
-    return [_worker(config, assembly, data, folder / data.edge, listener) for data in chosen]
+    evaluator = task.evaluator(task.edge_trainer, data.test)
+    return [_worker(task, data.edge(edge), evaluator, folder / edge) for edge in edges]
 
 
-def _worker(
-    config: Config, assembly: Assembly, data: EdgeData, folder: Path, listener: Listener
-) -> EdgeWorker:
-    spec = assembly.dataset.spec
+def _worker(task: Task, data: EdgeData, evaluator: Evaluator, folder: Path) -> EdgeWorker:
     return EdgeWorker(
-        config,
+        task.config,
         data,
-        num_classes=spec.num_classes,
-        trainer=assembly.edge_trainer,
-        evaluator=assembly.edge_evaluator,
-        own_start=lambda: initial_weights(config, spec, data.edge),
+        num_classes=task.spec.num_classes,
+        trainer=task.edge_trainer,
+        evaluator=evaluator,
+        own_start=lambda: initial_weights(task.config, task.spec, data.edge),
         open_store=lambda run_id: EdgeStore(folder, data.edge, run_id),
-        listener=listener,
+        listener=task.listener,
     )

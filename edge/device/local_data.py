@@ -10,7 +10,7 @@ from ecavg_tf.core.bundles.training_bundle import TrainingInfo
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.dataset import EdgeData, Examples, stratified
+from ecavg_tf.data.dataset import EdgeData, Examples, split_off_guard
 from edge.predict import check_images, maybe_rescaled
 
 _SPLITS = ("train", "guard", "test")
@@ -58,12 +58,11 @@ def load_local(
     if len(train) == 0:
         raise DataError(f"{path}: x_train is empty; give at least one labelled image")
     if guard is None:
-        count = int(len(train) * guard_fraction + 1e-9)
-        held_out = stratified(train.labels, count, seed, "guard", edge)
-        guard = train.take(held_out)
-        train = train.take(np.setdiff1d(np.arange(len(train)), held_out))
-    note = maybe_rescaled(float(train.images.max()), info.value_range) if len(train) else None
-    return LocalData(EdgeData(edge, train, guard), parts["test"], note)
+        data = split_off_guard(edge, train, guard_fraction, seed)
+    else:
+        data = EdgeData(edge, train, guard)
+    note = maybe_rescaled(float(data.train.images.max()), info.value_range)
+    return LocalData(data, parts["test"], note)
 
 
 def _examples(

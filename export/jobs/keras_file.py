@@ -10,7 +10,7 @@ from ecavg_tf.config import Config, DataConfig, ExportConfig
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.template import weights_sha256
-from ecavg_tf.data.dataset import DataSpec, Examples, stratified
+from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, silent
 from export.exporter import Exporter, Subject
@@ -111,6 +111,27 @@ def load_keras(file: Path) -> keras.Model:
     return model
 
 
+def matching_data(model: keras.Model, file: Path, data: str) -> Dataset:
+    """Labelled images for a saved model.
+
+    Args:
+        model: the model.
+        file: where it was saved.
+        data: what images, as ``data.name`` of a config.
+
+    Raises:
+        ECAvgError: they are not there, or not what the model takes.
+    """
+    dataset = load_data(DataConfig(name=data), seed=Config().seed)
+    spec = dataset.spec
+    if model.input_shape[1:] != spec.image_shape or model.output_shape[1] != spec.num_classes:
+        raise ConfigError(
+            f"{file} takes {model.input_shape[1:]} and gives {model.output_shape[1]} classes; "
+            f"--data={data} has {spec.image_shape} and {spec.num_classes}"
+        )
+    return dataset
+
+
 def _is_shape(shape: object) -> bool:
     """Whether it is that of one tensor, fixed but for the batch."""
     return isinstance(shape, tuple) and all(isinstance(size, int) for size in shape[1:])
@@ -118,13 +139,8 @@ def _is_shape(shape: object) -> bool:
 
 def _with_data(task: _Task, wanted: tuple[Format, ...], data: str) -> tuple[Exported, ...]:
     model, file, settings = task.model, task.file, task.settings
-    dataset = load_data(DataConfig(name=data), seed=Config().seed)
-    spec, test = dataset.spec, dataset.test
-    if model.input_shape[1:] != spec.image_shape or model.output_shape[1] != spec.num_classes:
-        raise ConfigError(
-            f"{file} takes {model.input_shape[1:]} and gives {model.output_shape[1]} classes; "
-            f"--data={data} has {spec.image_shape} and {spec.num_classes}"
-        )
+    dataset = matching_data(model, file, data)
+    test = dataset.test
     if 0 < settings.parity_examples < len(test):
         test = test.take(stratified(test.labels, settings.parity_examples, 0, "parity"))
     calibration = draw(
@@ -135,7 +151,7 @@ def _with_data(task: _Task, wanted: tuple[Format, ...], data: str) -> tuple[Expo
         calibration=calibration,
         labels=test.labels,
     )
-    return task.export(subject, spec, wanted)
+    return task.export(subject, dataset.spec, wanted)
 
 
 def _without_data(

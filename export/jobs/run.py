@@ -9,12 +9,13 @@ from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import to_dict
 from ecavg_tf.core.errors import ExportError, disk_errors
 from ecavg_tf.core.exports import Exported
+from ecavg_tf.data.federated import FederatedData, federated_data
 from ecavg_tf.events import Listener, Note, StageStarted, silent
 from ecavg_tf.models.builders import gives_logits
 from ecavg_tf.report.page import write_page
 from ecavg_tf.results import RunResults, load_results
 from ecavg_tf.rundir import RunDirectory, stored_config
-from ecavg_tf.task import Assembly
+from ecavg_tf.task import Task
 from export.delivering.earlier_files import intact
 from export.exporter import Exporter
 from export.jobs.subjects import (
@@ -66,51 +67,47 @@ def export_run(
     if formats:
         config.export = replace(config.export, formats=formats)
     validated(config)
-    assembly = Assembly(config, path, listener)
+    data = federated_data(config)
+    task = Task(config, data.spec, path, listener)
     known = load_results(path)
-    found = list(models_of(path, assembly))
+    found = list(models_of(path, data.edges))
     models = chosen(found, edges, path)
     if not edges:
-        _tell_missing(path, assembly, found, listener)
+        _tell_missing(path, data.edges, found, listener)
     folder = Path(out) if out else path / FOLDER
     with disk_errors(folder):
-        exports = _export_all(config, assembly, path, models, folder, listener, fresh=fresh)
+        exports = _export_all(task, data, path, models, folder, fresh=fresh)
         if not out:
             _tell_results(path, stored_config(path), known, exports)
     return exports
 
 
 def export_at_end(
-    config: Config,
-    directory: RunDirectory,
-    assembly: Assembly,
-    results: RunResults,
-    listener: Listener,
+    directory: RunDirectory, task: Task, data: FederatedData, results: RunResults
 ) -> RunResults:
     """Exports all models of a run that just finished and writes its results again."""
     path = directory.path
-    models = list(models_of(path, assembly))
-    _tell_missing(path, assembly, models, listener)
-    exports = _export_all(config, assembly, path, models, path / FOLDER, listener)
+    models = list(models_of(path, data.edges))
+    _tell_missing(path, data.edges, models, task.listener)
+    exports = _export_all(task, data, path, models, path / FOLDER)
     renewed = directory.write_results(results.status, results.classes, exports)
     write_page(renewed, path)
     return renewed
 
 
 def export_edges(
-    config: Config, workdir: Path, assembly: Assembly, edges: Sequence[str], listener: Listener
+    workdir: Path, task: Task, data: FederatedData, edges: Sequence[str]
 ) -> tuple[Exported, ...]:
     """Exports the accepted models of edges that live in this process, with their own images.
 
     Args:
-        config: the run's config.
         workdir: the folder with each edge's own folder.
-        assembly: data and models.
+        task: what the participants of the run share.
+        data: asked for the data of these edges.
         edges: their names.
-        listener: told of stages.
     """
     models = [found for edge in edges if (found := accepted_of(workdir / edge, edge)) is not None]
-    return _export_all(config, assembly, workdir, models, workdir / FOLDER, listener, at_home=True)
+    return _export_all(task, data, workdir, models, workdir / FOLDER, at_home=True)
 
 
 def wants_export(config: Config, done: RunResults) -> bool:
@@ -137,49 +134,48 @@ def raise_if_failed(exports: Sequence[Exported]) -> None:
 
 
 def _export_all(
-    config: Config,
-    assembly: Assembly,
+    task: Task,
+    data: FederatedData,
     path: Path,
     models: Sequence[Found],
     folder: Path,
-    listener: Listener,
     *,
     at_home: bool = False,
     fresh: bool = False,
 ) -> tuple[Exported, ...]:
-    settings = config.export
+    settings = task.config.export
     exporter = Exporter(
-        assembly.server_trainer.model,
-        assembly.dataset.spec,
-        gives_logits(config.model),
+        task.server_trainer.model,
+        task.spec,
+        gives_logits(task.config.model),
         limits=limits_of(settings),
         latency_s=settings.latency_s,
         fresh=fresh,
-        listener=listener,
+        listener=task.listener,
     )
     wanted = variants(parse_formats(settings.formats))
     rows: list[Exported] = []
     for found in models:
-        listener(StageStarted(found.round, "export", found.name))
+        task.listener(StageStarted(found.round, "export", found.name))
         load_found(exporter.model, found)
-        subject = subject_of(config, assembly, path, found, at_home)
+        subject = subject_of(task, data, path, found, at_home)
         rows += exporter.export(subject, wanted, folder / found.name)
     for row in rows:
         if row.status != "passed":
             said = f"{row.model}, {row.variant} {row.status}: {'; '.join(row.reasons)}"
-            listener(Note(said))
+            task.listener(Note(said))
     return tuple(rows)
 
 
 def _tell_missing(
-    path: Path, assembly: Assembly, models: Sequence[Found], listener: Listener
+    path: Path, edges: Sequence[str], models: Sequence[Found], listener: Listener
 ) -> None:
     """Tells of edges that no model is exported of."""
     if not (path / "edges").exists():
         listener(Note("edges keep their models on their own machines: those are not exported"))
         return
     found = {model.name for model in models}
-    for edge in sorted({data.edge for data in assembly.edges} - found):
+    for edge in sorted(set(edges) - found):
         listener(Note(f"{edge} has accepted no model: none is exported"))
 
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ecavg_tf.config import Config
 from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.files import read_json
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.consent import consented
-from ecavg_tf.data.dataset import EdgeData, Examples, concatenated, stratified
-from ecavg_tf.data.pooled import read_pooled
+from ecavg_tf.data.dataset import EdgeData, Examples, stratified
+from ecavg_tf.data.federated import FederatedData
+from ecavg_tf.data.pooled import read_all_pooled
 from ecavg_tf.models.saving import load_weights
 from ecavg_tf.results import load_results
-from ecavg_tf.task import Assembly
+from ecavg_tf.task import Task
 from export.exporter import Subject
 from export.making.calibration import Calibration, draw
 
@@ -44,10 +44,10 @@ class Found:
     weights_sha256: str
 
 
-def models_of(path: Path, assembly: Assembly) -> Iterator[Found]:
+def models_of(path: Path, edges: Sequence[str]) -> Iterator[Found]:
     """The last accepted model of each edge, and the last global model."""
-    for data in assembly.edges:
-        found = accepted_of(path / "edges" / data.edge, data.edge)
+    for edge in edges:
+        found = accepted_of(path / "edges" / edge, edge)
         if found is not None:
             yield found
     found = global_of(path)
@@ -111,13 +111,11 @@ def chosen(models: list[Found], names: Sequence[str], path: Path) -> list[Found]
     return [model for model in models if not names or model.name in names]
 
 
-def subject_of(
-    config: Config, assembly: Assembly, path: Path, found: Found, at_home: bool
-) -> Subject:
+def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_home: bool) -> Subject:
     """A model with the images that it is calibrated on and compared on."""
-    edge = next((data for data in assembly.edges if data.edge == found.name), None)
-    calibration = _calibration(config, assembly, path, edge, at_home)
-    parity, words = _parity_images(config, assembly, edge)
+    edge = None if found.name == GLOBAL else data.edge(found.name)
+    calibration = _calibration(task, path, edge, data.edges, at_home)
+    parity, words = _parity_images(task, data.test, edge)
     return Subject(
         name=found.name,
         round=found.round,
@@ -138,38 +136,28 @@ def subject_of(
 
 
 def _calibration(
-    config: Config, assembly: Assembly, path: Path, edge: EdgeData | None, at_home: bool
+    task: Task, path: Path, edge: EdgeData | None, edges: Sequence[str], at_home: bool
 ) -> Calibration | None:
     """An edge's own training images where it consents (or is at home), else pooled ones."""
-    count, seed = config.export.calibration_examples, config.seed
+    count, seed = task.config.export.calibration_examples, task.config.seed
     if edge is not None:
-        own = edge.train if at_home else consented(edge.train, edge.edge, config)
+        own = edge.train if at_home else consented(edge.train, edge.edge, task.config)
         if own is not None:
             return draw(own, count, seed, f"own training images of {edge.edge}", edge.edge)
-    parts: list[Examples] = []
-    for file in sorted((path / "pooled").glob("edge-*.safetensors")):
-        try:
-            parts.append(read_pooled(file, file.stem, assembly.dataset.spec))
-        except ValueError as error:
-            raise WorkdirError(f"{file}: {error}") from error
-    if not parts:
-        return None
-    return draw(concatenated(parts), count, seed, "pooled training images", GLOBAL)
+    pooled = read_all_pooled(path / "pooled", edges, task.spec)
+    return None if pooled is None else draw(pooled, count, seed, "pooled training images", GLOBAL)
 
 
-def _parity_images(
-    config: Config, assembly: Assembly, edge: EdgeData | None
-) -> tuple[Examples, str]:
+def _parity_images(task: Task, test: Examples, edge: EdgeData | None) -> tuple[Examples, str]:
     """Test images; for an edge those of its classes (all of them, if the test set has none)."""
-    test = assembly.dataset.test
     words = "test images"
     if edge is not None:
-        held = np.flatnonzero(edge.train.class_counts(assembly.dataset.spec.num_classes))
+        held = np.flatnonzero(edge.train.class_counts(task.spec.num_classes))
         indices = np.flatnonzero(np.isin(test.labels, held))
         if len(indices) > 0:
             test, words = test.take(indices), f"test images of {edge.edge}'s {len(held)} classes"
-    most = config.export.parity_examples
+    most = task.config.export.parity_examples
     if 0 < most < len(test):
         place = "global" if edge is None else edge.edge
-        test = test.take(stratified(test.labels, most, config.seed, "parity", place))
+        test = test.take(stratified(test.labels, most, task.config.seed, "parity", place))
     return test, f"{len(test)} {words}"

@@ -7,7 +7,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ecavg_tf.config import Config, DataConfig
 from ecavg_tf.core.bundles.training_bundle import (
     TrainingBundle,
     TrainingInfo,
@@ -17,13 +16,12 @@ from ecavg_tf.core.bundles.training_bundle import (
 from ecavg_tf.core.errors import ConfigError, ExportError, disk_errors
 from ecavg_tf.core.files import read_json, write_bytes
 from ecavg_tf.core.template import Template, weights_sha256
-from ecavg_tf.data.dataset import Dataset
-from ecavg_tf.data.sources import load_data
+from ecavg_tf.data.federated import federated_data
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.rundir import stored_config
-from ecavg_tf.task import Assembly
+from ecavg_tf.task import Task
 from export.delivering.signing import SUFFIX
-from export.jobs.keras_file import load_keras
+from export.jobs.keras_file import load_keras, matching_data
 from export.jobs.run import FOLDER
 from export.jobs.subjects import global_of, load_found
 from export.making.trainable import TRAINABLE
@@ -66,13 +64,15 @@ def export_training(
             raise ConfigError(
                 "--trainable compares the file with Keras on labelled images: give --data=NAME"
             )
-        model, dataset = load_keras(source), load_data(DataConfig(name=data), Config().seed)
-        run, round_number = None, None
+        model = load_keras(source)
+        dataset = matching_data(model, source, data)
+        spec, test, run, round_number = dataset.spec, dataset.test, None, None
     else:
         config = stored_config(source)
         optimizer = optimizer or config.edge.optimizer
-        assembly = Assembly(config, source, silent)
-        dataset, (model, round_number) = assembly.dataset, _run_model(source, assembly)
+        shared = federated_data(config)
+        spec, test = shared.spec, shared.test
+        model, round_number = _run_model(source, Task(config, spec, source, silent))
         run = read_json(source / "environment.json").get("run_id")
     origin = {
         "run": run,
@@ -80,8 +80,9 @@ def export_training(
         "edge": None,
         "weights_sha256": weights_sha256(model.get_weights()),
     }
-    exporter = _exporter(model, dataset, trainable, optimizer or "adam", momentum)
-    bundle = exporter.bundle(dataset.test, origin)
+    optimization = optimizer_spec(optimizer or "adam", momentum)
+    exporter = TrainingExporter(model, spec, trainable, optimization)
+    bundle = exporter.bundle(test, origin)
     _write(path, bundle, known, listener, fresh)
     return path
 
@@ -119,12 +120,12 @@ def training_made_again(run: Path, listener: Listener = silent) -> tuple[Path, .
     return tuple(made)
 
 
-def _run_model(run: Path, assembly: Assembly) -> tuple[keras.Model, int | None]:
+def _run_model(run: Path, task: Task) -> tuple[keras.Model, int | None]:
     """The last global model and its round, or what the run starts from."""
-    model = assembly.server_trainer.model
+    model = task.server_trainer.model
     found = global_of(run)
     if found is None:
-        model.set_weights(assembly.initial)
+        model.set_weights(task.initial)
         return model, None
     load_found(model, found)
     return model, found.round
@@ -153,18 +154,6 @@ def _known(path: Path) -> TrainingBundle | None:
             f"{path} would be written over, and it is no sound training bundle: move it away, or "
             f"give another folder with --out ({error})"
         ) from error
-
-
-def _exporter(
-    model: keras.Model, dataset: Dataset, trainable: str, optimizer: str, momentum: float
-) -> TrainingExporter:
-    spec = dataset.spec
-    if model.input_shape[1:] != spec.image_shape or model.output_shape[1] != spec.num_classes:
-        raise ConfigError(
-            f"the model takes {model.input_shape[1:]} and gives {model.output_shape[1]} classes; "
-            f"the data has {spec.image_shape} and {spec.num_classes}"
-        )
-    return TrainingExporter(model, spec, trainable, optimizer_spec(optimizer, momentum))
 
 
 def _write(

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.config import Config, TrainingFile
 from ecavg_tf.core.bundles.training_bundle import (
     frozen_sha256,
     training_file_name,
     write_training_bundle,
 )
 from ecavg_tf.core.template import Array
-from ecavg_tf.task import Assembly
+from ecavg_tf.data.dataset import Examples
+from ecavg_tf.task import Task
 from export.making.training import TrainingExporter, optimizer_spec
 
 
@@ -22,32 +22,21 @@ class TrainingFiles:
     is a new one a round.
 
     Args:
-        config: the run's config.
-        assembly: data and models.
+        task: the model, and how edges train it.
+        test: the images that a file is compared with Keras on.
         folder: where the bundles go.
         run_id: names the run.
-        trainable: ``head`` or ``dense``.
-        momentum: of ``sgd``.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        assembly: Assembly,
-        folder: Path,
-        *,
-        run_id: str | None,
-        trainable: str = "",
-        momentum: float = 0.0,
-    ) -> None:
-        self._assembly = assembly
+    def __init__(self, task: Task, test: Examples, folder: Path, run_id: str | None) -> None:
+        self._test = test
         self._folder = folder
         self._run_id = run_id
         self._exporter = TrainingExporter(
-            assembly.server_trainer.model,
-            assembly.dataset.spec,
-            trainable or config.fleet.training_file.value,
-            optimizer_spec(config.edge.optimizer, momentum),
+            task.server_trainer.model,
+            task.spec,
+            task.config.fleet.training_file.value,
+            optimizer_spec(task.config.edge.optimizer),
         )
         self._held = self._exporter.held()[0]
 
@@ -65,11 +54,5 @@ class TrainingFiles:
         if not path.exists():
             self._exporter.model.set_weights(weights)
             origin = {"run": self._run_id}
-            test = self._assembly.dataset.test
-            write_training_bundle(path, self._exporter.bundle(test, origin))
+            write_training_bundle(path, self._exporter.bundle(self._test, origin))
         return path
-
-
-def wants_training_files(config: Config) -> bool:
-    """Whether a run ships training files."""
-    return config.fleet.training_file is not TrainingFile.NONE

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ecavg_tf.config import PartitionConfig, PartitionKind
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.data.dataset import Dataset, DataSpec, EdgeData, Examples, stratified
-from ecavg_tf.data.partition import edge_names, partition_data
+from ecavg_tf.data.partition import PartitionedData, edge_names
 
 IID, CLASSES = PartitionKind.IID, PartitionKind.CLASSES
 FRACTIONS = st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9, 0.99])
@@ -26,6 +26,12 @@ def dataset(labels: list[int] | NDArray[np.int64], num_classes: int) -> Dataset:
     images = np.arange(n, dtype=np.int32).reshape(n, 1, 1, 1)
     examples = Examples(images, np.asarray(labels, np.int64))
     return Dataset(spec, examples, examples)
+
+
+def partition_data(data: Dataset, config: PartitionConfig, seed: int) -> tuple[EdgeData, ...]:
+    """What all edges get."""
+    dealt = PartitionedData(data, config, seed)
+    return tuple(dealt.edge(name) for name in dealt.edges)
 
 
 def balanced(n: int, num_classes: int) -> Dataset:

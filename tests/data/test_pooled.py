@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.messages.update_file import save_tensors
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
-from ecavg_tf.data.pooled import read_pooled, write_pooled
+from ecavg_tf.data.pooled import pooled_path, read_all_pooled, read_pooled, write_pooled
 
 EDGE = "edge-03"
 GREY = DataSpec("grey", (2, 3, 1), "uint8", (0.0, 16.0), ("a", "b", "c"))
@@ -176,3 +177,22 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ValueError, match=r"pooled\.safetensors is not a file of ours"):
         read_pooled(path, EDGE, GREY)
+
+
+def test_what_edges_have_pooled_comes_in_the_order_of_the_edges(tmp_path: Path) -> None:
+    edges = ("south", EDGE, "north")
+    assert read_all_pooled(tmp_path, edges, GREY) is None
+    for edge, label in (("north", 1), ("south", 2)):
+        examples = Examples(images(1), np.array([label], np.int64))
+        write_pooled(pooled_path(tmp_path, edge), edge, examples)
+    pooled = read_all_pooled(tmp_path, edges, GREY)
+    assert pooled is not None
+    assert pooled.labels.tolist() == [2, 1]
+
+
+def test_a_damaged_file_that_was_taken_before_is_named(tmp_path: Path) -> None:
+    path = pooled_path(tmp_path, EDGE)
+    write_pooled(path, EDGE, Examples(images(), labels()))
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(WorkdirError, match=rf"{path.name} is damaged .*; restore it, or remove it"):
+        read_all_pooled(tmp_path, (EDGE,), GREY)

@@ -14,7 +14,7 @@ import pytest
 import ecavg_tf
 from ecavg_tf.config import Config, FleetKind, PartitionKind, TrainingFile, Trains
 from ecavg_tf.core.messages.update_file import Update
-from ecavg_tf.data.partition import partition_data
+from ecavg_tf.data.federated import federated_data
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.models.builders import build_model
 from ecavg_tf.results import RunResults
@@ -66,10 +66,10 @@ def over_files(config: Config, folder: Path) -> Config:
 
 def device(config: Config, folder: Path, edge: str, *more: str) -> subprocess.Popen[str]:
     """An edge process that can't import TensorFlow, with the data that Keras edges have."""
-    dataset = load_data(config.data, config.seed)
-    data = next(d for d in partition_data(dataset, config.partition, config.seed) if d.edge == edge)
+    shared = federated_data(config)
+    data = shared.edge(edge)
     path = folder / f"{edge}.npz"
-    arrays = {"train": data.train, "guard": data.guard, "test": dataset.test}
+    arrays = {"train": data.train, "guard": data.guard, "test": shared.test}
     np.savez(
         path,
         **{f"x_{name}": each.images for name, each in arrays.items()},

@@ -15,10 +15,11 @@ from ecavg_tf.cli import main
 from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import file_sha256
+from ecavg_tf.data.federated import federated_data
 from ecavg_tf.events import Event, Note, silent
 from ecavg_tf.results import load_results
 from ecavg_tf.rounds.loop import run
-from ecavg_tf.task import Assembly
+from ecavg_tf.task import Task
 from export.jobs.run import export_edges, export_run
 from export.proving.interpreter import LiteModel
 from export.reading.metadata import read_description
@@ -153,7 +154,8 @@ def test_a_run_whose_gate_fails_ends_with_8(
 
 def test_an_edge_at_home_calibrates_on_its_own_images_without_consent(workdir: Path) -> None:
     config, home = small(), workdir / "edges"
-    rows = export_edges(config, home, Assembly(config, home, silent), ["edge-01"], silent)
+    data = federated_data(config)
+    rows = export_edges(home, Task(config, data.spec, home, silent), data, ["edge-01"])
     assert [row.status for row in rows] == ["passed"] * 3
     assert "own training images of edge-01" in (rows[2].calibration or "")
     assert (home / "exports" / "edge-01" / "int8.bundle.zip").exists()
