@@ -3,7 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
-from ecavg_tf.config import Config, EdgeConfig, ServerConfig
+from ecavg_tf.config import Config, FitConfig
 from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset
@@ -90,7 +90,7 @@ class Assembly:
         """Scores the edges' models."""
         return self._evaluator(self.edge_trainer)
 
-    def _trainer(self, settings: EdgeConfig | ServerConfig) -> Trainer:
+    def _trainer(self, settings: FitConfig) -> Trainer:
         return Trainer(
             self._compiled_for(Compilation.of(settings)),
             settings,
