@@ -143,15 +143,15 @@ class CollectConfig:
 
     weighting: Weighting = Weighting.EXAMPLES
     combine: str = "average"
-    recalibrate: bool = True  # of ``FitConfig``: a field keeps the place where it comes first
+    recalibrate: bool = True  # as in FitConfig; written here for its place in the order
     pool: bool = True
     pool_edges: str = ""
     pool_bytes: int = 0
 
 
 @dataclass
-class ServerConfig(FitConfig, CollectConfig):
-    """Averaging and fine-tuning, per round; the fields of the last base come first.
+class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come first
+    """Averaging and fine-tuning, per round.
 
     Attributes:
         epochs: passes over the pooled data; 0: federated averaging.
@@ -246,7 +246,7 @@ class FilesConfig:
 
 
 @dataclass
-class ExportConfig(Limits, FilesConfig):
+class ExportConfig(Limits, FilesConfig):  # the last base's fields come first
     """Verified ``.tflite`` files of the accepted models and the global model.
 
     Attributes:
