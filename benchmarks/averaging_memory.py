@@ -26,7 +26,7 @@ from ecavg_tf.config import Config, Weighting  # noqa: E402
 from ecavg_tf.core.messages.update_file import Update, UpdateInfo, write_update  # noqa: E402
 from ecavg_tf.data.dataset import DataSpec  # noqa: E402
 from ecavg_tf.models.builders import build_model, template_of  # noqa: E402
-from server.aggregate import average_updates  # noqa: E402
+from server.aggregate import average_updates, weighed  # noqa: E402
 
 
 def peak_mb() -> float:
@@ -56,7 +56,7 @@ def main() -> None:
             os.link(first, path)
             updates.append(Update(path))
         before, began = peak_mb(), time.monotonic()
-        averaged = average_updates(updates, template, base, Weighting.EXAMPLES)
+        averaged = average_updates(updates, template, base, weighed(updates, Weighting.EXAMPLES))
         seconds, extra = time.monotonic() - began, peak_mb() - before
     same = all(np.array_equal(a, b) for a, b in zip(averaged, base, strict=True))
     print(f"updates averaged          {arguments.updates} of {model_mb:.0f} MB in {seconds:.1f} s")

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecavg_tf.config import Config
+    from ecavg_tf.config import Config, with_fields
     from ecavg_tf.config.choices import (
         FleetKind,
         LevelFor,
@@ -45,6 +45,7 @@ _HOMES = {
     "load_results": "ecavg_tf.results",
     "recalibrate_batchnorm": "ecavg_tf.models.batchnorm",
     "run": "ecavg_tf.rounds.loop",
+    "with_fields": "ecavg_tf.config",
 }
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "load_results",
     "recalibrate_batchnorm",
     "run",
+    "with_fields",
 ]
 
 

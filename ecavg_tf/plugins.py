@@ -2,11 +2,14 @@
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.errors import ConfigError
+
+PLUGIN = "pkg.module:function"
 
 
 def is_plugin(name: str) -> bool:
@@ -14,6 +17,12 @@ def is_plugin(name: str) -> bool:
     module, colon, function = name.partition(":")
     parts = module.split(".")
     return bool(colon) and function.isidentifier() and all(map(str.isidentifier, parts))
+
+
+def check_name(field: str, name: str, registry: Iterable[str]) -> None:
+    """Raises a ``ConfigError`` unless a name is in the registry, or a user's function's."""
+    if not is_plugin(name):
+        one_of(field, name, (*registry, PLUGIN))
 
 
 def load_function(field: str, name: str) -> Callable[..., Any]:

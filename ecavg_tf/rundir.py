@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ecavg_tf import environment
-from ecavg_tf.config import Config
-from ecavg_tf.config.fields import EXPORT, flatten, flatten_dict, from_dict, to_dict
+from ecavg_tf.config import Config, with_fields
+from ecavg_tf.config.fields import EXPORT, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import TEMPORARY_PREFIX, load_json, read_json, write_json, write_text
@@ -223,8 +223,8 @@ def stored_config(path: Path) -> Config:
     if not (path / "config.json").exists():
         raise WorkdirError(f"{path} is no run directory: give one of 'ecavg run'")
     try:
-        return from_dict(read_json(path / "config.json"))
-    except (ValueError, TypeError) as error:
+        return with_fields(Config(), flatten_dict(read_json(path / "config.json")))
+    except (ValueError, TypeError, AttributeError, ConfigError) as error:
         raise ConfigError(f"{path / 'config.json'} is of another version: {error}") from error
 
 

@@ -3,7 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 
-from ecavg_tf.config import Config, EdgeConfig, ServerConfig
+from ecavg_tf.config import Config, FitConfig
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.events import Listener
@@ -84,7 +84,7 @@ class Task:
             self._evaluators[key] = Evaluator(trainer.model, test, logits=logits)
         return self._evaluators[key]
 
-    def _trainer(self, settings: EdgeConfig | ServerConfig) -> Trainer:
+    def _trainer(self, settings: FitConfig) -> Trainer:
         return Trainer(
             self._compiled_for(Compilation.of(settings)),
             settings,

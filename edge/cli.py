@@ -2,10 +2,11 @@
 
 import argparse
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.core.commands import exit_code_of
+from ecavg_tf.core.commands import exit_code_of, hyphened
 from ecavg_tf.core.errors import ConfigError
 
 EPILOG = (
@@ -25,7 +26,8 @@ def main(argv: Sequence[str] | None = None, program: str = "python -m edge") -> 
     Returns:
         The exit code.
     """
-    arguments = _parser(program).parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = _parser(program).parse_args(hyphened(given))
     return exit_code_of(lambda: int(arguments.run(arguments)), program.split()[-1])
 
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.config import Limits
 from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.bundles.quantization import softmax
@@ -24,7 +25,7 @@ from export.proving.declared_output import (
     probabilities_of,
     random_inputs,
 )
-from export.proving.gate import Limits, Reference, compare, compare_values, verdict
+from export.proving.gate import Reference, compare, compare_values, verdict
 from export.proving.interpreter import LiteModel
 
 _COUNT = 200

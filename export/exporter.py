@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.config import Limits
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
@@ -33,7 +34,7 @@ from export.making.formats import Variant
 from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import probabilities_of
 from export.proving.file_proof import examine
-from export.proving.gate import Limits, Reference
+from export.proving.gate import Reference
 from export.reading.metadata import Description, attach
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
@@ -241,7 +242,7 @@ class Exporter:
         facts = {
             "weights": subject.weights_sha256,
             "origin": dict(subject.origin),
-            "limits": asdict(self.limits),
+            "limits": {item.name: getattr(self.limits, item.name) for item in fields(Limits)},
             "spec": asdict(self.spec),
             "logits": self.logits,
             "calibration": None if calibration is None else _hash(calibration.images),

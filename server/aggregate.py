@@ -10,16 +10,17 @@ from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template
 
 
-def update_weight(update: Update, weighting: Weighting) -> float:
-    """What an update weighs in the average."""
-    return float(update.info.examples) if weighting is Weighting.EXAMPLES else 1.0
+def weighed(updates: Sequence[Update], weighting: Weighting) -> list[float]:
+    """What each update weighs in the average."""
+    by_examples = weighting is Weighting.EXAMPLES
+    return [float(update.info.examples) if by_examples else 1.0 for update in updates]
 
 
 def average_updates(
     updates: Sequence[Update],
     template: Template,
     base: Sequence[Array],
-    weighting: Weighting,
+    shares: Sequence[float],
 ) -> list[Array]:
     """The averaged model.
 
@@ -31,18 +32,17 @@ def average_updates(
         updates: checked updates, at least one.
         template: the run's template.
         base: the model that the round started from, in template order.
-        weighting: by examples, or uniform.
+        shares: what each update weighs, above 0; they need not sum to 1.
 
     Returns:
         Weights in template order, in the template's dtypes.
     """
     means: dict[str, RunningMean] = {}
-    for update in updates:
-        weight = update_weight(update, weighting)
+    for update, share in zip(updates, shares, strict=True):
         for spec, array in update.items(template):
             if spec.averaged:
                 mean = means.setdefault(spec.key, RunningMean(spec.shape))
-                mean.add(array, weight)
+                mean.add(array, share)
     averaged: list[Array] = []
     for spec, kept in zip(template.weights, base, strict=True):
         mean_of_key = means.pop(spec.key, None)  # frees its float64 memory at once
@@ -55,7 +55,7 @@ def combine_statistics(
     updates: Sequence[Update],
     template: Template,
     moments: Sequence[tuple[int, int]],
-    weighting: Weighting,
+    shares: Sequence[float],
 ) -> list[Array]:
     """Recalibration without pooled data: BatchNorm statistics by the law of total variance.
 
@@ -64,7 +64,7 @@ def combine_statistics(
         updates: the updates it came from.
         template: the run's template.
         moments: positions of each BatchNorm layer's (mean, variance).
-        weighting: by examples, or uniform.
+        shares: what each update weighs; 0: nothing.
 
     Returns:
         ``averaged`` with the statistics of the edges' joint population.
@@ -72,13 +72,17 @@ def combine_statistics(
     combined = list(averaged)
     for mean_at, variance_at in moments:
         mean_spec, variance_spec = template.weights[mean_at], template.weights[variance_at]
-        senders = [u for u in updates if {mean_spec.key, variance_spec.key} <= u.keys]
+        senders = [
+            (update, share)
+            for update, share in zip(updates, shares, strict=True)
+            if share and {mean_spec.key, variance_spec.key} <= update.keys
+        ]
         if not senders:
             continue
         mean, variance = combine_moments(
-            [update_weight(update, weighting) for update in senders],
-            [update[mean_spec.key] for update in senders],
-            [update[variance_spec.key] for update in senders],
+            [share for _, share in senders],
+            [update[mean_spec.key] for update, _ in senders],
+            [update[variance_spec.key] for update, _ in senders],
         )
         combined[mean_at] = mean.astype(mean_spec.dtype)
         combined[variance_at] = variance.astype(variance_spec.dtype)

@@ -1,6 +1,8 @@
 """How updates become the averaged model. A new way is a function in ``COMBINES``."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,16 +11,36 @@ from ecavg_tf.core.errors import RoundError
 from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.plugins import is_plugin, load_function
-from server.aggregate import average_updates, update_weight
+from server.aggregate import average_updates, weighed
 
-Combine = Callable[[Sequence[Update], Template, Sequence[Array], ServerConfig], list[Array]]
+
+@dataclass(frozen=True)
+class Combined:
+    """What a rule made of the updates.
+
+    Attributes:
+        weights: the averaged model, in template order.
+        shares: what each update weighs in it, at least 0, in the order of the updates; they
+            need not sum to 1. None: it is no weighted mean. With shares the server knows
+            which label mix the model has seen, and edges get their ``prior`` rung also
+            where nothing is pooled.
+    """
+
+    weights: Sequence[Array]
+    shares: Sequence[float] | None = None
+
+
+Rule = Callable[
+    [Sequence[Update], Template, Sequence[Array], ServerConfig], Combined | Sequence[Array]
+]
 
 
 def average(
     updates: Sequence[Update], template: Template, base: Sequence[Array], config: ServerConfig
-) -> list[Array]:
+) -> Combined:
     """ECAvg's: the weighted mean."""
-    return average_updates(updates, template, base, config.weighting)
+    shares = weighed(updates, config.weighting)
+    return Combined(average_updates(updates, template, base, shares), shares)
 
 
 def start(
@@ -33,17 +55,17 @@ def start(
     return [np.array(array) for array in base]
 
 
-COMBINES: dict[str, Combine] = {"average": average, "start": start}
+COMBINES: dict[str, Rule] = {"average": average, "start": start}
 
 
 def combine(
     updates: Sequence[Update], template: Template, base: Sequence[Array], config: ServerConfig
-) -> list[Array]:
+) -> Combined:
     """Makes the averaged model as ``server.combine`` says.
 
-    A user's function is called with (updates, template, base, config): the updates in
-    edge-id order, read with ``update[key]`` and ``update.info``; it returns arrays in
-    template order.
+    A rule is called with (updates, template, base, config): the updates in edge-id order,
+    read with ``update[key]`` and ``update.info``; it returns arrays in template order, or
+    a ``Combined``, which also tells how it weighted the edges.
 
     Raises:
         ConfigError: the user's function is not there.
@@ -51,39 +73,61 @@ def combine(
     """
     name = config.combine
     if not is_plugin(name):
-        return COMBINES[name](updates, template, base, config)
-    function = load_function("server.combine", name)
+        made = _told(COMBINES[name](updates, template, base, config))
+        return _checked(made, name, template, len(updates))
+    function: Rule = load_function("server.combine", name)
     try:
-        combined = [np.asarray(array) for array in function(updates, template, base, config)]
+        combined = _told(function(updates, template, base, config))
     except Exception as error:  # whatever the user's function raises
         raise RoundError(
             f"server.combine={name!r} fails: {type(error).__name__}: {error}"
         ) from error
-    got = [(array.shape, array.dtype.name) for array in combined]
+    return _checked(combined, name, template, len(updates))
+
+
+def _told(made: Combined | Sequence[Array]) -> Combined:
+    """What a rule returned, as arrays and plain numbers."""
+    told = made if isinstance(made, Combined) else Combined(made)
+    shares = None if told.shares is None else [float(share) for share in told.shares]
+    return Combined([np.asarray(array) for array in told.weights], shares)
+
+
+def _checked(combined: Combined, name: str, template: Template, updates: int) -> Combined:
+    got = [(array.shape, array.dtype.name) for array in combined.weights]
     expected = [(spec.shape, spec.dtype) for spec in template.weights]
     if got != expected:
         raise RoundError(
             f"server.combine={name!r} returned {len(got)} arrays that are not the template's "
             f"{len(expected)} (same shapes and dtypes, in template order)"
         )
+    shares = combined.shares
+    if shares is not None and not (
+        len(shares) == updates and min(shares) >= 0 and 0 < sum(shares) < math.inf
+    ):
+        raise RoundError(
+            f"server.combine={name!r} returned the shares {list(shares)} of {updates} updates; "
+            "expected one for each, finite, at least 0, and not all of them 0"
+        )
     return combined
 
 
-def label_mix(updates: Sequence[Update], config: ServerConfig) -> tuple[float, ...] | None:
+def label_mix(
+    updates: Sequence[Update], shares: Sequence[float] | None
+) -> tuple[float, ...] | None:
     """The label mix that the averaged model was trained on, before any training here.
 
     Args:
         updates: the updates it came from.
-        config: how they were weighted.
+        shares: what each weighs in it; None: it is no weighted mean of them.
 
     Returns:
-        Effective examples of each class, shape (classes,): the edges' counts, or their
-        shares with equal weights. None where they were not averaged: it can't be known.
+        Effective examples of each class, shape (classes,): the edges' counts, or with
+        other shares, what they would be. None where that can't be known.
     """
-    if config.combine != "average":
+    if shares is None:
         return None
     counts = np.array([update.info.class_counts for update in updates], np.float64)
     examples = counts.sum(axis=1, keepdims=True)
-    weights = np.array([[update_weight(update, config.weighting)] for update in updates])
+    weights = np.array([[share] for share in shares])
     mix = (counts / examples * weights).sum(axis=0) * examples.sum() / weights.sum()
     return tuple(mix.tolist())

@@ -14,7 +14,7 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, StageStarted
 from ecavg_tf.models.batchnorm import moment_positions
 from ecavg_tf.training.trainer import Trainer
-from server.aggregate import combine_statistics
+from server.aggregate import combine_statistics, weighed
 from server.combine import combine, label_mix
 
 WHO = "server"
@@ -68,7 +68,8 @@ def make_global(
     """
     watch = _Watch()
     listener(StageStarted(round_number, "average", WHO))
-    averaged = combine(updates, template, base, config)
+    combined = combine(updates, template, base, config)
+    averaged = combined.weights
     watch.lap("average")
 
     listener(StageStarted(round_number, "recalibrate", WHO))
@@ -77,11 +78,12 @@ def make_global(
         recalibrated = trainer.recalibrate(averaged, pooled, round_number=round_number, who=WHO)
     elif config.recalibrate:
         moments = moment_positions(trainer.model)
-        recalibrated = combine_statistics(averaged, updates, template, moments, config.weighting)
+        shares = combined.shares or weighed(updates, config.weighting)
+        recalibrated = combine_statistics(averaged, updates, template, moments, shares)
     watch.lap("recalibrate")
 
     weights = recalibrated
-    trained_on = label_mix(updates, config)
+    trained_on = label_mix(updates, combined.shares)
     if pooled is not None and config.epochs > 0:
         trained_on = pooled.class_counts(len(updates[0].info.class_counts))
         listener(StageStarted(round_number, "finetune", WHO))

@@ -1,17 +1,19 @@
 """``--config=FILE`` and ``--config.a.b=value``: ml_collections' flags, with plain errors."""
 
+import argparse
+import contextlib
 import re
 import runpy
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
 
 from ecavg_tf.config import Config
-from ecavg_tf.config.checks import guess, validated
-from ecavg_tf.config.fields import flatten
+from ecavg_tf.config.checks import check_field, validated
+from ecavg_tf.core.commands import hyphened
 from ecavg_tf.core.errors import ConfigError
 
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)(=.*)?")
@@ -30,10 +32,8 @@ def parse(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: a flag is unknown or its value is wrong.
     """
-    try:
-        rest: list[str] = values(["ecavg", *argv])[1:]
-    except flags.Error as error:
-        raise ConfigError(_one_line(str(error))) from error
+    with _plain_errors():
+        rest: list[str] = values(["ecavg", *hyphened(argv)])[1:]
     return rest
 
 
@@ -47,34 +47,31 @@ def parse_config(values: flags.FlagValues, argv: Sequence[str]) -> Config:
     Raises:
         ConfigError: a flag, the config file or a field is wrong.
     """
-    first, rest = _config_first(argv)
-    _check_file(first)
-    _check_fields(rest)
-    _try_out(first)
-    ordered = [f"--config={first}", *rest]
-    config_flags.DEFINE_config_file(
-        "config", None, "path of a config file", flag_values=values, sys_argv=["ecavg", *ordered]
-    )
-    extra = parse(values, ordered)
+    from ecavg_tf.rounds.registries import check_names
+
+    file, rest = _config_apart(argv)
+    _check_file(file)
+    for argument in rest:
+        if match := _OVERRIDE.fullmatch(argument):
+            check_field(match[1])
+    with _plain_errors():
+        holder = config_flags.DEFINE_config_dataclass(
+            "config", _made_by(file), flag_values=values, sys_argv=["ecavg", *rest]
+        )
+    extra = parse(values, rest)
     if extra:
         raise ConfigError(f"{extra[0]!r} is no flag; write --config.field=value")
-    config = values["config"].value
-    assert isinstance(config, Config)
-    return validated(config)
+    config: Config = holder.value
+    check_names(validated(config))
+    return config
 
 
-def _config_first(argv: Sequence[str]) -> tuple[str, list[str]]:
-    """Takes ``--config`` out of the arguments: ml_collections wants it before overrides."""
-    found: list[str] = []
-    rest: list[str] = []
-    arguments = iter(argv)
-    for argument in arguments:
-        if re.fullmatch(r"--?config", argument):
-            found.append(next(arguments, ""))
-        elif re.match(r"--?config=", argument):
-            found.append(argument.split("=", 1)[1])
-        else:
-            rest.append(argument)
+def _config_apart(argv: Sequence[str]) -> tuple[str, list[str]]:
+    """Takes ``--config`` out of the arguments."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", "-config", action="append", nargs="?", const="", default=[])
+    given, rest = parser.parse_known_args(argv)
+    found = given.config
     if len(found) != 1 or not found[0]:
         raise ConfigError(
             "give one config file, for example --config=configs/digits.py"
@@ -93,8 +90,8 @@ def _check_file(path: str) -> None:
         )
 
 
-def _try_out(path: str) -> None:
-    """Runs a config file by ourselves first: ml_collections hides where and why it fails."""
+def _made_by(path: str) -> Config:
+    """Runs a config file, once; ml_collections would hide where and why it fails."""
     name, *arguments = path.split(":", 1)
     try:
         config = runpy.run_path(name)["get_config"](*arguments)
@@ -109,20 +106,13 @@ def _try_out(path: str) -> None:
         raise ConfigError(
             f"get_config() of {name} returned {type(config).__name__}, expected ecavg_tf.Config"
         )
+    return config
 
 
-def _check_fields(argv: Sequence[str]) -> None:
-    names = [name for name, _ in flatten(Config())]
-    for argument in argv:
-        match = _OVERRIDE.fullmatch(argument)
-        if match and match[1] not in names:
-            group = [name for name in names if name.startswith(match[1].split(".")[0] + ".")]
-            raise ConfigError(
-                f"no config field {match[1]!r}{guess(match[1], names)}; valid: "
-                + ", ".join(group or names)
-            )
-
-
-def _one_line(text: str) -> str:
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
     """Absl's message on a value says ``flag --config.a.b=x: reason``; keep it, on one line."""
-    return " ".join(text.split())
+    try:
+        yield
+    except flags.Error as error:
+        raise ConfigError(" ".join(str(error).split())) from error

@@ -31,8 +31,8 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
              with x_train y_train x_test y_test, a TFDS name, a folder, pkg.module:function.
              int8 is calibrated on the training images, files are compared on the test
              images. Without it only float32 and float16 are made, compared on random
-             images in --value_range.
-  --value_range  for a .keras file without --data: lowest and highest pixel; default: 0,255
+             images in --value-range.
+  --value-range  for a .keras file without --data: lowest and highest pixel; default: 0,255
   --logits   for a .keras file: it gives logits, not probabilities; without it, answers
              that do not sum to 1 are refused
   --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
@@ -73,13 +73,14 @@ def main(argv: Sequence[str]) -> int:
         print(HELP, end="")
         return 0
     values = flags.FlagValues()
-    for name in ("formats", "out", "data", "sign", "verify", "target", "flash", "ram"):
-        flags.DEFINE_string(name, "", name, flag_values=values)
-    for name in ("trainable", "optimizer"):
+    for name in (
+        *("formats", "out", "data", "sign", "verify", "target", "flash", "ram"),
+        *("trainable", "optimizer"),
+    ):
         flags.DEFINE_string(name, "", name, flag_values=values)
     flags.DEFINE_float("momentum", 0.0, "of sgd", flag_values=values)
     flags.DEFINE_list("edge", [], "whose models", flag_values=values)
-    flags.DEFINE_list("value_range", ["0", "255"], "pixels", flag_values=values)
+    flags.DEFINE_list("value-range", ["0", "255"], "pixels", flag_values=values)
     flags.DEFINE_bool("logits", False, "whether the model gives logits", flag_values=values)
     sources = parse(values, argv)
     if len(sources) != 1:
@@ -99,7 +100,7 @@ def main(argv: Sequence[str]) -> int:
         edges=tuple(values["edge"].value),
         out=values["out"].value,
         data=values["data"].value,
-        value_range=_range(values["value_range"].value),
+        value_range=_range(values["value-range"].value),
         logits=values["logits"].value,
         sign=values["sign"].value,
         micro=micro,
@@ -164,7 +165,7 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
     from export.delivering.signing import load_private_key, sign
 
     one_of("--trainable", values["trainable"].value, ("head", "dense"))
-    for name in ("edge", "formats", "target", "flash", "ram", "value_range"):
+    for name in ("edge", "formats", "target", "flash", "ram", "value-range"):
         if values[name].present:
             raise ConfigError(
                 f"--{name} does not go with --trainable, which makes one file of the global model "
@@ -236,9 +237,9 @@ def _range(words: Sequence[str]) -> tuple[float, float]:
     try:
         low, high = (float(word) for word in words)
     except ValueError as error:
-        raise ConfigError(f"--value_range is {','.join(words)!r}; expected LOW,HIGH") from error
+        raise ConfigError(f"--value-range is {','.join(words)!r}; expected LOW,HIGH") from error
     if not -math.inf < low < high < math.inf:
         raise ConfigError(
-            f"--value_range is {','.join(words)!r}; LOW must be below HIGH, both finite"
+            f"--value-range is {','.join(words)!r}; LOW must be below HIGH, both finite"
         )
     return low, high

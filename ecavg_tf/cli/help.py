@@ -15,7 +15,8 @@ def fields_help() -> str:
 
 
 def _lines(config: Any, prefix: str) -> Iterator[str]:
-    docs = _attributes(type(config).__doc__ or "")
+    kinds = reversed(type(config).__mro__)  # what a class itself says comes last and wins
+    docs = {name: said for kind in kinds for name, said in _attributes(kind.__doc__ or "").items()}
     for item in dataclasses.fields(config):
         value = getattr(config, item.name)
         if dataclasses.is_dataclass(value):

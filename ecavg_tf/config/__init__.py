@@ -3,8 +3,10 @@
 This package's own names are the ones that a config file needs.
 """
 
+from ecavg_tf.config.checks import with_fields
 from ecavg_tf.config.choices import (
     FleetKind,
+    Format,
     LevelFor,
     Output,
     PartitionKind,
@@ -18,7 +20,9 @@ from ecavg_tf.config.sections import (
     DataConfig,
     EdgeConfig,
     ExportConfig,
+    FitConfig,
     FleetConfig,
+    Limits,
     ModelConfig,
     PartitionConfig,
     ServerConfig,
@@ -31,9 +35,12 @@ __all__ = [
     "DataConfig",
     "EdgeConfig",
     "ExportConfig",
+    "FitConfig",
     "FleetConfig",
     "FleetKind",
+    "Format",
     "LevelFor",
+    "Limits",
     "ModelConfig",
     "Output",
     "PartitionConfig",
@@ -45,4 +52,5 @@ __all__ = [
     "UpdateConfig",
     "Weighting",
     "decision_level",
+    "with_fields",
 ]

@@ -56,6 +56,20 @@ class TrainingFile(enum.Enum):
     DENSE = "dense"
 
 
+class Format(enum.StrEnum):
+    """How an exported file stores weights and computes.
+
+    ``float32`` as Keras does; ``float16`` stores weights in half precision; ``dynamic``
+    stores them in 8 bits and computes activations' ranges as it goes; ``int8`` is 8 bits
+    throughout, input and output included.
+    """
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    DYNAMIC = "dynamic"
+    INT8 = "int8"
+
+
 class Output(enum.Enum):
     """What a model's last layer gives."""
 

@@ -2,20 +2,15 @@
 
 import dataclasses
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView
 from typing import Any
 
-from ecavg_tf.config import Config
+from ecavg_tf.config.sections import Config
 
 
-def flatten(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(config: Any) -> ItemsView[str, Any]:
     """All fields of a config as (dotted name, value), enums as their values."""
-    for item in dataclasses.fields(config):
-        value = getattr(config, item.name)
-        if dataclasses.is_dataclass(value):
-            yield from flatten(value, f"{prefix}{item.name}.")
-        else:
-            yield prefix + item.name, value.value if isinstance(value, enum.Enum) else value
+    return flatten_dict(to_dict(config)).items()
 
 
 EXPORT = "export."  # what comes after training: no reason to refuse to resume
@@ -35,28 +30,6 @@ def to_dict(config: Any) -> dict[str, Any]:
         else (value.value if isinstance(value, enum.Enum) else value)
         for item in dataclasses.fields(config)
     }
-
-
-def from_dict(nested: Mapping[str, Any]) -> Config:
-    """Reads what ``to_dict`` made of a config; fields that are missing have their defaults.
-
-    Raises:
-        ValueError: a field is unknown or its value is none of its choices.
-    """
-    config = Config()
-    _assign(config, nested, "")
-    return config
-
-
-def _assign(config: Any, nested: Mapping[str, Any], prefix: str) -> None:
-    for name, value in nested.items():
-        if not hasattr(config, name):
-            raise ValueError(f"no config field {prefix + name!r}")
-        current = getattr(config, name)
-        if dataclasses.is_dataclass(current):
-            _assign(current, value, f"{prefix}{name}.")
-        else:
-            setattr(config, name, type(current)(value) if isinstance(current, enum.Enum) else value)
 
 
 def flatten_dict(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

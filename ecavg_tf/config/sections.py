@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ecavg_tf.config.choices import (
     FleetKind,
+    Format,
     LevelFor,
     Output,
     PartitionKind,
@@ -91,11 +92,11 @@ class ModelConfig:
 
 
 @dataclass
-class EdgeConfig:
-    """Local training, per round.
+class FitConfig:
+    """One fit: what edges and server have in common.
 
     Attributes:
-        epochs: passes over the edge's train set.
+        epochs: passes over the examples.
         batch_size: examples a step.
         optimizer: a Keras optimizer's name.
         learning_rate: its learning rate.
@@ -119,41 +120,45 @@ class EdgeConfig:
 
 
 @dataclass
-class ServerConfig:
-    """Averaging and fine-tuning, per round.
+class EdgeConfig(FitConfig):
+    """Local training, per round.
+
+    Attributes:
+        epochs: passes over the edge's train set.
+    """
+
+
+@dataclass
+class CollectConfig:
+    """What the server asks its edges for, and how it combines that.
 
     Attributes:
         weighting: ``examples`` or ``uniform`` (the paper's).
         combine: how updates become the averaged model: ``average``, ``start`` (leave them out:
             fine-tune what the round started from), or a function ``pkg.module:function``.
-        recalibrate: re-estimate BatchNorm statistics after averaging and fine-tuning.
         pool: ask the edges for their training data, once.
         pool_edges: names of the edges that consent, separated by commas; empty: all.
         pool_bytes: how many bytes of images each edge may upload; 0: all it has.
-        epochs: passes over the pooled data; 0: federated averaging.
-        batch_size: examples a step.
-        optimizer: a Keras optimizer's name.
-        learning_rate: its learning rate.
-        schedule: ``constant`` or ``cosine``.
-        weight_decay: decoupled weight decay; 0: none.
-        augment: flip and shift the training images.
-        callbacks: as for edges.
     """
 
     weighting: Weighting = Weighting.EXAMPLES
     combine: str = "average"
-    recalibrate: bool = True
+    recalibrate: bool = True  # as in FitConfig; written here for its place in the order
     pool: bool = True
     pool_edges: str = ""
     pool_bytes: int = 0
-    epochs: int = 3
-    batch_size: int = 32
-    optimizer: str = "adam"
-    learning_rate: float = 1e-3
-    schedule: Schedule = Schedule.CONSTANT
-    weight_decay: float = 0.0
-    augment: bool = False
-    callbacks: str = ""
+
+
+@dataclass
+class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come first
+    """Averaging and fine-tuning, per round.
+
+    Attributes:
+        epochs: passes over the pooled data; 0: federated averaging.
+        schedule: ``constant`` or ``cosine``.
+        callbacks: as for edges.
+        recalibrate: re-estimate BatchNorm statistics after averaging and fine-tuning.
+    """
 
 
 @dataclass
@@ -196,14 +201,10 @@ class FleetConfig:
 
 
 @dataclass
-class ExportConfig:
-    """Verified ``.tflite`` files of the accepted models and the global model.
+class Limits:
+    """What an exported file must keep to, beside the Keras model that it came from.
 
     Attributes:
-        enabled: export at the end of the run.
-        formats: ``float32``, ``float16``, ``dynamic``, ``int8``, separated by commas.
-        calibration_examples: training images that int8's ranges are measured on.
-        parity_examples: test images that files are compared on; 0: all.
         max_difference: float32 fails where a probability differs from Keras' by more.
         max_difference_float16: likewise float16.
         max_mean_difference_dynamic: dynamic fails where images' largest differences of a
@@ -214,13 +215,8 @@ class ExportConfig:
         min_agreement_int8: likewise of int8.
         max_ties: share of images that may be ties; with more, agreement says nothing.
         max_accuracy_loss: accuracy that a file may lose against Keras, in [0, 1].
-        latency_s: seconds to spend on each latency.
     """
 
-    enabled: bool = False
-    formats: str = "float32,float16,dynamic,int8"
-    calibration_examples: int = 400
-    parity_examples: int = 5000
     max_difference: float = 1e-3
     max_difference_float16: float = 0.02
     max_mean_difference_dynamic: float = 0.02
@@ -230,6 +226,33 @@ class ExportConfig:
     min_agreement_int8: float = 0.93
     max_ties: float = 0.5
     max_accuracy_loss: float = 0.02
+
+
+@dataclass
+class FilesConfig:
+    """Which files are made, and of how many images.
+
+    Attributes:
+        enabled: export at the end of the run.
+        formats: ``float32``, ``float16``, ``dynamic``, ``int8``, separated by commas.
+        calibration_examples: training images that int8's ranges are measured on.
+        parity_examples: test images that files are compared on; 0: all.
+    """
+
+    enabled: bool = False
+    formats: str = ",".join(Format)
+    calibration_examples: int = 400
+    parity_examples: int = 5000
+
+
+@dataclass
+class ExportConfig(Limits, FilesConfig):  # the last base's fields come first
+    """Verified ``.tflite`` files of the accepted models and the global model.
+
+    Attributes:
+        latency_s: seconds to spend on each latency.
+    """
+
     latency_s: float = 0.05
 
 

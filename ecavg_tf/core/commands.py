@@ -2,14 +2,16 @@
 
 import contextlib
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ecavg_tf.core.errors import ECAvgError, printable
 
 INTERRUPTED = 130
 CLOSED = 141  # as a shell counts a program that a closed pipe ends
 LONGEST_LINE = 800
+_FLAG = re.compile(r"^--?(?!-|(?:no)?config\.)[^=]+")
 
 
 def exit_code_of(command: Callable[[], int], program: str) -> int:
@@ -36,6 +38,15 @@ def exit_code_of(command: Callable[[], int], program: str) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
+
+
+def hyphened(arguments: Sequence[str]) -> list[str]:
+    """Flags are spelt with hyphens; with underscores they are taken, too.
+
+    ``--batch_size=8`` becomes ``--batch-size=8``. Config fields (``--config.a.b_c``) are names
+    in Python and keep their underscores.
+    """
+    return [_FLAG.sub(lambda found: found[0].replace("_", "-"), word) for word in arguments]
 
 
 def one_line(text: str) -> str:

@@ -7,12 +7,11 @@ import keras
 import numpy as np
 
 from ecavg_tf.config import Config, ModelConfig, Output, Trains
-from ecavg_tf.config.checks import PLUGIN, one_of
-from ecavg_tf.core.errors import ModelError
+from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.seeds import derive_seed
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_keys
 from ecavg_tf.data.dataset import DataSpec
-from ecavg_tf.plugins import is_plugin, load_function
+from ecavg_tf.plugins import check_name, is_plugin, load_function
 
 SMALLEST_SIDE = 32  # what keras.applications accept
 _CAFFE_MEAN = [-103.939, -116.779, -123.68]  # ImageNet's, blue first: ResNet50's own preprocessing
@@ -57,11 +56,9 @@ def resnet50(spec: DataSpec, config: ModelConfig) -> keras.Model:
     return _application(keras.applications.ResNet50, inputs, _padded(features, spec), spec, config)
 
 
-MODELS: dict[str, Callable[[DataSpec, ModelConfig], keras.Model]] = {
-    "mlp": mlp,
-    "mobilenet_v2": mobilenet_v2,
-    "resnet50": resnet50,
-}
+Builder = Callable[[DataSpec, ModelConfig], keras.Model]
+PRETRAINED: dict[str, Builder] = {"mobilenet_v2": mobilenet_v2, "resnet50": resnet50}
+MODELS: dict[str, Builder] = {"mlp": mlp, **PRETRAINED}
 
 
 def _padded(features: keras.KerasTensor, spec: DataSpec) -> keras.KerasTensor:
@@ -123,20 +120,25 @@ def build_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Mode
         *place: who it is for, for example ``"edge-00"`` with independent inits.
 
     Raises:
-        ConfigError: there is no model of that name.
+        ConfigError: there is no model of that name, or none with ImageNet weights.
         ModelError: it can't be built, or does not fit the data.
     """
     name = config.model.name
     keras.utils.set_random_seed(derive_seed(config.seed, "init", *place))
-    if not is_plugin(name):
-        one_of("model.name", name, (*MODELS, PLUGIN))
-        made = MODELS[name](spec, config.model)
-        return _frozen(_checked(made, name, spec, gives_logits(config.model)), config.model)
-    function = load_function("model.name", name)
-    try:
-        model = function(spec)
-    except Exception as error:  # whatever the user's function raises
-        raise ModelError(f"model.name={name!r} fails: {type(error).__name__}: {error}") from error
+    check_name("model.name", name, MODELS)
+    if config.model.init == "imagenet" and name not in PRETRAINED:
+        raise ConfigError(
+            f"model.init=imagenet is for {' and '.join(PRETRAINED)}, model.name is {name!r}"
+        )
+    if is_plugin(name):
+        function = load_function("model.name", name)
+        try:
+            model = function(spec)
+        except Exception as error:  # whatever the user's function raises
+            reason = f"{type(error).__name__}: {error}"
+            raise ModelError(f"model.name={name!r} fails: {reason}") from error
+    else:
+        model = MODELS[name](spec, config.model)
     return _frozen(_checked(model, name, spec, gives_logits(config.model)), config.model)
 
 

@@ -28,6 +28,7 @@ from ecavg_tf.results import RoundResult, RunResults
 from ecavg_tf.rounds.folder_fleet import FolderFleet, check_free
 from ecavg_tf.rounds.local_fleet import LocalFleet
 from ecavg_tf.rounds.measuring import Measurer
+from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
@@ -53,7 +54,8 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         ECAvgError: with one line that says how to mend it.
         KeyboardInterrupt: passed on, once results.json says "interrupted".
     """
-    directory = RunDirectory(workdir, validated(config))
+    check_names(validated(config))
+    directory = RunDirectory(workdir, config)
     done = directory.finished()
     if done is not None and not wants_export(config, done):
         return done

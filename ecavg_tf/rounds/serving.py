@@ -9,6 +9,7 @@ from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.data.federated import federated_data
 from ecavg_tf.events import Listener, silent
+from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.task import Task
 from edge.participating.folder_agent import Post, serve
@@ -29,6 +30,7 @@ def serve_edges(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
+    check_names(config)
     data = federated_data(config)
     for edge in edges:
         if edge not in data.edges:

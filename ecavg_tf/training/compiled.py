@@ -7,7 +7,7 @@ from functools import cached_property
 import keras
 import numpy as np
 
-from ecavg_tf.config import EdgeConfig, ServerConfig
+from ecavg_tf.config import FitConfig
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.template import Array
@@ -33,7 +33,7 @@ class Compilation:
     augment: bool
 
     @classmethod
-    def of(cls, settings: EdgeConfig | ServerConfig) -> "Compilation":
+    def of(cls, settings: FitConfig) -> "Compilation":
         """What an edge's or the server's part of the config needs."""
         return cls(settings.optimizer, settings.weight_decay, settings.augment)
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.config import EdgeConfig, Schedule, ServerConfig
+from ecavg_tf.config import FitConfig, Schedule
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.errors import ConfigError, ECAvgError, InstallationError, RoundError
 from ecavg_tf.core.seeds import epoch_order, permutation
@@ -42,7 +42,7 @@ class Trainer:
     def __init__(
         self,
         compiled: CompiledModel,
-        settings: EdgeConfig | ServerConfig,
+        settings: FitConfig,
         *,
         seed: int,
         tensorboard: Path | None = None,

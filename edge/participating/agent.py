@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.config import Config
-from ecavg_tf.config.checks import validated
-from ecavg_tf.config.fields import from_dict
+from ecavg_tf.config import Config, with_fields
 from ecavg_tf.core.errors import ConfigError, ModelError, RoundError
 from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.messages.letter import Letter
@@ -16,6 +14,7 @@ from ecavg_tf.core.messages.mailbox import FINISH, POLL_S, Mailbox
 from ecavg_tf.core.messages.probe import check_probe, probe_images
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
+from edge.deciding.policies import POLICIES
 from edge.device.check_training import CheckedTraining, check_training_bundle
 from edge.device.checkpoint import CHECKPOINT
 from edge.device.learner import Learner
@@ -28,7 +27,6 @@ from edge.participating.kept_bundles import drop_bundles, find_bundle, keep_bund
 from edge.participating.store import EdgeStore, accepted_files
 from edge.participating.worker import EdgeWorker
 
-_POLICIES = ("guarded", "replace")
 _RUN = "run.json"  # what a server writes first into its exchange folder
 _OLDER_MODELS = 2  # of the local and the previously accepted model; each may be large
 
@@ -155,10 +153,10 @@ class Agent:
 
     def _made(self, mailbox: Mailbox, checked: CheckedTraining, letter: Letter) -> EdgeWorker:
         config, info = config_of(letter.config), checked.bundle.info
-        if config.update.policy not in _POLICIES:
+        if config.update.policy not in POLICIES:
             raise ConfigError(
                 f"update.policy={config.update.policy!r} is code that this device does not have; "
-                f"valid here: {', '.join(_POLICIES)}"
+                f"valid here: {', '.join(POLICIES)}"
             )
         config.server.pool = config.server.pool and self.pool
         local = load_local(
@@ -236,16 +234,9 @@ def config_of(flat: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: a field is unknown or wrong: the server is of another version.
     """
-    nested: dict[str, Any] = {}
     try:
-        for name, value in flat.items():
-            *groups, last = name.split(".")
-            place = nested
-            for group in groups:
-                place = place.setdefault(group, {})
-            place[last] = value
-        return validated(from_dict(nested))
-    except (ValueError, TypeError, AttributeError) as error:
+        return with_fields(Config(), flat)
+    except ConfigError as error:
         raise ConfigError(
             f"the server's config can't be read here ({error}); update this device"
         ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ecavg_tf.config import Config, DataConfig, ExportConfig
+from ecavg_tf.config import Config, DataConfig, ExportConfig, Format
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.template import weights_sha256
@@ -14,9 +14,8 @@ from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, silent
 from export.exporter import Exporter, Subject
-from export.jobs.run import limits_of
 from export.making.calibration import draw
-from export.making.formats import Format, parse_formats, variants
+from export.making.formats import parse_formats, variants
 from export.proving.declared_output import random_inputs
 
 _RANDOM_IMAGES = 64
@@ -77,7 +76,7 @@ class _Task:
             self.model,
             spec,
             self.logits,
-            limits_of(self.settings),
+            self.settings,
             self.settings.latency_s,
             self.fresh,
             self.listener,

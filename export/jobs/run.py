@@ -27,7 +27,6 @@ from export.jobs.subjects import (
     subject_of,
 )
 from export.making.formats import parse_formats, variants
-from export.proving.gate import Limits
 
 FOLDER = "exports"
 
@@ -148,7 +147,7 @@ def _export_all(
         task.server_trainer.model,
         task.spec,
         gives_logits(task.config.model),
-        limits=limits_of(settings),
+        limits=settings,
         latency_s=settings.latency_s,
         fresh=fresh,
         listener=task.listener,
@@ -177,21 +176,6 @@ def _tell_missing(
     found = {model.name for model in models}
     for edge in sorted(set(edges) - found):
         listener(Note(f"{edge} has accepted no model: none is exported"))
-
-
-def limits_of(settings: ExportConfig) -> Limits:
-    """The gate's limits, from the config."""
-    return Limits(
-        max_difference=settings.max_difference,
-        difference_float16=settings.max_difference_float16,
-        mean_difference_dynamic=settings.max_mean_difference_dynamic,
-        mean_difference_int8=settings.max_mean_difference_int8,
-        agreement_float=settings.min_agreement_float,
-        agreement_dynamic=settings.min_agreement_dynamic,
-        agreement_int8=settings.min_agreement_int8,
-        max_ties=settings.max_ties,
-        max_accuracy_loss=settings.max_accuracy_loss,
-    )
 
 
 def _tell_results(

@@ -14,11 +14,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from ecavg_tf.config import Format
 from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
-from export.making.formats import Format, Variant
+from export.making.formats import Variant
 from export.making.head import (
     MOST_LEFT_OUT,
     LogitRange,

@@ -2,21 +2,8 @@
 
 from enum import StrEnum
 
-from ecavg_tf.config.checks import EXPORT_FORMATS, one_of
-
-
-class Format(StrEnum):
-    """How a file stores weights and computes.
-
-    ``float32`` as Keras does; ``float16`` stores weights in half precision; ``dynamic``
-    stores them in 8 bits and computes activations' ranges as it goes; ``int8`` is 8 bits
-    throughout, input and output included.
-    """
-
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-    DYNAMIC = "dynamic"
-    INT8 = "int8"
+from ecavg_tf.config import Format
+from ecavg_tf.config.checks import one_of
 
 
 class Variant(StrEnum):
@@ -50,7 +37,7 @@ def parse_formats(text: str) -> tuple[Format, ...]:
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names or [""]:
-        one_of("formats", name, EXPORT_FORMATS)
+        one_of("formats", name, tuple(Format))
     return tuple(format_ for format_ in Format if format_ in names)
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.config import Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Parity
 from ecavg_tf.core.template import Array
 from export.making.formats import Variant
-from export.proving.gate import Limits, Reference, compare, verdict
+from export.proving.gate import Reference, compare, verdict
 from export.proving.interpreter import LiteModel
 from export.reading.metadata import Description, read_description
 

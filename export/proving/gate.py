@@ -6,50 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.config import Format, Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Parity, Proportion
 from ecavg_tf.core.template import Array
-from export.making.formats import Format
 
 _Z = 1.959963984540054  # 97.5th percentile of the normal distribution: 95 % intervals
 # What a format's arithmetic can't tell apart, in probability (its output is not quantized).
 _MARGINS = {Format.FLOAT32: 1e-5, Format.FLOAT16: 2e-3, Format.DYNAMIC: 1e-5, Format.INT8: 1e-5}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a file must keep to.
-
-    Attributes:
-        max_difference: largest difference of a probability, for float32.
-        difference_float16: likewise for float16.
-        mean_difference_dynamic: mean over images of the largest difference of a
-            probability, for dynamic: single images may lie anywhere.
-        mean_difference_int8: likewise for int8.
-        agreement_float: least label agreement, ties aside, for float32 and float16.
-        agreement_dynamic: likewise for dynamic.
-        agreement_int8: likewise for int8.
-        max_ties: largest share of ties: beyond it agreement says nothing.
-        max_accuracy_loss: how much accuracy a file may lose, in [0, 1].
-    """
-
-    max_difference: float = 1e-3
-    difference_float16: float = 0.02
-    mean_difference_dynamic: float = 0.02
-    mean_difference_int8: float = 0.05
-    agreement_float: float = 1.0
-    agreement_dynamic: float = 0.97
-    agreement_int8: float = 0.93
-    max_ties: float = 0.5
-    max_accuracy_loss: float = 0.02
-
-    def agreement(self, format_: Format) -> float:
-        """The least agreement of a format."""
-        return {
-            Format.DYNAMIC: self.agreement_dynamic,
-            Format.INT8: self.agreement_int8,
-        }.get(format_, self.agreement_float)
 
 
 @dataclass(frozen=True)
@@ -171,7 +136,10 @@ def verdict(parity: Parity, format_: Format, limits: Limits) -> tuple[str, ...]:
     if not math.isfinite(parity.max_difference):
         return ("it answers NaN or infinity",)
     reasons += _differences(parity, format_, limits)
-    least = limits.agreement(format_)
+    least = {
+        Format.DYNAMIC: limits.min_agreement_dynamic,
+        Format.INT8: limits.min_agreement_int8,
+    }.get(format_, limits.min_agreement_float)
     if parity.agreement < least:
         reasons.append(
             f"labels agree with Keras' on {100 * parity.agreement:.2f} % of "
@@ -199,11 +167,11 @@ def _differences(parity: Parity, format_: Format, limits: Limits) -> list[str]:
     """Labels can all be right where probabilities are far off: confidence is an answer, too."""
     largest = {
         Format.FLOAT32: limits.max_difference,
-        Format.FLOAT16: limits.difference_float16,
+        Format.FLOAT16: limits.max_difference_float16,
     }.get(format_, math.inf)
     mean = {
-        Format.DYNAMIC: limits.mean_difference_dynamic,
-        Format.INT8: limits.mean_difference_int8,
+        Format.DYNAMIC: limits.max_mean_difference_dynamic,
+        Format.INT8: limits.max_mean_difference_int8,
     }.get(format_, math.inf)
     reasons = []
     if parity.max_difference > largest:

@@ -86,7 +86,7 @@ def test_flags_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         "--target=micro",
         "--flash=1M",
         "--ram=1M",
-        "--value_range=0,1",
+        "--value-range=0,1",
     ):
         assert main(["export", str(tmp_path), "--trainable=head", flag]) == 2
         (line,) = capsys.readouterr().err.splitlines()

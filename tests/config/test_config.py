@@ -1,5 +1,6 @@
 """The config: every field is checked once, by a message that says how to mend it."""
 
+import dataclasses
 import enum
 import json
 import re
@@ -7,14 +8,19 @@ from typing import Any
 
 import pytest
 
+import ecavg_tf
 from ecavg_tf.config import (
     Config,
     DataConfig,
+    EdgeConfig,
+    FitConfig,
     FleetKind,
+    Limits,
     Output,
     PartitionKind,
     Schedule,
     Weighting,
+    with_fields,
 )
 from ecavg_tf.config.checks import guess, one_of, validated
 from ecavg_tf.config.fields import flatten, flatten_dict, to_dict
@@ -45,15 +51,8 @@ FLOATS = [name for name, value in flatten(Config()) if type(value) is float]
 
 
 def changed(name: str, value: Any) -> Config:
-    """The default config with one field set, as a config file may set it."""
-    config = Config()
-    *path, last = name.split(".")
-    part: Any = config
-    for step in path:
-        part = getattr(part, step)
-    assert hasattr(part, last), name
-    setattr(part, last, value)
-    return config
+    """The default config with one field set."""
+    return with_fields(Config(), {name: value})
 
 
 def test_the_default_is_valid_and_comes_back_itself() -> None:
@@ -70,63 +69,71 @@ def test_two_configs_share_no_part() -> None:
 @pytest.mark.parametrize(("name", "lowest"), LOWER_BOUNDS)
 def test_a_number_below_its_bound_is_refused_by_name(name: str, lowest: int) -> None:
     with pytest.raises(ConfigError) as caught:
-        validated(changed(name, lowest - 1))
+        changed(name, lowest - 1)
     assert str(caught.value) == f"{name} is {lowest - 1}; it must be at least {lowest}"
     assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize(("name", "lowest"), LOWER_BOUNDS)
 def test_a_number_at_its_bound_is_accepted(name: str, lowest: int) -> None:
-    validated(changed(name, lowest))
+    assert dict(flatten(changed(name, lowest)))[name] == lowest
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_no_number_of_the_config_may_be_negative(name: str) -> None:
     with pytest.raises(ConfigError, match=f"^{re.escape(name)} is -1"):
-        validated(changed(name, -1))
+        changed(name, -1)
 
 
 @pytest.mark.parametrize("name", FLOATS)
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_no_number_of_the_config_may_be_other_than_finite(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"^{re.escape(name)} is {value}"):
-        validated(changed(name, value))
+        changed(name, value)
 
 
 @pytest.mark.parametrize("value", [2, 4, -1])
 def test_images_have_one_or_three_channels(value: int) -> None:
     with pytest.raises(ConfigError, match=rf"data\.channels is {value}; valid: 0, 1, 3"):
-        validated(changed("data.channels", value))
+        changed("data.channels", value)
 
 
 @pytest.mark.parametrize("name", ABOVE_ZERO)
 @pytest.mark.parametrize("value", [0.0, 0, -1e-3, float("nan"), float("inf"), -float("inf")])
 def test_a_rate_that_is_not_above_zero_is_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"{name} is {value}; it must be a number above 0"):
-        validated(changed(name, value))
+        changed(name, value)
 
 
 @pytest.mark.parametrize("name", ABOVE_ZERO)
 @pytest.mark.parametrize("value", [1e-9, 1, 1e6])
 def test_a_rate_above_zero_is_accepted_as_float_or_int(name: str, value: float) -> None:
-    validated(changed(name, value))
+    assert dict(flatten(changed(name, value)))[name] == getattr(value, "value", value)
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.0, 1, 1.5, float("nan"), float("inf")])
 def test_a_guard_fraction_outside_its_range_is_refused(value: float) -> None:
     with pytest.raises(ConfigError, match=r"partition\.guard_fraction"):
-        validated(changed("partition.guard_fraction", value))
+        changed("partition.guard_fraction", value)
 
 
 @pytest.mark.parametrize("value", [0.0, 0, 0.5, 0.999])
 def test_a_guard_fraction_in_its_range_is_accepted(value: float) -> None:
-    validated(changed("partition.guard_fraction", value))
+    assert changed("partition.guard_fraction", value).partition.guard_fraction == value
+
+
+@pytest.mark.parametrize("name", ABOVE_ZERO)
+@pytest.mark.parametrize("value", [10**400, -(10**400)])
+def test_a_number_beyond_all_floats_is_refused_like_others(name: str, value: int) -> None:
+    """A letter or a config file may hold any whole number."""
+    with pytest.raises(ConfigError, match=f"{name} is -?1000.*; it must be a number above 0"):
+        changed(name, value)
 
 
 def test_more_edges_a_round_than_edges_are_refused() -> None:
-    assert validated(changed("edges_per_round", 2)).edges_per_round == 2
+    assert changed("edges_per_round", 2).edges_per_round == 2
     with pytest.raises(ConfigError, match=r"edges_per_round is 3, but partition\.num_edges is 2"):
-        validated(changed("edges_per_round", 3))
+        changed("edges_per_round", 3)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +162,7 @@ def test_a_value_of_the_wrong_type_is_refused_by_its_dotted_name(
     name: str, value: Any, expected: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        validated(changed(name, value))
+        changed(name, value)
     assert str(caught.value) == f"{name} is {value!r}; expected {expected}"
 
 
@@ -175,7 +182,7 @@ def test_what_is_no_member_of_a_choice_is_answered_with_the_members(
     name: str, value: Any, kind: type[enum.Enum]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        validated(changed(name, value))
+        changed(name, value)
     text = str(caught.value)
     members = ", ".join(member.value for member in kind)
     assert text.startswith(f"{name} is {value!r}; valid: {members}")
@@ -189,9 +196,9 @@ def test_what_is_no_member_of_a_choice_is_answered_with_the_members(
     ],
 )
 def test_a_choice_may_be_given_by_its_word(name: str, word: str, member: enum.Enum) -> None:
-    assert dict(flatten(validated(changed(name, word))))[name] == member.value
+    assert dict(flatten(changed(name, word)))[name] == member.value
     group, field = name.split(".")
-    assert getattr(getattr(validated(changed(name, word)), group), field) is member
+    assert getattr(getattr(changed(name, word), group), field) is member
 
 
 @pytest.mark.parametrize(
@@ -209,7 +216,7 @@ def test_a_choice_may_be_given_by_its_word(name: str, word: str, member: enum.En
     ],
 )
 def test_every_other_choice_is_accepted(name: str, value: Any) -> None:
-    validated(changed(name, value))
+    assert dict(flatten(changed(name, value)))[name] == getattr(value, "value", value)
 
 
 @pytest.mark.parametrize("value", [{}, None, DataConfig(), "edge"])
@@ -233,23 +240,16 @@ def test_a_field_that_does_not_exist_is_refused_with_a_guess(
 
 def test_a_misspelt_word_is_answered_with_the_choices_and_a_guess() -> None:
     with pytest.raises(ConfigError) as caught:
-        validated(changed("model.init", "share"))
+        changed("model.init", "share")
     assert "model.init is 'share'" in str(caught.value)
     assert "shared" in str(caught.value)
     assert "independent" in str(caught.value)
     assert "did you mean 'shared'?" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "choice"), [("update.policy", "replace"), ("server.combine", "average")]
-)
-def test_an_unknown_name_is_refused_with_the_choices(name: str, choice: str) -> None:
-    with pytest.raises(ConfigError, match=f"{name} is 'zzz'; valid: .*{choice}"):
-        validated(changed(name, "zzz"))
-
-
 def test_a_folder_fleet_needs_a_folder() -> None:
-    config = changed("fleet.kind", FleetKind.FOLDER)
+    config = Config()
+    config.fleet.kind = FleetKind.FOLDER
     with pytest.raises(ConfigError, match=r"--config\.fleet\.folder=DIR"):
         validated(config)
     config.fleet.folder = "exchange"
@@ -293,3 +293,56 @@ def test_a_changed_field_changes_its_own_entry_alone() -> None:
     default = dict(flatten(Config()))
     other = dict(flatten(changed("edge.batch_size", 8)))
     assert {name for name in default if default[name] != other[name]} == {"edge.batch_size"}
+
+
+def test_fields_are_changed_in_a_copy() -> None:
+    first = with_fields(Config(), {"edge.epochs": 5, "seed": 7, "partition.kind": "classes"})
+    second = with_fields(first, {"edge.epochs": 6})
+    assert (first.edge.epochs, second.edge.epochs) == (5, 6)
+    assert (second.seed, second.partition.kind) == (7, PartitionKind.CLASSES)
+    assert with_fields(Config(), {}) == Config()
+    assert ecavg_tf.with_fields is with_fields
+
+
+def test_any_config_comes_back_from_its_dotted_names() -> None:
+    config = changed("server.weighting", Weighting.UNIFORM)
+    assert with_fields(Config(), dict(flatten(config))) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("edge.epoch", r"no config field 'edge\.epoch' \(did you mean 'edge\.epochs'\?\)"),
+        ("edge.learning-rate", r"did you mean 'edge\.learning_rate'\?"),
+        ("edge", r"no config field 'edge'.*; valid: edge\.epochs, "),
+        ("edge.epochs.more", "no config field"),
+        ("__class__", "no config field"),
+    ],
+)
+def test_a_dotted_name_that_is_no_field_is_answered_with_a_guess(name: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        with_fields(Config(), {name: 3})
+
+
+def test_a_guess_among_words_of_an_enum_is_a_plain_word() -> None:
+    with pytest.raises(ConfigError, match=r"valid: float32, .* \(did you mean 'float32'\?\)"):
+        changed("export.formats", "float3")
+
+
+def test_edges_and_server_share_the_fields_of_a_fit() -> None:
+    shared = [item.name for item in dataclasses.fields(FitConfig)]
+    assert [item.name for item in dataclasses.fields(EdgeConfig)] == shared
+    assert list(to_dict(Config())["server"]) == [
+        *("weighting", "combine", "recalibrate", "pool", "pool_edges", "pool_bytes"),
+        *(name for name in shared if name != "recalibrate"),
+    ]
+
+
+def test_the_limits_of_the_gate_are_those_of_the_config() -> None:
+    assert isinstance(Config().export, Limits)
+    assert list(to_dict(Config())["export"]) == [
+        *("enabled", "formats", "calibration_examples", "parity_examples"),
+        *(item.name for item in dataclasses.fields(Limits)),
+        "latency_s",
+    ]
+    assert {name: to_dict(Config())["export"][name] for name in vars(Limits())} == vars(Limits())

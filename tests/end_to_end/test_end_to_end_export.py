@@ -189,7 +189,7 @@ def test_a_keras_file_with_and_without_data(
 ) -> None:
     file = tmp_path / "mine.keras"
     shutil.copy(finished / "edges" / "edge-00" / "accepted.keras", file)
-    assert main(["export", str(file), "--formats=float32,int8", "--value_range=0,16"]) == 0
+    assert main(["export", str(file), "--formats=float32,int8", "--value-range=0,16"]) == 0
     printed = capsys.readouterr().out
     assert "give --data=NAME" in printed
     assert (tmp_path / "mine-export" / "mine" / "float32.tflite").exists()
@@ -209,7 +209,7 @@ def test_a_keras_file_with_and_without_data(
         (["{run}", "--formats=int4"], 2, "did you mean 'int8'"),
         (["{run}", "--edge=edge-07"], 2, "valid: edge-00, edge-01, global"),
         (["{run}", "--sign={tmp}/no.pem"], 8, "no.pem can't be read"),
-        (["{run}", "--value_range=5"], 2, "expected LOW,HIGH"),
+        (["{run}", "--value-range=5"], 2, "expected LOW,HIGH"),
     ],
 )
 def test_errors_are_one_line(

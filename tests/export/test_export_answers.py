@@ -27,7 +27,7 @@ def saved(folder: Path, *ends: keras.layers.Layer) -> Path:
 
 def test_logits_that_were_not_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, bundle = saved(tmp_path, layers.Dense(10)), "mine-export/mine/float32.bundle.zip"
-    words = ["export", str(file), "--formats=float32", "--value_range=0,16"]
+    words = ["export", str(file), "--formats=float32", "--value-range=0,16"]
     for more in ([], ["--data=digits"]):
         assert main([*words, *more]) == 2
         (line,) = capsys.readouterr().err.splitlines()
@@ -47,7 +47,7 @@ def test_probabilities_said_to_be_logits(
 
 def test_sigmoids(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = saved(tmp_path, layers.Dense(10, activation="sigmoid"))
-    assert main(["export", str(file), "--formats=float32", "--value_range=0,1"]) == 8
+    assert main(["export", str(file), "--formats=float32", "--value-range=0,1"]) == 8
     (line,) = capsys.readouterr().err.splitlines()
     assert "classifiers whose outputs sum to 1" in line
 
@@ -98,7 +98,7 @@ def test_keras_files_that_are_no_classifiers(
 def test_ranges_that_are_none(
     words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["export", str(tmp_path / "mine.keras"), f"--value_range={words}"]) == 2
+    assert main(["export", str(tmp_path / "mine.keras"), f"--value-range={words}"]) == 2
     assert "LOW must be below HIGH, both finite" in capsys.readouterr().err
     low, high = (float(word) for word in words.split(","))
     with pytest.raises(ConfigError, match="expected two finite numbers"):
@@ -171,7 +171,7 @@ def test_a_format_that_can_not_be_made_stops_no_other(
 ) -> None:
     keras.utils.set_random_seed(0)
     ends = (layers.Reshape((8, 8)), layers.LSTM(8), layers.Dense(10, activation="softmax"))
-    words = ["export", str(saved(tmp_path, *ends)), "--formats=float32", "--value_range=-1,1"]
+    words = ["export", str(saved(tmp_path, *ends)), "--formats=float32", "--value-range=-1,1"]
     folder = tmp_path / "mine-export" / "mine"
     for _ in range(2):  # made before, or not
         assert main(words) == 8

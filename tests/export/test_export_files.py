@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 from exports_for_tests import described, description, digits, model, plain, reference
 
+from ecavg_tf.config import Format, Limits
 from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ConfigError, ExportError
 from ecavg_tf.data.dataset import Examples
 from export.making.calibration import draw
 from export.making.convert import Converter
-from export.making.formats import Format, Variant, parse_formats, variants
+from export.making.formats import Variant, parse_formats, variants
 from export.making.head import LogitRange, fit_range, fitted, head_of, typical
 from export.proving.cost import cost_sheet
 from export.proving.file_proof import examine
-from export.proving.gate import Limits
 from export.proving.interpreter import LiteModel
 from export.reading.flatmodel import read_flatmodel
 from export.reading.metadata import attach, read_description

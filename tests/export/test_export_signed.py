@@ -23,7 +23,7 @@ def exported(tmp_path: Path) -> tuple[list[str], Path]:
     ends = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
     keras.Sequential([keras.Input((8, 8, 1)), *ends]).save(tmp_path / "mine.keras")
     command = ["export", str(tmp_path / "mine.keras"), f"--out={tmp_path / 'shared'}"]
-    command += ["--formats=float32", "--value_range=0,16"]
+    command += ["--formats=float32", "--value-range=0,16"]
     assert main(command) == 0
     return command, tmp_path / "shared" / "mine"
 

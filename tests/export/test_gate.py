@@ -7,15 +7,13 @@ import numpy as np
 import pytest
 from exports_for_tests import described, description, digits, model, plain, reference
 
-from ecavg_tf.config import ExportConfig
+from ecavg_tf.config import ExportConfig, Format, Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
-from export.jobs.run import limits_of
 from export.making.convert import Converter
-from export.making.formats import Format, Variant
+from export.making.formats import Variant
 from export.proving.file_proof import examine
 from export.proving.gate import (
-    Limits,
     Reference,
     compare,
     compare_values,
@@ -180,7 +178,7 @@ def test_a_file_that_can_tell_nothing_apart_proves_nothing() -> None:
     assert parity.keras_accuracy is None
     (said,) = verdict(parity, Format.FLOAT32, Limits())
     assert "nothing is proved (at most 50 % may be)" in said
-    assert verdict(parity, Format.FLOAT32, limits_of(ExportConfig(max_ties=1.0))) == ()
+    assert verdict(parity, Format.FLOAT32, ExportConfig(max_ties=1.0)) == ()
 
 
 def test_one_column_is_no_classes() -> None:

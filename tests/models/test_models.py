@@ -15,7 +15,7 @@ from ecavg_tf.core.template import Role, weights_sha256
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.models.batchnorm import recalibrate_batchnorm
 from ecavg_tf.models.builders import build_model, initial_weights, rescaling, template_of
-from server.aggregate import average_updates
+from server.aggregate import average_updates, weighed
 
 SPEC = DataSpec("tiny", (8, 8, 3), "uint8", (0.0, 255.0), ("a", "b", "c", "d"))
 
@@ -149,7 +149,7 @@ def test_averaging_a_model_with_itself_changes_no_bit(name: str, tmp_path: Path)
         updates.append(update)
     from ecavg_tf.config import Weighting
 
-    averaged = average_updates(updates, template, weights, Weighting.EXAMPLES)
+    averaged = average_updates(updates, template, weights, weighed(updates, Weighting.EXAMPLES))
     assert weights_sha256(averaged) == before
     model.set_weights(averaged)
     assert weights_sha256(model.get_weights()) == before
