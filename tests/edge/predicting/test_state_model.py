@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from device_for_tests import train_words, training_bundle
 from models_for_tests import convolution
+from paths_for_tests import ROOT
 
 from ecavg_tf.config import ModelConfig
 from ecavg_tf.core.bundles.training_bundle import (
@@ -40,7 +41,6 @@ from edge.participating.store import EdgeStore
 from edge.predict import Predictor
 from export.making.training import TrainingExporter
 
-ROOT = Path(__file__).parent.parent.parent
 SPEC = made.digits().spec
 TEST = made.digits().test.images[:20]
 UPDATE = "update.safetensors"
