@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths_for_tests import ROOT
 
 from ecavg_tf.cli import main
 
-ROOT = Path(__file__).parent.parent.parent
 DIGITS = f"--config={ROOT / 'configs' / 'digits.py'}"
 
 

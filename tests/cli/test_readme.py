@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from absl import flags
+from paths_for_tests import ROOT
 
 from ecavg_tf.cli import COMMANDS, main
 from ecavg_tf.cli.config_flag import parse_config
@@ -14,7 +15,6 @@ from ecavg_tf.config import Config, PartitionKind
 from ecavg_tf.config.fields import flatten
 from ecavg_tf.core import errors
 
-ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 
 

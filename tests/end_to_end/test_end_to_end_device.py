@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from paths_for_tests import ROOT
 
 import ecavg_tf
 from ecavg_tf.config import Config, FleetKind, PartitionKind, TrainingFile, Trains
@@ -22,7 +23,6 @@ from edge.participating.kept_bundles import kept_bundles
 from edge.participating.store import accepted_files, read_accepted
 from edge.predict import Predictor
 
-ROOT = Path(__file__).parent.parent.parent
 WITHOUT = """\
 import sys
 for name in ("tensorflow", "keras", "absl", "scipy", "sklearn", "ml_collections"):

@@ -10,13 +10,13 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from paths_for_tests import ROOT
 
 import ecavg_tf
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.results import load_results
 
-ROOT = Path(__file__).parent.parent.parent
 CONFIG = """\
 from ecavg_tf.config import Config, PartitionKind
 

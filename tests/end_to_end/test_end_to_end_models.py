@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from paths_for_tests import ROOT
 
 import ecavg_tf
 from ecavg_tf.cli import main
@@ -72,7 +73,7 @@ def test_what_is_wrong_is_found_before_anything_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str, value: str, code: int
 ) -> None:
     workdir = tmp_path / "run"
-    config = Path(__file__).parent.parent.parent / "configs" / "digits.py"
+    config = ROOT / "configs" / "digits.py"
     flags = [f"--config={config}", f"--workdir={workdir}", f"--config.{field}={value}"]
     assert main(["run", *flags]) == code
     printed = capsys.readouterr()

@@ -69,3 +69,8 @@ def train_words(bundle: Path, folder: Path, *more: str) -> list[str]:
         np.savez(folder / "data.npz", **local_arrays())
     common = [f"--bundle={bundle}", f"--data={folder / 'data.npz'}", f"--state={folder / 'state'}"]
     return ["train", *common, *more]
+
+
+def cut(path: Path) -> None:
+    """Damages a file: its end is lost."""
+    path.write_bytes(path.read_bytes()[:-99])

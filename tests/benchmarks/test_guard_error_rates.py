@@ -1,18 +1,16 @@
 """The rule in worlds of known truth: how often it accepts what is no better."""
 
 import runpy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from paths_for_tests import ROOT
 from scipy import stats
 
 from ecavg_tf.core.deciding.guard import Reason, decide
 
-WORLDS = runpy.run_path(
-    str(Path(__file__).parent.parent.parent / "benchmarks/guard_error_rates.py")
-)
+WORLDS = runpy.run_path(str(ROOT / "benchmarks/guard_error_rates.py"))
 FAIR, BETTER = WORLDS["fair_worlds"](), WORLDS["better_worlds"]()
 LEVEL, TRIALS = 0.05, 150
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from letters_for_tests import letter
+from paths_for_tests import ROOT
 
 from ecavg_tf.cli import main as ecavg
 from ecavg_tf.core.errors import RoundError, WorkdirError
@@ -56,7 +57,7 @@ def test_an_edge_with_tensorflow(
     exchange: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fresh = tmp_path / "fresh"
-    config = Path(__file__).parent.parent.parent / "configs" / "digits.py"
+    config = ROOT / "configs" / "digits.py"
     words = [
         f"--config={config}",
         f"--config.fleet.folder={exchange}",

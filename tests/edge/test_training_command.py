@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from device_for_tests import local_arrays, train_words, training_bundle
+from paths_for_tests import ROOT
 
 from ecavg_tf.core.bundles.training_bundle import read_training_bundle, write_training_bundle
 from ecavg_tf.core.errors import ConfigError, DataError, ExportError, WorkdirError
@@ -21,8 +22,6 @@ from edge.device.check_training import check_training_bundle
 from edge.device.checkpoint import locked
 from edge.device.local_data import load_local
 from edge.participating.agent import config_of
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(scope="module")

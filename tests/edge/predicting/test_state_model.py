@@ -1,4 +1,4 @@
-"""Predicting with what a state folder holds: trained alone, or accepted in a run."""
+"""Predicting with what a device trained alone, and what its state folder holds of it."""
 
 import io
 import json
@@ -14,33 +14,24 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import exports_for_tests as made
-import keras
 import numpy as np
 import pytest
-from device_for_tests import train_words, training_bundle
-from models_for_tests import convolution
+from device_for_tests import cut, train_words, training_bundle
+from paths_for_tests import ROOT
 
 from ecavg_tf.config import ModelConfig
 from ecavg_tf.core.bundles.training_bundle import (
-    OptimizerSpec,
-    TrainingInfo,
     read_training_bundle,
-    training_file_name,
     write_training_bundle,
 )
-from ecavg_tf.core.errors import ECAvgError, ExportError, WorkdirError
+from ecavg_tf.core.errors import ECAvgError, WorkdirError
 from ecavg_tf.core.messages.update_file import Update
-from ecavg_tf.core.scores import Accepted, Decision
-from ecavg_tf.core.template import weights_sha256
-from ecavg_tf.models.builders import mlp, template_of
+from ecavg_tf.models.builders import mlp
 from edge.cli import main
 from edge.device.checkpoint import locked
-from edge.participating.kept_bundles import drop_bundles, keep_bundle, kept_bundles
-from edge.participating.store import EdgeStore
+from edge.participating.kept_bundles import kept_bundles
 from edge.predict import Predictor
-from export.making.training import TrainingExporter
 
-ROOT = Path(__file__).parent.parent.parent
 SPEC = made.digits().spec
 TEST = made.digits().test.images[:20]
 UPDATE = "update.safetensors"
@@ -160,10 +151,6 @@ def test_nothing_is_there_yet(tmp_path: Path) -> None:
         Predictor.from_state(tmp_path)
 
 
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-99])
-
-
 def another(path: Path) -> None:
     """The same bundle with another origin: a sound file with other bytes."""
     whole = read_training_bundle(path)
@@ -248,58 +235,3 @@ def test_killed_while_it_writes(bundle: Path, state: Path, name: str) -> None:
     assert np.abs(answers(state) - expected).max() > 1e-3
     left = [path.name for path in (state / "edge-00").glob(".ecavg-*bundle.zip")]
     assert left == []
-
-
-def test_a_bundle_that_changes_meanwhile_is_not_kept(bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="was changed while it was used; run the same command"):
-        keep_bundle(tmp_path, bundle, "0" * 64, "ab" * 32)
-    assert list(tmp_path.iterdir()) == []
-
-
-def head_bundle(folder: Path, seed: int) -> tuple[keras.Model, Path, TrainingInfo]:
-    """A model whose convolution is frozen, kept in an edge's folder."""
-    keras.utils.set_random_seed(seed)
-    model = convolution(SPEC)
-    exporter = TrainingExporter(model, SPEC, "head", OptimizerSpec("adam"))
-    whole = exporter.bundle(made.digits().test, {"run": None})
-    path = folder / training_file_name(whole.info.frozen_sha256)
-    write_training_bundle(path, whole)
-    return model, path, whole.info
-
-
-def accept(store: EdgeStore, model: keras.Model, round_number: int) -> None:
-    weights = model.get_weights()
-    accepted = Accepted("global", None, None, None, weights_sha256(weights))
-    decision = Decision(round_number, store.edge, 1, (1,), (), accepted, 0.0)
-    store.save_accepted(decision, template_of(model).named(weights))
-
-
-def test_an_accepted_model_of_an_older_file(
-    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = tmp_path / "edge-00"
-    store = EdgeStore(folder, "edge-00", "run")
-    older, older_path, _ = head_bundle(folder, 1)
-    _, newer_path, newer_info = head_bundle(folder, 2)
-    _, unneeded, _ = head_bundle(folder, 3)
-    accept(store, older, 1)
-    (folder / f".ecavg-x-{unneeded.name}").write_bytes(b"half")
-    drop_bundles(folder, newer_info)
-    assert set(kept_bundles(folder)) == {older_path, newer_path}
-    assert not list(folder.glob(".ecavg-*"))
-    predictor = Predictor.from_state(tmp_path)
-    assert predictor.model.source["model"] == "global, accepted in round 1"
-    expected = older.predict(TEST.astype("float32"), verbose=0)
-    np.testing.assert_allclose(predictor.predict(TEST), expected, atol=1e-5)
-    assert main([*words(bundle, tmp_path)[:3], f"--state={tmp_path}"]) == 4
-    assert "holds an edge's models of a run; give another --state" in capsys.readouterr().err
-    cut(older_path)
-    with pytest.raises(ExportError, match="can't be read"):
-        answers(tmp_path)
-    older_path.unlink()
-    with pytest.raises(WorkdirError, match="lacks the training bundle of its accepted model"):
-        answers(tmp_path)
-    cut(folder / "accepted-0001.safetensors")
-    with pytest.raises(WorkdirError, match=r"is damaged .* the next accepted model replaces it"):
-        answers(tmp_path)
-    assert newer_path.exists()

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from bundles_for_tests import told, trains
 from device_for_tests import export_bundles
+from paths_for_tests import SUPPORT
 
 from ecavg_tf.core.bundles.bundle import Bundle, BundleInfo, read_bundle, write_bundle
 from ecavg_tf.core.bundles.training_bundle import write_training_bundle
@@ -97,7 +98,7 @@ def test_a_flex_operator(bundles: dict[str, Path], tmp_path: Path) -> None:
 
 
 def test_a_crash_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent / "support"))
+    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
     with pytest.raises(ExportError, match=r"it crashes the runtime \(killed by signal 6\)"):
         ask_child("crash_for_tests", [], what="it")
     with pytest.raises(ExportError, match=r"it crashes the runtime \(exit code 3\)"):

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from paths_for_tests import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 

@@ -1,0 +1,102 @@
+"""Who gained, since round 1 and in one round, in every place that tells it."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from report_for_tests import printed
+
+from ecavg_tf.core.scores import Accepted, Score, Scores
+from ecavg_tf.report.compare import comparison
+from ecavg_tf.report.gains import Verdict, verdict
+from ecavg_tf.report.page import html
+from ecavg_tf.report.tables import tables
+from ecavg_tf.results import EdgeResult, RoundResult, RunResults
+
+
+def edge(name: str, local: float | None, accepted: float | None) -> EdgeResult:
+    """An edge with these own accuracies; None: no test images of its own."""
+    scores = [None if own is None else Score(own, 1.0, 10) for own in (local, accepted)]
+    taken = Accepted("local", None, scores[1], None, "ab")
+    trained = Scores(scores[0], None)
+    return EdgeResult(name, 9, (9,), trained, trained, trained, accepted=taken)
+
+
+def rounds(results: RunResults, *edges: list[EdgeResult]) -> tuple[RoundResult, ...]:
+    return tuple(
+        replace(results.rounds[0], round=number, edges=tuple(each))
+        for number, each in enumerate(edges, start=1)
+    )
+
+
+FIRST = [edge("a", 0.766, 0.766), edge("b", 0.655, 0.655), edge("c", 0.693, 0.693)]
+LEVEL = [edge("a", 0.946, 0.946), edge("b", 0.922, 0.922), edge("c", 0.89, 0.89)]
+SINCE = (
+    "In 2 rounds, 3 of 3 edges gained own accuracy over the model they first trained alone "
+    "(+18.0 to +26.7 points). In round 2, "
+)
+
+
+@pytest.mark.parametrize(
+    ("edges", "text", "tone"),
+    [
+        (
+            [FIRST],
+            "0 of 3 edges gained own accuracy over their local model; 3 stayed level.",
+            "even",
+        ),
+        (
+            [FIRST, LEVEL],
+            f"{SINCE}0 of 3 gained over the local model of that round; 3 stayed level.",
+            "won",
+        ),
+        (
+            [FIRST, [*LEVEL[:2], edge("c", 0.903, 0.89)]],
+            f"{SINCE}0 of 3 gained over the local model of that round; 2 stayed level; 1 lost "
+            "(c -1.3 points).",
+            "lost",
+        ),
+        (
+            [[edge("a", 0.9, 0.92), edge("b", 0.9, 0.8996), edge("c", None, None)]],
+            "1 of 3 edges gained own accuracy over their local model (+2.0 points); 1 lost "
+            "(b -0.04 points); 1 not measured (no test images of its own).",
+            "lost",
+        ),
+        (
+            [[edge("c", None, None)]] * 2,
+            "0 of 1 edges gained own accuracy over their local model; 1 not measured (no test "
+            "images of its own).",
+            "even",
+        ),
+        (
+            [FIRST[:1], LEVEL[:2]],
+            "In 2 rounds, 1 of 2 edges gained own accuracy over the model they first trained "
+            "alone (+18.0 points); 1 not measured (not there in round 1). In round 2, 0 of 2 "
+            "gained over the local model of that round; 2 stayed level.",
+            "won",
+        ),
+        (
+            [[replace(edge("a", 0.5, 0.5), accepted=None)]],
+            "No edge has decided on the global model yet.",
+            "even",
+        ),
+    ],
+)
+def test_who_gained_since_round_1_and_in_this_one(
+    results: RunResults, edges: list[list[EdgeResult]], text: str, tone: str
+) -> None:
+    run = replace(results, rounds=rounds(results, *edges))
+    assert verdict(run.rounds) == Verdict(text, tone)
+    assert text in printed(tables(run), 400)
+    assert f'<p class="verdict {tone}">{text}</p>' in html(run, [])
+
+
+def test_runs_side_by_side_since_round_1(results: RunResults) -> None:
+    short, long = (
+        replace(results, rounds=rounds(results, *each)) for each in ([FIRST], [FIRST, LEVEL])
+    )
+    told = printed(comparison([("short", short), ("long", long)]))
+    assert re.search(r"gained over local +0 of 3 +0 of 3", told)
+    assert re.search(r"gained since round 1 +0 of 3 +3 of 3", told)
+    assert re.search(r"b +65.5 → 65.5 \(\+0.0\) +65.5 → 92.2 \(\+26.7\)", told)
+    assert "round 1" not in printed(comparison([("short", short), ("again", short)]))
