@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ecavg_tf.core.commands import exit_code_of
 from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.paths import user_path
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory, 5 a round "
@@ -130,10 +131,10 @@ def _train(arguments: argparse.Namespace) -> int:
     return train(
         Order(
             edge=arguments.edge,
-            data=arguments.data,
-            state=arguments.state,
-            exchange=arguments.exchange,
-            bundle=arguments.bundle,
+            data=user_path(arguments.data),
+            state=user_path(arguments.state),
+            exchange=arguments.exchange and user_path(arguments.exchange),
+            bundle=arguments.bundle and user_path(arguments.bundle),
             pool=arguments.pool,
             threads=arguments.threads,
             timeout_s=timeout_s,

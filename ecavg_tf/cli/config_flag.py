@@ -13,6 +13,7 @@ from ecavg_tf.config import Config
 from ecavg_tf.config.checks import guess, validated
 from ecavg_tf.config.fields import flatten
 from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.paths import user_path
 
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)(=.*)?")
 
@@ -48,14 +49,14 @@ def parse_config(values: flags.FlagValues, argv: Sequence[str]) -> Config:
         ConfigError: a flag, the config file or a field is wrong.
     """
     first, rest = _config_first(argv)
-    _check_file(first)
+    name, arguments = _located(first)
+    _check_file(name)
     _check_fields(rest)
-    _try_out(first)
-    ordered = [f"--config={first}", *rest]
-    config_flags.DEFINE_config_file(
-        "config", None, "path of a config file", flag_values=values, sys_argv=["ecavg", *ordered]
+    # Not DEFINE_config_file, which splits a path at its first colon.
+    config_flags.DEFINE_config_dataclass(
+        "config", _loaded(name, arguments), flag_values=values, sys_argv=["ecavg", *rest]
     )
-    extra = parse(values, ordered)
+    extra = parse(values, rest)
     if extra:
         raise ConfigError(f"{extra[0]!r} is no flag; write --config.field=value")
     config = values["config"].value
@@ -83,8 +84,21 @@ def _config_first(argv: Sequence[str]) -> tuple[str, list[str]]:
     return found[0], rest
 
 
+def _located(given: str) -> tuple[str, list[str]]:
+    """The file, and what comes behind a colon, if anything: the longest path of a file wins."""
+    parts = given.split(":")
+    for count in range(len(parts), 0, -1):
+        file = user_path(":".join(parts[:count]))
+        if file.is_file():
+            break
+    else:
+        file, count = user_path(parts[0]), 1
+    rest = ":".join(parts[count:])
+    return str(file), [rest] if count < len(parts) else []
+
+
 def _check_file(path: str) -> None:
-    file = Path(path.split(":", 1)[0])
+    file = Path(path)
     if not file.is_file():
         raise ConfigError(f"config file {str(file)!r} is not there; see configs/ for examples")
     if "def get_config" not in file.read_text(encoding="utf-8", errors="replace"):
@@ -93,9 +107,8 @@ def _check_file(path: str) -> None:
         )
 
 
-def _try_out(path: str) -> None:
-    """Runs a config file by ourselves first: ml_collections hides where and why it fails."""
-    name, *arguments = path.split(":", 1)
+def _loaded(name: str, arguments: Sequence[str]) -> Config:
+    """Runs a config file by ourselves: ml_collections hides where and why it fails."""
     try:
         config = runpy.run_path(name)["get_config"](*arguments)
     except Exception as error:  # whatever the user's file raises
@@ -109,6 +122,7 @@ def _try_out(path: str) -> None:
         raise ConfigError(
             f"get_config() of {name} returned {type(config).__name__}, expected ecavg_tf.Config"
         )
+    return config
 
 
 def _check_fields(argv: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ecavg_tf.config import DataConfig
 from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.data import arrays, image_folder, tfds_source
 from ecavg_tf.data.checks import check_dataset
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, split_off_test, stratified
@@ -38,11 +39,11 @@ def _load(config: DataConfig) -> Dataset:
     if name == EMBEDDED:
         return _digits()
     if name.endswith(".npz"):
-        return arrays.load_npz(Path(name))
+        return arrays.load_npz(user_path(name))
     if is_plugin(name):
         return arrays.load_from_function(name)
     if name.startswith((".", "/", "~")) or Path(name).is_dir():
-        return image_folder.load(Path(name).expanduser(), config.image_size, config.channels)
+        return image_folder.load(user_path(name), config.image_size, config.channels)
     return tfds_source.load(name, config.data_dir, config.image_size, config.channels)
 
 

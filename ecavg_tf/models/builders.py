@@ -9,6 +9,7 @@ import numpy as np
 from ecavg_tf.config import Config, ModelConfig, Output, Trains
 from ecavg_tf.config.checks import PLUGIN, one_of
 from ecavg_tf.core.errors import ModelError
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.seeds import derive_seed
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_keys
 from ecavg_tf.data.dataset import DataSpec
@@ -77,7 +78,7 @@ def _pretrained(config: ModelConfig) -> str | None:
     """What to give keras.applications as ``weights``."""
     if config.init != "imagenet":
         return None
-    return config.weights_path or "imagenet"
+    return str(user_path(config.weights_path)) if config.weights_path else "imagenet"
 
 
 def _application(
@@ -206,7 +207,7 @@ def initial_weights(config: Config, spec: DataSpec, *place: str | int) -> list[A
     """
     model = build_model(config, spec, *place)
     if config.model.init.endswith(".keras"):
-        _load_saved(model, Path(config.model.init))
+        _load_saved(model, user_path(config.model.init))
     weights: list[Array] = model.get_weights()
     return weights
 

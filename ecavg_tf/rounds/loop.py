@@ -11,6 +11,7 @@ from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
 from ecavg_tf.core.messages.probe import Probe
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template, weights_sha256
@@ -65,7 +66,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     assembly = Assembly(config, directory.path, tell)
     assembly.check()
     if config.fleet.kind is FleetKind.FOLDER and not directory.exists:
-        check_free(Path(config.fleet.folder), None)
+        check_free(user_path(config.fleet.folder), None)
     template = template_of(assembly.server_trainer.model)
     with disk_errors(directory.path):
         try:
@@ -138,7 +139,7 @@ class Loop:
                 folder = directory.path / "training"
                 files = TrainingFiles(config, self._assembly, folder, run_id=directory.run_id)
             return FolderFleet(
-                Path(config.fleet.folder),
+                user_path(config.fleet.folder),
                 tuple(data.edge for data in self._assembly.edges),
                 run_id=directory.run_id,
                 template=self._template,

@@ -9,6 +9,7 @@ import numpy as np
 from ecavg_tf.config import Config, DataConfig, ExportConfig
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
@@ -23,8 +24,8 @@ _RANDOM_IMAGES = 64
 
 
 def export_file(
-    file: Path,
-    folder: Path,
+    file: str | Path,
+    folder: str | Path,
     *,
     formats: str = "",
     data: str = "",
@@ -50,6 +51,7 @@ def export_file(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
+    file, folder = user_path(file), user_path(folder)
     settings = settings or ExportConfig()
     wanted = parse_formats(formats or settings.formats)
     model = load_keras(file)
