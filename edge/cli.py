@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ecavg_tf.core.commands import exit_code_of
 from ecavg_tf.core.errors import ConfigError
-from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.paths import check_current_folder, user_path
+from ecavg_tf.core.streams import prepare_streams
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory, 5 a round "
@@ -26,8 +27,14 @@ def main(argv: Sequence[str] | None = None, program: str = "python -m edge") -> 
     Returns:
         The exit code.
     """
+    prepare_streams()  # argparse prints, too
     arguments = _parser(program).parse_args(argv)
-    return exit_code_of(lambda: int(arguments.run(arguments)), program.split()[-1])
+
+    def command() -> int:
+        check_current_folder()
+        return int(arguments.run(arguments))
+
+    return exit_code_of(command, program.split()[-1])
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

@@ -58,6 +58,8 @@ def load_images(
     """
     for source in sources:
         if source == STDIN:
+            if stdin is None and sys.stdin is None:
+                raise DataError("- means raw bytes on standard input, which is closed")
             yield from _raw(stdin or sys.stdin.buffer, wanted)
             continue
         path = user_path(source)
