@@ -14,7 +14,7 @@ from ecavg_tf.config.fields import EXPORT, flatten, flatten_dict, from_dict, to_
 from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import TEMPORARY_PREFIX, load_json, read_json, write_json, write_text
-from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.scores import Decision, Score
 from ecavg_tf.core.template import Template
 from ecavg_tf.results import (
@@ -43,6 +43,8 @@ class RunDirectory:
 
     def __init__(self, path: str | Path, config: Config) -> None:
         self.path = user_path(path)
+        if not self.path.is_absolute():
+            check_current_folder()
         self.config = to_dict(config)
         self.environment: dict[str, Any] = {}
         self._lock_file: IO[str] | None = None

@@ -61,8 +61,10 @@ def _dispatch(arguments: list[str]) -> int:
         raise ConfigError(
             f"no command {command!r}; valid: {', '.join(COMMANDS)}{guess(command, COMMANDS)}"
         )
+    from ecavg_tf.core.paths import check_current_folder
     from ecavg_tf.ownership import check_packages
 
+    check_current_folder()
     check_packages()
     try:
         code: int = importlib.import_module(f"ecavg_tf.cli.{command}").main(rest)
