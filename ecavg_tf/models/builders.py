@@ -1,5 +1,6 @@
 """Models by name, or by a user's own function. A new one is an entry in ``MODELS``."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.plugins import is_plugin, load_function
 
 SMALLEST_SIDE = 32  # what keras.applications accept
+# Python's, numpy's and TensorFlow's own seeds belong to the process: one thread at a time draws.
+_SEEDED = threading.RLock()
 _CAFFE_MEAN = [-103.939, -116.779, -123.68]  # ImageNet's, blue first: ResNet50's own preprocessing
 
 
@@ -127,8 +130,13 @@ def build_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Mode
         ConfigError: there is no model of that name.
         ModelError: it can't be built, or does not fit the data.
     """
+    with _SEEDED:
+        keras.utils.set_random_seed(derive_seed(config.seed, "init", *place))
+        return _built(config, spec)
+
+
+def _built(config: Config, spec: DataSpec) -> keras.Model:
     name = config.model.name
-    keras.utils.set_random_seed(derive_seed(config.seed, "init", *place))
     if not is_plugin(name):
         one_of("model.name", name, (*MODELS, PLUGIN))
         made = MODELS[name](spec, config.model)

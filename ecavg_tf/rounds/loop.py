@@ -20,6 +20,7 @@ from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.fleet import Fleet, NoReply, Reply, Shipped
+from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.saving import load_weights, save_model
 from ecavg_tf.narrate import LogFile
@@ -53,6 +54,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         ECAvgError: with one line that says how to mend it.
         KeyboardInterrupt: passed on, once results.json says "interrupted".
     """
+    check_not_forked()
     directory = RunDirectory(workdir, validated(config))
     done = directory.finished()
     if done is not None and not wants_export(config, done):

@@ -14,6 +14,7 @@ from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, silent
+from ecavg_tf.forked import check_not_forked
 from export.exporter import Exporter, Subject
 from export.jobs.run import limits_of
 from export.making.calibration import draw
@@ -51,6 +52,7 @@ def export_file(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
+    check_not_forked()
     file, folder = user_path(file), user_path(folder)
     settings = settings or ExportConfig()
     wanted = parse_formats(formats or settings.formats)
