@@ -16,6 +16,7 @@ from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import TEMPORARY_PREFIX, load_json, read_json, write_json, write_text
 from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.scores import Decision, Score
+from ecavg_tf.core.streams import keep_descriptors
 from ecavg_tf.core.template import Template
 from ecavg_tf.results import (
     SCHEMA_VERSION,
@@ -42,6 +43,7 @@ class RunDirectory:
     """
 
     def __init__(self, path: str | Path, config: Config) -> None:
+        keep_descriptors()
         self.path = user_path(path)
         if not self.path.is_absolute():
             check_current_folder()

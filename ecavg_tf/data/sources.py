@@ -10,6 +10,7 @@ from ecavg_tf.core.paths import user_path
 from ecavg_tf.data import arrays, image_folder, tfds_source
 from ecavg_tf.data.checks import check_dataset
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, split_off_test, stratified
+from ecavg_tf.forked import check_not_forked
 from ecavg_tf.plugins import is_plugin
 
 EMBEDDED = "digits"
@@ -26,6 +27,7 @@ def load_data(config: DataConfig, seed: int) -> Dataset:
         DataError: it is not there, not an image-classification set, or too small.
         ConfigError: a user's function is not there.
     """
+    check_not_forked()
     dataset = check_dataset(_load(config))
     return Dataset(
         dataset.spec,

@@ -14,6 +14,7 @@ from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.seeds import derive_seed
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_keys
 from ecavg_tf.data.dataset import DataSpec
+from ecavg_tf.forked import check_not_forked
 from ecavg_tf.plugins import is_plugin, load_function
 
 SMALLEST_SIDE = 32  # what keras.applications accept
@@ -130,6 +131,7 @@ def build_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Mode
         ConfigError: there is no model of that name.
         ModelError: it can't be built, or does not fit the data.
     """
+    check_not_forked()
     with _SEEDED:
         keras.utils.set_random_seed(derive_seed(config.seed, "init", *place))
         return _built(config, spec)

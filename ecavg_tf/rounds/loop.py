@@ -11,7 +11,6 @@ from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
 from ecavg_tf.core.messages.probe import Probe
-from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template, weights_sha256
@@ -20,7 +19,6 @@ from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.data.pooled import read_pooled
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.fleet import Fleet, NoReply, Reply, Shipped
-from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.saving import load_weights, save_model
 from ecavg_tf.narrate import LogFile
@@ -54,7 +52,6 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         ECAvgError: with one line that says how to mend it.
         KeyboardInterrupt: passed on, once results.json says "interrupted".
     """
-    check_not_forked()
     directory = RunDirectory(workdir, validated(config))
     done = directory.finished()
     if done is not None and not wants_export(config, done):
@@ -68,7 +65,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     assembly = Assembly(config, directory.path, tell)
     assembly.check()
     if config.fleet.kind is FleetKind.FOLDER and not directory.exists:
-        check_free(user_path(config.fleet.folder), None)
+        check_free(config.fleet.folder, None)
     template = template_of(assembly.server_trainer.model)
     with disk_errors(directory.path):
         try:
@@ -141,7 +138,7 @@ class Loop:
                 folder = directory.path / "training"
                 files = TrainingFiles(config, self._assembly, folder, run_id=directory.run_id)
             return FolderFleet(
-                user_path(config.fleet.folder),
+                config.fleet.folder,
                 tuple(data.edge for data in self._assembly.edges),
                 run_id=directory.run_id,
                 template=self._template,

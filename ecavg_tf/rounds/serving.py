@@ -10,7 +10,6 @@ from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.partition import edge_names
 from ecavg_tf.events import Listener, silent
-from ecavg_tf.forked import check_not_forked
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.task import Assembly
 from edge.participating.folder_agent import Post, serve
@@ -31,7 +30,6 @@ def serve_edges(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
-    check_not_forked()
     workdir, exchange = user_path(workdir), user_path(config.fleet.folder)
     known = edge_names(config.partition.num_edges)
     for edge in edges:

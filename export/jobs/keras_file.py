@@ -52,7 +52,6 @@ def export_file(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
-    check_not_forked()
     file, folder = user_path(file), user_path(folder)
     settings = settings or ExportConfig()
     wanted = parse_formats(formats or settings.formats)
@@ -95,6 +94,7 @@ def load_keras(file: Path) -> keras.Model:
     Raises:
         ECAvgError: it is missing, or none.
     """
+    check_not_forked()
     if not file.is_file():
         raise ModelError(f"{file} is not there; give a run directory or a .keras file")
     try:

@@ -11,7 +11,6 @@ from ecavg_tf.core.errors import ExportError, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.events import Listener, Note, StageStarted, silent
-from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.builders import gives_logits
 from ecavg_tf.report.page import write_page
 from ecavg_tf.results import RunResults, load_results
@@ -61,7 +60,6 @@ def export_run(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
-    check_not_forked()
     path = user_path(run)
     config = stored_config(path)
     if settings is not None:

@@ -21,7 +21,6 @@ from ecavg_tf.core.template import Template, weights_sha256
 from ecavg_tf.data.dataset import Dataset
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, Note, silent
-from ecavg_tf.forked import check_not_forked
 from ecavg_tf.rundir import stored_config
 from ecavg_tf.task import Assembly
 from export.delivering.signing import SUFFIX
@@ -61,7 +60,6 @@ def export_training(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
-    check_not_forked()
     source = user_path(source)
     path = _folder(source, out) / f"training-{trainable}.bundle.zip"
     known = _known(path)  # before minutes of work

@@ -120,15 +120,19 @@ def test_streams_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_two_threads_do_not_lose_standard_error() -> None:
     before = os.fstat(2)
-    ready = threading.Barrier(2, timeout=5)
+    second_in, first_out = threading.Event(), threading.Event()
 
-    def swap() -> None:
-        ready.wait()
-        for _ in range(50):
-            with held_back_stderr():
-                pass
+    def first() -> None:
+        with held_back_stderr():
+            second_in.wait(0.3)  # it must not come in meanwhile
+        first_out.set()
 
-    threads = [threading.Thread(target=swap) for _ in range(2)]
+    def second() -> None:
+        with held_back_stderr():
+            second_in.set()
+            first_out.wait(5)
+
+    threads = [threading.Thread(target=target) for target in (first, second)]
     for thread in threads:
         thread.start()
     for thread in threads:
