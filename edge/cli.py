@@ -11,8 +11,8 @@ from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.streams import prepare_streams
 
 EPILOG = (
-    "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory, 5 a round "
-    "failed, 6 installation, 7 model, 8 bundle refused, 130 interrupted."
+    "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory or "
+    "output, 5 a round failed, 6 installation, 7 model, 8 bundle refused, 130 interrupted."
 )
 EDGE = "edge-00"
 

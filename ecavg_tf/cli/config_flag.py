@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from ecavg_tf.config.fields import flatten
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import user_path
 
+_ALONE = threading.RLock()  # runpy puts things into sys.argv and sys.modules, and back
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)(=.*)?")
 
 
@@ -110,7 +112,8 @@ def _check_file(path: str) -> None:
 def _loaded(name: str, arguments: Sequence[str]) -> Config:
     """Runs a config file by ourselves: ml_collections hides where and why it fails."""
     try:
-        config = runpy.run_path(name)["get_config"](*arguments)
+        with _ALONE:
+            config = runpy.run_path(name)["get_config"](*arguments)
     except Exception as error:  # whatever the user's file raises
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame.lineno for frame in frames if frame.filename == name]

@@ -1,5 +1,7 @@
 """``~`` is the home folder wherever a path is given; nothing named ``~`` appears."""
 
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,3 +176,23 @@ def test_config_paths_with_colons_and_spaces(
 def test_a_config_of_windows(tmp_path: Path) -> None:
     (tmp_path / "c.py").write_bytes(b"\xef\xbb\xbf" + CONFIG.replace("\n", "\r\n").encode())
     assert parse_config(flags.FlagValues(), [f"--config={tmp_path / 'c.py'}"]).rounds == 1
+
+
+def test_two_threads_read_configs_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["mine", "--mine"])
+    for n in range(2):
+        slow = f"import time\ntime.sleep({0.1 * (n + 1)})\n{CONFIG}"
+        (tmp_path / f"{n}.py").write_text(slow)
+    read: list[int] = []
+
+    def parse(n: int) -> None:
+        config = parse_config(flags.FlagValues(), [f"--config={tmp_path / f'{n}.py'}:{n + 1}"])
+        read.append(config.rounds)
+
+    threads = [threading.Thread(target=parse, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(read) == [1, 2]
+    assert sys.argv == ["mine", "--mine"]
