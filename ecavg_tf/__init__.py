@@ -7,6 +7,8 @@ first asked for.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ecavg_tf import forked as forked  # sees forks from here on
+
 if TYPE_CHECKING:
     from ecavg_tf.config import Config, with_fields
     from ecavg_tf.config.choices import (

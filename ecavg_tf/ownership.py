@@ -18,7 +18,10 @@ def check_packages() -> None:
     home = Path(ecavg_tf.__file__).resolve().parent.parent
     for name in PACKAGES:
         expected = home / name / "__init__.py"
-        spec = importlib.util.find_spec(name)
+        try:
+            spec = importlib.util.find_spec(name)
+        except ValueError:  # a module made by hand, which has no spec
+            spec = None
         found = None if spec is None else spec.origin
         if found is None or Path(found).resolve() != expected:
             what = "nothing" if spec is None else found or "a folder without __init__.py"

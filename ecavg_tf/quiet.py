@@ -3,6 +3,7 @@
 import os
 
 from ecavg_tf.core.stderr import held_back_stderr
+from ecavg_tf.forked import check_not_forked
 
 
 def import_tensorflow() -> None:
@@ -12,6 +13,7 @@ def import_tensorflow() -> None:
     set up goes to file descriptor 2 whatever the level. What was printed comes out
     after all if the import fails.
     """
+    check_not_forked()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with held_back_stderr():
         import tensorflow as tf

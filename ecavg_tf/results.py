@@ -11,6 +11,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import load_json
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
 
 SCHEMA_VERSION = 1
@@ -186,7 +187,7 @@ def load_results(path: str | Path) -> RunResults:
     Raises:
         WorkdirError: it is missing, damaged, or of another schema.
     """
-    path = Path(path)
+    path = user_path(path)
     path = path / "results.json" if path.is_dir() else path
     try:
         fields = load_json(path.read_bytes())

@@ -14,7 +14,9 @@ from ecavg_tf.config.fields import EXPORT, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import TEMPORARY_PREFIX, load_json, read_json, write_json, write_text
+from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.scores import Decision, Score
+from ecavg_tf.core.streams import keep_descriptors
 from ecavg_tf.core.template import Template
 from ecavg_tf.results import (
     SCHEMA_VERSION,
@@ -41,7 +43,10 @@ class RunDirectory:
     """
 
     def __init__(self, path: str | Path, config: Config) -> None:
-        self.path = Path(path)
+        keep_descriptors()
+        self.path = user_path(path)
+        if not self.path.is_absolute():
+            check_current_folder()
         self.config = to_dict(config)
         self.environment: dict[str, Any] = {}
         self._lock_file: IO[str] | None = None
@@ -220,6 +225,7 @@ def stored_config(path: Path) -> Config:
     Raises:
         WorkdirError: it is none.
     """
+    path = user_path(path)
     if not (path / "config.json").exists():
         raise WorkdirError(f"{path} is no run directory: give one of 'ecavg run'")
     try:

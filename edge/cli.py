@@ -8,10 +8,12 @@ from pathlib import Path
 
 from ecavg_tf.core.commands import exit_code_of, hyphened
 from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.paths import check_current_folder, user_path
+from ecavg_tf.core.streams import prepare_streams
 
 EPILOG = (
-    "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory, 5 a round "
-    "failed, 6 installation, 7 model, 8 bundle refused, 130 interrupted."
+    "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory or "
+    "output, 5 a round failed, 6 installation, 7 model, 8 bundle refused, 130 interrupted."
 )
 EDGE = "edge-00"
 
@@ -26,9 +28,15 @@ def main(argv: Sequence[str] | None = None, program: str = "python -m edge") -> 
     Returns:
         The exit code.
     """
+    prepare_streams()  # argparse prints, too
     given = sys.argv[1:] if argv is None else argv
     arguments = _parser(program).parse_args(hyphened(given))
-    return exit_code_of(lambda: int(arguments.run(arguments)), program.split()[-1])
+
+    def command() -> int:
+        check_current_folder()
+        return int(arguments.run(arguments))
+
+    return exit_code_of(command, program.split()[-1])
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
@@ -132,10 +140,10 @@ def _train(arguments: argparse.Namespace) -> int:
     return train(
         Order(
             edge=arguments.edge,
-            data=arguments.data,
-            state=arguments.state,
-            exchange=arguments.exchange,
-            bundle=arguments.bundle,
+            data=user_path(arguments.data),
+            state=user_path(arguments.state),
+            exchange=arguments.exchange and user_path(arguments.exchange),
+            bundle=arguments.bundle and user_path(arguments.bundle),
             pool=arguments.pool,
             threads=arguments.threads,
             timeout_s=timeout_s,

@@ -15,6 +15,7 @@ from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ConfigError, ExportError, brief
 from ecavg_tf.core.exports import Parity
 from ecavg_tf.core.template import Array
+from ecavg_tf.forked import check_not_forked
 from export.making.calibration import as_calibration
 from export.making.convert import Converter, gives_fitted_logits
 from export.making.formats import Variant, parse_formats, variants
@@ -89,6 +90,7 @@ def to_tflite(
         ExportError: the model can't be converted, or a file differs from it.
         ConfigError: a format or an output kind is none, or not what the model answers.
     """
+    check_not_forked()
     text = formats if isinstance(formats, str) else ",".join(formats)
     wanted = variants(parse_formats(text))
     if output is not None:

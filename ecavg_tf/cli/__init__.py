@@ -28,8 +28,8 @@ Commands:
 {commands}
 
 'ecavg COMMAND --help' tells the flags of a command, 'ecavg --version' the version.
-Exit codes: 0 done, 1 a bug, 2 flags or config, 3 data, 4 run directory, 5 a round failed,
-6 installation, 7 model, 8 export, 130 interrupted.
+Exit codes: 0 done, 1 a bug, 2 flags or config, 3 data, 4 run directory or output,
+5 a round failed, 6 installation, 7 model, 8 export, 130 interrupted.
 """
 
 
@@ -61,8 +61,10 @@ def _dispatch(arguments: list[str]) -> int:
         raise ConfigError(
             f"no command {command!r}; valid: {', '.join(COMMANDS)}{guess(command, COMMANDS)}"
         )
+    from ecavg_tf.core.paths import check_current_folder
     from ecavg_tf.ownership import check_packages
 
+    check_current_folder()
     check_packages()
     try:
         code: int = importlib.import_module(f"ecavg_tf.cli.{command}").main(rest)

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import re
 import runpy
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,9 @@ from ecavg_tf.config import Config
 from ecavg_tf.config.checks import check_field, validated
 from ecavg_tf.core.commands import hyphened
 from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.paths import user_path
 
+_ALONE = threading.RLock()  # runpy puts things into sys.argv and sys.modules, and back
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)(=.*)?")
 
 
@@ -49,14 +52,15 @@ def parse_config(values: flags.FlagValues, argv: Sequence[str]) -> Config:
     """
     from ecavg_tf.rounds.registries import check_names
 
-    file, rest = _config_apart(argv)
-    _check_file(file)
+    given, rest = _config_apart(argv)
+    name, arguments = _located(given)
+    _check_file(name)
     for argument in rest:
         if match := _OVERRIDE.fullmatch(argument):
             check_field(match[1])
     with _plain_errors():
         holder = config_flags.DEFINE_config_dataclass(
-            "config", _made_by(file), flag_values=values, sys_argv=["ecavg", *rest]
+            "config", _made_by(name, arguments), flag_values=values, sys_argv=["ecavg", *rest]
         )
     extra = parse(values, rest)
     if extra:
@@ -80,8 +84,21 @@ def _config_apart(argv: Sequence[str]) -> tuple[str, list[str]]:
     return found[0], rest
 
 
+def _located(given: str) -> tuple[str, list[str]]:
+    """The file, and what comes behind a colon, if anything: the longest path of a file wins."""
+    parts = given.split(":")
+    for count in range(len(parts), 0, -1):
+        file = user_path(":".join(parts[:count]))
+        if file.is_file():
+            break
+    else:
+        file, count = user_path(parts[0]), 1
+    rest = ":".join(parts[count:])
+    return str(file), [rest] if count < len(parts) else []
+
+
 def _check_file(path: str) -> None:
-    file = Path(path.split(":", 1)[0])
+    file = Path(path)
     if not file.is_file():
         raise ConfigError(f"config file {str(file)!r} is not there; see configs/ for examples")
     if "def get_config" not in file.read_text(encoding="utf-8", errors="replace"):
@@ -90,11 +107,11 @@ def _check_file(path: str) -> None:
         )
 
 
-def _made_by(path: str) -> Config:
+def _made_by(name: str, arguments: Sequence[str]) -> Config:
     """Runs a config file, once; ml_collections would hide where and why it fails."""
-    name, *arguments = path.split(":", 1)
     try:
-        config = runpy.run_path(name)["get_config"](*arguments)
+        with _ALONE:
+            config = runpy.run_path(name)["get_config"](*arguments)
     except Exception as error:  # whatever the user's file raises
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame.lineno for frame in frames if frame.filename == name]

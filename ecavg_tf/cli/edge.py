@@ -9,6 +9,7 @@ from absl import flags
 from ecavg_tf.cli.config_flag import parse_config
 from ecavg_tf.core.commands import INTERRUPTED
 from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.paths import user_path
 
 HELP = """\
 ecavg edge --config=FILE --config.fleet.folder=DIR --edge=edge-00[,edge-01] --workdir=DIR
@@ -32,7 +33,8 @@ def main(argv: Sequence[str]) -> int:
     if not (edges.value and workdir.value and config.fleet.folder):
         raise ConfigError("--edge, --workdir and --config.fleet.folder are needed")
 
-    _check_took_part(Path(config.fleet.folder), edges.value, Path(workdir.value))
+    home = user_path(workdir.value)
+    _check_took_part(user_path(config.fleet.folder), edges.value, home)
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
 
@@ -43,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
 
     try:
         with listener() as listening:
-            serve_edges(config, edges.value, Path(workdir.value), listener=listening)
+            serve_edges(config, edges.value, home, listener=listening)
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on.", file=sys.stderr)
         return INTERRUPTED

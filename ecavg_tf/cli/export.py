@@ -12,6 +12,7 @@ from ecavg_tf.cli.config_flag import parse
 from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.rundir import stored_config
 
 HELP = """\
@@ -85,7 +86,7 @@ def main(argv: Sequence[str]) -> int:
     sources = parse(values, argv)
     if len(sources) != 1:
         raise ConfigError(f"give one run directory or .keras file; {len(sources)} came")
-    source = Path(sources[0])
+    source = user_path(sources[0])
     if values["verify"].value:
         from ecavg_tf.cli.export_verify import verify_all
 
@@ -209,7 +210,7 @@ def _make(source: Path, request: Request) -> tuple[tuple[Exported, ...], Path]:
     from export.jobs.run import FOLDER, export_run
 
     if source.suffix == ".keras":
-        folder = Path(request.out or source.with_name(source.stem + "-export"))
+        folder = user_path(request.out or source.with_name(source.stem + "-export"))
         made = export_file(
             source,
             folder,
@@ -230,7 +231,7 @@ def _make(source: Path, request: Request) -> tuple[tuple[Exported, ...], Path]:
             listener=listening,
             fresh=bool(request.sign),
         )
-    return made, Path(request.out or source / FOLDER)
+    return made, user_path(request.out or source / FOLDER)
 
 
 def _range(words: Sequence[str]) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from ecavg_tf.core.errors import OutputError
 from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted, Trained
 from ecavg_tf.narrate import doing, line
 
@@ -24,7 +25,12 @@ class PlainLines:
         """Prints what there is to say."""
         text = line(event)
         if text is not None:
-            print(text, flush=True)
+            try:
+                print(text, flush=True)
+            except BrokenPipeError:  # as in 'ecavg … | head'
+                raise
+            except OSError as error:
+                raise OutputError(error) from error
 
     def __enter__(self) -> "PlainLines":
         return self

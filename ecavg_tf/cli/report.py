@@ -6,6 +6,7 @@ from absl import flags
 
 from ecavg_tf.cli.config_flag import parse
 from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.paths import user_path
 
 HELP = """\
 ecavg report RUN
@@ -21,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     if "--help" in argv or "-h" in argv:
         print(HELP, end="")
         return 0
-    runs = parse(flags.FlagValues(), argv)
+    runs = [str(user_path(run)) for run in parse(flags.FlagValues(), argv)]
     if not runs:
         raise ConfigError("give one run directory, or several to compare; none came")
 

@@ -10,6 +10,7 @@ from ecavg_tf.cli.config_flag import parse_config
 from ecavg_tf.cli.help import fields_help
 from ecavg_tf.core.commands import INTERRUPTED
 from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.paths import user_path
 
 HELP = """\
 ecavg run --config=FILE --workdir=DIR [--config.FIELD=VALUE …]
@@ -32,6 +33,7 @@ def main(argv: Sequence[str]) -> int:
     config = parse_config(values, argv)
     if not workdir.value:
         raise ConfigError("say where the run goes: --workdir=runs/NAME")
+    folder = user_path(workdir.value)
 
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
@@ -45,12 +47,12 @@ def main(argv: Sequence[str]) -> int:
 
     try:
         with listener() as listening:
-            results = run(config, workdir.value, listener=listening)
+            results = run(config, folder, listener=listening)
     except KeyboardInterrupt:
         again = shlex.join(["ecavg", "run", *argv])
         print(f"\ninterrupted; finished rounds are kept. To go on:\n  {again}", file=sys.stderr)
         return INTERRUPTED
     print_tables(results)
-    print(f"Everything is in {workdir.value}; {workdir.value}/report.html shows it as a page.")
+    print(f"Everything is in {folder}; {folder / 'report.html'} shows it as a page.")
     raise_if_failed(results.exports)
     return 0

@@ -1,12 +1,11 @@
 """What every command line of ours does when something goes wrong."""
 
-import contextlib
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
 
-from ecavg_tf.core.errors import ECAvgError, printable
+from ecavg_tf.core.errors import ECAvgError, OutputError, output_fault, printable
+from ecavg_tf.core.streams import let_go, prepare_streams
 
 INTERRUPTED = 130
 CLOSED = 141  # as a shell counts a program that a closed pipe ends
@@ -24,20 +23,43 @@ def exit_code_of(command: Callable[[], int], program: str) -> int:
     Returns:
         The exit code: the command's, an error's own, or 130 when interrupted.
     """
+    prepare_streams()
     try:
         code = command()
         sys.stdout.flush()
         return code
     except ECAvgError as error:
-        print(f"{program}: {one_line(str(error))}", file=sys.stderr)
-        return error.exit_code
+        return _failed(error, program)
     except KeyboardInterrupt:
-        print(f"\n{program}: interrupted; the same command goes on.", file=sys.stderr)
+        _complain(f"\n{program}: interrupted; the same command goes on.")
         return INTERRUPTED
-    except BrokenPipeError:  # as in 'ecavg … | head': Python would complain once more at its end
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # as in 'ecavg … | head'
+        let_go(sys.stdout)
         return CLOSED
+    except OSError as error:
+        fault = output_fault(error)
+        if fault is None and error.filename is None and getattr(sys.stdout, "write_through", False):
+            fault = OutputError(error)  # nothing waits: python -u
+        if fault is None:
+            raise
+        return _failed(fault, program)
+
+
+def _failed(error: ECAvgError, program: str) -> int:
+    _complain(f"{program}: {one_line(str(error))}")
+    try:
+        sys.stdout.flush()
+    except OSError:
+        let_go(sys.stdout)
+    return error.exit_code
+
+
+def _complain(text: str) -> None:
+    """Where standard error is full, too, the exit code says what is left to say."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        let_go(sys.stderr)
 
 
 def hyphened(arguments: Sequence[str]) -> list[str]:

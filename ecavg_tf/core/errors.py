@@ -1,9 +1,13 @@
 """What can go wrong, and the exit code that the command line answers with."""
 
 import contextlib
+import errno
+import sys
 from collections.abc import Iterator
 
 _LONGEST = 200
+# What the system says of an open file that takes no more.
+_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class ECAvgError(Exception):
@@ -32,6 +36,16 @@ class WorkdirError(ECAvgError):
     """A run directory can't be used: another config, not writable, damaged."""
 
     exit_code = 4
+
+
+class OutputError(WorkdirError):
+    """What a command prints can't be written: its standard output is full, for example."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"standard output can't be written ({error.strerror or error}); what was done until "
+            "here is kept; make room where it goes, or send it elsewhere"
+        )
 
 
 class RoundError(ECAvgError):
@@ -69,6 +83,20 @@ def brief(error: Exception) -> str:
     return said if len(said) <= _LONGEST else said[:_LONGEST] + "…"
 
 
+def output_fault(error: OSError) -> OutputError | None:
+    """Whether it was standard output that could not be written; None: something else.
+
+    Args:
+        error: what was raised by something that may have printed.
+    """
+    if error.filename is None and error.errno in _NO_MORE and sys.stdout is not None:
+        try:
+            sys.stdout.flush()  # what could not be written is still there to be written
+        except OSError as again:
+            return OutputError(again)
+    return None
+
+
 @contextlib.contextmanager
 def disk_errors(folder: object) -> Iterator[None]:
     """A full or vanished disk is something a user can mend: one line, not a traceback."""
@@ -77,6 +105,8 @@ def disk_errors(folder: object) -> Iterator[None]:
     except BrokenPipeError:  # whoever read our output has gone
         raise
     except OSError as error:
+        if (fault := output_fault(error)) is not None:
+            raise fault from error
         where = error.filename or folder
         raise WorkdirError(
             f"{where}: {error.strerror or error}; finished rounds are kept"

@@ -6,8 +6,8 @@ import hashlib
 import json
 import math
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -32,19 +32,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
     removed and ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=TEMPORARY_PREFIX, suffix=f"-{path.name}", dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}-{path.name}"
+    # Follows the user's umask, as mkstemp does not: asking for the umask means setting it, for
+    # all threads.
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
     try:
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
-        # mkstemp makes files private; a run directory follows the user's umask.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
         _sync_folder(path.parent)
     finally:

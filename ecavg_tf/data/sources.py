@@ -6,9 +6,11 @@ import numpy as np
 
 from ecavg_tf.config import DataConfig
 from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.data import arrays, image_folder, tfds_source
 from ecavg_tf.data.checks import check_dataset
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, split_off_test, stratified
+from ecavg_tf.forked import check_not_forked
 from ecavg_tf.plugins import is_plugin
 
 EMBEDDED = "digits"
@@ -25,6 +27,7 @@ def load_data(config: DataConfig, seed: int) -> Dataset:
         DataError: it is not there, not an image-classification set, or too small.
         ConfigError: a user's function is not there.
     """
+    check_not_forked()
     dataset = check_dataset(_load(config))
     return Dataset(
         dataset.spec,
@@ -38,11 +41,11 @@ def _load(config: DataConfig) -> Dataset:
     if name == EMBEDDED:
         return _digits()
     if name.endswith(".npz"):
-        return arrays.load_npz(Path(name))
+        return arrays.load_npz(user_path(name))
     if is_plugin(name):
         return arrays.load_from_function(name)
     if name.startswith((".", "/", "~")) or Path(name).is_dir():
-        return image_folder.load(Path(name).expanduser(), config.image_size, config.channels)
+        return image_folder.load(user_path(name), config.image_size, config.channels)
     return tfds_source.load(name, config.data_dir, config.image_size, config.channels)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, split_off_test
 from ecavg_tf.data.image_folder import resized
 
@@ -30,8 +31,7 @@ def load(name: str, data_dir: str, image_size: int, channels: int) -> Dataset:
     Raises:
         DataError: it is not prepared and can't be downloaded, or is of another kind.
     """
-    where = Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
-    where = where.expanduser()
+    where = user_path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
     if data_dir and not where.is_dir():
         raise DataError(f"data.data_dir {data_dir!r} is not a directory")
     import tensorflow_datasets as tfds  # 5 s to import, and only needed here

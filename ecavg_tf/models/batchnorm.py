@@ -19,6 +19,7 @@ from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches
+from ecavg_tf.forked import check_not_forked
 
 
 def batchnorm_layers(model: keras.Model) -> list[keras.layers.BatchNormalization]:
@@ -139,6 +140,7 @@ def recalibrate_batchnorm(
     Raises:
         ValueError: there is no image.
     """
+    check_not_forked()
     if len(images) == 0:
         raise ValueError("BatchNorm can't be recalibrated on no images; give at least one")
     examples = Examples(images, np.zeros(len(images), np.int64))

@@ -1,5 +1,6 @@
 """Models by name, or by a user's own function. A new one is an entry in ``MODELS``."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,12 +9,16 @@ import numpy as np
 
 from ecavg_tf.config import Config, ModelConfig, Output, Trains
 from ecavg_tf.core.errors import ConfigError, ModelError
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.seeds import derive_seed
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_keys
 from ecavg_tf.data.dataset import DataSpec
+from ecavg_tf.forked import check_not_forked
 from ecavg_tf.plugins import check_name, is_plugin, load_function
 
 SMALLEST_SIDE = 32  # what keras.applications accept
+# Python's, numpy's and TensorFlow's own seeds belong to the process: one thread at a time draws.
+_SEEDED = threading.RLock()
 _CAFFE_MEAN = [-103.939, -116.779, -123.68]  # ImageNet's, blue first: ResNet50's own preprocessing
 
 
@@ -74,7 +79,7 @@ def _pretrained(config: ModelConfig) -> str | None:
     """What to give keras.applications as ``weights``."""
     if config.init != "imagenet":
         return None
-    return config.weights_path or "imagenet"
+    return str(user_path(config.weights_path)) if config.weights_path else "imagenet"
 
 
 def _application(
@@ -123,22 +128,27 @@ def build_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Mode
         ConfigError: there is no model of that name, or none with ImageNet weights.
         ModelError: it can't be built, or does not fit the data.
     """
+    check_not_forked()
+    with _SEEDED:
+        keras.utils.set_random_seed(derive_seed(config.seed, "init", *place))
+        return _built(config, spec)
+
+
+def _built(config: Config, spec: DataSpec) -> keras.Model:
     name = config.model.name
-    keras.utils.set_random_seed(derive_seed(config.seed, "init", *place))
     check_name("model.name", name, MODELS)
     if config.model.init == "imagenet" and name not in PRETRAINED:
         raise ConfigError(
             f"model.init=imagenet is for {' and '.join(PRETRAINED)}, model.name is {name!r}"
         )
-    if is_plugin(name):
-        function = load_function("model.name", name)
-        try:
-            model = function(spec)
-        except Exception as error:  # whatever the user's function raises
-            reason = f"{type(error).__name__}: {error}"
-            raise ModelError(f"model.name={name!r} fails: {reason}") from error
-    else:
-        model = MODELS[name](spec, config.model)
+    if not is_plugin(name):
+        made = MODELS[name](spec, config.model)
+        return _frozen(_checked(made, name, spec, gives_logits(config.model)), config.model)
+    function = load_function("model.name", name)
+    try:
+        model = function(spec)
+    except Exception as error:  # whatever the user's function raises
+        raise ModelError(f"model.name={name!r} fails: {type(error).__name__}: {error}") from error
     return _frozen(_checked(model, name, spec, gives_logits(config.model)), config.model)
 
 
@@ -208,7 +218,7 @@ def initial_weights(config: Config, spec: DataSpec, *place: str | int) -> list[A
     """
     model = build_model(config, spec, *place)
     if config.model.init.endswith(".keras"):
-        _load_saved(model, Path(config.model.init))
+        _load_saved(model, user_path(config.model.init))
     weights: list[Array] = model.get_weights()
     return weights
 

@@ -11,6 +11,7 @@ from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json
 from ecavg_tf.core.messages.letter import Letter
 from ecavg_tf.core.messages.mailbox import EXCHANGE, FINISH, POLL_S, Answer, Mailbox
 from ecavg_tf.core.messages.probe import Probe
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.scores import Decision, is_number
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.events import Listener, Note, StageStarted
@@ -41,7 +42,7 @@ class FolderFleet:
 
     def __init__(
         self,
-        folder: Path,
+        folder: str | Path,
         edges: tuple[str, ...],
         *,
         run_id: str,
@@ -52,6 +53,7 @@ class FolderFleet:
         bundle_for: Callable[[Sequence[Array]], Path] | None = None,
         probe_of: Callable[[Sequence[Array]], Probe] | None = None,
     ) -> None:
+        folder = user_path(folder)
         self._bundle_for = bundle_for
         self._probe_of = probe_of
         self._edges = edges
@@ -147,7 +149,7 @@ class FolderFleet:
         return answer
 
 
-def check_free(folder: Path, run_id: str | None) -> None:
+def check_free(folder: str | Path, run_id: str | None) -> None:
     """An exchange folder belongs to one run: stale replies are never taken for new ones.
 
     Args:
@@ -157,6 +159,7 @@ def check_free(folder: Path, run_id: str | None) -> None:
     Raises:
         WorkdirError: it is another run's, or holds something else.
     """
+    folder = user_path(folder)
     owner = folder / "run.json"
     if not owner.exists():
         # Edges that were started before the server have made their empty mailboxes.

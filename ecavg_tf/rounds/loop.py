@@ -69,7 +69,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     task = Task(config, data.spec, directory.path, tell)
     task.check()
     if config.fleet.kind is FleetKind.FOLDER and not directory.exists:
-        check_free(Path(config.fleet.folder), None)
+        check_free(config.fleet.folder, None)
     template = template_of(task.server_trainer.model)
     with disk_errors(directory.path):
         try:
@@ -137,7 +137,7 @@ class Loop:
                 folder = directory.path / "training"
                 files = TrainingFiles(self._task, self._data.test, folder, directory.run_id)
             return FolderFleet(
-                Path(config.fleet.folder),
+                config.fleet.folder,
                 self._data.edges,
                 run_id=directory.run_id,
                 template=self._template,

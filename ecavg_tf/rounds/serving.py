@@ -7,6 +7,7 @@ from ecavg_tf.config import Config
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.federated import federated_data
 from ecavg_tf.events import Listener, silent
 from ecavg_tf.rounds.registries import check_names
@@ -17,7 +18,7 @@ from export.jobs.run import export_edges, raise_if_failed
 
 
 def serve_edges(
-    config: Config, edges: Sequence[str], workdir: Path, *, listener: Listener = silent
+    config: Config, edges: Sequence[str], workdir: str | Path, *, listener: Listener = silent
 ) -> None:
     """Serves edges from this process until the run ends.
 
@@ -30,6 +31,7 @@ def serve_edges(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
+    workdir, exchange = user_path(workdir), user_path(config.fleet.folder)
     check_names(config)
     data = federated_data(config)
     for edge in edges:
@@ -37,7 +39,7 @@ def serve_edges(
             raise ConfigError(f"no edge {edge!r} in this config; valid: {', '.join(data.edges)}")
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        boxes = {edge: Mailbox(Path(config.fleet.folder) / edge) for edge in edges}
+        boxes = {edge: Mailbox(exchange / edge) for edge in edges}
     except OSError as error:
         raise WorkdirError(f"{error.filename} can't be written: {error.strerror}") from error
     task = Task(config, data.spec, workdir, listener)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ecavg_tf.core.bundles.bundle import Bundle, read_bundle
 from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.paths import user_path
 from edge.device.child import ask_child
 from edge.device.runtime import Runtime, check_supported, find_runtime
 
@@ -39,7 +40,7 @@ def check_bundle(path: str | Path) -> Checked:
         ExportError: it is damaged, needs another runtime, crashes, or answers wrong.
         InstallationError: there is no runtime.
     """
-    runtime = find_runtime()
+    path, runtime = user_path(path), find_runtime()
     bundle = read_bundle(path)
     info = bundle.info
     try:

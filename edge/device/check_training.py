@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ecavg_tf.core.bundles.training_bundle import TrainingBundle, read_training_bundle
 from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.paths import user_path
 from edge.device.child import ask_child
 from edge.device.runtime import Runtime, check_supported, find_runtime
 
@@ -32,7 +33,7 @@ def check_training_bundle(path: str | Path) -> CheckedTraining:
         ExportError: it is damaged, needs another runtime, crashes, or trains wrong.
         InstallationError: there is no runtime.
     """
-    runtime = find_runtime()
+    path, runtime = user_path(path), find_runtime()
     bundle = read_training_bundle(path)
     try:
         check_supported(runtime, bundle.info.min_runtime, bundle.info.operators)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ecavg_tf.core.bundles.training_bundle import TrainingInfo
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import EdgeData, Examples, split_off_guard
 from edge.predict import check_images, maybe_rescaled
@@ -32,7 +33,7 @@ class LocalData:
 
 
 def load_local(
-    path: Path, info: TrainingInfo, *, edge: str, guard_fraction: float, seed: int
+    path: str | Path, info: TrainingInfo, *, edge: str, guard_fraction: float, seed: int
 ) -> LocalData:
     """Reads ``x_train`` and ``y_train``, and ``guard`` and ``test`` alike where they are.
 
@@ -47,6 +48,7 @@ def load_local(
     Raises:
         DataError: a part is missing or does not fit the model.
     """
+    path = user_path(path)
     if path.suffix != ".npz":
         raise DataError(f"{path}: expected an .npz file with x_train and y_train")
     arrays = read_arrays(path)

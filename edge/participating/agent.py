@@ -12,6 +12,7 @@ from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.messages.letter import Letter
 from ecavg_tf.core.messages.mailbox import FINISH, POLL_S, Mailbox
 from ecavg_tf.core.messages.probe import check_probe, probe_images
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
 from edge.deciding.policies import POLICIES
@@ -60,6 +61,11 @@ class Agent:
     _learner: Learner | None = None
     _to_keep: tuple[Path, str] | None = None
     _models: dict[str, TrainingModel] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.exchange, self.state = user_path(self.exchange), user_path(self.state)
+        self.data = user_path(self.data)
+        self.bundle = self.bundle and user_path(self.bundle)
 
     @property
     def folder(self) -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ecavg_tf.core.errors import DataError, InstallationError
 from ecavg_tf.core.numpy_files import read_arrays
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
 from edge.predict import check_images
 
@@ -57,9 +58,11 @@ def load_images(
     """
     for source in sources:
         if source == STDIN:
+            if stdin is None and sys.stdin is None:
+                raise DataError("- means raw bytes on standard input, which is closed")
             yield from _raw(stdin or sys.stdin.buffer, wanted)
             continue
-        path = Path(source)
+        path = user_path(source)
         for file in _files(path):
             if file.suffix.lower() in ARRAYS:
                 yield from _array(file, wanted)

@@ -11,6 +11,7 @@ from ecavg_tf.core.bundles.training_bundle import TrainingInfo, frozen_sha256, r
 from ecavg_tf.core.errors import ConfigError, ECAvgError, ExportError, WorkdirError, brief
 from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.messages.update_file import TensorFile
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, weights_sha256
 from edge.device.check_training import check_training_bundle
 from edge.device.runtime import find_runtime
@@ -48,15 +49,16 @@ def ready_state(state: str | Path, edge: str | None, *, threads: int, check: boo
         ExportError: its bundle is damaged, or does not run right here.
         InstallationError: there is no runtime.
     """
-    edge = _only_edge(Path(state)) if edge is None else edge
-    folder = _folder(Path(state), edge)
+    state = user_path(state)
+    edge = _only_edge(state) if edge is None else edge
+    folder = _folder(state, edge)
     seen = _written(folder)
     try:
-        return _ready(Path(state), edge, threads, check)
+        return _ready(state, edge, threads, check)
     except ECAvgError:
         if _written(folder) == seen:
             raise
-    return _ready(Path(state), edge, threads, check)  # a training process had replaced it
+    return _ready(state, edge, threads, check)  # a training process had replaced it
 
 
 def _ready(state: Path, edge: str, threads: int, check: bool) -> Ready:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ecavg_tf.core.errors import ExportError, InstallationError
 from ecavg_tf.core.files import file_sha256, write_bytes
+from ecavg_tf.core.paths import user_path
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -35,7 +36,7 @@ def load_private_key(path: str | Path) -> "Ed25519PrivateKey":
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
     try:
-        key = serialization.load_pem_private_key(Path(path).read_bytes(), password=None)
+        key = serialization.load_pem_private_key(user_path(path).read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise ExportError(f"private key {path} can't be read: {_line(error)}") from error
     if not isinstance(key, ed25519.Ed25519PrivateKey):
@@ -55,7 +56,7 @@ def load_public_key(path: str | Path) -> "Ed25519PublicKey":
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
     try:
-        key = serialization.load_pem_public_key(Path(path).read_bytes())
+        key = serialization.load_pem_public_key(user_path(path).read_bytes())
     except (OSError, ValueError, TypeError) as error:
         raise ExportError(f"public key {path} can't be read: {_line(error)}") from error
     if not isinstance(key, ed25519.Ed25519PublicKey):
@@ -63,14 +64,15 @@ def load_public_key(path: str | Path) -> "Ed25519PublicKey":
     return key
 
 
-def sign(bundle: Path, key: "Ed25519PrivateKey") -> Path:
+def sign(bundle: str | Path, key: "Ed25519PrivateKey") -> Path:
     """Writes a bundle's signature beside it and returns its path."""
+    bundle = user_path(bundle)
     signature = bundle.with_name(bundle.name + SUFFIX)
     write_bytes(signature, key.sign(_message(bundle)))
     return signature
 
 
-def verify(bundle: Path, key: "Ed25519PublicKey") -> None:
+def verify(bundle: str | Path, key: "Ed25519PublicKey") -> None:
     """Checks that the owner of a key signed this very file; nothing in it is parsed.
 
     Raises:
@@ -79,6 +81,7 @@ def verify(bundle: Path, key: "Ed25519PublicKey") -> None:
     _check_extra()
     from cryptography.exceptions import InvalidSignature
 
+    bundle = user_path(bundle)
     signature = bundle.with_name(bundle.name + SUFFIX)
     try:
         message = _message(bundle)

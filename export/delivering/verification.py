@@ -11,6 +11,7 @@ from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.bundles.training_bundle import is_training_bundle, read_training_bundle
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import TEMPORARY_PREFIX, file_sha256
+from ecavg_tf.core.paths import user_path
 from export.delivering.signing import verify
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def bundles_in(folder: Path) -> tuple[Path, ...]:
     return _found(folder, "*" + ENDING)
 
 
-def open_signed(path: Path, key: "Ed25519PublicKey") -> Signed:
+def open_signed(path: str | Path, key: "Ed25519PublicKey") -> Signed:
     """Verifies the signature over the file's bytes, and only then looks into it.
 
     Args:
@@ -65,6 +66,7 @@ def open_signed(path: Path, key: "Ed25519PublicKey") -> Signed:
     Raises:
         ExportError: it is not signed by that key, or not sound.
     """
+    path = user_path(path)
     verify(path, key)
     if is_training_bundle(path):
         training = read_training_bundle(path)

@@ -9,10 +9,12 @@ import numpy as np
 from ecavg_tf.config import Config, DataConfig, ExportConfig, Format
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, silent
+from ecavg_tf.forked import check_not_forked
 from export.exporter import Exporter, Subject
 from export.making.calibration import draw
 from export.making.formats import parse_formats, variants
@@ -22,8 +24,8 @@ _RANDOM_IMAGES = 64
 
 
 def export_file(
-    file: Path,
-    folder: Path,
+    file: str | Path,
+    folder: str | Path,
     *,
     formats: str = "",
     data: str = "",
@@ -49,6 +51,7 @@ def export_file(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
+    file, folder = user_path(file), user_path(folder)
     settings = settings or ExportConfig()
     wanted = parse_formats(formats or settings.formats)
     model = load_keras(file)
@@ -90,6 +93,7 @@ def load_keras(file: Path) -> keras.Model:
     Raises:
         ECAvgError: it is missing, or none.
     """
+    check_not_forked()
     if not file.is_file():
         raise ModelError(f"{file} is not there; give a run directory or a .keras file")
     try:

@@ -9,6 +9,7 @@ from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import to_dict
 from ecavg_tf.core.errors import ExportError, disk_errors
 from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.federated import FederatedData, federated_data
 from ecavg_tf.events import Listener, Note, StageStarted, silent
 from ecavg_tf.models.builders import gives_logits
@@ -59,7 +60,7 @@ def export_run(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
-    path = Path(run)
+    path = user_path(run)
     config = stored_config(path)
     if settings is not None:
         config.export = settings
@@ -73,7 +74,7 @@ def export_run(
     models = chosen(found, edges, path)
     if not edges:
         _tell_missing(path, data.edges, found, listener)
-    folder = Path(out) if out else path / FOLDER
+    folder = user_path(out) if out else path / FOLDER
     with disk_errors(folder):
         exports = _export_all(task, data, path, models, folder, fresh=fresh)
         if not out:

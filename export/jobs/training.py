@@ -15,6 +15,7 @@ from ecavg_tf.core.bundles.training_bundle import (
 )
 from ecavg_tf.core.errors import ConfigError, ExportError, disk_errors
 from ecavg_tf.core.files import read_json, write_bytes
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Template, weights_sha256
 from ecavg_tf.data.federated import federated_data
 from ecavg_tf.events import Listener, Note, silent
@@ -29,7 +30,7 @@ from export.making.training import TrainingExporter, optimizer_spec
 
 
 def export_training(
-    source: Path,
+    source: str | Path,
     *,
     trainable: str,
     optimizer: str = "",
@@ -57,6 +58,7 @@ def export_training(
     Raises:
         ECAvgError: with one line that says how to mend it.
     """
+    source = user_path(source)
     path = _folder(source, out) / f"training-{trainable}.bundle.zip"
     known = _known(path)  # before minutes of work
     if source.suffix == ".keras":
@@ -87,7 +89,7 @@ def export_training(
     return path
 
 
-def training_made_again(run: Path, listener: Listener = silent) -> tuple[Path, ...]:
+def training_made_again(run: str | Path, listener: Listener = silent) -> tuple[Path, ...]:
     """Makes the training bundles in a run's export folder again, for who signs them.
 
     What lies there, anybody may have put there: it tells only which optimizer it is for.
@@ -102,7 +104,7 @@ def training_made_again(run: Path, listener: Listener = silent) -> tuple[Path, .
     Raises:
         ECAvgError: one is damaged, or can't be made of this run's model.
     """
-    made = []
+    run, made = user_path(run), []
     for trainable in TRAINABLE:
         path = run / FOLDER / f"training-{trainable}.bundle.zip"
         if path.exists():
@@ -133,7 +135,7 @@ def _run_model(run: Path, task: Task) -> tuple[keras.Model, int | None]:
 
 def _folder(source: Path, out: str) -> Path:
     if out:
-        return Path(out)
+        return user_path(out)
     if source.suffix == ".keras":
         return source.with_name(source.stem + "-export")
     return source / FOLDER

@@ -242,8 +242,8 @@ def _representatives(images: Array) -> Iterator[list[Array]]:
 def _quiet() -> Iterator[None]:
     """The converter prints lines from C++ and warns of things that are its own to mend."""
     with (
+        held_back_stderr(told_on_failure=False),  # first: one thread at a time
         warnings.catch_warnings(),
-        held_back_stderr(told_on_failure=False),
         contextlib.redirect_stdout(io.StringIO()),
     ):
         warnings.simplefilter("ignore")

@@ -204,3 +204,19 @@ def test_help_lists_every_field(capsys: pytest.CaptureFixture[str]) -> None:
         assert described[1].strip(), f"{name} is not described"
     for command in ("report", "edge"):
         assert main([command, "--help"]) == 0
+
+
+@pytest.mark.parametrize("words", [["report", "run"], ["run", DIGITS, "--workdir=run"]])
+def test_a_removed_current_folder(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    code, line = failure(capsys, *words)
+    assert code == 4
+    assert "the current folder was removed" in line

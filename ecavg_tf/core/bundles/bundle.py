@@ -26,6 +26,7 @@ from ecavg_tf.core.bundles.archive import (
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
 
 SCHEMA_VERSION = 1
@@ -143,7 +144,7 @@ def read_bundle(path: str | Path) -> Bundle:
         ExportError: it is missing, damaged, not a bundle, or holds what a bundle must
             not; the line names the part.
     """
-    path = Path(path)
+    path = user_path(path)
     largest = {name: LARGEST.get(name, LARGEST_GOLDEN) for name in (MANIFEST, *PARTS)}
     contents = read_members(path, largest)
     info, parts = _manifest(path, contents.pop(MANIFEST))

@@ -36,6 +36,7 @@ from ecavg_tf.core.bundles.bundle import (
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, open_regular, write_bytes
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, Template, weights_sha256
 
 KIND = "training"
@@ -191,7 +192,7 @@ def read_training_bundle(path: str | Path) -> TrainingBundle:
     Raises:
         ExportError: it is missing, damaged, or another kind of bundle.
     """
-    path = Path(path)
+    path = user_path(path)
     largest = {name: LARGEST.get(name, LARGEST_GOLDEN) for name in (MANIFEST, *_PARTS)}
     contents = read_members(path, {**largest, MANIFEST: _LARGEST_MANIFEST})
     info, parts = _manifest(path, contents.pop(MANIFEST))
@@ -216,7 +217,7 @@ def read_training_bundle(path: str | Path) -> TrainingBundle:
 def is_training_bundle(path: str | Path) -> bool:
     """Whether a file looks like a training bundle; what is no bundle at all does not."""
     try:
-        with open_regular(Path(path)) as stream, zipfile.ZipFile(stream) as archive:
+        with open_regular(user_path(path)) as stream, zipfile.ZipFile(stream) as archive:
             return TRAINING_MARK in archive.namelist()
     except Exception:  # zipfile raises many kinds
         return False
