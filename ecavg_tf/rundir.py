@@ -1,7 +1,6 @@
 """The run directory: everything a run leaves behind, and all it needs to resume."""
 
 import csv
-import fcntl
 import io
 import os
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from ecavg_tf.config.fields import EXPORT, flatten, flatten_dict, from_dict, to_
 from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import TEMPORARY_PREFIX, load_json, read_json, write_json, write_text
+from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.core.scores import Decision, Score
 from ecavg_tf.core.template import Template
 from ecavg_tf.results import (
@@ -25,8 +25,6 @@ from ecavg_tf.results import (
     to_json,
     with_decisions,
 )
-
-LOCK = TEMPORARY_PREFIX + "lock"
 
 
 class RunDirectory:
@@ -77,9 +75,7 @@ class RunDirectory:
     def _lock(self) -> None:
         """Two processes on one directory would undo each other's work."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock_file = (self.path / LOCK).open("w")  # locked as long as we live
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock_file = lock_folder(self.path)
         except BlockingIOError as error:
             raise WorkdirError(f"another process is running in {self.path}") from error
         except OSError as error:
