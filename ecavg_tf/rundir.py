@@ -214,14 +214,17 @@ def stored_config(path: Path) -> Config:
     """The config of a run directory.
 
     Raises:
-        WorkdirError: it is none.
+        WorkdirError: it is not a run directory.
+        ConfigError: another version of this program wrote it.
     """
     if not (path / "config.json").exists():
-        raise WorkdirError(f"{path} is no run directory: give one of 'ecavg run'")
+        raise WorkdirError(f"{path} is not a run directory; give one that 'ecavg run' has made")
     try:
         return from_dict(read_json(path / "config.json"))
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"{path / 'config.json'} is of another version: {error}") from error
+        raise ConfigError(
+            f"another version of this program wrote {path / 'config.json'}: {error}"
+        ) from error
 
 
 def _csv(results: RunResults) -> str:

@@ -113,5 +113,7 @@ def _copy(source: Path, folder: Path, edge: str) -> Path:
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
     except (FileNotFoundError, IsADirectoryError, shutil.SpecialFileError) as error:
-        raise UpdateRefused(edge, f"its file {source.name} is gone or no file") from error
+        raise UpdateRefused(
+            edge, f"its file {source.name} is missing, or is not a regular file"
+        ) from error
     return target

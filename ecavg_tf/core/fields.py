@@ -107,7 +107,7 @@ class Fields:
             raise self.refuse(name, f"a number from {lowest:g} to {highest:g}")
         return float(value)
 
-    def whole(self, name: str, lowest: int, highest: int) -> int:
+    def whole(self, name: str, lowest: int = -(2**63), highest: int = 2**63) -> int:
         """A whole number from ``lowest`` to ``highest``."""
         value = self.get(name)
         if not _whole(value, lowest, highest):

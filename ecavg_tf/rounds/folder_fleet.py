@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,7 @@ class FolderFleet:
     ) -> None:
         self._bundle_for = bundle_for
         self._probe_of = probe_of
-        self._edges = edges
-        self._run_id = run_id
-        self._template = template
-        self._config = config
+        self._request = Request("", run_id, 0, template, Shipped(None), config=config)
         self._timeout_s = timeout_s
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         self._largest = {"update": 8 * template.size + _UPDATE_HEADER, "pooled": memory}
@@ -70,7 +68,7 @@ class FolderFleet:
     @property
     def edges(self) -> tuple[str, ...]:
         """Names of all edges, in order."""
-        return self._edges
+        return tuple(self._boxes)
 
     def exchange(
         self,
@@ -84,7 +82,7 @@ class FolderFleet:
 
     def finish(self, round_number: int, global_model: Shipped) -> Sequence[Reply | NoReply]:
         """Lets every edge decide on the last global model."""
-        return self._ask(FINISH, round_number, global_model, self._edges)
+        return self._ask(FINISH, round_number, global_model, self.edges)
 
     def _ask(
         self,
@@ -100,16 +98,14 @@ class FolderFleet:
         if model.weights is not None and self._probe_of is not None:
             probe = self._probe_of(model.weights)
         requests = {
-            edge: Request(
-                kind,
-                self._run_id,
-                round_number,
-                self._template,
-                model,
-                edge in pooled_wanted,
-                self._config,
-                None if bundle is None else self._boxes[edge].put_file(bundle),
-                probe,
+            edge: replace(
+                self._request,
+                kind=kind,
+                round=round_number,
+                model=model,
+                pooled_wanted=edge in pooled_wanted,
+                training_file=None if bundle is None else self._boxes[edge].put_file(bundle),
+                probe=probe,
             )
             for edge in participants
         }

@@ -91,13 +91,11 @@ def check_took_part(mailbox: Mailbox, folder: Path, flag: str) -> None:
         RoundError: the run is over, and its last reply can't be read.
         WorkdirError: the run is over, and the folder is not the one that served it.
     """
-    if not mailbox.over():
-        return
     try:
         run = mailbox.finished_run()
     except ValueError as error:
         raise RoundError(f"{mailbox.edge}: {error}") from error
-    if run is None or run != run_of(folder):
+    if run is not None and run != run_of(folder):
         raise WorkdirError(
             f"the run in {mailbox.inbox.parent.parent} is over and {folder} took no part in it; "
             f"if it should have, give the {flag} that {mailbox.edge} used"

@@ -87,8 +87,12 @@ def decode_reply(
     error = fields.maybe("error", Fields.text)
     if error is not None:
         return NoReply(edge, error), hashes
+    return _decoded(body, request, edge, {name: files[name] for name in hashes}), hashes
+
+
+def _decoded(body: Fields, request: Request, edge: str, files: Mapping[str, Path]) -> Reply:
     exchange = request.kind == EXCHANGE
-    if exchange and "update" not in hashes:
+    if exchange and "update" not in files:
         raise ValueError("it has no update")
     decision = body.maybe("decision", Decision.field)
     if decision is None and not exchange:
@@ -103,8 +107,8 @@ def decode_reply(
     return Reply(
         edge=edge,
         round=request.round,
-        update=files["update"] if "update" in hashes else None,
-        pooled=files["pooled"] if "pooled" in hashes else None,
+        update=files.get("update"),
+        pooled=files.get("pooled"),
         decision=decision,
         seconds={name: times.number(name, 0) for name in times.values},
-    ), hashes
+    )

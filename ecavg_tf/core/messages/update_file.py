@@ -22,13 +22,12 @@ from ecavg_tf.core.template import Array, Template, WeightSpec
 
 METADATA_KEY = "ecavg"
 MAX_EXAMPLES = LARGEST_COUNT
-_ANY = 2**63  # a number of any size is read, and refused by name when the update is checked
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
     """Writes named arrays and one JSON metadata entry, whole or not at all."""
     if "__metadata__" in tensors:
-        raise ValueError("'__metadata__' is safetensors' own word; rename the weight")
+        raise ValueError("safetensors keeps the name '__metadata__' for itself; rename the weight")
     # safetensors stores a transposed array's memory as it lies: wrong values, no error.
     # (Not ascontiguousarray: it turns a scalar into an array of shape (1,).)
     contiguous = {key: np.asarray(array, order="C") for key, array in tensors.items()}
@@ -122,12 +121,12 @@ class Update:
         self._file = TensorFile(path)
         self.path = path
         try:
-            fields = Fields(self._file.metadata)
+            fields = Fields(self._file.metadata)  # check_update says which values fit
             self.info = UpdateInfo(
-                round=_integer(fields, "round"),
+                round=fields.whole("round"),
                 edge=fields.text("edge"),
-                examples=_integer(fields, "examples"),
-                class_counts=fields.each("class_counts", _integer),
+                examples=fields.whole("examples"),
+                class_counts=fields.each("class_counts", Fields.whole),
                 template_sha256=fields.text("template_sha256"),
                 metrics=fields.inner("metrics").values,
             )
@@ -147,10 +146,6 @@ class Update:
         for spec in template.weights:
             if spec.key in self.keys:
                 yield spec, self[spec.key]
-
-
-def _integer(fields: Fields, name: str) -> int:
-    return fields.whole(name, -_ANY, _ANY)
 
 
 def write_update(
