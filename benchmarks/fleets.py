@@ -160,7 +160,7 @@ class Bench:
                 more = [f"--edge={edge}", f"--workdir={folder / edge}"]
                 processes.start(edge, [*ecavg, "edge", *words, *more])
         processes.wait(["server"], self.timeout_s)
-        # An edge that had answered its last letter before a run was cut off gets no other.
+        # An edge that had answered its last request before a run was cut off gets no other.
         processes.wait(edges, ENDING_S, must_end=False)
 
     def _device(self, folder: Path, edge: str) -> list[str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-POLL_S = 0.2
 LAST_LINES = 5
 
 
@@ -82,7 +81,7 @@ class Processes:
                 raise ProcessFailed(
                     f"{', '.join(waiting)} did not end within {timeout_s:g} s; logs:{self._paths()}"
                 )
-            time.sleep(POLL_S)
+            time.sleep(0.2)
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"

@@ -1,7 +1,6 @@
 """The run directory: everything a run leaves behind, and all it needs to resume."""
 
 import csv
-import fcntl
 import io
 import os
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from ecavg_tf.config.fields import EXPORT, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import TEMPORARY_PREFIX, load_json, read_json, write_json, write_text
+from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.scores import Decision, Score
 from ecavg_tf.core.streams import keep_descriptors
@@ -27,8 +27,6 @@ from ecavg_tf.results import (
     to_json,
     with_decisions,
 )
-
-LOCK = TEMPORARY_PREFIX + "lock"
 
 
 class RunDirectory:
@@ -82,9 +80,7 @@ class RunDirectory:
     def _lock(self) -> None:
         """Two processes on one directory would undo each other's work."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock_file = (self.path / LOCK).open("w")  # locked as long as we live
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock_file = lock_folder(self.path)
         except BlockingIOError as error:
             raise WorkdirError(f"another process is running in {self.path}") from error
         except OSError as error:
@@ -223,15 +219,18 @@ def stored_config(path: Path) -> Config:
     """The config of a run directory.
 
     Raises:
-        WorkdirError: it is none.
+        WorkdirError: it is not a run directory.
+        ConfigError: another version of this program wrote it.
     """
     path = user_path(path)
     if not (path / "config.json").exists():
-        raise WorkdirError(f"{path} is no run directory: give one of 'ecavg run'")
+        raise WorkdirError(f"{path} is not a run directory; give one that 'ecavg run' has made")
     try:
         return with_fields(Config(), flatten_dict(read_json(path / "config.json")))
     except (ValueError, TypeError, AttributeError, ConfigError) as error:
-        raise ConfigError(f"{path / 'config.json'} is of another version: {error}") from error
+        raise ConfigError(
+            f"another version of this program wrote {path / 'config.json'}: {error}"
+        ) from error
 
 
 def _csv(results: RunResults) -> str:

@@ -43,7 +43,7 @@ class Order:
         bundle: the training bundle; None: the server ships it.
         pool: whether training images may be uploaded.
         threads: how many the runtime may use.
-        timeout_s: seconds without a letter.
+        timeout_s: seconds without a request.
         settings: how to train, without a server.
         seed: without a server.
         replace: without a server, whether to replace what was trained in another way.

@@ -21,7 +21,7 @@ from ecavg_tf.events import Listener, Note, silent
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
-    check_free,
+    check_nothing_foreign,
     file_names,
     recorded,
     recorded_names,
@@ -118,7 +118,7 @@ class Exporter:
         key, answers = self._key(subject), self._probed(subject.images)
         known, ours = recorded(folder, key, answers), recorded_names(folder)
         missing = [v for v in wanted if self.fresh or v.value not in known]
-        check_free(folder, missing, ours)
+        check_nothing_foreign(folder, missing, ours)
         if not known:  # another model's files, or an older export's, must not look delivered
             self._remove_all(folder, ours, missing)
         if missing:

@@ -8,12 +8,12 @@ from pathlib import Path
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.errors import UpdateRefused
 from ecavg_tf.core.files import atomic_path
+from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.update_file import Update, check_update
 from ecavg_tf.core.template import Template
 from ecavg_tf.data.consent import consenting
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.pooled import read_pooled
-from ecavg_tf.fleet import NoReply, Reply
 from ecavg_tf.results import Refused
 
 
@@ -88,6 +88,8 @@ def _take_update(
     reply: Reply, template: Template, spec: DataSpec, round_number: int, folder: Path
 ) -> Update:
     """Checks our own copy: what an edge still holds could change after the check."""
+    if reply.update is None:
+        raise UpdateRefused(reply.edge, "its reply has no update")
     copy = _copy(reply.update, folder, reply.edge)
     try:
         update = Update(copy)
@@ -111,5 +113,7 @@ def _copy(source: Path, folder: Path, edge: str) -> Path:
         with atomic_path(target) as temporary:
             shutil.copyfile(source, temporary)
     except (FileNotFoundError, IsADirectoryError, shutil.SpecialFileError) as error:
-        raise UpdateRefused(edge, f"its file {source.name} is gone or no file") from error
+        raise UpdateRefused(
+            edge, f"its file {source.name} is missing, or is not a regular file"
+        ) from error
     return target

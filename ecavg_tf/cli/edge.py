@@ -55,8 +55,8 @@ def main(argv: Sequence[str]) -> int:
 def _check_took_part(exchange: Path, edges: Sequence[str], workdir: Path) -> None:
     """Of a run that is over nothing is left to serve; a mistyped folder must not look served."""
     from ecavg_tf.core.messages.mailbox import Mailbox
-    from edge.participating.folder_agent import check_took_part
+    from edge.participating.serving import check_took_part
 
     for edge in edges:
         if all((exchange / edge / box).is_dir() for box in ("inbox", "outbox")):
-            check_took_part(Mailbox(exchange / edge), edge, workdir / edge, "--workdir")
+            check_took_part(Mailbox(exchange / edge), workdir / edge, "--workdir")

@@ -53,7 +53,7 @@ Hashes in a bundle show damage; only a signature shows who made it.
 
 
 @dataclass(frozen=True)
-class Request:
+class Options:
     """What the flags say."""
 
     formats: str
@@ -96,7 +96,7 @@ def main(argv: Sequence[str]) -> int:
     micro = bool(values["target"].value)
     if micro:
         one_of("--target", values["target"].value, ("micro",))
-    request = Request(
+    options = Options(
         formats=values["formats"].value or ("int8" if micro else ""),
         edges=tuple(values["edge"].value),
         out=values["out"].value,
@@ -108,7 +108,7 @@ def main(argv: Sequence[str]) -> int:
         flash=values["flash"].value,
         ram=values["ram"].value,
     )
-    return _export(source, request)
+    return _export(source, options)
 
 
 def _check_source(source: Path) -> None:
@@ -119,20 +119,20 @@ def _check_source(source: Path) -> None:
         raise ModelError(f"{source} is not there; give a run directory or a .keras file")
 
 
-def _export(source: Path, request: Request) -> int:
+def _export(source: Path, options: Options) -> int:
     from export.delivering.signing import load_private_key, sign
     from export.making.formats import parse_formats
 
-    if request.formats:
-        parse_formats(request.formats)
-    if request.micro:
+    if options.formats:
+        parse_formats(options.formats)
+    if options.micro:
         from ecavg_tf.cli.export_micro import check_flags
 
-        check_flags(request.formats, request.flash, request.ram)
-    elif request.flash or request.ram:
+        check_flags(options.formats, options.flash, options.ram)
+    elif options.flash or options.ram:
         raise ConfigError("--flash and --ram go with --target=micro")
     _check_source(source)
-    key = load_private_key(request.sign) if request.sign else None  # before minutes of work
+    key = load_private_key(options.sign) if options.sign else None  # before minutes of work
 
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
@@ -144,20 +144,20 @@ def _export(source: Path, request: Request) -> int:
     from export.jobs.run import raise_if_failed
     from export.jobs.training import training_made_again
 
-    exports, folder = _make(source, request)
+    exports, folder = _make(source, options)
     if key is not None:
         for row in exports:
             if row.bundle is not None:
                 sign(folder / row.bundle, key)
-        if source.suffix != ".keras" and not request.out:
+        if source.suffix != ".keras" and not options.out:
             for path in training_made_again(source, PlainLines()):
                 sign(path, key)
     print_exports(exports)
     print(f"Files and bundles are in {folder}.")
-    if request.micro:
+    if options.micro:
         from ecavg_tf.cli.export_micro import for_micro
 
-        for_micro(exports, folder, request.flash, request.ram)
+        for_micro(exports, folder, options.flash, options.ram)
     raise_if_failed(exports)
     return 0
 
@@ -203,35 +203,35 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
     return 0
 
 
-def _make(source: Path, request: Request) -> tuple[tuple[Exported, ...], Path]:
+def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
     """What was exported, and the folder it is in."""
     from ecavg_tf.cli.progress import PlainLines, listener
     from export.jobs.keras_file import export_file
     from export.jobs.run import FOLDER, export_run
 
     if source.suffix == ".keras":
-        folder = user_path(request.out or source.with_name(source.stem + "-export"))
+        folder = user_path(options.out or source.with_name(source.stem + "-export"))
         made = export_file(
             source,
             folder,
-            formats=request.formats,
-            data=request.data,
-            value_range=request.value_range,
-            logits=request.logits,
+            formats=options.formats,
+            data=options.data,
+            value_range=options.value_range,
+            logits=options.logits,
             listener=PlainLines(),
-            fresh=bool(request.sign),
+            fresh=bool(options.sign),
         )
         return made, folder
     with listener() as listening:
         made = export_run(
             source,
-            formats=request.formats,
-            edges=request.edges,
-            out=request.out,
+            formats=options.formats,
+            edges=options.edges,
+            out=options.out,
             listener=listening,
-            fresh=bool(request.sign),
+            fresh=bool(options.sign),
         )
-    return made, user_path(request.out or source / FOLDER)
+    return made, user_path(options.out or source / FOLDER)
 
 
 def _range(words: Sequence[str]) -> tuple[float, float]:

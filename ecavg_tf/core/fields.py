@@ -2,15 +2,18 @@
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 DTYPES = (
     *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
     *("float16", "float32", "float64"),
 )
 _LARGEST_SIZE = 2**31 - 1
+LARGEST_COUNT = 2**53  # counts are used in float64 arithmetic, which is exact up to here
 
 
 class FieldError(ValueError):
@@ -34,7 +37,7 @@ class Fields:
 
     @classmethod
     def of(cls, value: Any, prefix: str = "") -> "Fields":
-        """An object's fields; what is none is refused."""
+        """The fields of an object; any other value is refused."""
         if not isinstance(value, dict):
             raise FieldError(f"{prefix.rstrip('.') or 'it'} is {short(value)}, expected an object")
         return cls(value, prefix)
@@ -61,6 +64,25 @@ class Fields:
         """An object within."""
         return Fields.of(self.get(name), f"{self.prefix}{name}.")
 
+    def each(self, name: str, read: Callable[["Fields", str], T]) -> tuple[T, ...]:
+        """A list, with ``read`` for each of its members: ``each("counts", Fields.count)``."""
+        value = self.get(name)
+        if not isinstance(value, list):
+            raise self.refuse(name, "a list")
+        members = Fields({str(at): one for at, one in enumerate(value)}, f"{self.prefix}{name}.")
+        return tuple(read(members, at) for at in members.values)
+
+    def maybe(self, name: str, read: Callable[["Fields", str], T]) -> T | None:
+        """What ``read`` makes of a field that may be null: ``maybe("alpha", Fields.number)``."""
+        return None if self.get(name) is None else read(self, name)
+
+    def text(self, name: str) -> str:
+        """A text, which may hold anything."""
+        value = self.get(name)
+        if not isinstance(value, str):
+            raise self.refuse(name, "a text")
+        return value
+
     def choice(self, name: str, choices: Collection[str]) -> str:
         """One of some words."""
         value = self.get(name)
@@ -80,16 +102,21 @@ class Fields:
             or (value == 0 and not zero)
         ):
             if math.isinf(highest):
-                raise self.refuse(name, "a number above 0" if not zero else "a finite number")
+                finite = "a finite number" if math.isinf(lowest) else f"a number from {lowest:g}"
+                raise self.refuse(name, finite if zero else "a number above 0")
             raise self.refuse(name, f"a number from {lowest:g} to {highest:g}")
         return float(value)
 
-    def whole(self, name: str, lowest: int, highest: int) -> int:
+    def whole(self, name: str, lowest: int = -(2**63), highest: int = 2**63) -> int:
         """A whole number from ``lowest`` to ``highest``."""
         value = self.get(name)
         if not _whole(value, lowest, highest):
             raise self.refuse(name, f"a whole number from {lowest} to {highest}")
         return int(value)
+
+    def count(self, name: str) -> int:
+        """A whole number from 0 that float64 holds."""
+        return self.whole(name, 0, LARGEST_COUNT)
 
     def flag(self, name: str) -> bool:
         """True or false."""

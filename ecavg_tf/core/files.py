@@ -16,6 +16,7 @@ from typing import Any
 from ecavg_tf.core.errors import WorkdirError
 
 TEMPORARY_PREFIX = ".ecavg-"
+LOCK = TEMPORARY_PREFIX + "lock"  # in a folder that a process has locked once
 
 
 class NotRegularError(OSError):

@@ -1,8 +1,10 @@
 """Scores and an edge's decision, in the words of results.json."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+from ecavg_tf.core.fields import Fields
 
 
 @dataclass(frozen=True)
@@ -20,20 +22,10 @@ class Score:
     n: int
 
     def __post_init__(self) -> None:
-        if not (is_number(self.accuracy) and 0 <= self.accuracy <= 1 and is_number(self.loss)):
-            raise ValueError(f"no score: accuracy {self.accuracy!r}, loss {self.loss!r}")
-        if not is_count(self.n):
-            raise ValueError(f"no score: n is {self.n!r}")
-
-
-def is_number(value: object) -> bool:
-    """Whether a value from a wire is a finite number of a sane size."""
-    return isinstance(value, (int, float)) and type(value) is not bool and abs(value) < 1e300
-
-
-def is_count(value: object) -> bool:
-    """Whether a value from a wire is a whole number from 0 that float64 holds."""
-    return type(value) is int and 0 <= value <= 2**53
+        values = Fields(vars(self), "score.")
+        values.number("accuracy", 0, 1)
+        values.number("loss")
+        values.count("n")
 
 
 @dataclass(frozen=True)
@@ -44,16 +36,13 @@ class Scores:
     all: Score | None
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Scores":
+    def from_json(cls, value: Any) -> "Scores":
         """Reads what ``dataclasses.asdict`` made of one.
 
         Raises:
-            ValueError: a field is missing or unknown.
+            ValueError: a field is missing, unknown, or not what it must be.
         """
-        try:
-            return cls(**_scored(value))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not scores: {error}") from error
+        return cls(**_scored(Fields.of(value, "scores."), cls))
 
 
 @dataclass(frozen=True)
@@ -118,54 +107,69 @@ class Decision:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Decision":
+    def from_json(cls, value: Any) -> "Decision":
         """Reads what ``to_json`` wrote.
 
         Raises:
-            ValueError: a field is missing or unknown.
+            ValueError: a field is missing, unknown, or not what it must be.
         """
-        try:
-            fields = dict(value)
-            counts = tuple(fields["class_counts"])
-            fields["class_counts"] = counts
-            fields["rungs"] = tuple(Rung(**_scored(rung)) for rung in fields["rungs"])
-            fields["accepted"] = Accepted(**_scored(fields["accepted"]))
-            decision = cls(**fields)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a decision: {error}") from error
-        whole = all(is_count(n) for n in (*counts, decision.examples, decision.round))
-        timed = is_number(decision.seconds) and is_number(decision.evaluate_seconds)
-        named = isinstance(decision.edge, str)
-        if not (whole and timed and named):
-            raise ValueError("not a decision: a count, a time or the edge's name is none")
-        return decision
+        return cls.field(Fields({"decision": value}), "decision")
+
+    @classmethod
+    def field(cls, holder: Fields, name: str) -> "Decision":
+        """Reads a field of an object that holds a decision, as ``from_json`` does."""
+        values = holder.inner(name)
+        values.only([each.name for each in fields(cls)])
+        return cls(
+            round=values.count("round"),
+            edge=values.text("edge"),
+            examples=values.count("examples"),
+            class_counts=values.each("class_counts", Fields.count),
+            rungs=values.each("rungs", lambda rungs, at: Rung(**_scored(rungs.inner(at), Rung))),
+            accepted=Accepted(**_scored(values.inner("accepted"), Accepted)),
+            seconds=values.number("seconds"),
+            evaluate_seconds=values.number("evaluate_seconds"),
+        )
 
 
-def _scored(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a rung, or of scores, with what is a score made one."""
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{value!r:.80} is no object")
-    for name, kind in (("rung", str), ("weights_sha256", str), ("evidence", dict)):
-        if name in value and not isinstance(value[name], kind):
-            raise TypeError(f"{name} is {value[name]!r}")
-    for name in ("alpha", "select"):
-        if value.get(name) is not None and not is_number(value[name]):
-            raise TypeError(f"{name} is {value[name]!r:.80}")
-    if not isinstance(value.get("certify"), dict | None):
-        raise TypeError(f"certify is {value['certify']!r:.80}")
-    for name in ("certify", "evidence"):
-        if not is_plain(value.get(name)):
-            raise TypeError(f"{name} is nested too deep, too large, or holds no plain JSON")
-    scores = {
-        name: None if value[name] is None else Score(**value[name]) for name in ("own", "all")
-    }
-    return {**value, **scores}
+def _score(values: Fields, name: str) -> Score:
+    score = values.inner(name)
+    score.only([each.name for each in fields(Score)])
+    return Score(score.number("accuracy", 0, 1), score.number("loss"), score.count("n"))
+
+
+def _evidence(values: Fields, name: str) -> Mapping[str, Any]:
+    evidence = values.inner(name).values
+    if not is_plain(evidence):
+        raise values.refuse(name, "plain JSON of few levels and members")
+    return evidence
+
+
+_READ: dict[str, Callable[[Fields, str], Any]] = {
+    "rung": Fields.text,
+    "alpha": lambda values, name: values.maybe(name, Fields.number),
+    "own": lambda values, name: values.maybe(name, _score),
+    "all": lambda values, name: values.maybe(name, _score),
+    "select": lambda values, name: values.maybe(name, Fields.number),
+    "certify": lambda values, name: values.maybe(name, _evidence),
+    "weights_sha256": Fields.text,
+    "evidence": _evidence,
+}
+
+
+def _scored(values: Fields, kind: type) -> dict[str, Any]:
+    """The fields of scores, of a rung, or of what was accepted."""
+    names = [each.name for each in fields(kind)]
+    values.only(names)
+    return {name: _READ[name](values, name) for name in names}
 
 
 def is_plain(value: Any, depth: int = 5, most: int = 1000) -> bool:
     """Whether a value is plain JSON that a report can show: few levels, few members."""
-    if value is None or isinstance(value, bool) or is_number(value):
+    if value is None or isinstance(value, bool):
         return True
+    if isinstance(value, int | float):
+        return abs(value) < 1e300
     if isinstance(value, str):
         return len(value) <= 1000
     if depth == 0 or not isinstance(value, dict | list) or len(value) > most:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import canonical_json
 
 Array = NDArray[Any]
@@ -103,20 +104,18 @@ class Template:
         Raises:
             ValueError: a field is missing or of the wrong kind.
         """
-        try:
-            return cls(tuple(_spec_from_json(spec) for spec in value["weights"]))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a template: {error!r}") from error
+        return cls(Fields.of(value, "template.").each("weights", _spec))
 
 
-def _spec_from_json(fields: Mapping[str, Any]) -> WeightSpec:
-    key, shape, dtype = fields["key"], fields["shape"], fields["dtype"]
-    omittable = fields["omittable"]
-    if not (isinstance(key, str) and isinstance(dtype, str) and isinstance(omittable, bool)):
-        raise ValueError(f"not a template: key {key!r}, dtype {dtype!r}, omittable {omittable!r}")
-    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-        raise ValueError(f"not a template: {key} has shape {shape!r}")
-    return WeightSpec(key, tuple(shape), dtype, Role(fields["role"]), omittable)
+def _spec(weights: Fields, at: str) -> WeightSpec:
+    spec = weights.inner(at)
+    return WeightSpec(
+        key=spec.text("key"),
+        shape=spec.each("shape", Fields.count),
+        dtype=spec.text("dtype"),
+        role=Role(spec.choice("role", tuple(Role))),
+        omittable=spec.flag("omittable"),
+    )
 
 
 def unique_keys(labels: Sequence[str]) -> list[str]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Sequence
 
-from ecavg_tf.core.scores import Decision
+from ecavg_tf.core.messages.reply import NoReply, Reply
+from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
 from ecavg_tf.core.template import Template
-from ecavg_tf.fleet import NoReply, Reply, Request, Shipped
 from edge.participating.worker import EdgeWorker
 
 
@@ -36,13 +36,16 @@ class LocalFleet:
     ) -> Sequence[Reply | NoReply]:
         """One exchange with each participant; see ``Fleet``."""
         return [
-            self._workers[name].exchange(
-                Request(self._run_id, round_number, self._template, start, name in pooled_wanted)
-            )
+            self._ask(EXCHANGE, round_number, start, name, name in pooled_wanted)
             for name in participants
         ]
 
-    def finish(self, round_number: int, global_model: Shipped) -> Sequence[Decision | NoReply]:
+    def finish(self, round_number: int, global_model: Shipped) -> Sequence[Reply | NoReply]:
         """Lets every edge decide on the last global model."""
-        request = Request(self._run_id, round_number, self._template, global_model)
-        return [worker.finish(request) for worker in self._workers.values()]
+        return [self._ask(FINISH, round_number, global_model, name) for name in self._workers]
+
+    def _ask(
+        self, kind: str, round_number: int, model: Shipped, edge: str, pooled: bool = False
+    ) -> Reply:
+        request = Request(kind, self._run_id, round_number, self._template, model, pooled)
+        return self._workers[edge].answer(request)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ecavg_tf.config import Config, FleetKind, TrainingFile
+from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import validated
-from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
-from ecavg_tf.core.messages.probe import Probe
+from ecavg_tf.core.messages.reply import NoReply, Reply
+from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template, weights_sha256
@@ -19,21 +19,17 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.federated import FederatedData, federated_data
 from ecavg_tf.data.pooled import pooled_path, read_all_pooled
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
-from ecavg_tf.fleet import Fleet, NoReply, Reply, Shipped
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.saving import load_weights, save_model
 from ecavg_tf.narrate import LogFile
 from ecavg_tf.report.page import write_page
 from ecavg_tf.results import RoundResult, RunResults
-from ecavg_tf.rounds.folder_fleet import FolderFleet, check_free
-from ecavg_tf.rounds.local_fleet import LocalFleet
+from ecavg_tf.rounds.fleets import FLEETS
 from ecavg_tf.rounds.measuring import Measurer
 from ecavg_tf.rounds.registries import check_names
-from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from export.jobs.run import export_at_end, wants_export
-from export.jobs.training_files import TrainingFiles
 from server.collect import Collected, collect
 from server.tune import WHO, make_global
 
@@ -68,8 +64,9 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     data = federated_data(config)
     task = Task(config, data.spec, directory.path, tell)
     task.check()
-    if config.fleet.kind is FleetKind.FOLDER and not directory.exists:
-        check_free(config.fleet.folder, None)
+    check_fleet = FLEETS[config.fleet.kind].check
+    if check_fleet is not None and not directory.exists:
+        check_fleet(config)
     template = template_of(task.server_trainer.model)
     with disk_errors(directory.path):
         try:
@@ -112,7 +109,7 @@ class Loop:
         self._template = template
         self._listener = task.listener
         self._evaluator = task.evaluator(task.server_trainer, data.test)
-        self._fleet = self._make_fleet()
+        self._fleet = FLEETS[task.config.fleet.kind].make(task, data, directory, template)
 
     def run(self) -> RunResults:
         """Plays the rounds that are left; results.json tells the truth at any moment."""
@@ -128,30 +125,6 @@ class Loop:
                 _write_page(results, self._directory.path, self._listener)
             raise
         return self._directory.write_results("finished", classes)
-
-    def _make_fleet(self) -> Fleet:
-        config, directory = self._config, self._directory
-        if config.fleet.kind is FleetKind.FOLDER:
-            files = None
-            if config.fleet.training_file is not TrainingFile.NONE:
-                folder = directory.path / "training"
-                files = TrainingFiles(self._task, self._data.test, folder, directory.run_id)
-            return FolderFleet(
-                config.fleet.folder,
-                self._data.edges,
-                run_id=directory.run_id,
-                template=self._template,
-                config=shared_fields(config),
-                timeout_s=config.fleet.timeout_s,
-                listener=self._listener,
-                bundle_for=None if files is None else files.bundle_for,
-                probe_of=self._probe if files is None else None,
-            )
-        workers = make_workers(self._task, self._data, self._data.edges, directory.edges)
-        return LocalFleet(workers, directory.run_id, self._template)
-
-    def _probe(self, weights: Sequence[Array]) -> Probe:
-        return self._evaluator.probe(weights, self._task.spec)
 
     def _play(self) -> None:
         rounds = self._config.rounds
@@ -177,9 +150,8 @@ class Loop:
         ]
         sent = Shipped(None) if own_start else start
         replies = self._fleet.exchange(number, sent, participants, wanted)
-        decisions = [r.decision for r in replies if isinstance(r, Reply) and r.decision]
         if number > 1:
-            self._keep_decisions(number - 1, decisions)
+            self._keep_decisions(number - 1, [r for r in replies if isinstance(r, Reply)])
         collected = self._collect(number, replies)
         pooled = read_all_pooled(self._directory.pooled, self._fleet.edges, self._task.spec)
         self._warn_of_forgetting(number, collected, pooled)
@@ -246,15 +218,17 @@ class Loop:
             raise RoundError(f"round {number}: no update was accepted ({reasons})")
         return collected
 
-    def _keep_decisions(self, number: int, answers: Sequence[Decision | NoReply]) -> None:
+    def _keep_decisions(self, number: int, answers: Sequence[Reply | NoReply]) -> None:
         sound: list[Decision] = []
         for answer in answers:
             if isinstance(answer, NoReply):
                 self._listener(Note(f"{answer.edge} made no last decision: {answer.reason}"))
-            elif len(answer.class_counts) != self._task.spec.num_classes:
-                self._listener(Note(f"{answer.edge} counts {len(answer.class_counts)} classes"))
+            elif (decision := answer.decision) is None:
+                continue
+            elif len(decision.class_counts) != self._task.spec.num_classes:
+                self._listener(Note(f"{decision.edge} counts {len(decision.class_counts)} classes"))
             else:
-                sound.append(answer)
+                sound.append(decision)
         self._directory.add_decisions(number, sound)
 
     def _save(self, folder: Path, name: str, weights: Sequence[Array]) -> None:

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Sequence
 
+from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.scores import Scores
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, Note
-from ecavg_tf.fleet import NoReply, Reply
 from ecavg_tf.results import EdgeResult, RoundResult, Samples, ServerResult, ServerScore
 from ecavg_tf.training.evaluation import Evaluator
 from server.collect import Collected

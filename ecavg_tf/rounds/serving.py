@@ -1,19 +1,24 @@
 """The edge's end of a run over a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ecavg_tf.config import Config
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.reply import Reply
+from ecavg_tf.core.messages.request import Request
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.federated import federated_data
 from ecavg_tf.events import Listener, silent
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.task import Task
-from edge.participating.folder_agent import Post, serve
+from edge.participating.serving import Served, serve
+from edge.participating.worker import EdgeWorker
 from export.jobs.run import export_edges, raise_if_failed
 
 
@@ -45,13 +50,25 @@ def serve_edges(
     task = Task(config, data.spec, workdir, listener)
     task.check()
     workers = make_workers(task, data, edges, workdir)
-    posts = {worker.edge: Post(worker, boxes[worker.edge]) for worker in workers}
+    mine = shared_fields(config)
     with disk_errors(workdir):
         serve(
-            posts,
-            config=shared_fields(config),
+            [Served(boxes[worker.edge], partial(_answer, worker, mine)) for worker in workers],
             timeout_s=config.fleet.timeout_s,
+            hint="(fleet.timeout_s); is 'ecavg run' up with the same fleet.folder?",
             listener=listener,
         )
         if config.export.enabled:
             raise_if_failed(export_edges(workdir, task, data, edges))
+
+
+def _answer(worker: EdgeWorker, mine: Mapping[str, Any], request: Request) -> Reply:
+    """Answers a server that has the same config."""
+    theirs = request.config
+    for name in sorted(theirs.keys() | mine.keys()):
+        if theirs.get(name) != mine.get(name):
+            raise ConfigError(
+                f"{worker.edge} has {name}={mine.get(name)!r}, the server {theirs.get(name)!r}; "
+                "give both the same config"
+            )
+    return worker.answer(request)

@@ -1,6 +1,5 @@
 """The state of training after its last finished epoch, as one file that is always whole."""
 
-import fcntl
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +7,10 @@ from pathlib import Path
 
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.files import canonical_json
+from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.template import weights_sha256
 from edge.device.training_model import State
-from edge.participating.store import LOCK
 
 CHECKPOINT = "learner.safetensors"  # in an edge's folder
 
@@ -67,9 +66,9 @@ class Checkpoint:
             state = State(weights, slots, float(stored.metadata["step"]))
             epochs = int(stored.metadata["epochs"])
             if _shapes(state) != _shapes(like):
-                raise ValueError("arrays of other shapes")
+                raise ValueError("its arrays have other shapes than the training file's")
             if stored.metadata.get("sha256") != _sha256(epochs, state):
-                raise ValueError("its hash is another")
+                raise ValueError("its content does not match the hash that was written with it")
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(error) from error
         return state, epochs
@@ -96,18 +95,15 @@ def locked(folder: Path) -> Iterator[None]:
         WorkdirError: another process has it, or the folder can't be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stream = (folder / LOCK).open("w")
+        lock = lock_folder(folder)
+    except BlockingIOError as error:
+        raise WorkdirError(
+            f"{folder} is in use by another process; stop it, or give this one another --state"
+        ) from error
     except OSError as error:
         raise WorkdirError(
             f"{error.filename or folder}: {error.strerror or error}; give a --state folder that "
             "can be written"
         ) from error
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise WorkdirError(
-                f"{folder} is in use by another process; stop it, or give this one another --state"
-            ) from error
+    with lock:
         yield

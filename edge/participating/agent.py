@@ -1,17 +1,17 @@
-"""An edge without TensorFlow: waits for the server's letters in a folder, and answers them."""
+"""An edge without TensorFlow: answers the requests of a server that come in a folder."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ecavg_tf.config import Config, with_fields
-from ecavg_tf.core.errors import ConfigError, ModelError, RoundError
+from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.files import file_sha256
-from ecavg_tf.core.messages.letter import Letter
-from ecavg_tf.core.messages.mailbox import FINISH, POLL_S, Mailbox
+from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.probe import check_probe, probe_images
+from ecavg_tf.core.messages.reply import Reply
+from ecavg_tf.core.messages.request import Request
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
@@ -23,8 +23,8 @@ from edge.device.local_data import load_local
 from edge.device.scorer import DeviceScorer
 from edge.device.training_model import TrainingModel
 from edge.device.training_settings import Settings
-from edge.participating.folder_agent import Post, answer, check_took_part, errors_told
 from edge.participating.kept_bundles import drop_bundles, find_bundle, keep_bundle
+from edge.participating.serving import Served, check_took_part, serve
 from edge.participating.store import EdgeStore, accepted_files
 from edge.participating.worker import EdgeWorker
 
@@ -44,7 +44,7 @@ class Agent:
         bundle: a training bundle, for a server that ships none; None: it must ship one.
         pool: whether the owner consents to upload training images when the server asks.
         threads: how many the runtime may use; 0: one a core.
-        timeout_s: seconds without a letter before it gives up.
+        timeout_s: seconds without a request before it gives up.
         listener: told of epochs and answers.
     """
 
@@ -73,58 +73,41 @@ class Agent:
         return self.state / self.edge
 
     def run(self) -> None:
-        """Answers letters until the run's last.
+        """Answers requests until the run's last.
 
         Raises:
-            ECAvgError: a letter can't be answered, or none came in time.
+            ECAvgError: a request can't be answered, or none came in time.
         """
         _check_exchange(self.exchange, self.edge)
         mailbox = Mailbox(self.exchange / self.edge)
+        check_took_part(mailbox, self.folder, "--state")
         doubt = _doubt(self.exchange, mailbox)
-        self.listener(Note(f"{self.edge} waits for letters in {mailbox.inbox}{doubt}"))
-        deadline = time.monotonic() + self.timeout_s
-        while True:
-            letter = self._next(mailbox)
-            if letter is None:
-                if mailbox.over():
-                    check_took_part(mailbox, self.edge, self.folder, "--state")
-                    return
-                if time.monotonic() > deadline:
-                    raise RoundError(
-                        f"no letter for {self.edge} in {self.exchange} within {self.timeout_s:g} s "
-                        "(--timeout); is the server up with fleet.kind=folder?"
-                    )
-                time.sleep(POLL_S)
-                continue
-            self._answer(mailbox, letter)
-            if letter.kind == FINISH:
-                return
-            deadline = time.monotonic() + self.timeout_s
+        self.listener(Note(f"{self.edge} waits for requests in {mailbox.inbox}{doubt}"))
+        serve(
+            [Served(mailbox, lambda request: self.answer(mailbox, request))],
+            timeout_s=self.timeout_s,
+            hint=f"(--timeout); is the server up with fleet.kind=folder, and is {self.exchange} "
+            "its exchange folder?",
+            listener=self.listener,
+        )
 
-    def _next(self, mailbox: Mailbox) -> Letter | None:
-        """The letter to answer, once the training file that it names has come too."""
-        try:
-            letter = mailbox.unanswered()
-        except ValueError as error:
-            raise RoundError(f"{self.edge}: {error}") from error
-        if letter is None or letter.training_file is None:
-            return letter
-        return letter if mailbox.has_file(letter.training_file) else None
-
-    def _answer(self, mailbox: Mailbox, letter: Letter) -> None:
-        with errors_told(mailbox, letter):
-            worker = self._worker(mailbox, letter)
-            self._check_model(letter)
-            self._keep(letter.run_id)
-        answer(Post(worker, mailbox), letter, letter.config, self.listener)
+    def answer(self, mailbox: Mailbox, request: Request) -> Reply | None:
+        """Answers a request once the training file that it names has come too; None: not yet."""
+        if request.training_file is not None and not mailbox.has_file(request.training_file):
+            return None
+        worker = self._worker(mailbox, request)
+        self._check_model(request)
+        self._keep(request.run_id)
+        reply = worker.answer(request)
         if self._learner is not None and accepted_files(self.folder):
             drop_bundles(self.folder, self._learner.info)
+        return reply
 
-    def _worker(self, mailbox: Mailbox, letter: Letter) -> EdgeWorker:
-        """The worker for a letter's training file; kept as long as it is the same."""
-        if letter.training_file is not None:
-            path = mailbox.inbox / letter.training_file.name
-            key = letter.training_file.sha256
+    def _worker(self, mailbox: Mailbox, request: Request) -> EdgeWorker:
+        """The worker for a request's training file; kept as long as it is the same."""
+        if request.training_file is not None:
+            path = mailbox.inbox / request.training_file.name
+            key = request.training_file.sha256
         elif self.bundle is not None:
             path, key = self.bundle, ""
         else:
@@ -137,7 +120,7 @@ class Agent:
             checked = check_training_bundle(path)
             self.listener(Note(f"{path.name} trains right in {checked.runtime}"))
             self._to_keep = (path, key or file_sha256(path))
-            self._workers[key] = self._made(mailbox, checked, letter)
+            self._workers[key] = self._made(mailbox, checked, request)
         return self._workers[key]
 
     def _keep(self, run_id: str) -> None:
@@ -147,18 +130,18 @@ class Agent:
             keep_bundle(folder, *self._to_keep, self._learner.info.frozen_sha256)
             self._to_keep = None
 
-    def _check_model(self, letter: Letter) -> None:
+    def _check_model(self, request: Request) -> None:
         """Shapes don't tell a bundle of this model from one of another; its answers do."""
-        learner = self._learner
-        if learner is None or letter.probe is None or letter.weights is None:
+        learner, weights = self._learner, request.model.weights
+        if learner is None or request.probe is None or weights is None:
             return
-        if learner.runs(letter.weights):  # if not, training and deciding say so
+        if learner.runs(weights):  # if not, training and deciding say so
             info = learner.info
             images = probe_images(info.image_shape, info.value_range, info.images_dtype)
-            check_probe(letter.probe, learner.probabilities(letter.weights, images))
+            check_probe(request.probe, learner.probabilities(weights, images))
 
-    def _made(self, mailbox: Mailbox, checked: CheckedTraining, letter: Letter) -> EdgeWorker:
-        config, info = config_of(letter.config), checked.bundle.info
+    def _made(self, mailbox: Mailbox, checked: CheckedTraining, request: Request) -> EdgeWorker:
+        config, info = config_of(request.config), checked.bundle.info
         if config.update.policy not in POLICIES:
             raise ConfigError(
                 f"update.policy={config.update.policy!r} is code that this device does not have; "
@@ -195,7 +178,7 @@ class Agent:
         )
 
     def _older(self, mailbox: Mailbox, frozen_sha256: str) -> TrainingModel | None:
-        """The model of a file that came with an earlier letter, if it is still there."""
+        """The model of a file that came with an earlier request, if it is still there."""
         if frozen_sha256 not in self._models:
             folders = (self.folder, mailbox.inbox)
             checked = find_bundle(folders, frozen_sha256, self.listener)
@@ -215,7 +198,7 @@ class Agent:
 
 
 def _check_exchange(exchange: Path, edge: str) -> None:
-    """A mistyped folder or name would wait for letters until its time is up.
+    """A mistyped folder or name would wait for requests until its time is up.
 
     Raises:
         ConfigError: the folder is not there, or belongs to a run without this edge.
@@ -235,7 +218,7 @@ def _doubt(exchange: Path, mailbox: Mailbox) -> str:
 
 
 def config_of(flat: Mapping[str, Any]) -> Config:
-    """A config from its fields by dotted names, as letters carry it.
+    """A config from its fields by dotted names, as requests carry it.
 
     Raises:
         ConfigError: a field is unknown or wrong: the server is of another version.

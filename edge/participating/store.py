@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecavg_tf.core.errors import WorkdirError, brief
+from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import read_json, write_json
+from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.template import Array, Template, weights_sha256
-from ecavg_tf.fleet import Reply
 
 _NUMBERED = r"-(\d{4,})\.(?:safetensors|json)"
 _OWNER = "owner.json"
-LOCK = ".ecavg-lock"  # in an edge's folder, from its first training on
 
 
 class EdgeStore:
@@ -51,23 +51,17 @@ class EdgeStore:
 
     def update_path(self, round_number: int) -> Path:
         """Where the update of a round is written."""
-        return self.folder / f"update-{round_number:04d}.safetensors"
+        return self._path("update", round_number)
 
     @property
     def pooled_path(self) -> Path:
         """Where the pooled data is written."""
         return self.folder / "pooled.safetensors"
 
-    def _reply_path(self, round_number: int) -> Path:
-        return self.folder / f"reply-{round_number:04d}.json"
-
-    def _accepted_path(self, round_number: int) -> Path:
-        return self.folder / f"accepted-{round_number:04d}.safetensors"
-
     def commit(self, reply: Reply, start_sha256: str | None) -> None:
         """Makes a round's files count, then removes what it supersedes."""
         write_json(
-            self._reply_path(reply.round),
+            self._path("reply", reply.round),
             {
                 "start_sha256": start_sha256,
                 "decision": None if reply.decision is None else reply.decision.to_json(),
@@ -79,11 +73,11 @@ class EdgeStore:
             ("reply", reply.round),
             ("accepted", reply.round - 1),
         ):
-            found = self._numbers(pattern)
-            for number in found:
+            found = _numbered(self.folder, pattern)
+            for number, path in found.items():
                 # An edge that sat rounds out keeps the last model that it accepted.
-                if number < min(keep_from, found[-1]):
-                    self._path(pattern, number).unlink()
+                if number < min(keep_from, max(found)):
+                    path.unlink()
 
     def reply(self, round_number: int, start_sha256: str | None) -> Reply | None:
         """The reply already given to this round, if there is one.
@@ -91,29 +85,27 @@ class EdgeStore:
         Raises:
             WorkdirError: it was given to another start.
         """
-        path = self._reply_path(round_number)
+        path = self._path("reply", round_number)
         if not path.exists():
             return None
-        fields = read_json(path)
-        if "start_sha256" not in fields:
-            raise WorkdirError(f"{path} is damaged: it lacks 'start_sha256'")
-        if fields["start_sha256"] != start_sha256:
-            raise WorkdirError(
-                f"{self.edge} answered round {round_number} already, for another start model; "
-                f"{self.folder} is of another course of this run: use an empty one"
-            )
+        fields = Fields(read_json(path))
         try:
-            decision = fields["decision"]
+            if fields.get("start_sha256") != start_sha256:
+                raise WorkdirError(
+                    f"{self.edge} answered round {round_number} already, but from another start "
+                    f"model: the server began this run again after {self.folder} was written; use "
+                    "an empty folder"
+                )
             return Reply(
                 edge=self.edge,
                 round=round_number,
                 update=self.update_path(round_number),
                 pooled=None,
-                decision=None if decision is None else Decision.from_json(decision),
-                seconds=fields["seconds"],
+                decision=fields.maybe("decision", Decision.field),
+                seconds=fields.inner("seconds").values,
             )
-        except (KeyError, ValueError) as error:
-            raise WorkdirError(f"{path} is damaged: {error!r}") from error
+        except ValueError as error:
+            raise WorkdirError(f"{path} is damaged: {error}") from error
 
     def last_update(self, before: int) -> Path | None:
         """The newest update that counts, of a round before ``before``."""
@@ -127,7 +119,7 @@ class EdgeStore:
         numbers = [n for n in self._numbers("accepted") if n < before]
         if not numbers:
             return None
-        path = self._accepted_path(numbers[-1])
+        path = self._path("accepted", numbers[-1])
         try:
             stored = TensorFile(path)
             return template.listed({key: stored[key] for key in stored.keys}, missing)
@@ -140,11 +132,11 @@ class EdgeStore:
     def save_accepted(self, decision: Decision, named: dict[str, Array]) -> None:
         """Writes the accepted weights of a round, with the decision they come from."""
         metadata = {**decision.to_json(), "keys": list(named)}
-        save_tensors(self._accepted_path(decision.round), named, metadata)
+        save_tensors(self._path("accepted", decision.round), named, metadata)
 
     def finished(self, round_number: int) -> Decision | None:
         """The decision given to ``finish``, if it was given already."""
-        path = self.folder / f"finish-{round_number:04d}.json"
+        path = self._path("finish", round_number)
         try:
             return Decision.from_json(read_json(path)) if path.exists() else None
         except ValueError as error:
@@ -152,15 +144,11 @@ class EdgeStore:
 
     def save_finished(self, decision: Decision) -> None:
         """Makes the last decision count, once the accepted model is saved."""
-        write_json(self.folder / f"finish-{decision.round:04d}.json", decision.to_json())
+        write_json(self._path("finish", decision.round), decision.to_json())
 
     def _path(self, kind: str, number: int) -> Path:
-        paths = {
-            "update": self.update_path,
-            "reply": self._reply_path,
-            "accepted": self._accepted_path,
-        }
-        return paths[kind](number)
+        ending = "json" if kind in ("reply", "finish") else "safetensors"
+        return self.folder / f"{kind}-{number:04d}.{ending}"
 
     def _numbers(self, kind: str) -> list[int]:
         return sorted(_numbered(self.folder, kind))

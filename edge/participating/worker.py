@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ecavg_tf.config import Config, decision_level
 from ecavg_tf.core.errors import ModelError, WorkdirError
+from ecavg_tf.core.messages.reply import Reply
+from ecavg_tf.core.messages.request import EXCHANGE, Request
 from ecavg_tf.core.messages.update_file import Update, UpdateInfo, write_update
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Scores
 from ecavg_tf.core.template import Array, Template, weights_sha256
@@ -14,7 +16,6 @@ from ecavg_tf.data.consent import consented
 from ecavg_tf.data.dataset import EdgeData
 from ecavg_tf.data.pooled import write_pooled
 from ecavg_tf.events import Listener, StageStarted, silent
-from ecavg_tf.fleet import Reply, Request
 from edge.deciding.bench import EdgeBench
 from edge.deciding.policies import choose
 from edge.participating.protocols import LocalTrainer, Scorer
@@ -62,30 +63,36 @@ class EdgeWorker:
         """The edge's name."""
         return self._data.edge
 
-    def exchange(self, request: Request) -> Reply:
-        """Decides on the global model of the round before, then trains and answers.
+    def answer(self, request: Request) -> Reply:
+        """Answers a request.
 
-        A round that was answered before is answered the same way, from the store.
+        One that was answered before is answered the same way, from the store.
+
+        Raises:
+            ECAvgError: it does not fit this edge, or the edge's folder is damaged.
         """
         store = self._open_store(request.run_id)
         self._check_template(request.template)
+        if request.kind == EXCHANGE:
+            return self._exchange(store, request)
+        return Reply(self.edge, request.round, None, None, self._finish(store, request), seconds={})
+
+    def _exchange(self, store: EdgeStore, request: Request) -> Reply:
+        """Decides on the global model of the round before, then trains."""
         sent = request.model.weights
         start = self._own_start() if sent is None else list(sent)
         start_sha256 = None if sent is None else weights_sha256(start)
-        known = store.reply(request.round, start_sha256)
-        if known is not None:
-            return replace(known, pooled=self._pooled(store, request))
-        decision = None
-        if request.round > 1:
-            decision, _ = self._decide(store, request.round - 1, request)
-        reply = self._train(store, request, start, decision)
-        store.commit(reply, start_sha256)
+        reply = store.reply(request.round, start_sha256)
+        if reply is None:
+            decision = None
+            if request.round > 1:
+                decision, _ = self._decide(store, request.round - 1, request)
+            reply = self._train(store, request, start, decision)
+            store.commit(reply, start_sha256)
         return replace(reply, pooled=self._pooled(store, request))
 
-    def finish(self, request: Request) -> Decision:
+    def _finish(self, store: EdgeStore, request: Request) -> Decision:
         """Decides on the last global model."""
-        store = self._open_store(request.run_id)
-        self._check_template(request.template)
         if request.model.weights is None:
             raise ModelError(f"{self._data.edge}: the run's end came without a global model")
         known = store.finished(request.round)

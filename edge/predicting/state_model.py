@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.training_bundle import TrainingInfo, frozen_sha256, read_training_bundle
 from ecavg_tf.core.errors import ConfigError, ECAvgError, ExportError, WorkdirError, brief
-from ecavg_tf.core.files import file_sha256
+from ecavg_tf.core.files import LOCK, file_sha256
 from ecavg_tf.core.messages.update_file import TensorFile
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, weights_sha256
@@ -17,7 +17,7 @@ from edge.device.check_training import check_training_bundle
 from edge.device.runtime import find_runtime
 from edge.device.training_model import TrainingModel
 from edge.participating.kept_bundles import kept_bundles
-from edge.participating.store import LOCK, AcceptedModel, accepted_files, is_of_a_run, read_accepted
+from edge.participating.store import AcceptedModel, accepted_files, is_of_a_run, read_accepted
 from edge.predicting.loaded_model import Ready
 
 ALONE = "update.safetensors"

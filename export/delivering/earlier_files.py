@@ -89,7 +89,7 @@ def file_names(variant: Variant) -> tuple[str, ...]:
     return tuple(variant.value + ending for ending in _ENDINGS)
 
 
-def check_free(folder: Path, variants: Iterable[Variant], ours: Collection[str]) -> None:
+def check_nothing_foreign(folder: Path, variants: Iterable[Variant], ours: Collection[str]) -> None:
     """Refuses to write over files that are not ours.
 
     Raises:

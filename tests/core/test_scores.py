@@ -1,5 +1,6 @@
 """What an edge decided comes over a wire: anything but a sound decision is a ValueError."""
 
+import json
 from typing import Any
 
 import pytest
@@ -20,15 +21,15 @@ DECISION = Decision(
 
 
 def test_a_decision_survives_the_wire() -> None:
-    assert Decision.from_json(DECISION.to_json()) == DECISION
+    assert Decision.from_json(json.loads(json.dumps(DECISION.to_json()))) == DECISION
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
-    fields: Any = DECISION.to_json()
+    fields: Any = json.loads(json.dumps(DECISION.to_json()))
     *way, last = path.split(".")
     inner = fields
     for step in way:
-        inner = inner[int(step)] if isinstance(inner, (list, tuple)) else inner[step]
+        inner = inner[int(step)] if isinstance(inner, list) else inner[step]
     inner[last] = value
     result: dict[str, Any] = fields
     return result

@@ -203,7 +203,7 @@ def test_a_keras_file_with_and_without_data(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["{tmp}/nothing"], 4, "nothing is no run directory"),
+        (["{tmp}/nothing"], 4, "nothing is not a run directory"),
         (["{tmp}/nothing.keras"], 7, "nothing.keras is not there"),
         ([], 2, "give one run directory or .keras file"),
         (["{run}", "--formats=int4"], 2, "did you mean 'int8'"),

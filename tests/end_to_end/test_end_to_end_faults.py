@@ -11,9 +11,10 @@ import pytest
 import ecavg_tf
 from ecavg_tf.config import Config
 from ecavg_tf.core.errors import RoundError, WorkdirError
+from ecavg_tf.core.messages.reply import NoReply, Reply
+from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.messages.update_file import Update, write_update
 from ecavg_tf.events import Event, Note, StageStarted
-from ecavg_tf.fleet import NoReply, Reply, Shipped
 from ecavg_tf.results import load_results
 from ecavg_tf.rounds.local_fleet import LocalFleet
 
@@ -61,7 +62,7 @@ class Tampering(LocalFleet):
 def test_a_refused_edge_does_not_stop_the_round(
     small: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, said: str
 ) -> None:
-    monkeypatch.setattr("ecavg_tf.rounds.loop.LocalFleet", Tampering)
+    monkeypatch.setattr("ecavg_tf.rounds.fleets.LocalFleet", Tampering)
     monkeypatch.setattr(Tampering, "fault", fault)
     told: list[Event] = []
     results = ecavg_tf.run(small(), tmp_path / "run", listener=told.append)

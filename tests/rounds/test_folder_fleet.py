@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from messages_for_tests import decided, lay_reply
 
 from ecavg_tf.config import ServerConfig
-from ecavg_tf.core.messages.letter import Letter
-from ecavg_tf.core.messages.mailbox import EXCHANGE, FINISH, Mailbox
+from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.reply import NoReply, Reply
+from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
 from ecavg_tf.core.messages.update_file import UpdateInfo, write_update
-from ecavg_tf.core.scores import Accepted, Decision
 from ecavg_tf.core.template import Role, Template, WeightSpec
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.data.pooled import write_pooled
 from ecavg_tf.events import Event
-from ecavg_tf.fleet import NoReply, Reply, Shipped
 from ecavg_tf.rounds.folder_fleet import FolderFleet
 from server.collect import Collected, collect
 
@@ -35,8 +35,8 @@ def fleet(folder: Path) -> FolderFleet:
     )
 
 
-def letter(kind: str = EXCHANGE, number: int = 1) -> Letter:
-    return Letter(kind, number, "run", TEMPLATE, [np.zeros(2, np.float32)])
+def asked(kind: str = EXCHANGE, number: int = 1) -> Request:
+    return Request(kind, "run", number, TEMPLATE, Shipped([np.zeros(2, np.float32)]))
 
 
 def update_file(folder: Path, **changes: Any) -> Path:
@@ -47,15 +47,14 @@ def update_file(folder: Path, **changes: Any) -> Path:
 
 
 def decision(edge: str = EDGE, number: int = 1) -> dict[str, Any]:
-    accepted = Accepted("global", None, None, None, "abc")
-    return Decision(number, edge, 4, (2, 2), (), accepted, 0.1).to_json()
+    return decided(edge, number).to_json()
 
 
 def exchange(tmp_path: Path, body: dict[str, Any], number: int = 1) -> Reply | NoReply:
     """What the server makes of a reply with ``body``."""
     served = fleet(tmp_path / "exchange")
     box = Mailbox(tmp_path / "exchange" / EDGE)
-    box.reply(letter(number=number), body, update=update_file(tmp_path))
+    lay_reply(box, asked(number=number), body, update_file(tmp_path).read_bytes())
     (answer,) = served.exchange(number, Shipped([np.zeros(2, np.float32)]), [EDGE], [])
     return answer
 
@@ -69,13 +68,20 @@ def test_a_sound_reply(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"decision": decision("edge-01"), "seconds": {}}, "it decided for 'edge-01'"),
-        ({"decision": decision(number=7), "seconds": {}}, "in round 7"),
-        ({"decision": None, "seconds": {"pretrain": "soon"}}, "its times are"),
-        ({"decision": None, "seconds": {"pretrain": 10**400}}, "its times are"),
-        ({"decision": None, "seconds": 3}, "can't be read"),
-        ({"seconds": {}}, "can't be read"),
-        ({"decision": {"round": 1}, "seconds": {}}, "can't be read"),
+        (
+            {"decision": decision("edge-01"), "seconds": {}},
+            "it decided for 'edge-01' in round 1, expected 'edge-00' in round 1",
+        ),
+        ({"decision": decision(number=7), "seconds": {}}, "it decided for 'edge-00' in round 7"),
+        (
+            {"decision": None, "seconds": {"pretrain": "soon"}},
+            "seconds.pretrain is 'soon', expected a number from 0",
+        ),
+        ({"decision": None, "seconds": {"pretrain": 10**400}}, "seconds.pretrain is 1000"),
+        ({"decision": None, "seconds": {"pretrain": -1}}, "seconds.pretrain is -1"),
+        ({"decision": None, "seconds": 3}, "body.seconds is 3, expected an object"),
+        ({"seconds": {}}, "body.decision is missing"),
+        ({"decision": {"round": 1}, "seconds": {}}, "body.decision.edge is missing"),
     ],
 )
 def test_a_reply_that_is_not_sound_is_no_reply(
@@ -89,9 +95,17 @@ def test_a_reply_that_is_not_sound_is_no_reply(
 def test_a_last_decision_for_somebody_else(tmp_path: Path) -> None:
     served = fleet(tmp_path / "exchange")
     box = Mailbox(tmp_path / "exchange" / EDGE)
-    box.reply(letter(FINISH), {"decision": decision("edge-01")})
-    (answer,) = served.finish(1, Shipped([np.zeros(2, np.float32)]))
+    model = Shipped([np.zeros(2, np.float32)])
+    lay_reply(box, asked(FINISH), {"decision": decision("edge-01")})
+    (answer,) = served.finish(1, model)
     assert isinstance(answer, NoReply)
+    lay_reply(box, asked(FINISH), {"decision": None})
+    (answer,) = served.finish(1, model)
+    assert isinstance(answer, NoReply)
+    assert "body.decision is None, expected what it decided" in answer.reason
+    lay_reply(box, asked(FINISH), {"decision": decision()})
+    (answer,) = served.finish(1, model)
+    assert answer == Reply(EDGE, 1, None, None, decided(EDGE), {})
 
 
 def test_a_request_says_whether_pooled_data_is_still_wanted(tmp_path: Path) -> None:
@@ -150,3 +164,18 @@ def test_what_is_refused_leaves_no_file(tmp_path: Path) -> None:
     )
     assert result.refused[0].edge == EDGE
     assert list((tmp_path / "updates").iterdir()) == []
+
+
+def test_an_answer_without_an_update_is_refused(tmp_path: Path) -> None:
+    """A fleet of another kind than a folder may let one through."""
+    result = collect(
+        [Reply(EDGE, 1, None, None, None, {})],
+        TEMPLATE,
+        SPEC,
+        round_number=1,
+        updates_folder=tmp_path / "updates",
+        pooled_folder=tmp_path / "pooled",
+        config=ServerConfig(),
+    )
+    assert result.updates == ()
+    assert result.refused[0].reason == "its reply has no update"

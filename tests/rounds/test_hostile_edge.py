@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from messages_for_tests import lay_reply, reply
 
 from ecavg_tf.core.bundles.bundle import label_bytes
 from ecavg_tf.core.errors import DataError, ExportError, WorkdirError
 from ecavg_tf.core.files import file_sha256, read_regular
-from ecavg_tf.core.messages.letter import Letter, NamedFile
-from ecavg_tf.core.messages.mailbox import EXCHANGE, FINISH, Mailbox
+from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.reply import NoReply
+from ecavg_tf.core.messages.request import EXCHANGE, FINISH, NamedFile, Request, Shipped
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
 from ecavg_tf.core.template import Role, Template, WeightSpec
 from ecavg_tf.results import (
@@ -28,56 +30,54 @@ from edge.participating.store import EdgeStore
 TEMPLATE = Template((WeightSpec("w", (2,), "float32", Role.TRAINABLE),))
 
 
-def letter(kind: str = EXCHANGE, file: NamedFile | None = None) -> Letter:
-    weights = [np.zeros(2, np.float32)]
-    return replace(Letter(kind, 1, "run", TEMPLATE, weights), training_file=file)
+def asked(kind: str = EXCHANGE, file: NamedFile | None = None) -> Request:
+    model = Shipped([np.zeros(2, np.float32)])
+    return Request(kind, "run", 1, TEMPLATE, model, training_file=file)
 
 
 @pytest.mark.parametrize("value", [[], "x", 5, None, {"own": [], "all": None}])
 def test_scores_that_are_none(value: Any) -> None:
-    with pytest.raises(ValueError, match="not scores"):
+    with pytest.raises(ValueError, match=r"scores.* expected an object"):
         Scores.from_json(value)
 
 
 def test_a_reply_that_is_a_pipe_a_link_or_huge(tmp_path: Path) -> None:
     box = Mailbox(tmp_path)
-    reply = box.outbox / "0001-exchange.json"
-    os.mkfifo(reply)
+    path = box.outbox / "0001-exchange.json"
+    os.mkfifo(path)
     with pytest.raises(ValueError, match="not a regular file"):
-        box.answer(1, EXCHANGE)
-    box.send(letter())  # looks whether an old error lies there
-    reply.unlink()
+        box.answer(asked())
+    box.send(asked())  # looks whether an old error lies there
+    path.unlink()
     (tmp_path / "secret").write_text("secret")
-    reply.symlink_to(tmp_path / "secret")
+    path.symlink_to(tmp_path / "secret")
     with pytest.raises(ValueError, match="is a link, expected a regular file"):
-        box.answer(1, EXCHANGE)
-    reply.unlink()
-    with reply.open("wb") as stream:
+        box.answer(asked())
+    path.unlink()
+    with path.open("wb") as stream:
         stream.truncate(2**25)
     with pytest.raises(ValueError, match="at most 16777216 are allowed"):
-        box.answer(1, EXCHANGE)
-    reply.write_text('{"run_id": "run", "error": {"a": 1}, "files": {}, "body": {}}')
-    with pytest.raises(ValueError, match="its error is"):
-        box.answer(1, EXCHANGE)
+        box.answer(asked())
+    path.write_text('{"run_id": "run", "error": {"a": 1}, "files": {}, "body": {}}')
+    with pytest.raises(ValueError, match=r"error is .* expected a text"):
+        box.answer(asked())
 
 
 def test_a_huge_update_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     box = Mailbox(tmp_path)
-    update = tmp_path / "update.safetensors"
-    update.write_bytes(b"update")
-    box.reply(letter(), {}, update=update)
+    lay_reply(box, asked(), {"decision": None, "seconds": {}}, b"update")
     read: list[Path] = []
     monkeypatch.setattr(
         "ecavg_tf.core.messages.mailbox.file_sha256",
         lambda path: (read.append(path), file_sha256(path))[1],
     )
-    assert box.answer(1, EXCHANGE, {"update": 6}) is not None
-    assert box.answer(1, EXCHANGE, {"update": 6}) is not None
+    assert box.answer(asked(), {"update": 6}) is not None
+    assert box.answer(asked(), {"update": 6}) is not None
     assert len(read) == 1
     with (box.outbox / "0001-update.safetensors").open("wb") as stream:
         stream.truncate(2**40)
     with pytest.raises(ValueError, match="has 1,099,511,627,776 bytes; at most 6 were expected"):
-        box.answer(1, EXCHANGE, {"update": 6})
+        box.answer(asked(), {"update": 6})
     assert len(read) == 1
 
 
@@ -92,27 +92,27 @@ def test_an_answered_finish_is_the_end(tmp_path: Path) -> None:
     """An edge that was killed after its last answer finds nothing more to wait for."""
     box = Mailbox(tmp_path)
     assert not box.over()
-    box.send(letter())
-    box.reply(letter(), {})
+    box.send(asked())
+    reply(box, asked(), tmp_path)
     assert not box.over()
-    last = letter(FINISH)
+    last = asked(FINISH)
     box.send(last)
     assert not box.over()
-    box.reply(last, {}, error="no")
+    box.reply(last, NoReply(box.edge, "no"))
     assert not box.over()
-    box.reply(last, {})
+    reply(box, last, tmp_path)
     assert box.over()
 
 
-def test_an_unanswered_letter_follows_its_training_file(tmp_path: Path) -> None:
+def test_an_unanswered_request_follows_its_training_file(tmp_path: Path) -> None:
     box = Mailbox(tmp_path)
-    box.send(letter(file=NamedFile("t.zip", "a" * 64)))
-    box.send(letter(file=NamedFile("t.zip", "b" * 64)))
+    box.send(asked(file=NamedFile("t.zip", "a" * 64)))
+    box.send(asked(file=NamedFile("t.zip", "b" * 64)))
     waiting = box.unanswered()
     assert waiting is not None and waiting.training_file is not None
     assert waiting.training_file.sha256 == "b" * 64
-    box.reply(waiting, {})
-    box.send(letter(file=NamedFile("t.zip", "c" * 64)))
+    reply(box, waiting, tmp_path)
+    box.send(asked(file=NamedFile("t.zip", "c" * 64)))
     assert box.unanswered() is None
 
 

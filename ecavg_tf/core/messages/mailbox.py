@@ -10,11 +10,11 @@ update does no harm.
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
+from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import (
     atomic_path,
     file_sha256,
@@ -22,57 +22,45 @@ from ecavg_tf.core.files import (
     read_regular,
     write_json,
 )
-from ecavg_tf.core.messages.letter import Letter, NamedFile, read_letter, write_letter
+from ecavg_tf.core.messages.reply import FILES, NoReply, Reply, decode_reply, encode_reply
+from ecavg_tf.core.messages.request import (
+    FINISH,
+    NamedFile,
+    Request,
+    read_request,
+    write_request,
+)
 from ecavg_tf.core.messages.update_file import TensorFile
 
-EXCHANGE, FINISH = "exchange", "finish"
 _LARGEST_REPLY = 2**24
 POLL_S = 0.2  # how long a side sleeps between two looks
 _REQUEST = re.compile(r"(\d{4,})-(exchange|finish)\.safetensors")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A reply as it lies in an outbox.
-
-    Attributes:
-        run_id: which run it belongs to.
-        error: why there is no answer; None where there is one.
-        body: the reply's JSON fields.
-        update: the update file, if one belongs to it.
-        pooled: the file of pooled data, if one belongs to it.
-    """
-
-    run_id: str
-    error: str | None
-    body: Mapping[str, Any]
-    update: Path | None
-    pooled: Path | None
 
 
 class Mailbox:
     """One edge's two folders.
 
     Args:
-        folder: the edge's folder; made when missing.
+        folder: the edge's folder, which has its name; made when missing.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.edge = folder.name
         self.inbox = folder / "inbox"
         self.outbox = folder / "outbox"
         for box in (self.inbox, self.outbox):
             box.mkdir(parents=True, exist_ok=True)
         self._hashes: dict[str, tuple[tuple[int, int, int], str]] = {}
 
-    def send(self, letter: Letter) -> None:
+    def send(self, request: Request) -> None:
         """Writes a request, unless it lies there already; an old error is forgotten."""
-        path = self.inbox / f"{letter.round:04d}-{letter.kind}.safetensors"
-        reply = self._reply_path(letter.round, letter.kind)
+        path = self.inbox / f"{request.round:04d}-{request.kind}.safetensors"
+        reply = self._reply_path(request.round, request.kind)
         if _is_error(reply):
             reply.unlink()
-        if path.exists() and (reply.exists() or _names_file(path, letter.training_file)):
+        if path.exists() and (reply.exists() or _names_file(path, request.training_file)):
             return
-        write_letter(path, letter)
+        write_request(path, request)
 
     def put_file(self, source: Path) -> NamedFile:
         """Lays a file into the inbox, whole, unless it lies there already."""
@@ -87,7 +75,7 @@ class Mailbox:
         path = self.inbox / file.name
         return path.is_file() and file_sha256(path) == file.sha256
 
-    def unanswered(self) -> Letter | None:
+    def unanswered(self) -> Request | None:
         """The newest request, if it has no reply yet.
 
         An edge that fell behind does not train for rounds that are over. A request
@@ -103,10 +91,10 @@ class Mailbox:
             stored = TensorFile(self.inbox / newest[0])
         except ValueError:
             return None
-        letter = read_letter(stored)
-        if (letter.round, letter.kind) != (int(newest[1]), newest[2]):
+        request = read_request(stored)
+        if (request.round, request.kind) != (int(newest[1]), newest[2]):
             raise ValueError(f"{newest[0]} holds the request of another round; it was renamed")
-        return letter
+        return request
 
     def over(self) -> bool:
         """Whether the newest request is the run's last one and has its answer."""
@@ -122,8 +110,11 @@ class Mailbox:
         newest = self._newest()
         if newest is None or not self.over():
             return None
-        answer = self.answer(int(newest[1]), FINISH)
-        return None if answer is None else answer.run_id
+        path = self._reply_path(int(newest[1]), FINISH)
+        try:
+            return _loaded(path).text("run_id")
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path.name} is not a reply: {error}") from error
 
     def _newest(self) -> re.Match[str] | None:
         files = (path.name for path in self.inbox.iterdir() if path.is_file())
@@ -134,66 +125,46 @@ class Mailbox:
         reply = self._reply_path(int(request[1]), request[2])
         return reply.exists() and not _is_error(reply)
 
-    def reply(
-        self,
-        letter: Letter,
-        body: Mapping[str, Any],
-        *,
-        update: Path | None = None,
-        pooled: Path | None = None,
-        error: str | None = None,
-    ) -> None:
+    def reply(self, request: Request, reply: Reply | NoReply) -> None:
         """Answers a request: first the files, then the reply that names them."""
-        files = {"update": update, "pooled": pooled}
         hashes = {}
-        for name, source in files.items():
+        for name in FILES if isinstance(reply, Reply) else ():
+            source: Path | None = getattr(reply, name)
             if source is not None:
-                target = self._file(letter.round, name)
+                target = self._file(request.round, name)
                 with atomic_path(target) as temporary:
                     shutil.copyfile(source, temporary)
                 hashes[name] = file_sha256(target)
-        fields = {"run_id": letter.run_id, "error": error, "files": hashes, "body": dict(body)}
-        write_json(self._reply_path(letter.round, letter.kind), fields)
+        path = self._reply_path(request.round, request.kind)
+        write_json(path, encode_reply(request, reply, hashes))
 
     def answer(
-        self, round_number: int, kind: str, largest: Mapping[str, int] = MappingProxyType({})
-    ) -> Answer | None:
+        self, request: Request, largest: Mapping[str, int] = MappingProxyType({})
+    ) -> Reply | NoReply | None:
         """The reply to a request, once it and all its files are there.
 
         Args:
-            round_number: the round, from 1.
-            kind: ``exchange`` or ``finish``.
+            request: what was asked.
             largest: most bytes that the files ``update`` and ``pooled`` may have.
 
         Raises:
             ValueError: it can't be read, or a file is too large.
         """
-        path = self._reply_path(round_number, kind)
+        path = self._reply_path(request.round, request.kind)
         if not path.exists():
             return None
+        files = {name: self._file(request.round, name) for name in FILES}
         try:
-            fields = load_json(read_regular(path, _LARGEST_REPLY))
-            hashes = dict(fields["files"])
-            if not isinstance(fields["error"], str | None):
-                raise TypeError(f"its error is {fields['error']!r:.80}")
-            if not hashes.keys() <= {"update", "pooled"}:
-                raise ValueError(f"it names the files {sorted(hashes)}")
-            answer = Answer(
-                run_id=str(fields["run_id"]),
-                error=fields["error"],
-                body=dict(fields["body"]),
-                update=self._file(round_number, "update") if "update" in hashes else None,
-                pooled=self._file(round_number, "pooled") if "pooled" in hashes else None,
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path.name} is not a reply: {error!r}") from error
+            reply, hashes = decode_reply(_loaded(path).values, request, self.edge, files)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path.name} is not a reply: {error}") from error
         for name, expected in hashes.items():
-            file = self._file(round_number, name)
+            file = files[name]
             if file.is_symlink() or (file.exists() and not file.is_file()):
                 raise ValueError(f"{file.name} is not a regular file")
             if not file.exists() or self._hash(file, largest.get(name)) != expected:
                 return None
-        return answer
+        return reply
 
     def _hash(self, file: Path, largest: int | None) -> str:
         """Of a file of the outbox; one that lies there unchanged is not read at every look."""
@@ -215,15 +186,19 @@ class Mailbox:
         return self.outbox / f"{round_number:04d}-{kind}.json"
 
 
+def _loaded(reply: Path) -> Fields:
+    return Fields.of(load_json(read_regular(reply, _LARGEST_REPLY)))
+
+
 def _is_error(reply: Path) -> bool:
     try:
-        return load_json(read_regular(reply, _LARGEST_REPLY))["error"] is not None
-    except (OSError, ValueError, KeyError, TypeError):
+        return _loaded(reply).get("error") is not None
+    except (OSError, ValueError):
         return False
 
 
 def _names_file(request: Path, file: NamedFile | None) -> bool:
-    """Whether a letter that lies there names this training file: a new one may lie there now."""
+    """Whether a request that lies there names this training file: it may be a new one now."""
     try:
         named = TensorFile(request).metadata.get("training_file")
     except ValueError:

@@ -7,25 +7,27 @@ template order and the metadata is one entry of sorted JSON.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import safetensors
 from safetensors import SafetensorError
-from safetensors.numpy import save_file
+from safetensors.numpy import load, save_file
 
-from ecavg_tf.core.errors import UpdateRefused
+from ecavg_tf.core.errors import UpdateRefused, brief
+from ecavg_tf.core.fields import LARGEST_COUNT, Fields
 from ecavg_tf.core.files import atomic_path, canonical_json, load_json
 from ecavg_tf.core.template import Array, Template, WeightSpec
 
 METADATA_KEY = "ecavg"
-MAX_EXAMPLES = 2**53  # counts are weights in float64 arithmetic: beyond it they are not exact
+MAX_EXAMPLES = LARGEST_COUNT
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
     """Writes named arrays and one JSON metadata entry, whole or not at all."""
     if "__metadata__" in tensors:
-        raise ValueError("'__metadata__' is safetensors' own word; rename the weight")
+        raise ValueError("safetensors keeps the name '__metadata__' for itself; rename the weight")
     # safetensors stores a transposed array's memory as it lies: wrong values, no error.
     # (Not ascontiguousarray: it turns a scalar into an array of shape (1,).)
     contiguous = {key: np.asarray(array, order="C") for key, array in tensors.items()}
@@ -34,41 +36,54 @@ def save_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str
 
 
 class TensorFile:
-    """A safetensors file, read one array at a time.
+    """Arrays and metadata as ``save_tensors`` writes them, read one array at a time.
 
-    It is opened anew for every array. safetensors maps files into memory, and a file
+    A file is opened anew for every array. safetensors maps files into memory, and a file
     that stays open keeps all that was read of it resident: fifty updates would be fifty
     models in memory.
 
     Args:
-        path: the file.
+        source: the file, or its bytes.
 
     Raises:
         ValueError: it is missing, cut short, or not one that ``save_tensors`` wrote.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, source: Path | bytes) -> None:
+        self.name = source.name if isinstance(source, Path) else "the message"
         try:
+            self._source = source if isinstance(source, Path) else _in_memory(source)
             opened = self._open()
             self.keys: frozenset[str] = frozenset(opened.keys())
             metadata = load_json((opened.metadata() or {})[METADATA_KEY])
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise ValueError(f"{path.name} is not a file of ours: {error}") from error
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{self.name} is not a file of ours: {brief(error)}") from error
         if not isinstance(metadata, dict):
-            raise ValueError(f"{path.name}: metadata is not an object")
+            raise ValueError(f"the metadata of {self.name} is not a JSON object")
         self.metadata: dict[str, Any] = metadata
 
     def _open(self) -> Any:
         opener: Any = safetensors.safe_open  # its methods carry no types
-        return opener(str(self.path), framework="numpy")
+        at = self._source
+        return opener(str(at), framework="numpy") if isinstance(at, Path) else at
 
     def __getitem__(self, key: str) -> Array:
         try:
             array: Array = self._open().get_tensor(key)
-        except (OSError, SafetensorError, TypeError, AttributeError) as error:
-            raise ValueError(f"{self.path.name}, {key}: {error}") from error
+        except (OSError, SafetensorError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{self.name}, {key}: {brief(error)}") from error
         return array
+
+
+def _in_memory(content: bytes) -> Any:
+    """What ``safetensors.safe_open`` gives of a file, of bytes."""
+    arrays = load(content)  # a header that does not fit the bytes is refused
+    header = load_json(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return SimpleNamespace(
+        keys=arrays.keys,
+        metadata=lambda: header.get("__metadata__"),
+        get_tensor=arrays.__getitem__,
+    )
 
 
 @dataclass(frozen=True)
@@ -105,21 +120,18 @@ class Update:
     def __init__(self, path: Path) -> None:
         self._file = TensorFile(path)
         self.path = path
-        fields = self._file.metadata
         try:
+            fields = Fields(self._file.metadata)  # check_update says which values fit
             self.info = UpdateInfo(
-                round=_integer(fields, "round"),
-                edge=str(fields["edge"]),
-                examples=_integer(fields, "examples"),
-                class_counts=tuple(
-                    _integer({"class_counts": count}, "class_counts")
-                    for count in fields["class_counts"]
-                ),
-                template_sha256=str(fields["template_sha256"]),
-                metrics=dict(fields["metrics"]),
+                round=fields.whole("round"),
+                edge=fields.text("edge"),
+                examples=fields.whole("examples"),
+                class_counts=fields.each("class_counts", Fields.whole),
+                template_sha256=fields.text("template_sha256"),
+                metrics=fields.inner("metrics").values,
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path.name}: bad update metadata: {error}") from error
+        except ValueError as error:
+            raise ValueError(f"the metadata of {path.name} is not an update's: {error}") from error
 
     @property
     def keys(self) -> frozenset[str]:
@@ -134,13 +146,6 @@ class Update:
         for spec in template.weights:
             if spec.key in self.keys:
                 yield spec, self[spec.key]
-
-
-def _integer(fields: Mapping[str, Any], name: str) -> int:
-    value = fields[name]
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{name} is {value!r}, expected a whole number")
-    return value
 
 
 def write_update(

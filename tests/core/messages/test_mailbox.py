@@ -1,4 +1,4 @@
-"""The mailbox: letters as files that a slow or clumsy carrier brings."""
+"""The mailbox: requests as files that a slow or clumsy carrier brings."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,54 +6,55 @@ from typing import Any
 
 import numpy as np
 import pytest
-from letters_for_tests import TEMPLATE, letter, weights
+from messages_for_tests import TEMPLATE, asked, reply, weights
 
-from ecavg_tf.core.messages.letter import Letter
-from ecavg_tf.core.messages.mailbox import EXCHANGE, FINISH, Mailbox
+from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.reply import NoReply
+from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
 from ecavg_tf.core.messages.update_file import save_tensors
 from ecavg_tf.core.template import Array
 
 
 @pytest.mark.parametrize("kind", [EXCHANGE, FINISH])
-def test_a_letter_arrives_as_it_was_sent(tmp_path: Path, kind: str) -> None:
-    Mailbox(tmp_path).send(letter(4, kind))
+def test_a_request_arrives_as_it_was_sent(tmp_path: Path, kind: str) -> None:
+    Mailbox(tmp_path).send(asked(4, kind))
     received = Mailbox(tmp_path).unanswered()
     assert received is not None
-    assert replace(received, weights=None) == replace(letter(4, kind), weights=None)
-    assert received.weights is not None
-    for array, expected in zip(received.weights, weights(), strict=True):
+    nothing = Shipped(None)
+    assert replace(received, model=nothing) == replace(asked(4, kind), model=nothing)
+    assert received.model.weights is not None
+    for array, expected in zip(received.model.weights, weights(), strict=True):
         assert (array.dtype, array.shape) == (expected.dtype, expected.shape)
         np.testing.assert_array_equal(array, expected)
 
 
-def test_a_letter_without_weights_says_start_from_your_own(tmp_path: Path) -> None:
+def test_a_request_without_weights_says_start_from_your_own(tmp_path: Path) -> None:
     box = Mailbox(tmp_path)
-    own_start = Letter(EXCHANGE, 1, "run-a", TEMPLATE, None)
+    own_start = Request(EXCHANGE, "run-a", 1, TEMPLATE, Shipped(None))
     box.send(own_start)
     assert box.unanswered() == own_start
 
 
-def test_an_empty_inbox_has_no_letter(tmp_path: Path) -> None:
+def test_an_empty_inbox_has_no_request(tmp_path: Path) -> None:
     assert Mailbox(tmp_path).unanswered() is None
 
 
-def test_an_answered_letter_is_not_read_again(tmp_path: Path) -> None:
+def test_an_answered_request_is_not_read_again(tmp_path: Path) -> None:
     box = Mailbox(tmp_path)
-    box.send(letter())
-    box.reply(letter(), {})
+    box.send(asked())
+    reply(box, asked(), tmp_path)
     assert box.unanswered() is None
 
 
 def test_an_error_is_no_last_word(tmp_path: Path) -> None:
     box = Mailbox(tmp_path)
-    box.send(letter())
-    box.reply(letter(), {}, error="the data is missing")
-    said = box.answer(1, EXCHANGE)
-    assert said is not None
-    assert said.error == "the data is missing"
+    box.send(asked())
+    error = NoReply(box.edge, "the data is missing")
+    box.reply(asked(), error)
+    assert box.answer(asked()) == error
     assert box.unanswered() is not None  # an edge that was mended and restarted tries again
-    box.send(letter())  # a server that resumes waits for a new answer
-    assert box.answer(1, EXCHANGE) is None
+    box.send(asked())  # a server that resumes waits for a new answer
+    assert box.answer(asked()) is None
 
 
 @pytest.mark.parametrize(
@@ -66,27 +67,27 @@ def test_an_error_is_no_last_word(tmp_path: Path) -> None:
         [(10_000, EXCHANGE), (9_999, EXCHANGE)],
     ],
 )
-def test_the_newest_letter_is_read_and_older_ones_are_over(
+def test_the_newest_request_is_read_and_older_ones_are_over(
     tmp_path: Path, order: list[tuple[int, str]]
 ) -> None:
     box = Mailbox(tmp_path)
     for round_number, kind in order:
-        box.send(letter(round_number, kind))
+        box.send(asked(round_number, kind))
     read = []
     while (received := box.unanswered()) is not None:
         read.append((received.round, received.kind))
-        box.reply(received, {})
+        reply(box, received, tmp_path)
     assert read == [max(order)]
 
 
-def test_a_letter_that_lies_there_is_not_written_again(tmp_path: Path) -> None:
+def test_a_request_that_lies_there_is_not_written_again(tmp_path: Path) -> None:
     box = Mailbox(tmp_path)
-    box.send(letter())
-    box.send(replace(letter(), weights=weights(5.0)))
+    box.send(asked())
+    box.send(replace(asked(), model=Shipped(weights(5.0))))
     received = box.unanswered()
     assert received is not None
-    assert received.weights is not None
-    assert received.weights[1] == 1.0
+    assert received.model.weights is not None
+    assert received.model.weights[1] == 1.0
 
 
 def test_other_files_in_the_inbox_are_passed_over(tmp_path: Path) -> None:
@@ -114,21 +115,21 @@ def misfits() -> dict[str, list[Array]]:
 
 
 @pytest.mark.parametrize("key", ["kernel", "scale", "seed"])
-def test_a_letter_that_does_not_fit_its_template_is_refused(tmp_path: Path, key: str) -> None:
+def test_a_request_that_does_not_fit_its_template_is_refused(tmp_path: Path, key: str) -> None:
     box = Mailbox(tmp_path)
-    box.send(replace(letter(), weights=misfits()[key]))
-    with pytest.raises(ValueError, match=rf"0001-exchange\.safetensors: weight {key}"):
+    box.send(replace(asked(), model=Shipped(misfits()[key])))
+    with pytest.raises(ValueError, match=rf"0001-.* is not a request: weight {key}"):
         box.unanswered()
 
 
 def test_a_list_of_weights_of_another_length_is_not_sent(tmp_path: Path) -> None:
     box = Mailbox(tmp_path)
     with pytest.raises(ValueError):
-        box.send(replace(letter(), weights=weights()[:2]))
+        box.send(replace(asked(), model=Shipped(weights()[:2])))
     assert list(box.inbox.iterdir()) == []
 
 
-def test_a_letter_that_lacks_a_weight_is_refused(tmp_path: Path) -> None:
+def test_a_request_that_lacks_a_weight_is_refused(tmp_path: Path) -> None:
     box = Mailbox(tmp_path)
     fields = {
         "kind": EXCHANGE,
@@ -143,9 +144,9 @@ def test_a_letter_that_lacks_a_weight_is_refused(tmp_path: Path) -> None:
         box.unanswered()
 
 
-def test_a_letter_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
+def test_a_request_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
     box = Mailbox(tmp_path)
-    box.send(letter())
+    box.send(asked())
     path = box.inbox / "0001-exchange.safetensors"
     whole = bytearray(path.read_bytes())
     for at in (len(whole) - 1, whole.index(b"run-a")):  # of a weight, of the metadata
@@ -155,12 +156,12 @@ def test_a_letter_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="is damaged: it is not what the server wrote"):
             box.unanswered()
     path.unlink()
-    box.send(letter())
+    box.send(asked())
     assert box.unanswered() is not None
 
 
 @pytest.mark.parametrize("field", ["kind", "round", "run_id", "template", "own_start"])
-def test_a_letter_that_lacks_a_field_is_refused(tmp_path: Path, field: str) -> None:
+def test_a_request_that_lacks_a_field_is_refused(tmp_path: Path, field: str) -> None:
     box = Mailbox(tmp_path)
     fields: dict[str, Any] = {
         "kind": EXCHANGE,
@@ -178,9 +179,9 @@ def test_a_letter_that_lacks_a_field_is_refused(tmp_path: Path, field: str) -> N
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x00" * 100])
-def test_a_letter_that_is_not_whole_is_not_there_yet(tmp_path: Path, content: bytes) -> None:
+def test_a_request_that_is_not_whole_is_not_there_yet(tmp_path: Path, content: bytes) -> None:
     box = Mailbox(tmp_path)
-    box.send(letter())
+    box.send(asked())
     path = box.inbox / "0001-exchange.safetensors"
     whole = path.read_bytes()
     path.write_bytes(content)
@@ -189,9 +190,9 @@ def test_a_letter_that_is_not_whole_is_not_there_yet(tmp_path: Path, content: by
     assert box.unanswered() is not None
 
 
-def test_a_renamed_letter_is_refused(tmp_path: Path) -> None:
+def test_a_renamed_request_is_refused(tmp_path: Path) -> None:
     box = Mailbox(tmp_path)
-    box.send(letter())
+    box.send(asked())
     (box.inbox / "0001-exchange.safetensors").rename(box.inbox / "0007-exchange.safetensors")
     with pytest.raises(ValueError, match="was renamed"):
         box.unanswered()
@@ -199,20 +200,18 @@ def test_a_renamed_letter_is_refused(tmp_path: Path) -> None:
 
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     box = Mailbox(tmp_path / "box")
-    box.send(letter())
-    update = tmp_path / "update"
-    update.write_bytes(b"update")
-    box.reply(letter(), {}, update=update)
+    box.send(asked())
+    reply(box, asked(), tmp_path)
     sent = box.outbox / "0001-update.safetensors"
     sent.unlink()
-    sent.symlink_to(update)
+    sent.symlink_to(tmp_path / "my-update.safetensors")
     with pytest.raises(ValueError, match="not a regular file"):
-        box.answer(1, EXCHANGE)
+        box.answer(asked())
     sent.unlink()
     sent.mkdir()
     with pytest.raises(ValueError, match="not a regular file"):
-        box.answer(1, EXCHANGE)
-    reply = box.outbox / "0001-exchange.json"
-    reply.write_text(reply.read_text().replace('"update"', '"x/../../../etc/passwd"'))
-    with pytest.raises(ValueError, match="it names the files"):
-        box.answer(1, EXCHANGE)
+        box.answer(asked())
+    text = box.outbox / "0001-exchange.json"
+    text.write_text(text.read_text().replace('"update"', '"x/../../../etc/passwd"'))
+    with pytest.raises(ValueError, match=r"files\.x/.* is unknown"):
+        box.answer(asked())

@@ -1,4 +1,4 @@
-"""The edge agent without TensorFlow: which letters it answers, and what it refuses."""
+"""The edge agent without TensorFlow: which requests it answers, and what it refuses."""
 
 import json
 from dataclasses import replace
@@ -19,9 +19,10 @@ from ecavg_tf.core.bundles.training_bundle import (
     write_training_bundle,
 )
 from ecavg_tf.core.errors import ConfigError, ModelError, RoundError, WorkdirError
-from ecavg_tf.core.messages.letter import Letter
-from ecavg_tf.core.messages.mailbox import EXCHANGE, Mailbox
+from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.probe import check_probe, probe_images
+from ecavg_tf.core.messages.reply import Reply
+from ecavg_tf.core.messages.request import EXCHANGE, Request, Shipped
 from ecavg_tf.events import Event, Note
 from ecavg_tf.models.builders import mlp, template_of
 from ecavg_tf.training.evaluation import Evaluator
@@ -46,14 +47,14 @@ def server_model() -> keras.Model:
     return mlp(SPEC, ModelConfig(hidden_units=32))
 
 
-def letter(model: keras.Model, config: Config | None = None) -> Letter:
+def first_request(model: keras.Model, config: Config | None = None) -> Request:
     """The first round's request of a server that ships no training file."""
     config = config or Config()
     config.edge.optimizer = "adam"
     weights = model.get_weights()
     evaluator = Evaluator(model, made.digits().test, logits=False)
-    return Letter(
-        EXCHANGE, 1, "run", template_of(model), weights, shared_fields(config),
+    return Request(
+        EXCHANGE, "run", 1, template_of(model), Shipped(weights), config=shared_fields(config),
         probe=evaluator.probe(weights, SPEC),
     )  # fmt: skip
 
@@ -78,12 +79,12 @@ def told(folder: Path) -> str:
 
 def test_a_bundle_of_the_servers_model_trains(bundle: Path, tmp_path: Path) -> None:
     mailbox = Mailbox(tmp_path / "exchange" / "edge-00")
-    mailbox.send(letter(server_model()))
-    with pytest.raises(RoundError, match=r"no letter for edge-00 in .* within 0.1 s"):
+    request = first_request(server_model())
+    mailbox.send(request)
+    with pytest.raises(RoundError, match=r"no request for edge-00 within 0.1 s \(--timeout\)"):
         agent(tmp_path, bundle).run()
-    answer = mailbox.answer(1, EXCHANGE)
-    assert answer is not None
-    assert answer.error is None
+    answer = mailbox.answer(request)
+    assert isinstance(answer, Reply)
     assert answer.update is not None
     (kept,) = kept_bundles(tmp_path / "state" / "edge-00")
     assert kept.read_bytes() == bundle.read_bytes()
@@ -101,7 +102,7 @@ def test_a_bundle_of_another_model_with_the_same_shapes(tmp_path: Path) -> None:
     exporter = TrainingExporter(keras.Sequential(layers), SPEC, "dense", OptimizerSpec("adam"))
     path = tmp_path / "linear.bundle.zip"
     write_training_bundle(path, exporter.bundle(made.digits().test, {"run": None}))
-    Mailbox(tmp_path / "exchange" / "edge-00").send(letter(server_model()))
+    Mailbox(tmp_path / "exchange" / "edge-00").send(first_request(server_model()))
     with pytest.raises(ModelError, match="with the server's weights its answers are up to"):
         agent(tmp_path, path).run()
     assert "the training file is of another model" in told(tmp_path)
@@ -111,7 +112,7 @@ def test_a_bundle_of_another_model_with_the_same_shapes(tmp_path: Path) -> None:
 def test_a_servers_config_is_checked(bundle: Path, tmp_path: Path) -> None:
     config = Config()
     config.edge.epochs = 0
-    Mailbox(tmp_path / "exchange" / "edge-00").send(letter(server_model(), config))
+    Mailbox(tmp_path / "exchange" / "edge-00").send(first_request(server_model(), config))
     with pytest.raises(ConfigError, match=r"edge\.epochs is 0; it must be at least 1"):
         agent(tmp_path, bundle).run()
     assert "edge.epochs is 0" in told(tmp_path)
@@ -124,7 +125,7 @@ def test_the_server_is_told_of_what_nobody_foresaw(
         raise RuntimeError("the runtime fell over")
 
     monkeypatch.setattr(agent_module, "load_local", broken)
-    Mailbox(tmp_path / "exchange" / "edge-00").send(letter(server_model()))
+    Mailbox(tmp_path / "exchange" / "edge-00").send(first_request(server_model()))
     with pytest.raises(RuntimeError, match="fell over"):
         agent(tmp_path, bundle).run()
     assert told(tmp_path) == "unforeseen RuntimeError: the runtime fell over"
@@ -161,11 +162,11 @@ def test_a_folder_without_a_server(bundle: Path, tmp_path: Path) -> None:
     notes: list[Event] = []
     device = replace(agent(tmp_path, bundle), listener=notes.append, timeout_s=0.01)
     doubt = f"(no run.json in {tmp_path / 'exchange'} yet: is it the server's exchange folder?)"
-    letters = tmp_path / "exchange" / "edge-00" / "inbox"  # all that a carrier may bring
-    for of_a_server, doubted in ((None, True), ("run.json", False), (letters / "a", False)):
+    inbox = tmp_path / "exchange" / "edge-00" / "inbox"  # all that a carrier may bring
+    for of_a_server, doubted in ((None, True), ("run.json", False), (inbox / "a", False)):
         if of_a_server is not None:
             (tmp_path / "exchange" / of_a_server).write_text("{}")
-        with pytest.raises(RoundError, match="no letter for edge-00"):
+        with pytest.raises(RoundError, match="no request for edge-00"):
             device.run()
         note = notes.pop()
         assert isinstance(note, Note)
@@ -187,7 +188,7 @@ def test_a_state_of_other_shapes_or_on_no_folder(tmp_path: Path) -> None:
     Checkpoint(path).save("key", 1, state)
     assert Checkpoint(path).load("key", state) is not None
     for other in (np.zeros((3, 2), np.float32), np.zeros((2, 3), np.int32)):
-        with pytest.raises(WorkdirError, match="arrays of other shapes"):
+        with pytest.raises(WorkdirError, match="its arrays have other shapes than"):
             Checkpoint(path).load("key", State((other,), (), 0.0))
     with pytest.raises(WorkdirError, match="give a --state folder that"), locked(path / "below"):
         pass

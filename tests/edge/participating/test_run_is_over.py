@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import pytest
-from letters_for_tests import letter
+from messages_for_tests import asked, reply
 from paths_for_tests import ROOT
 
 from ecavg_tf.cli import main as ecavg
 from ecavg_tf.core.errors import RoundError, WorkdirError
-from ecavg_tf.core.messages.mailbox import FINISH, Mailbox
+from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.request import FINISH
 from edge.cli import main
-from edge.participating.folder_agent import check_took_part
+from edge.participating.serving import check_took_part
 from edge.participating.store import EdgeStore
 
 LINE = "is over and {} took no part in it; if it should have, give the {} that edge-00 used"
@@ -21,8 +22,8 @@ def exchange(tmp_path: Path) -> Path:
     """The exchange folder of a run that is over."""
     box = Mailbox(tmp_path / "exchange" / "edge-00")
     for number in (9999, 10000):
-        box.send(letter(number, FINISH))
-        box.reply(letter(number, FINISH), {})
+        box.send(asked(number, FINISH))
+        reply(box, asked(number, FINISH), tmp_path)
     (box.outbox / f".ecavg-x-0001-{FINISH}.json").write_text("left by a killed process")
     return tmp_path / "exchange"
 
@@ -71,10 +72,9 @@ def test_an_edge_with_tensorflow(
 
 def test_a_run_that_goes_on_or_a_reply_that_is_cut(exchange: Path, tmp_path: Path) -> None:
     box = Mailbox(exchange / "edge-00")
-    reply = box.outbox / "10000-finish.json"
-    whole = reply.read_text()
-    reply.write_text(whole.replace("body", "bode"))
+    path = box.outbox / "10000-finish.json"
+    path.write_text(path.read_text().replace("run_id", "run_it"))
     with pytest.raises(RoundError, match="is not a reply"):
-        check_took_part(box, "edge-00", tmp_path, "--state")
-    reply.unlink()
-    check_took_part(box, "edge-00", tmp_path, "--state")
+        check_took_part(box, tmp_path, "--state")
+    path.unlink()
+    check_took_part(box, tmp_path, "--state")

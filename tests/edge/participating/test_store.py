@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec
-from ecavg_tf.fleet import Reply
 from edge.participating.store import EdgeStore
 
 EDGE, RUN = "edge-05", "run-a"
@@ -95,7 +95,7 @@ def test_an_own_start_is_a_start_of_its_own(tmp_path: Path) -> None:
 def test_another_start_for_an_answered_round_is_refused_by_name(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     play(store, 1)
-    with pytest.raises(WorkdirError, match=f"{EDGE} answered round 1 already") as caught:
+    with pytest.raises(WorkdirError, match=f"{EDGE} answered round 1 already, but from") as caught:
         store.reply(1, "another start")
     assert str(tmp_path) in str(caught.value)
     assert caught.value.exit_code == 4

@@ -1,0 +1,114 @@
+"""What an edge answers: a small JSON object, beside the files that it names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecavg_tf.core.fields import Fields
+from ecavg_tf.core.messages.request import EXCHANGE, Request
+from ecavg_tf.core.scores import Decision
+
+FILES = ("update", "pooled")  # what a reply may bring along
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an edge answers to one request.
+
+    Attributes:
+        edge: name of the edge.
+        round: the round it answers.
+        update: its update file; None in the answer to ``finish``.
+        pooled: the file with its pooled data, where it was wanted and the edge consents.
+        decision: what it decided on a global model: to ``exchange`` on that of the round
+            before (None in round 1), to ``finish`` on that of this round.
+        seconds: time it took, by ``pretrain`` and ``evaluate``.
+    """
+
+    edge: str
+    round: int
+    update: Path | None
+    pooled: Path | None
+    decision: Decision | None
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class NoReply:
+    """An edge that did not answer, and why."""
+
+    edge: str
+    reason: str
+
+
+def encode_reply(
+    request: Request, reply: Reply | NoReply, hashes: Mapping[str, str]
+) -> dict[str, Any]:
+    """A reply as a JSON object.
+
+    Args:
+        request: what it answers.
+        reply: the answer.
+        hashes: SHA-256 of the files that go along, by their names in ``FILES``.
+    """
+    body: dict[str, Any] = {}
+    if isinstance(reply, Reply):
+        body["decision"] = None if reply.decision is None else reply.decision.to_json()
+        if request.kind == EXCHANGE:
+            body["seconds"] = dict(reply.seconds)
+    error = reply.reason if isinstance(reply, NoReply) else None
+    return {"run_id": request.run_id, "error": error, "files": dict(hashes), "body": body}
+
+
+def decode_reply(
+    value: Any, request: Request, edge: str, files: Mapping[str, Path]
+) -> tuple[Reply | NoReply, dict[str, str]]:
+    """Reads what ``encode_reply`` made.
+
+    Args:
+        value: the JSON object.
+        request: what was asked.
+        edge: who was asked.
+        files: where the files lie that may go along, by their names in ``FILES``.
+
+    Returns:
+        The reply, and the SHA-256 of each file that belongs to it.
+
+    Raises:
+        ValueError: it is no reply, or not one of this edge to this request.
+    """
+    fields = Fields.of(value)
+    run_id, body, named = fields.text("run_id"), fields.inner("body"), fields.inner("files")
+    if run_id != request.run_id:
+        raise ValueError(f"it belongs to run {run_id!r}, this is run {request.run_id!r}")
+    named.only(FILES)
+    hashes = {name: named.sha256(name) for name in named.values}
+    error = fields.maybe("error", Fields.text)
+    if error is not None:
+        return NoReply(edge, error), hashes
+    return _decoded(body, request, edge, {name: files[name] for name in hashes}), hashes
+
+
+def _decoded(body: Fields, request: Request, edge: str, files: Mapping[str, Path]) -> Reply:
+    exchange = request.kind == EXCHANGE
+    if exchange and "update" not in files:
+        raise ValueError("it has no update")
+    decision = body.maybe("decision", Decision.field)
+    if decision is None and not exchange:
+        raise body.refuse("decision", "what it decided")
+    decides_on = request.round - 1 if exchange else request.round
+    if decision is not None and (decision.edge, decision.round) != (edge, decides_on):
+        raise ValueError(
+            f"it decided for {decision.edge!r} in round {decision.round}, expected {edge!r} in "
+            f"round {decides_on}"
+        )
+    times = body.inner("seconds") if exchange else Fields({})
+    return Reply(
+        edge=edge,
+        round=request.round,
+        update=files.get("update"),
+        pooled=files.get("pooled"),
+        decision=decision,
+        seconds={name: times.number(name, 0) for name in times.values},
+    )

@@ -1,0 +1,65 @@
+"""How each kind of fleet is made. Another way to reach edges is an entry in ``FLEETS``."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ecavg_tf.config import Config, FleetKind, TrainingFile
+from ecavg_tf.config.fields import shared_fields
+from ecavg_tf.core.template import Template
+from ecavg_tf.data.federated import FederatedData
+from ecavg_tf.fleet import Fleet
+from ecavg_tf.rounds.folder_fleet import FolderFleet, check_exchange_folder
+from ecavg_tf.rounds.local_fleet import LocalFleet
+from ecavg_tf.rounds.workers import make_workers
+from ecavg_tf.rundir import RunDirectory
+from ecavg_tf.task import Task
+from export.jobs.training_files import TrainingFiles
+
+Make = Callable[[Task, FederatedData, RunDirectory, Template], Fleet]
+
+
+@dataclass(frozen=True)
+class FleetMaker:
+    """One kind of fleet.
+
+    Attributes:
+        make: makes the fleet of a run from its task, its data, its opened directory and its
+            template.
+        check: finds what is wrong before a new run writes anything, and raises an
+            ``ECAvgError``; None: there is nothing to check.
+    """
+
+    make: Make
+    check: Callable[[Config], None] | None = None
+
+
+def _local(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:
+    workers = make_workers(task, data, data.edges, directory.edges)
+    return LocalFleet(workers, directory.run_id, template)
+
+
+def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:
+    fleet = task.config.fleet
+    files = None
+    if fleet.training_file is not TrainingFile.NONE:
+        files = TrainingFiles(task, data.test, directory.path / "training", directory.run_id)
+    evaluator = task.evaluator(task.server_trainer, data.test)
+    return FolderFleet(
+        fleet.folder,
+        data.edges,
+        run_id=directory.run_id,
+        template=template,
+        config=shared_fields(task.config),
+        timeout_s=fleet.timeout_s,
+        listener=task.listener,
+        bundle_for=None if files is None else files.bundle_for,
+        probe_of=None if files else lambda weights: evaluator.probe(weights, task.spec),
+    )
+
+
+FLEETS: Mapping[FleetKind, FleetMaker] = {
+    FleetKind.LOCAL: FleetMaker(_local),
+    FleetKind.FOLDER: FleetMaker(
+        _folder, lambda config: check_exchange_folder(config.fleet.folder, None)
+    ),
+}

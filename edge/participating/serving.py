@@ -1,0 +1,102 @@
+"""Serving mailboxes: waits for requests, has them answered, and ends with the run."""
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecavg_tf.core.errors import ECAvgError, RoundError, WorkdirError
+from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
+from ecavg_tf.core.messages.reply import NoReply, Reply
+from ecavg_tf.core.messages.request import Request
+from ecavg_tf.events import Listener, Note
+from edge.participating.store import run_of
+
+
+@dataclass(frozen=True)
+class Served:
+    """An edge that lives in this process.
+
+    Attributes:
+        mailbox: the edge's.
+        answer: gives the reply to a request; None: a file that belongs to the request has not
+            come yet.
+    """
+
+    mailbox: Mailbox
+    answer: Callable[[Request], Reply | None]
+
+
+def serve(edges: Sequence[Served], *, timeout_s: float, hint: str, listener: Listener) -> None:
+    """Answers requests until every edge has decided on the run's last global model.
+
+    Args:
+        edges: the edges that live in this process.
+        timeout_s: seconds without a new request before giving up.
+        hint: what sets ``timeout_s``, and what to look at when nothing comes.
+        listener: told what was answered.
+
+    Raises:
+        ECAvgError: no request came in time, or one can't be answered.
+    """
+    waiting = list(edges)
+    deadline = time.monotonic() + timeout_s
+    while waiting:
+        answered = [_answered(served, listener) for served in waiting]
+        # Also one that was answered by a process that was killed after it.
+        waiting = [served for served in waiting if not served.mailbox.over()]
+        if any(answered):
+            deadline = time.monotonic() + timeout_s
+        elif waiting and time.monotonic() > deadline:
+            names = ", ".join(served.mailbox.edge for served in waiting)
+            raise RoundError(f"no request for {names} within {timeout_s:g} s {hint}")
+        elif waiting:
+            time.sleep(POLL_S)
+
+
+def _answered(served: Served, listener: Listener) -> bool:
+    """Answers the newest request, where there is one that can be answered."""
+    mailbox = served.mailbox
+    try:
+        request = mailbox.unanswered()
+    except ValueError as error:
+        raise RoundError(f"{mailbox.edge}: {error}") from error
+    if request is None:
+        return False
+    try:
+        reply = served.answer(request)
+        if reply is not None:
+            mailbox.reply(request, reply)
+    except Exception as error:  # whatever it is, the server is told why there is no answer
+        known = isinstance(error, ECAvgError)
+        text = str(error) if known else f"unforeseen {type(error).__name__}: {error}"
+        with contextlib.suppress(OSError):  # what went wrong is what the user must read
+            mailbox.reply(request, NoReply(mailbox.edge, text))
+        raise
+    if reply is not None:
+        listener(Note(f"round {request.round}: {mailbox.edge} answered '{request.kind}'"))
+    return reply is not None
+
+
+def check_took_part(mailbox: Mailbox, folder: Path, flag: str) -> None:
+    """Where all is answered already, who serves from another folder has no model in it.
+
+    Args:
+        mailbox: the edge's.
+        folder: what the edge keeps.
+        flag: what the user gives the folder with.
+
+    Raises:
+        RoundError: the run is over, and its last reply can't be read.
+        WorkdirError: the run is over, and the folder is not the one that served it.
+    """
+    try:
+        run = mailbox.finished_run()
+    except ValueError as error:
+        raise RoundError(f"{mailbox.edge}: {error}") from error
+    if run is not None and run != run_of(folder):
+        raise WorkdirError(
+            f"the run in {mailbox.inbox.parent.parent} is over and {folder} took no part in it; "
+            f"if it should have, give the {flag} that {mailbox.edge} used"
+        )
