@@ -16,12 +16,12 @@ from ecavg_tf.core.bundles.training_bundle import (
     TrainingInfo,
     frozen_sha256,
 )
-from ecavg_tf.core.errors import ConfigError, ExportError
+from ecavg_tf.core.errors import ConfigError, ExportError, brief
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.builders import template_of
-from export.making.trainable import DeviceLearner, convert_learner, make_learner
+from export.making.trainable import convert_learner, make_learner
 from export.reading.flatmodel import read_flatmodel
 
 _GOLDEN, _STEPS = 16, 5
@@ -175,9 +175,5 @@ def _replay(
             run["train"](x=features, y=one_hot, learning_rate=rate)
         answers.append(run["infer"](x=features)["probabilities"])
     except (ValueError, RuntimeError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise ExportError(f"LiteRT refuses the training file: {said}") from error
+        raise ExportError(f"LiteRT refuses the training file: {brief(error)}") from error
     return np.stack(answers)
-
-
-__all__ = ["DeviceLearner", "TrainingExporter", "frozen_sha256", "optimizer_spec", "twin_of"]
