@@ -74,7 +74,13 @@ class Latency:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator that a runtime must have, and how often the file uses it."""
+    """An operator that a runtime must have.
+
+    Attributes:
+        name: as in the TFLite schema, or "CUSTOM:name".
+        version: version of the operator.
+        count: how often the file uses it, in all its graphs.
+    """
 
     name: str
     version: int

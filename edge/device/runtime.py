@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.quantization import dequantize, quantize, tensor_spec
-from ecavg_tf.core.errors import ExportError, InstallationError
+from ecavg_tf.core.errors import ExportError, InstallationError, brief
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 
@@ -23,7 +23,6 @@ _KINDS = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"
 # LiteRT counts its releases anew; 2.3.0 says in its library that it is TensorFlow 2.22.0's,
 # and the first LiteRT came after TensorFlow 2.17.
 _LITERT_RELEASES = (((2, 3), (2, 22, 0)), ((1, 0), (2, 17, 0)))
-_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def check_supported(
             f"the model uses {', '.join(foreign)}, which no runtime from pip has; export it "
             "with builtin operators only"
         )
-    if min_runtime is not None and parse_release(min_runtime) > runtime.release:
+    if min_runtime is not None and tuple(map(int, min_runtime.split("."))) > runtime.release:
         raise ExportError(
             f"the model needs TensorFlow Lite {min_runtime}, {runtime} has the operators of "
             f"{'.'.join(map(str, runtime.release))}; install a newer runtime, or export the "
@@ -106,28 +105,16 @@ def check_supported(
         )
 
 
-def parse_release(text: str) -> tuple[int, ...]:
-    """What releases sort by.
-
-    Raises:
-        ExportError: it is no release.
-    """
-    parts = text.split(".")
-    if not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
-        raise ExportError(f"min_runtime is {text!r}, expected a release such as 2.14.0")
-    return tuple(map(int, parts))
-
-
 def refusal(runtime: Runtime, error: Exception) -> str:
     """One line for what a runtime says of a model that it can't run."""
-    said = " ".join(str(error).split())
+    said = str(error)
     if "Select TensorFlow op" in said or "Flex" in said:
         return f"{runtime} refuses the model: it has Flex operators, which no runtime from pip has"
     if "Didn't find op" in said or "version" in said:
         cure = "install a newer runtime"
     else:
         cure = "get the file again"
-    return f"{runtime} refuses the model: {said[:_LONGEST_REASON]}; {cure}"
+    return f"{runtime} refuses the model: {brief(error)}; {cure}"
 
 
 class Model:
@@ -182,8 +169,7 @@ class Model:
             self._interpreter.set_tensor(self._in["index"], quantize(images, self.input))
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            said = " ".join(str(error).split())[:_LONGEST_REASON]
-            raise ExportError(f"{self._runtime} fails on the model: {said}") from error
+            raise ExportError(f"{self._runtime} fails on the model: {brief(error)}") from error
         return dequantize(self._interpreter.get_tensor(self._out["index"]), self.output)
 
 

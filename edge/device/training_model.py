@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.training_bundle import TrainingBundle
-from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.template import Array
 from edge.device.runtime import Runtime
 
@@ -120,6 +120,5 @@ class TrainingModel:
         try:
             answers: dict[str, Array] = self._runners[signature](**inputs)
         except (ValueError, RuntimeError, TypeError) as error:
-            said = " ".join(str(error).split())[:200]
-            raise ExportError(f"{self._runtime} fails in {signature!r}: {said}") from error
+            raise ExportError(f"{self._runtime} fails in {signature!r}: {brief(error)}") from error
         return answers

@@ -9,7 +9,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecavg_tf.core.errors import ExportError, InstallationError
+from ecavg_tf.core.errors import ExportError, InstallationError, brief
 from ecavg_tf.core.files import file_sha256, write_bytes
 from ecavg_tf.core.paths import user_path
 
@@ -38,7 +38,7 @@ def load_private_key(path: str | Path) -> "Ed25519PrivateKey":
     try:
         key = serialization.load_pem_private_key(user_path(path).read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
-        raise ExportError(f"private key {path} can't be read: {_line(error)}") from error
+        raise ExportError(f"private key {path} can't be read: {brief(error)}") from error
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise ExportError(f"{path} is no Ed25519 key; make one: {_MAKE}")
     return key
@@ -58,7 +58,7 @@ def load_public_key(path: str | Path) -> "Ed25519PublicKey":
     try:
         key = serialization.load_pem_public_key(user_path(path).read_bytes())
     except (OSError, ValueError, TypeError) as error:
-        raise ExportError(f"public key {path} can't be read: {_line(error)}") from error
+        raise ExportError(f"public key {path} can't be read: {brief(error)}") from error
     if not isinstance(key, ed25519.Ed25519PublicKey):
         raise ExportError(f"{path} is no Ed25519 key; make one: {_MAKE}")
     return key
@@ -103,10 +103,6 @@ _MAKE = "openssl genpkey -algorithm ed25519 -out KEY.pem"
 
 def _message(bundle: Path) -> bytes:
     return _CONTEXT + bytes.fromhex(file_sha256(bundle))
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]
 
 
 def _check_extra() -> None:

@@ -16,7 +16,7 @@ from ecavg_tf.core.bundles.training_bundle import (
     TrainingInfo,
     frozen_sha256,
 )
-from ecavg_tf.core.errors import ConfigError, ExportError
+from ecavg_tf.core.errors import ConfigError, ExportError, brief
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
@@ -175,6 +175,5 @@ def _replay(
             run["train"](x=features, y=one_hot, learning_rate=rate)
         answers.append(run["infer"](x=features)["probabilities"])
     except (ValueError, RuntimeError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise ExportError(f"LiteRT refuses the training file: {said}") from error
+        raise ExportError(f"LiteRT refuses the training file: {brief(error)}") from error
     return np.stack(answers)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ecavg_tf.core.bundles.quantization import quantize
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
@@ -114,17 +115,17 @@ def run_in_micro(tflite: bytes, images: Array, *, timeout: float = TIMEOUT_SECON
         InstallationError: there is no tflite-micro interpreter here.
     """
     facts = require_micro(tflite)
-    quantized = quantize(images, facts.inputs[0])
+    inputs = quantized(images, facts.inputs[0])
     with MicroProcess(tflite, timeout) as process:
         arena = smallest_arena(process, facts)
-        outputs = process.run(quantized, arena.needed)
-    default = _litert_outputs(tflite, quantized, reference=False)
-    reference = _litert_outputs(tflite, quantized, reference=True)
+        outputs = process.run(inputs, arena.needed)
+    default = _litert_outputs(tflite, inputs, reference=False)
+    reference = _litert_outputs(tflite, inputs, reference=True)
     digest = hashlib.sha256(tflite).hexdigest()
-    return MicroRun(digest, facts, arena, quantized, outputs, default, reference)
+    return MicroRun(digest, facts, arena, inputs, outputs, default, reference)
 
 
-def quantize(images: Array, port: Port) -> Array:
+def quantized(images: Array, port: Port) -> Array:
     """Real values as the int8 that a model takes; shape (n, …) → (n, *port.shape[1:]).
 
     Raises:
@@ -135,9 +136,7 @@ def quantize(images: Array, port: Port) -> Array:
             f"images have shape {images.shape}, the model takes {port.shape}; "
             "give at least one image of that shape"
         )
-    steps = np.round(np.asarray(images, np.float32) / np.float32(port.scale)) + port.zero_point
-    found: Array = np.clip(steps, -128, 127).astype(np.int8).reshape(-1, *port.shape[1:])
-    return found
+    return quantize(images, port).reshape(-1, *port.shape[1:])
 
 
 def smallest_arena(process: MicroProcess, facts: FlatModel) -> Arena:
@@ -178,7 +177,7 @@ def _reported(log: str, part: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _litert_outputs(tflite: bytes, quantized: Array, *, reference: bool) -> Array:
+def _litert_outputs(tflite: bytes, images: Array, *, reference: bool) -> Array:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
@@ -187,7 +186,7 @@ def _litert_outputs(tflite: bytes, quantized: Array, *, reference: bool) -> Arra
         interpreter.allocate_tensors()
     (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
     outputs = []
-    for image in quantized:
+    for image in images:
         interpreter.set_tensor(entry["index"], image[None])
         interpreter.invoke()
         outputs.append(interpreter.get_tensor(exit_["index"]).reshape(-1))

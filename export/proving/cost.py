@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.exports import Cost, Latency, Operator
+from ecavg_tf.core.exports import Cost, Latency
 from ecavg_tf.core.template import Array
 from export.proving.interpreter import LiteModel
 from export.reading.flatmodel import read_flatmodel
@@ -34,7 +34,7 @@ def cost_sheet(
     timed = tuple(
         _latency(
             f"file, {threads} thread{'s' if threads > 1 else ''}",
-            LiteModel(tflite, threads=threads).latencies(image, seconds, _LEAST_RUNS),
+            _time(LiteModel(tflite, threads=threads).ready(image), seconds),
         )
         for threads in _THREADS
     )
@@ -43,7 +43,7 @@ def cost_sheet(
         macs=facts.macs,
         peak_activation_bytes=facts.peak_activation_bytes,
         min_runtime=facts.min_runtime,
-        operators=tuple(Operator(op.name, op.version, op.count) for op in facts.operators),
+        operators=facts.operators,
         latencies=(*timed, *keras_latencies),
     )
 

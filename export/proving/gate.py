@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from ecavg_tf.config import Format, Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
@@ -41,12 +42,8 @@ def wilson(hits: int, n: int) -> Proportion:
         hits: how many of ``n``.
         n: at least 1.
     """
-    share = hits / n
-    centre = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    # Rounding must not push an end past the share or out of [0, 1].
-    low, high = min(share, centre - half), max(share, centre + half)
-    return Proportion(share, max(0.0, low), min(1.0, high))
+    interval = binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    return Proportion(hits / n, float(interval.low), float(interval.high))
 
 
 def paired_change(

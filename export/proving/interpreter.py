@@ -1,6 +1,6 @@
 """Running a ``.tflite`` file: raw images in, probabilities out, whatever it computes in."""
 
-import time
+from collections.abc import Callable
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.bundles.quantization import dequantize, quantize, softmax, tensor_spec
-from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 
@@ -33,8 +33,7 @@ class LiteModel:
             (self._in,) = self._interpreter.get_input_details()
             (self._out,) = self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ExportError(f"LiteRT refuses the file: {reason}") from error
+            raise ExportError(f"LiteRT refuses the file: {brief(error)}") from error
         self._logits = logits
 
     @property
@@ -75,23 +74,11 @@ class LiteModel:
         answers = self.answers(images)
         return softmax(answers).astype(np.float32) if self._logits else answers
 
-    def latencies(self, image: Array, seconds: float, least: int = 10) -> NDArray[np.float64]:
-        """Seconds of single runs on one image, shape (runs,), after two that don't count.
-
-        Args:
-            image: raw values, without the batch.
-            seconds: time to spend.
-            least: fewest runs, however long they take.
-        """
-        spent: list[float] = []
+    def ready(self, image: Array) -> Callable[[], None]:
+        """What runs the file once more on one image of raw values, without the batch."""
         self._run(image[np.newaxis])
-        self._run(image[np.newaxis])
-        until = time.perf_counter() + seconds
-        while len(spent) < least or time.perf_counter() < until:
-            began = time.perf_counter()
-            self._interpreter.invoke()
-            spent.append(time.perf_counter() - began)
-        return np.asarray(spent)
+        invoke: Callable[[], None] = self._interpreter.invoke
+        return invoke
 
     def _run(self, images: Array) -> NDArray[np.float32]:
         if self.input.shape[0] == -1 and self._in["shape"][0] != len(images):
@@ -102,5 +89,5 @@ class LiteModel:
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise ExportError(f"LiteRT fails on the file: {error}") from error
+            raise ExportError(f"LiteRT fails on the file: {brief(error)}") from error
         return dequantize(self._interpreter.get_tensor(self._out["index"]), self.output)

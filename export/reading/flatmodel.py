@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from ecavg_tf.core.bundles.bundle import TensorSpec
+from ecavg_tf.core.exports import Operator
 from export.reading import op_costs
 from export.reading.flatbuffer import read_graph
 from export.reading.graph import Graph, Subgraph, Tensor
@@ -11,38 +13,15 @@ from export.reading.runtime_versions import oldest_runtime
 _STRUCTURAL = ("int32", "int64", "bool", "string")
 
 
-@dataclass(frozen=True)
-class Operator:
-    """An operator that a runtime must have.
-
-    Attributes:
-        name: as in the TFLite schema, or "CUSTOM:name".
-        version: version of the operator.
-        count: how often the file uses it, in all its graphs.
-    """
-
-    name: str
-    version: int
-    count: int
-
-
-@dataclass(frozen=True)
-class Port:
+@dataclass(frozen=True, kw_only=True)
+class Port(TensorSpec):
     """An input or an output.
 
     Attributes:
         name: name in the signature, or the tensor's where there is no signature.
-        shape: with -1 where a dimension is dynamic.
-        dtype: numpy's name ("int8", "float32").
-        scale: real value of one quantization step; None when it is not quantized.
-        zero_point: the integer that stands for 0.0; None when it is not quantized.
     """
 
     name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scale: float | None
-    zero_point: int | None
 
 
 @dataclass(frozen=True)
@@ -134,9 +113,9 @@ def _ports(graph: Graph, indices: tuple[int, ...], side: str) -> tuple[Port, ...
 def _port(name: str, tensor: Tensor) -> Port:
     quantized = len(tensor.scales) == 1 and len(tensor.zero_points) == 1
     return Port(
-        name,
         tensor.signature,
         tensor.dtype,
         tensor.scales[0] if quantized else None,
         tensor.zero_points[0] if quantized else None,
+        name=name,
     )

@@ -120,6 +120,16 @@ def test_a_member_that_states_more_than_it_holds(path: Path) -> None:
         read_bundle(path)
 
 
+@pytest.mark.parametrize(("at", "more", "said"), [(8, 1, "is encrypted"), (20, -1, "is damaged")])
+def test_a_member_that_zipfile_refuses(path: Path, at: int, more: int, said: str) -> None:
+    """Its entry in the directory says that it is encrypted, or two sizes."""
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"model.tflite") - 46 + at] += more
+    path.write_bytes(bytes(content))
+    with pytest.raises(ExportError, match=said):
+        read_bundle(path)
+
+
 def test_pickles_are_not_read(path: Path) -> None:
     import hashlib
     import pickle
