@@ -37,7 +37,7 @@ class RunDirectory:
         config: the run's config.
 
     Raises:
-        WorkdirError: it can't be written, is not one of ours, or holds another config.
+        WorkdirError: it can't be written, is not a run directory, or holds another config.
     """
 
     def __init__(self, path: str | Path, config: Config) -> None:
@@ -218,7 +218,7 @@ def stored_config(path: Path) -> Config:
     """The config of a run directory.
 
     Raises:
-        WorkdirError: it is none.
+        WorkdirError: it is not a run directory.
     """
     if not (path / "config.json").exists():
         raise WorkdirError(f"{path} is no run directory: give one of 'ecavg run'")

@@ -94,7 +94,7 @@ def _check_file(path: str) -> None:
 
 
 def _try_out(path: str) -> None:
-    """Runs a config file by ourselves first: ml_collections hides where and why it fails."""
+    """Runs a config file before ml_collections does, which hides where and why it fails."""
     name, *arguments = path.split(":", 1)
     try:
         config = runpy.run_path(name)["get_config"](*arguments)

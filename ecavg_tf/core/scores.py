@@ -21,18 +21,20 @@ class Score:
 
     def __post_init__(self) -> None:
         if not (is_number(self.accuracy) and 0 <= self.accuracy <= 1 and is_number(self.loss)):
-            raise ValueError(f"no score: accuracy {self.accuracy!r}, loss {self.loss!r}")
+            raise ValueError(
+                f"not a score: accuracy {self.accuracy!r}, loss {self.loss!r}; expected numbers"
+            )
         if not is_count(self.n):
-            raise ValueError(f"no score: n is {self.n!r}")
+            raise ValueError(f"not a score: n is {self.n!r}, expected a whole number")
 
 
 def is_number(value: object) -> bool:
-    """Whether a value from a wire is a finite number of a sane size."""
+    """Whether a value that was received is a finite number of a sane size."""
     return isinstance(value, (int, float)) and type(value) is not bool and abs(value) < 1e300
 
 
 def is_count(value: object) -> bool:
-    """Whether a value from a wire is a whole number from 0 that float64 holds."""
+    """Whether a value that was received is a whole number from 0 that float64 holds."""
     return type(value) is int and 0 <= value <= 2**53
 
 
@@ -137,25 +139,28 @@ class Decision:
         timed = is_number(decision.seconds) and is_number(decision.evaluate_seconds)
         named = isinstance(decision.edge, str)
         if not (whole and timed and named):
-            raise ValueError("not a decision: a count, a time or the edge's name is none")
+            raise ValueError(
+                "not a decision: expected whole numbers as counts and round, numbers as seconds "
+                "and a text as the edge's name"
+            )
         return decision
 
 
 def _scored(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a rung, or of scores, with what is a score made one."""
+    """The fields of a rung or of scores, with ``own`` and ``all`` as ``Score`` objects."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"{value!r:.80} is no object")
+        raise TypeError(f"{value!r:.80} came, expected an object")
     for name, kind in (("rung", str), ("weights_sha256", str), ("evidence", dict)):
         if name in value and not isinstance(value[name], kind):
-            raise TypeError(f"{name} is {value[name]!r}")
+            raise TypeError(f"{name} is {value[name]!r:.80}, expected {kind.__name__}")
     for name in ("alpha", "select"):
         if value.get(name) is not None and not is_number(value[name]):
-            raise TypeError(f"{name} is {value[name]!r:.80}")
+            raise TypeError(f"{name} is {value[name]!r:.80}, expected a number")
     if not isinstance(value.get("certify"), dict | None):
-        raise TypeError(f"certify is {value['certify']!r:.80}")
+        raise TypeError(f"certify is {value['certify']!r:.80}, expected an object")
     for name in ("certify", "evidence"):
         if not is_plain(value.get(name)):
-            raise TypeError(f"{name} is nested too deep, too large, or holds no plain JSON")
+            raise TypeError(f"{name} is nested too deep, too large, or not plain JSON")
     scores = {
         name: None if value[name] is None else Score(**value[name]) for name in ("own", "all")
     }
