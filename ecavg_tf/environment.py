@@ -1,4 +1,4 @@
-"""The environment manifest: what a run's bits depend on beside config and seed."""
+"""The environment manifest: what a run's bits depend on besides its config and seed."""
 
 import os
 import platform
@@ -28,7 +28,7 @@ def describe() -> dict[str, Any]:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What changed since the run began, beside its id: bits may differ from here on."""
+    """What changed since the run began, except its id: bits may differ from here on."""
     return [
         f"{name}: {before.get(name)} → {value}"
         for name, value in now.items()

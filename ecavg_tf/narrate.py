@@ -1,4 +1,4 @@
-"""Events as plain lines, for log.txt and for terminals that are none."""
+"""Events as plain lines, for log.txt and for output that is not a terminal."""
 
 import datetime
 from pathlib import Path

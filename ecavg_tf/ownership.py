@@ -1,4 +1,4 @@
-"""``edge``, ``server`` and ``export`` are common names: are they ours?"""
+"""``edge``, ``server`` and ``export`` are common names: does Python find the right packages?"""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""TensorFlow's start-up noise is not what a user sees."""
+"""Keeps TensorFlow's start-up noise from the user."""
 
 import os
 
@@ -10,8 +10,8 @@ def import_tensorflow() -> None:
     """Imports TensorFlow without the lines its C++ side prints on the way.
 
     ``TF_CPP_MIN_LOG_LEVEL`` alone does not help: what is logged before the logger is
-    set up goes to file descriptor 2 whatever the level. What was printed comes out
-    after all if the import fails.
+    set up goes to file descriptor 2 whatever the level. What was printed is
+    shown after all if the import fails.
     """
     check_not_forked()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -170,7 +170,7 @@ def exports_from_json(value: Any) -> tuple[Exported, ...]:
     """Reads what ``to_json`` made of exports.
 
     Raises:
-        ValueError: they are none.
+        ValueError: they are not exports.
     """
     try:
         return _CONVERTER.structure(value, tuple[Exported, ...])

@@ -37,7 +37,7 @@ class RunDirectory:
         config: the run's config.
 
     Raises:
-        WorkdirError: it can't be written, is not one of ours, or holds another config.
+        WorkdirError: it can't be written, is not a run directory, or holds another config.
     """
 
     def __init__(self, path: str | Path, config: Config) -> None:

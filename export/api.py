@@ -1,4 +1,4 @@
-"""``export.to_tflite``: for any Keras model, also one that no run of ours has seen."""
+"""``export.to_tflite``: for any Keras model, also one that comes from no run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ def to_tflite(
 
     Raises:
         ExportError: the model can't be converted, or a file differs from it.
-        ConfigError: a format or an output kind is none, or not what the model answers.
+        ConfigError: a format or an output kind is unknown, or the model answers something else.
     """
     check_not_forked()
     text = formats if isinstance(formats, str) else ",".join(formats)

@@ -1,4 +1,4 @@
-"""One model to a folder of files: converted, examined, weighed, bundled."""
+"""From one model to a folder of files: converts, compares, measures, bundles."""
 
 import hashlib
 from collections.abc import Collection, Mapping
@@ -50,7 +50,7 @@ class Subject:
         weights_sha256: hash of its weights.
         origin: run, round, edge, weights_sha256: what is written into the file.
         calibration: int8's images; None: ``no_calibration`` says why.
-        no_calibration: why there are none.
+        no_calibration: why there are no calibration images.
         images: parity images, raw, shape (n, …).
         labels: their labels, shape (n,), or None.
         words: what the parity images are.
@@ -81,8 +81,8 @@ class Exporter:
         logits: whether it gives logits.
         limits: what files must keep to.
         latency_s: seconds to spend on each latency.
-        fresh: makes every wanted file, also those that a record says were made already:
-            whoever signs them must not trust a record.
+        fresh: makes every wanted file, also those that are there already: anybody could have
+            put them there, so an export that signs must not use them.
         listener: told of files of earlier exports that are removed.
     """
 
@@ -104,14 +104,14 @@ class Exporter:
         Args:
             subject: whose model it is, with its images.
             wanted: which files.
-            folder: where to, named as the subject; files that are not ours stay.
+            folder: where to, named as the subject; files that no export made stay.
 
         Returns:
             One entry a file, refused ones and skipped ones included.
 
         Raises:
-            ExportError: the model answers no probabilities, or a file that is not ours
-                lies where one is to be written.
+            ExportError: the model answers no probabilities, or a file that no export
+                made lies where one is to be written.
             ConfigError: it answers logits and was not said to, or the other way round.
         """
         check_precision(self.model)  # its probabilities need not sum to 1
@@ -125,7 +125,7 @@ class Exporter:
             for variant in missing:
                 known.pop(variant.value, None)
                 ours.update(file_names(variant))
-            # Before they are made: an export that is interrupted knows its files again.
+            # Written first, so that files of an interrupted export are recognized later.
             write_record(folder, key, answers, known.values(), ours)
             reference = self._reference(subject)
             with Converter(self.model, self.spec.image_shape) as converter:
@@ -231,13 +231,13 @@ class Exporter:
         return probabilities_of(np.asarray(self.model(few, training=False)), logits=self.logits)
 
     def _keras_latencies(self, image: Array) -> tuple[Latency, ...]:
-        """Once for all subjects: they have one architecture."""
+        """Measured once for all subjects, because they have one architecture."""
         if not self._keras:
             self._keras = keras_latencies(self.model, image, self.latency_s)
         return self._keras
 
     def _key(self, subject: Subject) -> str:
-        """What a file depends on beside its format: the same key, the same files."""
+        """A hash of all that a file depends on besides its format: same key, same files."""
         calibration = subject.calibration
         facts = {
             "weights": subject.weights_sha256,
@@ -254,7 +254,7 @@ class Exporter:
 
 
 def _held(folder: Path, names: Collection[str]) -> set[str]:
-    """Those that are there, and the signatures that bundles among them may yet get."""
+    """The names of files that are there, and of the signatures that these may get later."""
     there = {name for name in names if (folder / name).exists()}
     return there | {name for name in names if name.removesuffix(".sig") in there}
 

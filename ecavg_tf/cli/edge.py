@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _check_took_part(exchange: Path, edges: Sequence[str], workdir: Path) -> None:
-    """Of a run that is over nothing is left to serve; a mistyped folder must not look served."""
+    """A run that is over needs no edges; a mistyped folder must not look like such a run."""
     from ecavg_tf.core.messages.mailbox import Mailbox
     from edge.participating.serving import check_took_part
 

@@ -22,7 +22,7 @@ ecavg export RUN --target=micro [--flash=1M --ram=256K]
 ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9]
 ecavg export --verify=PUBLIC.pem BUNDLE_OR_FOLDER
 
-Makes .tflite files, runs each on real images beside its Keras model, and keeps aside
+Makes .tflite files, compares each with its Keras model on real images, and keeps aside
 those that differ (NAME.failed-gate.tflite, exit code 8).
 
   --formats  which, separated by commas; default: all four
@@ -112,7 +112,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _check_source(source: Path) -> None:
-    """Tells of a wrong path at once: what reads it takes seconds to import."""
+    """Refuses a wrong path at once: the modules that read it take seconds to import."""
     if source.suffix != ".keras":
         stored_config(source)
     elif not source.is_file():

@@ -14,10 +14,11 @@ from export.micro.sources import write_sources
 
 
 def check_flags(formats: str, flash: str, ram: str) -> None:
-    """Finds faults before minutes of work.
+    """Checks the flags before minutes of work.
 
     Raises:
-        ConfigError: a size is none, one of the two is missing, or int8 is left out.
+        ConfigError: a size is not a number of bytes, one of the two is missing, or int8 is
+            left out.
     """
     for size in filter(None, (flash, ram)):
         parse_size(size)
@@ -61,7 +62,7 @@ def for_micro(exports: Sequence[Exported], folder: Path, flash: str, ram: str) -
                 too_large.append(row.model)
         else:
             run = run_in_micro(bundle.model, bundle.golden_inputs)
-            print(f"  arena {run.arena.needed:,} bytes; labels {run.agreement:.3f} as LiteRT's")
+            print(f"  arena {run.arena.needed:,} bytes; labels as in LiteRT: {run.agreement:.3f}")
         with disk_errors(sources):
             write_sources(sources, bundle.model, bundle.info.classes, run, PlainLines())
         print(f"  sources in {sources}")

@@ -1,4 +1,4 @@
-"""Where a model keeps what the rungs exchange."""
+"""Where a model's list of weights holds the parts that rungs exchange."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ class Anatomy:
 
     Attributes:
         head: the last layer that has trainable weights.
-        head_bias: what adds to the logits; None: there is no such weight.
+        head_bias: the bias that is added to the logits; None if there is no such weight.
         batchnorm: all weights of BatchNorm layers that training updates.
     """
 

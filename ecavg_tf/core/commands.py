@@ -1,4 +1,4 @@
-"""What every command line of ours does when something goes wrong."""
+"""How every command line of this project ends when something goes wrong."""
 
 import re
 import sys
@@ -8,7 +8,7 @@ from ecavg_tf.core.errors import ECAvgError, OutputError, output_fault, printabl
 from ecavg_tf.core.streams import let_go, prepare_streams
 
 INTERRUPTED = 130
-CLOSED = 141  # as a shell counts a program that a closed pipe ends
+CLOSED = 141  # what a shell reports of a program whose output pipe was closed
 LONGEST_LINE = 800
 _FLAG = re.compile(r"^--?(?!-|(?:no)?config\.)[^=]+")
 

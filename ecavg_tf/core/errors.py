@@ -55,7 +55,7 @@ class RoundError(ECAvgError):
 
 
 class InstallationError(ECAvgError):
-    """A foreign package stands where one of ours should, or a dependency is missing."""
+    """Another package has the name of one of this project's, or a dependency is missing."""
 
     exit_code = 6
 
@@ -78,7 +78,7 @@ def printable(text: str) -> str:
 
 
 def brief(error: Exception) -> str:
-    """What a library says of a file, as a part of one line: short, printable, never nothing."""
+    """A library's error as a part of one line: short, printable and never empty."""
     said = " ".join(printable(str(error)).split()) or type(error).__name__
     return said if len(said) <= _LONGEST else said[:_LONGEST] + "…"
 
@@ -102,7 +102,7 @@ def disk_errors(folder: object) -> Iterator[None]:
     """A full or vanished disk is something a user can mend: one line, not a traceback."""
     try:
         yield
-    except BrokenPipeError:  # whoever read our output has gone
+    except BrokenPipeError:  # the program that read our output has ended
         raise
     except OSError as error:
         if (fault := output_fault(error)) is not None:

@@ -1,4 +1,4 @@
-"""What came of exporting, in the words of results.json: a row a file."""
+"""The outcome of an export, as results.json has it: one row for each file."""
 
 from dataclasses import dataclass, field
 
@@ -20,7 +20,7 @@ class Proportion:
 
 @dataclass(frozen=True)
 class Parity:
-    """A file beside its Keras model, on the same images.
+    """A file compared with its Keras model, on the same images.
 
     Attributes:
         images: what they are, in words.
@@ -127,7 +127,7 @@ class Exported:
         bundle_sha256: its hash.
         output_kind: ``probabilities`` or ``logits``.
         calibration: what int8's ranges were measured on, in words.
-        parity: the file beside Keras.
+        parity: the comparison with Keras.
         cost: the cost sheet.
     """
 

@@ -1,4 +1,4 @@
-"""Fields of a JSON object that came from elsewhere: each as it must be, or refused by name."""
+"""Reads the fields of a JSON object that came from elsewhere; a wrong one is refused by name."""
 
 import math
 import re
@@ -49,7 +49,7 @@ class Fields:
                 raise FieldError(f"{self.prefix}{name} is unknown")
 
     def get(self, name: str) -> Any:
-        """A field as it came."""
+        """A field's value, unchecked."""
         if name not in self.values:
             raise FieldError(f"{self.prefix}{name} is missing")
         return self.values[name]
@@ -61,7 +61,7 @@ class Fields:
         )
 
     def inner(self, name: str) -> "Fields":
-        """An object within."""
+        """A field that is an object itself."""
         return Fields.of(self.get(name), f"{self.prefix}{name}.")
 
     def each(self, name: str, read: Callable[["Fields", str], T]) -> tuple[T, ...]:
@@ -201,11 +201,11 @@ def _whole(value: Any, lowest: int, highest: int) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """JSON can write half a character, which no file can hold, and codes that move a cursor."""
+    """Whether it is a text without half characters and control codes, which JSON can express."""
     return isinstance(value, str) and not re.search("[\ud800-\udfff\x00-\x1f\x7f-\x9f]", value)
 
 
 def short(value: Any) -> str:
-    """A value as a part of one line, whatever it is."""
+    """A value as a part of one line; a long one is cut."""
     said = repr(value)
     return said if len(said) <= 60 else said[:60] + "…"

@@ -72,13 +72,13 @@ def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: same value, same bytes.
 
     Raises:
-        ValueError: ``value`` holds a NaN or an infinity, which JSON has no word for.
+        ValueError: ``value`` holds a NaN or an infinity, which JSON can't express.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def load_json(text: str | bytes) -> Any:
-    """Reads JSON from a file or a wire: what is not JSON is a ``ValueError``, always.
+    """Reads JSON that came from elsewhere; whatever is not JSON raises a ``ValueError``.
 
     The standard library also takes NaN and Infinity, turns 1e999 into infinity, and
     answers deep nesting with a ``RecursionError``.
@@ -129,7 +129,7 @@ def open_regular(path: Path) -> BufferedReader:
         NotRegularError: it is a pipe or a device: reading could wait for ever.
         OSError: it can't be read.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe that nobody writes blocks open()
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # or open() would wait for a pipe's writer
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise NotRegularError(errno.EINVAL, "is no regular file", str(path))

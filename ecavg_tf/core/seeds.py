@@ -43,6 +43,6 @@ def epoch_order(n: int, seed: int, round_number: int, who: str, epoch: int) -> N
     """The order in which epoch ``epoch`` (from 0) of ``who`` visits its n examples.
 
     ``who`` is an edge's name or ``"server"``. The Keras trainer and a device that
-    trains without TensorFlow both ask here.
+    trains without TensorFlow both use this order.
     """
     return permutation(n, seed, "order", round_number, who, epoch)

@@ -1,4 +1,4 @@
-"""What C++ libraries print is not what a user sees."""
+"""Keeps what C++ libraries print from the user."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ def held_back_stderr(*, told_on_failure: bool = True) -> Iterator[None]:
     """Keeps what C++ writes to file descriptor 2 from the user; one thread at a time.
 
     Args:
-        told_on_failure: whether it comes out after all when the block raises.
+        told_on_failure: whether it is printed after all when the block raises.
     """
     with _SWAPPING:
         keep_descriptors()

@@ -122,7 +122,7 @@ def unique_keys(labels: Sequence[str]) -> list[str]:
     """Makes labels unique by numbering repeats, keeping their order.
 
     ``variable.path`` is not unique, so the second ``dense/kernel`` becomes
-    ``dense/kernel#2``, and a label that already looks so is stepped over.
+    ``dense/kernel#2``, or gets a higher number if that label exists already.
     """
     keys: list[str] = []
     taken = set(labels)

@@ -90,7 +90,7 @@ def _edges(results: Sequence[RunResults]) -> Iterable[Sequence[str]]:
 
 
 def _since_first(names: Sequence[str], results: Sequence[RunResults]) -> Iterable[RenderableType]:
-    """What is deployed beside what each edge first trained alone, where that is long ago."""
+    """The deployed models compared with those of round 1, for runs of several rounds."""
     if all(len(each.rounds) < 2 for each in results):
         return
     since = [_gains_since_first(each) for each in results]

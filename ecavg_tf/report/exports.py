@@ -15,7 +15,7 @@ FULL = (
     "size kB", "Keras %", "file %", "change, 95 %", "agree %", "ties", "max diff", "time",
     "runs on",
 )  # fmt: skip
-# The first goes first where a terminal is narrow; the others always stay.
+# In a narrow terminal these columns are left out, the first one first; others always stay.
 _DROPPED = ("max diff", "ties", "runs on", "change, 95 %", "time", "Keras %")
 _WIDE = 10_000
 _MEANINGS = {
@@ -38,7 +38,7 @@ def legend(columns: Sequence[str]) -> str:
 def fitting(
     exports: Sequence[Exported], console: Console, columns: Sequence[str] = FULL
 ) -> tuple[str, ...]:
-    """Those of the columns that a console has room for; cut figures can't be read."""
+    """The columns that a console has room for; figures that are cut can't be read."""
     kept = tuple(columns)
     unbounded = console.options.update_width(_WIDE)
     for name in _DROPPED:
@@ -99,7 +99,7 @@ def duration(milliseconds: float) -> str:
 
 
 def notes(exports: Sequence[Exported]) -> list[str]:
-    """Of each model its images, calibration and Keras' own times; then what went wrong."""
+    """For each model its images, calibration and the times of Keras; then what went wrong."""
     facts: dict[str, list[str]] = {}
     for row in exports:
         facts.setdefault(row.model, []).extend(_facts(row))
@@ -117,4 +117,4 @@ def _facts(row: Exported) -> Iterable[str]:
         beside = [each for each in row.cost.latencies if each.what.startswith("Keras")]
         if beside:
             spent = ", ".join(f"{each.what} {duration(each.median_ms)}" for each in beside)
-            yield f"beside the file, {spent}"
+            yield f"for comparison, {spent}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ecavg_tf.report.words import signed
 from ecavg_tf.results import EdgeResult, RoundResult
 
-TIE = 5e-5  # what two decimals of a percent can't show is no gain and no loss
+TIE = 5e-5  # a change that two decimals of a percent can't show counts as no change
 NAMED = 4  # losers that a sentence names
 
 
@@ -25,7 +25,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Tally:
-    """Changes of own accuracy by edge, and for how many edges there is none, by reason."""
+    """Changes of own accuracy by edge; and the number of edges without one, by reason."""
 
     changes: Mapping[str, float]
     unknown: Mapping[str, int]

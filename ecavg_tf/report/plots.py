@@ -83,7 +83,7 @@ _STAGES = ("local", "averaged", "recalibrated", "global")
 
 
 def pictures(results: RunResults) -> dict[str, Callable[[RunResults, Theme], Figure]]:
-    """The pictures that this run has something for, in the page's order."""
+    """The pictures that this run has data for, in the page's order."""
     if not results.rounds:
         return {}
     found: dict[str, Callable[[RunResults, Theme], Figure]] = {}

@@ -33,7 +33,7 @@ def tables(results: RunResults) -> RenderableType:
         ]
     if results.exports:
         parts += [
-            Text("Exported files, beside their Keras models", style="bold"),
+            Text("Exported files, compared with their Keras models", style="bold"),
             exports_table(results.exports, BRIEF),
             Text(legend(BRIEF) + "\n", style="dim"),
         ]

@@ -32,7 +32,7 @@ def points(change: float) -> str:
 
 
 def signed(change: float) -> str:
-    """A change of accuracy in percent, with a digit more where one would show none."""
+    """A change of accuracy in percent, with two digits where one digit would show 0."""
     digits = 2 if 0 < abs(change) < 5e-4 else 1
     return f"{100 * change:+.{digits}f}"
 
@@ -46,7 +46,7 @@ def decision(accepted: Accepted) -> str:
         return f"took {rung(accepted.rung, accepted.alpha)}, by a policy of its own."
     try:
         return _GUARDED[evidence["reason"]](accepted, evidence)
-    except (KeyError, TypeError, ValueError):  # evidence that came over a wire
+    except (KeyError, TypeError, ValueError):  # an edge may have sent anything as evidence
         return f"took {rung(accepted.rung, accepted.alpha)}; its evidence can't be read."
 
 
@@ -70,8 +70,9 @@ def _not_certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
         return f"{begun} is behind by {-gain:.3f} nats of log-likelihood; {_hits(evidence)}."
     doubt = "accuracy does not speak for it: " if evidence["losses"] > evidence["wins"] else ""
     return (
-        f"{begun} is ahead by {gain:.3f} nats of log-likelihood; on that many, a gain under "
-        f"{evidence['smallest_gain']:.3f} nats can't be certified; {doubt}{_hits(evidence)}. "
+        f"{begun} is ahead by {gain:.3f} nats of log-likelihood; with this many images, a gain "
+        f"under {evidence['smallest_gain']:.3f} nats can't be certified; {doubt}"
+        f"{_hits(evidence)}. "
         f"{_smallest(evidence)} What would help: a larger {MORE}, or, at more risk of an error, "
         "a higher update.level."
     )
@@ -155,7 +156,7 @@ def _confidence(evidence: Mapping[str, Any]) -> str:
 
 
 def absent(accepted: Accepted | None) -> Mapping[str, Any]:
-    """Rungs that an edge could not have, and why."""
+    """Rungs that were absent from an edge's decision, and why."""
     found = None if accepted is None else accepted.evidence.get("absent")
     return found if isinstance(found, Mapping) else {}
 

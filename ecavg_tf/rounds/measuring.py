@@ -1,4 +1,4 @@
-"""What a round came to: every stage scored, from what the server has and edges reported."""
+"""A round's results: every stage scored, by the server or as the edges reported it."""
 
 import time
 from collections.abc import Sequence

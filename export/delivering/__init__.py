@@ -1,1 +1,1 @@
-"""Delivering files: bundles, signatures, and what lies in a folder already."""
+"""Delivering files: bundles, signatures, and the files of earlier exports."""

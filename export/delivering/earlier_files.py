@@ -1,4 +1,4 @@
-"""What an earlier export left in a folder: found again where it is still what it was."""
+"""The files of an earlier export, which are used again if they are unchanged."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator
@@ -30,7 +30,7 @@ def write_record(
         key: what they depend on, hashed.
         answers: the Keras model's probabilities of a few images, shape (k, classes).
         rows: an entry a file.
-        names: the files in the folder that are ours.
+        names: the files in the folder that exports made.
     """
     files = to_json(tuple(rows))
     write_json(
@@ -40,11 +40,11 @@ def write_record(
 
 
 def recorded(folder: Path, key: str, answers: Array) -> dict[str, Exported]:
-    """The files made before of the same model that are still what they were, by variant.
+    """The unchanged files that an earlier export made of the same model, by variant.
 
     Another function of the same weights (an activation, a layer without weights) has the
     same key and other answers. A record lies unsigned among the files: it tells nothing of
-    files elsewhere, and is no proof for whoever signs.
+    files elsewhere, and proves nothing to somebody who signs.
 
     Args:
         folder: where the files are; its name is the model's.
@@ -68,7 +68,7 @@ def recorded(folder: Path, key: str, answers: Array) -> dict[str, Exported]:
 
 
 def recorded_names(folder: Path) -> set[str]:
-    """The files in a folder that its record says we made, of whatever model."""
+    """The files in a folder that its record lists as made by exports, of whatever model."""
     if not (folder / RECORD).exists():
         return set()
     try:
@@ -90,7 +90,7 @@ def file_names(variant: Variant) -> tuple[str, ...]:
 
 
 def check_nothing_foreign(folder: Path, variants: Iterable[Variant], ours: Collection[str]) -> None:
-    """Refuses to write over files that are not ours.
+    """Refuses to write over files that no export made.
 
     Raises:
         ExportError: names the first.
@@ -130,7 +130,7 @@ def intact(folder: Path, row: Exported) -> bool:
 
 
 def remove(folder: Path, names: Iterable[str]) -> tuple[str, ...]:
-    """Removes files of ours: a refused file must not look delivered.
+    """Removes files of an earlier export, so that none of them looks delivered.
 
     Returns:
         The names of those that were there.

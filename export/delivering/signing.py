@@ -1,4 +1,4 @@
-"""Ed25519 signatures of bundles: who made them, where hashes only say they are whole.
+"""Ed25519 signatures of bundles. They show who made a bundle; hashes show only damage.
 
 The signature lies beside the bundle, ``NAME.sig``: 64 bytes over the bundle's SHA-256 and
 a word that says what is signed. Keys are PEM files, as ``openssl genpkey -algorithm
@@ -28,7 +28,7 @@ def load_private_key(path: str | Path) -> "Ed25519PrivateKey":
     """Reads an unencrypted Ed25519 private key in PEM.
 
     Raises:
-        ExportError: there is none.
+        ExportError: the file is missing, or is not such a key.
         InstallationError: the extra ``sign`` is missing.
     """
     _check_extra()
@@ -48,7 +48,7 @@ def load_public_key(path: str | Path) -> "Ed25519PublicKey":
     """Reads an Ed25519 public key in PEM.
 
     Raises:
-        ExportError: there is none.
+        ExportError: the file is missing, or is not such a key.
         InstallationError: the extra ``sign`` is missing.
     """
     _check_extra()
@@ -76,7 +76,7 @@ def verify(bundle: str | Path, key: "Ed25519PublicKey") -> None:
     """Checks that the owner of a key signed this very file; nothing in it is parsed.
 
     Raises:
-        ExportError: there is no signature, or it is another's or of other bytes.
+        ExportError: there is no signature, or it is of another key or of other bytes.
     """
     _check_extra()
     from cryptography.exceptions import InvalidSignature

@@ -1,4 +1,4 @@
-"""A delivered folder: what a key's owner signed, where it comes from, what lies beside it."""
+"""Verifies a delivered folder: signatures, origins, and plain files without a signature."""
 
 import hashlib
 import re
@@ -85,7 +85,7 @@ def check_plain(signed: Signed) -> None:
     """Makes sure that the plain ``.tflite`` beside a bundle is the model in it.
 
     Raises:
-        ExportError: it is another.
+        ExportError: it is another model.
     """
     if not signed.plain.exists():
         return
@@ -112,7 +112,7 @@ def _found(folder: Path, pattern: str) -> tuple[Path, ...]:
 
 
 def _word(value: Any) -> str:
-    """A value that can't be taken for more than one, nor move a terminal's cursor."""
+    """A value as one printable word, so that it can't be mistaken for several."""
     if value is None:
         return "none"
     text = str(value)

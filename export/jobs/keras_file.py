@@ -46,7 +46,7 @@ def export_file(
         logits: whether the model gives logits.
         settings: limits and numbers of examples; None: the defaults.
         listener: told of files that are removed.
-        fresh: makes files again that were made already: for who signs them.
+        fresh: makes files again that are there already, because signing must not trust them.
 
     Raises:
         ECAvgError: with one line that says how to mend it.
@@ -91,7 +91,7 @@ def load_keras(file: Path) -> keras.Model:
     """A saved classifier with one input and one output.
 
     Raises:
-        ECAvgError: it is missing, or none.
+        ECAvgError: it is missing, or not such a classifier.
     """
     check_not_forked()
     if not file.is_file():

@@ -52,7 +52,7 @@ def export_run(
         out: where to; empty: ``exports`` in the run directory, and results.json
             tells of it.
         listener: told of stages.
-        fresh: makes files again that were made already: for who signs them.
+        fresh: makes files again that are there already, because signing must not trust them.
 
     Returns:
         One entry a file, refused and skipped ones included.

@@ -1,4 +1,4 @@
-"""What a run left behind that can be exported, and with which images each model is proved."""
+"""The models of a run that can be exported, and the images that each is compared on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def load_found(model: keras.Model, found: Found) -> None:
     """Sets a model to the weights that a run left behind.
 
     Raises:
-        WorkdirError: they are others than those that the run decided on.
+        WorkdirError: they are not the weights that the run recorded.
     """
     load_weights(model, found.folder, found.file)
     if weights_sha256(model.get_weights()) != found.weights_sha256:
@@ -101,8 +101,8 @@ def chosen(models: list[Found], names: Sequence[str], path: Path) -> list[Found]
     """The models of these names; no names: all.
 
     Raises:
-        WorkdirError: the run has none.
-        ConfigError: there is none of a name.
+        WorkdirError: the run has no models.
+        ConfigError: a name is not among them.
     """
     if not models:
         raise WorkdirError(f"{path} has no finished round: nothing to export; resume the run")
@@ -138,7 +138,7 @@ def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_hom
 def _calibration(
     task: Task, path: Path, edge: EdgeData | None, edges: Sequence[str], at_home: bool
 ) -> Calibration | None:
-    """An edge's own training images where it consents (or is at home), else pooled ones."""
+    """Training images of the edge, if it consents or lives in this process; else pooled ones."""
     count, seed = task.config.export.calibration_examples, task.config.seed
     if edge is not None:
         own = edge.train if at_home else consented(edge.train, edge.edge, task.config)

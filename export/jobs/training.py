@@ -50,7 +50,7 @@ def export_training(
         data: for a ``.keras`` file: its labelled images, as ``data.name`` of a config.
         out: where to; empty: ``exports`` in the run directory, or beside the file.
         listener: told of a bundle that is replaced.
-        fresh: writes the bundle also where the same lies there: for who signs it.
+        fresh: writes the bundle even if the same one is there, because signing must not trust it.
 
     Returns:
         The bundle's path.
@@ -60,7 +60,7 @@ def export_training(
     """
     source = user_path(source)
     path = _folder(source, out) / f"training-{trainable}.bundle.zip"
-    known = _known(path)  # before minutes of work
+    known = _known(path)  # fails before minutes of work
     if source.suffix == ".keras":
         if not data:
             raise ConfigError(
@@ -90,9 +90,9 @@ def export_training(
 
 
 def training_made_again(run: str | Path, listener: Listener = silent) -> tuple[Path, ...]:
-    """Makes the training bundles in a run's export folder again, for who signs them.
+    """Makes the training bundles in a run's export folder again, to sign them.
 
-    What lies there, anybody may have put there: it tells only which optimizer it is for.
+    Anybody may have put the old ones there, so only their optimizer is taken from them.
 
     Args:
         run: the run directory.
@@ -142,10 +142,10 @@ def _folder(source: Path, out: str) -> Path:
 
 
 def _known(path: Path) -> TrainingBundle | None:
-    """The training bundle that lies there already; None: nothing does.
+    """The training bundle that is there already; None: there is no file.
 
     Raises:
-        ExportError: something else does, which may be somebody's own.
+        ExportError: a file that is not a training bundle has its name.
     """
     if not os.path.lexists(path):
         return None

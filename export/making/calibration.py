@@ -14,7 +14,7 @@ class Calibration:
 
     Attributes:
         images: shape (n, …), raw values.
-        source: what they are, in words, for whoever reads the result.
+        source: what they are, in words, for the results.
     """
 
     images: Array

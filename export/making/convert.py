@@ -159,7 +159,7 @@ def gives_fitted_logits(model: keras.Model) -> bool:
 
 
 def _answers(model: keras.Model, images: Array) -> Array:
-    """What the model gives, eagerly: its compiled functions know another head."""
+    """The model's outputs, run eagerly: its compiled functions may still have another head."""
     parts = [
         keras.ops.convert_to_numpy(model(images[at : at + 64].astype("float32"), training=False))
         for at in range(0, len(images), 64)
@@ -240,7 +240,7 @@ def _representatives(images: Array) -> Iterator[list[Array]]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The converter prints lines from C++ and warns of things that are its own to mend."""
+    """Hides the converter's C++ lines, and warnings that only its makers can act on."""
     with (
         held_back_stderr(told_on_failure=False),  # first: one thread at a time
         warnings.catch_warnings(),

@@ -33,7 +33,7 @@ def parse_formats(text: str) -> tuple[Format, ...]:
     """Reads ``float32,int8``; duplicates count once, the order is fixed.
 
     Raises:
-        ConfigError: a word is no format, or there is none.
+        ConfigError: a word is not a format, or no format is given.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names or [""]:

@@ -1,4 +1,4 @@
-"""Proof on the real runtime: how small an arena may be, and what the model answers there."""
+"""Runs a model in tflite-micro: how small an arena may be, and what the model answers."""
 
 import hashlib
 import re
@@ -41,11 +41,11 @@ class Arena:
 
 @dataclass(frozen=True)
 class MicroRun:
-    """A model's run in the tflite-micro interpreter, beside LiteRT on the same images.
+    """A model's run in the tflite-micro interpreter, and in LiteRT on the same images.
 
     tflite-micro computes as LiteRT's reference kernels do, to a step or so. LiteRT's
-    default kernels (XNNPACK) round otherwise, and in a deep model that adds up: what
-    they agree on less is no fault of the file.
+    default kernels (XNNPACK) round otherwise, and in a deep model that adds up: a
+    lower agreement with them is not a fault of the file.
 
     Attributes:
         sha256: of the file, in hex.

@@ -58,9 +58,9 @@ class MicroVerdict:
             f"RAM    {self.ram_needed:,} of {self.ram:,} bytes: the arena {self.arena_bytes:,} "
             f"({run.arena.needed:,} measured on x86-64, and margin) and an allowance of "
             f"{RUNTIME_RAM:,} for stack and objects",
-            f"labels {run.reference_agreement:.3f} as LiteRT's reference kernels, "
-            f"{run.agreement:.3f} as its default ones, {run.ties:.3f} tied, "
-            f"of {len(run.outputs)} images",
+            f"labels equal to those of LiteRT's reference kernels: {run.reference_agreement:.3f}, "
+            f"of its default ones: {run.agreement:.3f}; tied: {run.ties:.3f}; "
+            f"{len(run.outputs)} images",
         )
 
     def _short(self) -> str:
@@ -96,7 +96,7 @@ def parse_size(text: str) -> int:
     """Bytes from what data sheets say: "65536", "256K", "1M" (K = 1,024 bytes).
 
     Raises:
-        ConfigError: it is no size.
+        ConfigError: it is not a size.
     """
     found = re.fullmatch(r"([0-9]{1,15})([KM]?)(i?B)?", text.strip(), re.IGNORECASE | re.ASCII)
     size = int(found[1]) * _UNITS[found[2].upper()] if found else 0

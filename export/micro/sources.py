@@ -60,8 +60,8 @@ def write_sources(
 
     Raises:
         ExportError: the file can't run on a microcontroller, the run is another file's,
-            there are not as many labels as scores, or a file that is not ours lies
-            where one is to be written.
+            there are not as many labels as scores, or a file that no export made
+            lies where one is to be written.
     """
     facts = require_micro(tflite)
     if hashlib.sha256(tflite).hexdigest() != run.sha256:

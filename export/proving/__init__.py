@@ -1,1 +1,1 @@
-"""Proving files: is a file the Keras model that it came from, and what does it cost."""
+"""Proving files: does a file compute what its Keras model does, and what does it cost."""

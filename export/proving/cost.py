@@ -1,4 +1,4 @@
-"""The cost sheet: what a file takes to store and to run, beside its Keras model."""
+"""The cost sheet: what a file takes to store and to run, compared with its Keras model."""
 
 import time
 from collections.abc import Callable

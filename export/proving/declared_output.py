@@ -1,4 +1,4 @@
-"""What a model answers: whether it is what the export was told, and inputs to ask it with."""
+"""Checks that a model answers what the export was told; and random inputs to ask it with."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def probabilities_of(answers: Array, *, logits: bool, hint: str = HINT) -> NDArr
         hint: how to say so.
 
     Raises:
-        ConfigError: they are the other thing.
+        ConfigError: they are logits and were said to be probabilities, or the other way round.
         ExportError: they are neither (ECAvg has no such classifiers), or not finite.
     """
     values = np.asarray(answers, np.float64)
@@ -95,7 +95,7 @@ def random_inputs(
     """Uniform inputs, shape (count, *shape), always the same.
 
     Raises:
-        ConfigError: the range is none.
+        ConfigError: the range is not two finite numbers, the lower one first.
     """
     low, high = value_range
     if not -_LARGEST <= low < high <= _LARGEST:

@@ -1,4 +1,4 @@
-"""Examining one file as a device would get it: does it load, is it labelled right, is it equal."""
+"""Examines one file as a device gets it: does it load, are its labels and answers right?"""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Examination:
 
     Attributes:
         reasons: why it must not be delivered; empty: it may.
-        parity: the file beside Keras; None when it could not be run.
+        parity: the comparison with Keras; None when the file could not be run.
         answers: the file's probabilities, shape (n, classes); None likewise.
         input: its input tensor.
         output: its output tensor.

@@ -1,4 +1,4 @@
-"""The parity gate: a file beside the Keras model that it came from, on the same images."""
+"""The parity gate: compares a file with its Keras model on the same images."""
 
 import math
 from dataclasses import dataclass
@@ -190,7 +190,7 @@ _VALUES = {Format.FLOAT32: 1e-4, Format.FLOAT16: 1e-2, Format.DYNAMIC: 0.05, For
 
 
 def compare_values(keras_values: Array, file_values: Array, format_: Format) -> tuple[str, ...]:
-    """Judges a model whose output is no classes; what breaks a limit, a line each."""
+    """Judges a model whose output is not classes: one line for every limit that is broken."""
     expected = np.asarray(keras_values, np.float64)
     found = np.asarray(file_values, np.float64)
     if found.shape != expected.shape:

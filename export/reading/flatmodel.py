@@ -41,7 +41,7 @@ class FlatModel:
         inputs: of the first graph, in its order.
         outputs: of the first graph, in its order.
         signatures: names of the entry points.
-        description: free text of whoever wrote the file.
+        description: free text from the writer of the file.
         metadata: names and contents of the entries that travel inside the file.
     """
 

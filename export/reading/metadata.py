@@ -53,7 +53,7 @@ def read_description(tflite: bytes) -> Description:
     """Reads what ``attach`` wrote.
 
     Raises:
-        ExportError: there is none, or it is damaged.
+        ExportError: there is no description, or it is damaged.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(tflite)) as archive:

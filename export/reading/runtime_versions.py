@@ -91,7 +91,7 @@ def oldest_runtime(operators: Iterable[tuple[str, int]], declared: str | None) -
 
 
 def _order(release: str) -> tuple[int, ...]:
-    """What releases sort by; empty for what is no release."""
+    """What releases are sorted by; empty for a text that is not a release."""
     parts = release.split(".")
     if not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
         return ()

@@ -1,9 +1,11 @@
-"""What README says works as it stands."""
+"""What README and the pages under ``docs`` say works as it stands."""
 
+import contextlib
 import re
 import subprocess
 import sys
 from pathlib import Path
+from pydoc import locate
 
 import pytest
 from absl import flags
@@ -14,18 +16,47 @@ from ecavg_tf.cli.config_flag import parse_config
 from ecavg_tf.config import Config, PartitionKind
 from ecavg_tf.config.fields import flatten
 from ecavg_tf.core import errors
+from edge.cli import main as device_main
 
 README = (ROOT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    return [text for named, text in fenced if named == language]
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in (
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+        *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "edge").glob("*.md")),
+    )
+}
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+every_page = pytest.mark.parametrize("page", PAGES)
 
 
 def block(language: str, containing: str) -> str:
-    (found,) = [text for text in blocks(language) if containing in text]
-    return found
+    """The only code block of all pages that contains this text."""
+    (found,) = [
+        text
+        for page in PAGES.values()
+        for named, text in FENCED.findall(page)
+        if named == language and containing in text
+    ]
+    return str(found)
+
+
+def without_code(page: str) -> str:
+    return FENCED.sub("", PAGES[page])
+
+
+def anchors(page: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", without_code(page), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+def links(page: str) -> list[str]:
+    """Where a page's links and pictures lead within the repository."""
+    found = re.findall(r"\]\(([^)\s]+)\)", without_code(page))
+    return [target for target in found if not target.startswith("https://")]
 
 
 def python(folder: Path, *arguments: str) -> str:
@@ -63,27 +94,103 @@ def test_the_config_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_the_pieces_on_their_own() -> None:
-    exec(compile(block("python", "average_weights"), "README.md", "exec"), {})
-    exec(compile(block("python", "export.to_tflite"), "README.md", "exec"), {})
+    exec(compile(block("python", "average_weights"), "configuration.md", "exec"), {})
+    exec(compile(block("python", "export.to_tflite"), "export.md", "exec"), {})
 
 
-def test_every_command_and_field_that_is_named_exists() -> None:
+def test_no_python_block_is_left_out_above() -> None:
+    run = ("# mine.py", '"mine:data"', "# mine_config.py", "average_weights", "export.to_tflite")
+    for page, content in PAGES.items():
+        if page == "CONTRIBUTING.md":  # its recipes have tests of their own
+            continue
+        for named, text in FENCED.findall(content):
+            assert named != "python" or any(mark in text for mark in run), text
+
+
+@pytest.mark.parametrize("program", ["ecavg", "python -m edge"])
+def test_every_flag_in_a_command_exists(
+    program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # argparse breaks lines of its help
+    blocks = [text for page in PAGES.values() for _, text in FENCED.findall(page)]
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    commands = [found for line in lines if (found := re.search(rf"\b{program} (\w+) (.*)", line))]
+    assert commands
+    for name in {command[1] for command in commands}:
+        with contextlib.suppress(SystemExit):  # argparse ends with it
+            (main if program == "ecavg" else device_main)([name, "--help"])
+        helped = capsys.readouterr().out
+        for command in (each[2].partition("#")[0] for each in commands if each[1] == name):
+            for flag in re.findall(r"--[a-z][\w-]*(?![\w.-])", command):
+                assert flag in helped or flag in ("--help", "--config"), f"{name} {flag}"
+
+
+@every_page
+def test_every_command_and_field_that_is_named_exists(page: str) -> None:
+    text = PAGES[page]
     fields = {name for name, _ in flatten(Config())}
-    for field in re.findall(r"--config\.([\w.]+)", README):
+    for field in re.findall(r"--config\.([\w.]+)", text):
         assert field in fields, field
     for field in re.findall(
-        r"`((?:data|partition|model|edge|server|update|fleet|export)\.\w+)", README
+        r"`((?:data|partition|model|edge|server|update|fleet|export)\.\w+)", text
     ):
-        assert field in fields or field in (
-            "edge.policy",
-            "model.fit",
-            "export.to_tflite",
-            "export.min_agreement",
-        ), field
-    for command in re.findall(r"^ecavg (\w+)", README, re.MULTILINE):
+        assert field in fields or field in ("edge.policy", "model.fit", "export.to_tflite"), field
+    for command in re.findall(r"(?:^|`)ecavg (\w+)", text, re.MULTILINE):
         assert command in COMMANDS
-    for path in re.findall(r"(configs/\w+\.py|benchmarks/\w+\.py|docs/[\w.-]+)", README):
-        assert (ROOT / path).is_file(), path
+
+
+@every_page
+def test_every_path_and_name_of_the_code_exists(page: str) -> None:
+    text = PAGES[page]
+    places = "ecavg_tf|edge|server|export|configs|benchmarks|docs|tests"
+    for path in re.findall(rf"(?<![\w./-])((?:{places})/[\w./-]*\w)", text):
+        assert "NAME" in path or (ROOT / path).exists(), path
+    for name in re.findall(r"`(ecavg_tf\.[\w.]+|edge\.policy\.\w+|export\.to_\w+)`", text):
+        assert locate(name) is not None, name
+    for module, name in re.findall(r"^from (edge\S*) import (\w+)", text, re.MULTILINE):
+        assert locate(f"{module}.{name}") is not None, name
+
+
+@every_page
+def test_every_link_leads_somewhere(page: str) -> None:
+    for target in links(page):
+        name, _, anchor = target.partition("#")
+        path = ((ROOT / page).parent / name).resolve() if name else ROOT / page
+        assert path.exists(), target
+        if anchor:
+            assert anchor in anchors(path.relative_to(ROOT).as_posix()), target
+
+
+def test_every_page_is_reached_from_readme() -> None:
+    reached, waiting = set[str](), ["README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or page not in PAGES:
+            continue
+        reached.add(page)
+        targets = [target.partition("#")[0] for target in links(page)]
+        waiting += [
+            ((ROOT / page).parent / name).resolve().relative_to(ROOT).as_posix()
+            for name in targets
+            if name
+        ]
+    assert reached == set(PAGES)
+
+
+def test_readme_is_short_and_shows_two_commands_and_a_picture_first() -> None:
+    lines = README.splitlines()
+    assert len(lines) <= 200
+    long = [line for line in lines if len(line) > 100 and not line.startswith(("|", "!["))]
+    assert long == []
+    assert "\nmake quickstart " in README
+    assert "\nmake test " in README
+    assert re.findall(r"!\[.*?\]\((.*?)\)", README) == ["docs/own-accuracy.png"]
+    listed = set(re.findall(r"^- \[.*?\]\(#(.*?)\)", README, re.MULTILINE))
+    sections = {
+        re.sub(r"\W+", "-", title.lower())
+        for title in re.findall(r"^## (.*)$", README, re.MULTILINE)
+    }
+    assert listed == sections - {"contents"}
 
 
 def test_the_exit_codes_are_those_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,5 +206,6 @@ def test_the_exit_codes_are_those_of_the_program(capsys: pytest.CaptureFixture[s
     assert all(re.search(rf"\b{code} ", helped) for code in listed)
 
 
-def test_no_placeholder_is_left() -> None:
-    assert "<!--" not in README
+@every_page
+def test_no_placeholder_is_left(page: str) -> None:
+    assert "<!--" not in PAGES[page]

@@ -33,9 +33,10 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
         (
             accepted("local", reason="not certified", bound=-0.149, losses=1, p_loss=0.99),
             "kept its local model. On 70 held-out images that had no part in choosing it, the "
-            "global model under its own label mix is ahead by 0.031 nats of log-likelihood; on "
-            "that many, a gain under 0.180 nats can't be certified; 12 images turn right and 1 "
-            "turns wrong. By accuracy alone, 70 images show only gains of 7.1 points or more. "
+            "global model under its own label mix is ahead by 0.031 nats of log-likelihood; "
+            "with this many images, a gain under 0.180 nats can't be certified; 12 images turn "
+            "right and 1 turns wrong. By accuracy alone, 70 images show only gains of 7.1 points "
+            "or more. "
             "What would help: a larger partition.guard_fraction, or, at more risk of an error, a "
             "higher update.level.",
         ),
@@ -50,11 +51,11 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
                 smallest_accuracy_gain=1.0,
             ),
             "kept its local model. On 4 held-out images that had no part in choosing it, the "
-            "global model under its own label mix is ahead by 0.031 nats of log-likelihood; on "
-            "that many, a gain under 0.180 nats can't be certified; accuracy does not speak for "
-            "it: 1 image turns right and 2 turn wrong. By accuracy alone, 4 images can't show any "
-            "gain. What would help: a larger partition.guard_fraction, or, at more risk of an "
-            "error, a higher update.level.",
+            "global model under its own label mix is ahead by 0.031 nats of log-likelihood; "
+            "with this many images, a gain under 0.180 nats can't be certified; accuracy does not "
+            "speak for it: 1 image turns right and 2 turn wrong. By accuracy alone, 4 images can't "
+            "show any gain. What would help: a larger partition.guard_fraction, or, at more risk "
+            "of an error, a higher update.level.",
         ),
         (
             accepted("local", reason="not certified", gain=-0.002, p_loss=0.3, wins=1, losses=1),
