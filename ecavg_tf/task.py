@@ -9,7 +9,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset
 from ecavg_tf.data.partition import EdgeData, partition_data
 from ecavg_tf.data.sources import load_data
-from ecavg_tf.events import Listener
+from ecavg_tf.events import Listener, Note
 from ecavg_tf.models.builders import build_model, gives_logits, initial_weights, template_of
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
@@ -39,6 +39,11 @@ class Assembly:
         )
         self._compiled: dict[Compilation, CompiledModel] = {}
         self._evaluators: dict[int, Evaluator] = {}
+
+    def tell_notes(self) -> None:
+        """Tells what the user should read before training."""
+        for note in self.dataset.notes:
+            self._listener(Note(note))
 
     def check(self) -> None:
         """Finds what is wrong with a config before anything is written or trained.

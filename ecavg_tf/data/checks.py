@@ -24,7 +24,7 @@ def check_dataset(dataset: Dataset) -> Dataset:
         _checked_split(f"data set {spec.name!r}, {split}", examples, spec)
         for split, examples in (("train", dataset.train), ("test", dataset.test))
     )
-    return Dataset(spec, train, test)
+    return Dataset(spec, train, test, dataset.notes)
 
 
 def _checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:

@@ -61,11 +61,19 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set: its description, training examples, and the global test set."""
+    """A data set: its description, training examples, and the global test set.
+
+    Attributes:
+        spec: the description.
+        train: training examples.
+        test: the global test set.
+        notes: what the user should read before training, such as files that were left out.
+    """
 
     spec: DataSpec
     train: Examples
     test: Examples
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

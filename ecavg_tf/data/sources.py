@@ -30,6 +30,7 @@ def load_data(config: DataConfig, seed: int) -> Dataset:
         dataset.spec,
         _limited("train", dataset.train, config.train_examples, seed),
         _limited("test", dataset.test, config.test_examples, seed),
+        dataset.notes,
     )
 
 

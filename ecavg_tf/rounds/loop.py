@@ -71,6 +71,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         try:
             for change in directory.open():
                 tell(Note(f"since this run began, bits may differ: {change}"))
+            assembly.tell_notes()
             loop = Loop(config, directory, assembly, directory.template(template), tell)
             results = loop.run()
             if config.export.enabled:

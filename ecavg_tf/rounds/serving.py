@@ -40,6 +40,7 @@ def serve_edges(
         raise WorkdirError(f"{error.filename} can't be written: {error.strerror}") from error
     assembly = Assembly(config, workdir, listener)
     assembly.check()
+    assembly.tell_notes()
     workers = make_workers(config, assembly, workdir, listener, edges)
     posts = {worker.edge: Post(worker, boxes[worker.edge]) for worker in workers}
     with disk_errors(workdir):

@@ -11,7 +11,7 @@ from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import EdgeData, Examples, stratified
-from edge.predict import check_images, maybe_rescaled
+from edge.predict import as_batch, check_images, maybe_rescaled
 
 _SPLITS = ("train", "guard", "test")
 
@@ -74,8 +74,7 @@ def _examples(
         return None
     if images is None or labels is None:
         raise DataError(f"{path} has one of x_{split} and y_{split}; give both")
-    if images.ndim == len(info.image_shape) and images.shape[1:] == info.image_shape[:-1]:
-        images = images[..., np.newaxis]  # grey images without a channel
+    images = as_batch(images, info.image_shape)
     check_images(images, info.image_shape, info.value_range, f"{path}: x_{split}")
     if images.dtype.name != info.images_dtype:
         converted = images.astype(info.images_dtype)
