@@ -102,6 +102,8 @@ def _check_kind(path: Path, picture: "Image", header: bytes) -> None:
 def _bits(picture: "Image", header: bytes) -> int:
     """Bits a channel as the file has them: Pillow cuts 16-bit colour to 8 without a word."""
     if picture.format == "PNG":
+        if header[12:16] != b"IHDR":
+            raise ValueError("its first chunk is not IHDR")
         return header[_PNG_DEPTH]
     tags: Any = getattr(picture, "tag_v2", {})
     stored = tags.get(_TIFF_BITS, 1)

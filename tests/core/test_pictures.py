@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 SIDE = 9
 COLOUR = Image.fromarray(RNG.integers(0, 256, (SIDE, SIDE, 3), np.uint8))
 FORMATS = {"png": "PNG", "jpg": "JPEG", "bmp": "BMP", "gif": "GIF", "webp": "WEBP", "tif": "TIFF"}
-PLAIN = ("1", "L", "P", "RGB", "CMYK", "YCbCr")
+PLAIN = ("1", "L", "P", "RGB", "CMYK")
 REFUSED = {
     **dict.fromkeys(("LA", "RGBA"), "is transparent"),
     **dict.fromkeys(("I", "F", "I;16"), "more than 8 bits"),
@@ -112,8 +112,15 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def png(depth: int, colour: int, row: bytes, extra: bytes = b"", side: int = SIDE) -> bytes:
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, depth, colour, 0, 0, 0))
+def png(
+    depth: int,
+    colour: int,
+    row: bytes,
+    extra: bytes = b"",
+    side: int = SIDE,
+    before: bytes = b"",
+) -> bytes:
+    header = before + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, depth, colour, 0, 0, 0))
     body = chunk(b"IDAT", zlib.compress((b"\0" + row) * SIDE))
     return b"\x89PNG\r\n\x1a\n" + header + extra + body + chunk(b"IEND", b"")
 
@@ -135,6 +142,8 @@ def tiff16() -> bytes:
         (tiff16(), "more than 8 bits"),
         (png(8, 2, bytes(3 * SIDE), chunk(b"tRNS", bytes(6))), "is transparent"),
         (png(8, 2, bytes(3 * SIDE), chunk(b"iCCP", b"")), "no picture that can be read"),
+        (png(8, 2, bytes(3 * SIDE), before=chunk(b"iCCP", b"")), "no picture that can be read"),
+        (png(8, 2, bytes(3 * SIDE), before=chunk(b"tIME", bytes(7))), "chunk is not IHDR"),
         (png(8, 2, bytes(3 * SIDE), side=100_000), "no picture that can be read"),
         (b"", "no picture that can be read"),
         (b"no picture", "it is no PNG, JPEG, BMP, GIF, WEBP or TIFF file"),
