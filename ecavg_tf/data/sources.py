@@ -9,6 +9,7 @@ from ecavg_tf.core.errors import DataError
 from ecavg_tf.data import arrays, image_folder, tfds_source
 from ecavg_tf.data.checks import check_dataset
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, split_off_test, stratified
+from ecavg_tf.data.labels import classes_without_examples
 from ecavg_tf.plugins import is_plugin
 
 EMBEDDED = "digits"
@@ -26,12 +27,11 @@ def load_data(config: DataConfig, seed: int) -> Dataset:
         ConfigError: a user's function is not there.
     """
     dataset = check_dataset(_load(config))
-    return Dataset(
-        dataset.spec,
-        _limited("train", dataset.train, config.train_examples, seed),
-        _limited("test", dataset.test, config.test_examples, seed),
-        dataset.notes,
-    )
+    train = _limited("train", dataset.train, config.train_examples, seed)
+    test = _limited("test", dataset.test, config.test_examples, seed)
+    missing = classes_without_examples(dataset.spec, train)
+    notes = (*dataset.notes, *([missing] if missing else []))
+    return Dataset(dataset.spec, train, test, notes)
 
 
 def _load(config: DataConfig) -> Dataset:

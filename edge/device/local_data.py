@@ -11,6 +11,7 @@ from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import EdgeData, Examples, stratified
+from ecavg_tf.data.labels import whole_numbers
 from edge.predict import as_batch, check_images, maybe_rescaled
 
 _SPLITS = ("train", "guard", "test")
@@ -88,14 +89,12 @@ def _examples(
 
 
 def _labels(path: Path, labels: Array, split: str, count: int, classes: int) -> NDArray[np.int64]:
-    if labels.dtype.kind not in "iu" or labels.shape != (count,):
-        raise DataError(
-            f"{path}: y_{split} is {labels.dtype} of shape {labels.shape}, expected {count} whole "
-            "numbers"
-        )
+    labels = whole_numbers(f"{path}, y_{split}", labels)
+    if len(labels) != count:
+        raise DataError(f"{path}: x_{split} has {count} images, y_{split} {len(labels)} labels")
     if count and (labels.min() < 0 or labels.max() >= classes):
         raise DataError(
             f"{path}: y_{split} holds labels from {labels.min()} to {labels.max()}, the model has "
             f"the classes 0 to {classes - 1}"
         )
-    return labels.astype(np.int64)
+    return labels
