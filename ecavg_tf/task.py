@@ -11,6 +11,7 @@ from ecavg_tf.data.partition import EdgeData, partition_data
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, Note
 from ecavg_tf.models.builders import build_model, gives_logits, initial_weights, template_of
+from ecavg_tf.models.pixels import raw_pixels_note
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.evaluation import Evaluator
@@ -42,7 +43,10 @@ class Assembly:
 
     def tell_notes(self) -> None:
         """Tells what the user should read before training."""
-        for note in self.dataset.notes:
+        notes = list(self.dataset.notes)
+        if is_plugin(self._config.model.name):
+            notes += filter(None, [raw_pixels_note(self.server_trainer.model, self.dataset.spec)])
+        for note in notes:
             self._listener(Note(note))
 
     def check(self) -> None:

@@ -34,6 +34,18 @@ def check_dataset(dataset: Dataset) -> Dataset:
     return Dataset(spec, train, test, dataset.notes)
 
 
+def channels_first_note(spec: DataSpec) -> str | None:
+    """A line on images that seem to keep their channels before height and width."""
+    if len(spec.image_shape) != 3 or spec.image_shape[2] in (1, 3, 4):
+        return None
+    if spec.image_shape[0] not in (1, 3, 4):
+        return None
+    return (
+        f"data set {spec.name!r}: images have shape {spec.image_shape}, read as (height, width, "
+        "channels); if the channels come first, give numpy.moveaxis(images, 1, -1)"
+    )
+
+
 def _checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
     images, labels = numbers(where, examples.images), whole_numbers(where, examples.labels)
     if len(labels) == 0 or len(images) != len(labels):

@@ -6,23 +6,17 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ecavg_tf.config import Config, ModelConfig, Output, Trains
+from ecavg_tf.config import Config, ModelConfig, Output, Rescale, Trains
 from ecavg_tf.config.checks import PLUGIN, one_of
 from ecavg_tf.core.errors import ModelError
 from ecavg_tf.core.seeds import derive_seed
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_keys
 from ecavg_tf.data.dataset import DataSpec
+from ecavg_tf.models.pixels import meets_raw_pixels, rescaled, rescaling
 from ecavg_tf.plugins import is_plugin, load_function
 
 SMALLEST_SIDE = 32  # what keras.applications accept
 _CAFFE_MEAN = [-103.939, -116.779, -123.68]  # ImageNet's, blue first: ResNet50's own preprocessing
-
-
-def rescaling(spec: DataSpec, low: float = 0.0, high: float = 1.0) -> keras.layers.Layer:
-    """A layer from the data set's value range to [low, high]: devices feed raw values."""
-    lowest, highest = spec.value_range
-    scale = (high - low) / (highest - lowest)
-    return keras.layers.Rescaling(scale, offset=low - lowest * scale)
 
 
 def mlp(spec: DataSpec, config: ModelConfig) -> keras.Model:
@@ -137,7 +131,10 @@ def build_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Mode
         model = function(spec)
     except Exception as error:  # whatever the user's function raises
         raise ModelError(f"model.name={name!r} fails: {type(error).__name__}: {error}") from error
-    return _frozen(_checked(model, name, spec, gives_logits(config.model)), config.model)
+    model = _checked(model, name, spec, gives_logits(config.model))
+    if config.model.rescale is Rescale.AUTO and meets_raw_pixels(model, spec):
+        model = rescaled(model, spec)
+    return _frozen(model, config.model)
 
 
 def _frozen(model: keras.Model, config: ModelConfig) -> keras.Model:

@@ -138,3 +138,10 @@ def test_a_spec_that_is_wrong(
     with pytest.raises(DataError, match=said) as caught:
         load(monkeypatch, lambda: DataSpec(**(WORDS | changes)))
     assert str(caught.value).startswith("data.name=")
+
+
+def test_channels_that_seem_to_come_first_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.repeat(np.moveaxis(X, -1, 1), 3, axis=1)
+    (note,) = load(monkeypatch, lambda: ((images, Y), (images, Y))).notes
+    assert "shape (3, 6, 6), read as (height, width, channels)" in note
+    assert load(monkeypatch, lambda: ((X, Y), (X, Y))).notes == ()
