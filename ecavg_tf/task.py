@@ -1,13 +1,15 @@
 """What all participants of a run share: the model, how it is trained, and how it is scored."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 from ecavg_tf.config import Config, FitConfig
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
-from ecavg_tf.events import Listener
+from ecavg_tf.events import Listener, Note
 from ecavg_tf.models.builders import build_model, gives_logits, initial_weights, template_of
+from ecavg_tf.models.pixels import raw_pixels_note
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.evaluation import Evaluator
@@ -33,6 +35,18 @@ class Task:
         self._workdir = workdir
         self._compiled: dict[Compilation, CompiledModel] = {}
         self._evaluators: dict[tuple[int, int], Evaluator] = {}
+
+    def tell_notes(self, notes: Sequence[str]) -> None:
+        """Tells what the user should read before training.
+
+        Args:
+            notes: what loading the data found.
+        """
+        found = list(notes)
+        if is_plugin(self.config.model.name):
+            found += filter(None, [raw_pixels_note(self.server_trainer.model, self.spec)])
+        for note in found:
+            self.listener(Note(note))
 
     def check(self) -> None:
         """Finds what is wrong with a config before anything is written or trained.

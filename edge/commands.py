@@ -58,7 +58,7 @@ def predict(predictor: Predictor, images: Sequence[str], *, top: int, as_json: b
     wanted = Wanted(model.image_shape, model.images_dtype, model.value_range)
     rows: list[dict[str, Any]] = []
     highest = -math.inf
-    for name, image in load_images(images, wanted):
+    for name, image in load_images(images, wanted, tell=_note):
         highest = max(highest, float(image.max()))
         began = time.perf_counter()
         (probabilities,) = predictor.predict(image)
@@ -70,11 +70,15 @@ def predict(predictor: Predictor, images: Sequence[str], *, top: int, as_json: b
             labels = ", ".join(f"{row['label']} {100 * row['probability']:.1f} %" for row in best)
             print(printable(f"{name}: {labels}  ({milliseconds:.2f} ms)"))
     if note := maybe_rescaled(highest, model.value_range):
-        print(note, file=sys.stderr)
+        _note(note)
     if as_json:
         described = {**model.source, "runtime": str(model.runtime)}
         print(json.dumps({**described, "images": rows}, indent=2))
     return 0
+
+
+def _note(text: str) -> None:
+    print(printable(text), file=sys.stderr)
 
 
 def _best(

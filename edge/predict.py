@@ -104,6 +104,18 @@ def maybe_rescaled(highest: float, value_range: tuple[float, float]) -> str | No
     )
 
 
+def as_batch(images: Array, shape: tuple[int, ...]) -> Array:
+    """One image as a batch of one, and grey images without a channel with one.
+
+    Args:
+        images: shape (n, …) or that of one image; grey ones may lack the last 1.
+        shape: of one image.
+    """
+    if shape[-1:] == (1,) and (images.shape == shape[:-1] or images.shape[1:] == shape[:-1]):
+        images = images[..., np.newaxis]
+    return images[np.newaxis] if images.shape == shape else images
+
+
 def check_images(
     images: Array, shape: tuple[int, ...], value_range: tuple[float, float], what: str = "images"
 ) -> None:

@@ -75,3 +75,10 @@ class Output(enum.Enum):
 
     PROBABILITIES = "probabilities"
     LOGITS = "logits"
+
+
+class Rescale(enum.Enum):
+    """Whether a model of people's own gets a layer that rescales its images."""
+
+    OFF = "off"
+    AUTO = "auto"

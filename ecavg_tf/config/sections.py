@@ -14,6 +14,7 @@ from ecavg_tf.config.choices import (
     LevelFor,
     Output,
     PartitionKind,
+    Rescale,
     Schedule,
     TrainingFile,
     Trains,
@@ -81,6 +82,9 @@ class ModelConfig:
         output: ``probabilities`` or ``logits``; built-in models give probabilities.
         train: ``all`` layers, or the ``head`` (the last layer) on a frozen backbone. Edges
             may leave frozen weights out of their updates.
+        rescale: for a function's model: ``auto`` puts a layer before it that rescales images
+            from the data set's value range to 0..1, unless it does so itself; ``off`` leaves
+            it as it is. The layer is exported with the model.
     """
 
     name: str = "mlp"
@@ -89,6 +93,7 @@ class ModelConfig:
     weights_path: str = ""
     output: Output = Output.PROBABILITIES
     train: Trains = Trains.ALL
+    rescale: Rescale = Rescale.OFF
 
 
 @dataclass

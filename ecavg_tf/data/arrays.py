@@ -1,17 +1,22 @@
 """Arrays that users bring: an ``.npz`` file, or a function of their own."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.errors import DataError, ECAvgError, brief
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
+from ecavg_tf.data.checks import numbers
+from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, class_names
+from ecavg_tf.data.labels import numbered_classes, whole_numbers
 from ecavg_tf.plugins import load_function
 
 _SPLITS = ("x_train", "y_train", "x_test", "y_test")
+_OPTIONAL = ("classes", "value_range")
 
 
 def load_npz(path: Path) -> Dataset:
@@ -33,20 +38,49 @@ def load_npz(path: Path) -> Dataset:
             f"and has {', '.join(sorted(found)) or 'none'}"
         )
     x_train, y_train, x_test, y_test = (found[name] for name in _SPLITS)
-    classes = found.get("classes")
-    limits = found.get("value_range")
-    if classes is not None and classes.ndim != 1:
-        raise DataError(
-            f"{path}: classes have shape {classes.shape}, expected (number of classes,)"
-        )
-    if limits is not None and limits.shape != (2,):
-        raise DataError(f"{path}: value_range has shape {limits.shape}, expected (2,)")
-    return dataset_from_arrays(
+    made = dataset_from_arrays(
         path.stem,
         (x_train, y_train),
         (x_test, y_test),
-        classes=None if classes is None else tuple(str(name) for name in classes.tolist()),
-        value_range=None if limits is None else (float(limits[0]), float(limits[1])),
+        classes=_classes(path, found.get("classes")),
+        value_range=_value_range(path, found.get("value_range")),
+    )
+    return replace(made, notes=_not_read(path, found))
+
+
+def _classes(path: Path, stored: Array | None) -> tuple[str, ...] | None:
+    if stored is None:
+        return None
+    if stored.ndim != 1 or stored.dtype.kind not in "USiu":
+        raise DataError(
+            f"{path}: classes have shape {stored.shape} and dtype {stored.dtype}, expected names "
+            "of shape (number of classes,)"
+        )
+    try:
+        return class_names(stored.tolist())
+    except Exception as error:  # a hostile file may hold what is no text
+        raise DataError(f"{path}: classes can't be read: {brief(error)}; save texts") from error
+
+
+def _value_range(path: Path, stored: Array | None) -> tuple[float, float] | None:
+    if stored is None:
+        return None
+    if stored.shape != (2,) or stored.dtype.kind not in "iufb":
+        raise DataError(
+            f"{path}: value_range has shape {stored.shape} and dtype {stored.dtype}, expected two "
+            "numbers"
+        )
+    return float(stored[0]), float(stored[1])
+
+
+def _not_read(path: Path, found: Mapping[str, Array]) -> tuple[str, ...]:
+    """A note on arrays of other names: what was meant by them counts for nothing."""
+    others = sorted(set(found) - {*_SPLITS, *_OPTIONAL})
+    if not others:
+        return ()
+    return (
+        f"{path}: {', '.join(others)} {'are' if len(others) > 1 else 'is'} not read; names of the "
+        "classes are read from 'classes', the lowest and highest value from 'value_range'",
     )
 
 
@@ -63,10 +97,17 @@ def load_from_function(name: str) -> Dataset:
     function = load_function("data.name", name)
     try:
         given = function()
+    except ECAvgError as error:
+        raise DataError(f"data.name={name!r}: {error}") from error
     except Exception as error:  # whatever the user's function raises
         raise DataError(f"data.name={name!r} fails: {type(error).__name__}: {error}") from error
     if isinstance(given, Dataset):
         return given
+    if any(hasattr(part, "element_spec") for part in (given, *_parts(given))):
+        raise DataError(
+            f"data.name={name!r} returned a tf.data pipeline; give arrays: of a pipeline of single "
+            "examples, next(iter(pipeline.batch(len(pipeline)))) is (images, labels)"
+        )
     try:
         (x_train, y_train), (x_test, y_test) = given
     except (TypeError, ValueError) as error:
@@ -75,6 +116,10 @@ def load_from_function(name: str) -> Dataset:
             "or ((x_train, y_train), (x_test, y_test))"
         ) from error
     return dataset_from_arrays(name.partition(":")[2], (x_train, y_train), (x_test, y_test))
+
+
+def _parts(given: Any) -> tuple[Any, ...]:
+    return tuple(given) if isinstance(given, tuple | list) else ()
 
 
 def dataset_from_arrays(
@@ -99,13 +144,15 @@ def dataset_from_arrays(
     Raises:
         DataError: arrays of another kind.
     """
-    train_examples, test_examples = _examples("train", *train), _examples("test", *test)
+    train_examples, test_examples = (
+        _examples(f"data set {name!r}, {split}", *given)
+        for split, given in (("train", train), ("test", test))
+    )
     images = train_examples.images
     if value_range is None:
         value_range = _default_range(images.dtype)
     if classes is None:
-        highest = max(_highest(train_examples), _highest(test_examples))
-        classes = tuple(str(label) for label in range(highest + 1))
+        classes = numbered_classes(name, train_examples, test_examples)
     height, width, channels = images.shape[1:]
     spec = DataSpec(name, (height, width, channels), images.dtype.name, value_range, classes)
     return Dataset(spec, train_examples, test_examples)
@@ -119,29 +166,18 @@ def _default_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     raise DataError(f"images of dtype {dtype}: give a value_range, or use uint8 or float32")
 
 
-def _examples(split: str, images: Any, labels: Any) -> Examples:
-    images, labels = np.asarray(images), np.asarray(labels)
+def _examples(where: str, images: Any, labels: Any) -> Examples:
+    images = numbers(where, images)
     if images.ndim == 3:
         images = images[..., np.newaxis]
-    if images.ndim != 4 or images.dtype == object:
+    if images.ndim != 4:
         raise DataError(
-            f"{split} images have shape {images.shape} and dtype {images.dtype}; expected "
-            "(n, height, width) or (n, height, width, channels), all of one size"
+            f"{where}: images have shape {images.shape}; expected (n, height, width) or (n, "
+            "height, width, channels)"
         )
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
-        raise DataError(
-            f"{split} labels have shape {labels.shape} and dtype {labels.dtype}; expected whole "
-            "numbers of shape (n,)"
-        )
-    return Examples(_native(images), labels.astype(np.int64))
+    return Examples(_native(images), whole_numbers(where, labels))
 
 
 def _native(images: Array) -> Array:
     """float64 is what numpy makes by itself; nobody's camera gives it."""
     return images.astype(np.float32) if images.dtype == np.float64 else images
-
-
-def _highest(examples: Examples) -> int:
-    return int(examples.labels.max()) if len(examples) else -1

@@ -1,9 +1,14 @@
 """What every data set must be, wherever it comes from."""
 
+from typing import Any
+
 import numpy as np
 
-from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.class_names import fault_of
+from ecavg_tf.core.errors import DataError, brief
+from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
+from ecavg_tf.data.labels import whole_numbers
 
 
 def check_dataset(dataset: Dataset) -> Dataset:
@@ -17,6 +22,8 @@ def check_dataset(dataset: Dataset) -> Dataset:
         raise DataError(
             f"data set {spec.name!r} has {spec.num_classes} classes, expected 2 or more"
         )
+    if fault := fault_of(spec.classes):
+        raise DataError(f"data set {spec.name!r}: {fault}")
     low, high = spec.value_range
     if not (np.isfinite([low, high]).all() and low < high):
         raise DataError(f"data set {spec.name!r} declares the value range ({low}, {high})")
@@ -24,16 +31,23 @@ def check_dataset(dataset: Dataset) -> Dataset:
         _checked_split(f"data set {spec.name!r}, {split}", examples, spec)
         for split, examples in (("train", dataset.train), ("test", dataset.test))
     )
-    return Dataset(spec, train, test)
+    return Dataset(spec, train, test, dataset.notes)
+
+
+def channels_first_note(spec: DataSpec) -> str | None:
+    """A line on images that seem to keep their channels before height and width."""
+    if len(spec.image_shape) != 3 or spec.image_shape[2] in (1, 3, 4):
+        return None
+    if spec.image_shape[0] not in (1, 3, 4):
+        return None
+    return (
+        f"data set {spec.name!r}: images have shape {spec.image_shape}, read as (height, width, "
+        "channels); if the channels come first, give numpy.moveaxis(images, 1, -1)"
+    )
 
 
 def _checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
-    images, labels = np.asarray(examples.images), np.asarray(examples.labels)
-    if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
-        raise DataError(
-            f"{where}: labels have shape {labels.shape} and dtype {labels.dtype}; expected whole "
-            "numbers of shape (n,)"
-        )
+    images, labels = numbers(where, examples.images), whole_numbers(where, examples.labels)
     if len(labels) == 0 or len(images) != len(labels):
         raise DataError(f"{where}: {len(images)} images and {len(labels)} labels")
     if images.shape[1:] != spec.image_shape or images.dtype.name != spec.dtype:
@@ -58,4 +72,28 @@ def _checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
             f"{low:g} to {high:g}; say what it is: an array value_range = [lowest, highest] in the "
             ".npz, or DataSpec.value_range"
         )
-    return Examples(images, labels.astype(np.int64))
+    return Examples(images, labels)
+
+
+def numbers(where: str, given: Any) -> Array:
+    """Images as an array of numbers in this machine's byte order.
+
+    Args:
+        where: whose images they are, for an error.
+        given: an array, or what numpy makes one of.
+
+    Raises:
+        DataError: they differ in size, or are no numbers of at most 64 bits.
+    """
+    if np.ma.isMaskedArray(given) and np.ma.is_masked(given):
+        raise DataError(f"{where}: images have masked pixels; give images.filled(…)")
+    try:
+        images = np.asarray(given)
+    except ValueError as error:  # a list of pictures that differ
+        raise DataError(f"{where}: images must all be of one size: {brief(error)}") from error
+    if images.dtype.kind not in "biuf" or images.dtype.itemsize > 8:
+        raise DataError(
+            f"{where}: images have shape {images.shape} and dtype {images.dtype}; expected numbers "
+            "of at most 64 bits, all pictures of one size: uint8 or float32"
+        )
+    return images.astype(images.dtype.newbyteorder("="), copy=False)

@@ -1,7 +1,10 @@
 """What a data set is: images and labels, and the range their values declare."""
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from numbers import Number
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +42,15 @@ class Examples:
 class DataSpec:
     """What a model needs to know of a data set.
 
+    Lists, numpy's numbers and dtypes, and names given as numbers or bytes are taken and kept
+    as below.
+
     Attributes:
         name: the data set's name.
         image_shape: (height, width, channels).
         dtype: numpy's name of the images' native dtype.
-        value_range: lowest and highest value an image can hold.
+        value_range: lowest and highest value an image can hold. A model of one's own begins
+            with a ``Rescaling`` made of it, or gets images as they are.
         classes: the classes' names, in label order.
     """
 
@@ -53,19 +60,66 @@ class DataSpec:
     value_range: tuple[float, float]
     classes: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        made: dict[str, tuple[Callable[[Any], Any], str]] = {
+            "name": (str, "a text"),
+            "image_shape": (_shape, "whole numbers (height, width, channels)"),
+            "dtype": (lambda dtype: np.dtype(dtype).name, "a numpy dtype"),
+            "value_range": (_range, "two numbers (lowest, highest)"),
+            "classes": (class_names, "the classes' names"),
+        }
+        for field, (make, expected) in made.items():
+            given = getattr(self, field)
+            try:
+                object.__setattr__(self, field, make(given))
+            except (TypeError, ValueError) as error:
+                raise DataError(f"DataSpec.{field} is {given!r}; expected {expected}") from error
+
     @property
     def num_classes(self) -> int:
         """How many classes there are."""
         return len(self.classes)
 
 
+def class_names(given: Any) -> tuple[str, ...]:
+    """Names of classes as texts: bytes are UTF-8, numbers are written out.
+
+    Raises:
+        TypeError: it is no list of them, but one text, for example.
+        ValueError: bytes that are no UTF-8.
+    """
+    if isinstance(given, str | bytes | Mapping | Set):
+        raise TypeError("they have no order")
+    names = tuple(given)
+    if not all(isinstance(name, str | bytes | Number) for name in names):
+        raise TypeError("some are no names")
+    return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    return tuple(operator.index(size) for size in given)
+
+
+def _range(given: Any) -> tuple[float, float]:
+    low, high = given
+    return float(low), float(high)
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """A data set: its description, training examples, and the global test set."""
+    """A data set: its description, training examples, and the global test set.
+
+    Attributes:
+        spec: the description.
+        train: training examples.
+        test: the global test set.
+        notes: what the user should read before training, such as files that were left out.
+    """
 
     spec: DataSpec
     train: Examples
     test: Examples
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ class FederatedData(Protocol):
         """What the images of all edges are."""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should read of the data before training."""
+
+    @property
     def test(self) -> Examples:
         """The global test set; the same object at every call."""
 

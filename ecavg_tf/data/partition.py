@@ -38,7 +38,7 @@ class PartitionedData:
     """
 
     def __init__(self, dataset: Dataset, config: PartitionConfig, seed: int) -> None:
-        self.spec, self.test = dataset.spec, dataset.test
+        self.spec, self.test, self.notes = dataset.spec, dataset.test, dataset.notes
         self.edges = edge_names(config.num_edges)
         self._train = dataset.train
         self._guard_fraction, self._seed = config.guard_fraction, seed

@@ -8,8 +8,9 @@ from ecavg_tf.config import DataConfig
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data import arrays, image_folder, tfds_source
-from ecavg_tf.data.checks import check_dataset
+from ecavg_tf.data.checks import channels_first_note, check_dataset
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, split_off_test, stratified
+from ecavg_tf.data.labels import classes_without_examples
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.plugins import is_plugin
 
@@ -29,11 +30,11 @@ def load_data(config: DataConfig, seed: int) -> Dataset:
     """
     check_not_forked()
     dataset = check_dataset(_load(config))
-    return Dataset(
-        dataset.spec,
-        _limited("train", dataset.train, config.train_examples, seed),
-        _limited("test", dataset.test, config.test_examples, seed),
-    )
+    train = _limited("train", dataset.train, config.train_examples, seed)
+    test = _limited("test", dataset.test, config.test_examples, seed)
+    found = (channels_first_note(dataset.spec), classes_without_examples(dataset.spec, train))
+    notes = (*dataset.notes, *(note for note in found if note is not None))
+    return Dataset(dataset.spec, train, test, notes)
 
 
 def _load(config: DataConfig) -> Dataset:

@@ -7,26 +7,20 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ecavg_tf.config import Config, ModelConfig, Output, Trains
+from ecavg_tf.config import Config, ModelConfig, Output, Rescale, Trains
 from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.seeds import derive_seed
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_keys
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.forked import check_not_forked
+from ecavg_tf.models.pixels import meets_raw_pixels, rescaled, rescaling
 from ecavg_tf.plugins import check_name, is_plugin, load_function
 
 SMALLEST_SIDE = 32  # what keras.applications accept
 # Python's, numpy's and TensorFlow's own seeds belong to the process: one thread at a time draws.
 _SEEDED = threading.RLock()
 _CAFFE_MEAN = [-103.939, -116.779, -123.68]  # ImageNet's, blue first: ResNet50's own preprocessing
-
-
-def rescaling(spec: DataSpec, low: float = 0.0, high: float = 1.0) -> keras.layers.Layer:
-    """A layer from the data set's value range to [low, high]: devices feed raw values."""
-    lowest, highest = spec.value_range
-    scale = (high - low) / (highest - lowest)
-    return keras.layers.Rescaling(scale, offset=low - lowest * scale)
 
 
 def mlp(spec: DataSpec, config: ModelConfig) -> keras.Model:
@@ -149,7 +143,10 @@ def _built(config: Config, spec: DataSpec) -> keras.Model:
         model = function(spec)
     except Exception as error:  # whatever the user's function raises
         raise ModelError(f"model.name={name!r} fails: {type(error).__name__}: {error}") from error
-    return _frozen(_checked(model, name, spec, gives_logits(config.model)), config.model)
+    model = _checked(model, name, spec, gives_logits(config.model))
+    if config.model.rescale is Rescale.AUTO and meets_raw_pixels(model, spec):
+        model = rescaled(model, spec)
+    return _frozen(model, config.model)
 
 
 def _frozen(model: keras.Model, config: ModelConfig) -> keras.Model:

@@ -72,6 +72,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         try:
             for change in directory.open():
                 tell(Note(f"since this run began, bits may differ: {change}"))
+            task.tell_notes(data.notes)
             results = Loop(directory, task, data, directory.template(template)).run()
             if config.export.enabled:
                 results = export_at_end(directory, task, data, results)

@@ -49,6 +49,7 @@ def serve_edges(
         raise WorkdirError(f"{error.filename} can't be written: {error.strerror}") from error
     task = Task(config, data.spec, workdir, listener)
     task.check()
+    task.tell_notes(data.notes)
     workers = make_workers(task, data, edges, workdir)
     mine = shared_fields(config)
     with disk_errors(workdir):

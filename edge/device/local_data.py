@@ -12,7 +12,8 @@ from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import EdgeData, Examples, split_off_guard
-from edge.predict import check_images, maybe_rescaled
+from ecavg_tf.data.labels import whole_numbers
+from edge.predict import as_batch, check_images, maybe_rescaled
 
 _SPLITS = ("train", "guard", "test")
 
@@ -75,8 +76,7 @@ def _examples(
         return None
     if images is None or labels is None:
         raise DataError(f"{path} has one of x_{split} and y_{split}; give both")
-    if images.ndim == len(info.image_shape) and images.shape[1:] == info.image_shape[:-1]:
-        images = images[..., np.newaxis]  # grey images without a channel
+    images = as_batch(images, info.image_shape)
     check_images(images, info.image_shape, info.value_range, f"{path}: x_{split}")
     if images.dtype.name != info.images_dtype:
         converted = images.astype(info.images_dtype)
@@ -90,14 +90,12 @@ def _examples(
 
 
 def _labels(path: Path, labels: Array, split: str, count: int, classes: int) -> NDArray[np.int64]:
-    if labels.dtype.kind not in "iu" or labels.shape != (count,):
-        raise DataError(
-            f"{path}: y_{split} is {labels.dtype} of shape {labels.shape}, expected {count} whole "
-            "numbers"
-        )
+    labels = whole_numbers(f"{path}, y_{split}", labels)
+    if len(labels) != count:
+        raise DataError(f"{path}: x_{split} has {count} images, y_{split} {len(labels)} labels")
     if count and (labels.min() < 0 or labels.max() >= classes):
         raise DataError(
             f"{path}: y_{split} holds labels from {labels.min()} to {labels.max()}, the model has "
             f"the classes 0 to {classes - 1}"
         )
-    return labels.astype(np.int64)
+    return labels

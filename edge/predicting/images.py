@@ -1,26 +1,26 @@
 """Images from files, a folder, an ``.npz`` or raw bytes.
 
-Arrays need numpy alone; PNG and JPEG need Pillow.
+Arrays need numpy alone; pictures need Pillow.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from ecavg_tf.core.errors import DataError, InstallationError
+from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.pictures import SUFFIXES as PICTURES
+from ecavg_tf.core.pictures import counted, find_files, read_picture
 from ecavg_tf.core.template import Array
-from edge.predict import check_images
+from edge.predict import as_batch, check_images
 
-PICTURES = (".png", ".jpg", ".jpeg")
 ARRAYS = (".npz", ".npy")
 STDIN = "-"
-_ORIENTATION = 0x112  # the EXIF tag
 
 _NAMES = ("images", "x", "x_test")
 
@@ -41,7 +41,10 @@ class Wanted:
 
 
 def load_images(
-    sources: Iterable[str], wanted: Wanted, stdin: BinaryIO | None = None
+    sources: Iterable[str],
+    wanted: Wanted,
+    stdin: BinaryIO | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[str, Array]]:
     """Gives every image with its name.
 
@@ -49,6 +52,7 @@ def load_images(
         sources: files, folders, or ``-`` for raw bytes on standard input.
         wanted: what the model takes.
         stdin: what ``-`` reads; None: standard input.
+        tell: told which files in folders are left out; None: nobody is.
 
     Yields:
         Name, and an array of shape (1, …) in the model's value range.
@@ -63,19 +67,24 @@ def load_images(
             yield from _raw(stdin or sys.stdin.buffer, wanted)
             continue
         path = user_path(source)
-        for file in _files(path):
+        for file in _files(path, tell):
             if file.suffix.lower() in ARRAYS:
                 yield from _array(file, wanted)
             else:
                 yield str(file), _picture(file, wanted)
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, tell: Callable[[str], None] | None) -> tuple[Path, ...]:
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in (*PICTURES, *ARRAYS))
-        if not found:
-            raise DataError(f"folder {path} holds no {', '.join((*PICTURES, *ARRAYS))} file")
-        return found
+        found = find_files(path, (*PICTURES, *ARRAYS))
+        left_out = f" (left out: {counted(found.left_out)})" if found.left_out else ""
+        if not found.files:
+            raise DataError(
+                f"folder {path} holds no {', '.join((*PICTURES, *ARRAYS))} file{left_out}"
+            )
+        if left_out and tell is not None:
+            tell(f"note: {path}: {len(found.files)} files are read{left_out}")
+        return found.files
     if not path.exists():
         raise DataError(f"{path} is not there")
     if path.suffix.lower() not in (*PICTURES, *ARRAYS):
@@ -83,7 +92,7 @@ def _files(path: Path) -> list[Path]:
             f"{path}: expected a {', '.join((*PICTURES, *ARRAYS))} file, a folder of them, or - "
             "for raw bytes on standard input"
         )
-    return [path]
+    return (path,)
 
 
 def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
@@ -95,8 +104,7 @@ def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
             f"{' or '.join(_NAMES)}"
         )
     images = arrays[name] if name is not None else next(iter(arrays.values()))
-    if images.shape == wanted.shape:
-        images = images[np.newaxis]
+    images = as_batch(images, wanted.shape)
     check_images(images, wanted.shape, wanted.value_range, str(path))
     if len(images) == 0:
         raise DataError(f"{path} holds no image (shape {images.shape}); give at least one")
@@ -127,32 +135,6 @@ def _picture(path: Path, wanted: Wanted) -> Array:
     height, width, channels = wanted.shape if len(wanted.shape) == 3 else (0, 0, 0)
     if channels not in (1, 3):
         raise DataError(f"{path}: the model takes shape {wanted.shape}, no pictures; give arrays")
-    if not path.is_file():  # a pipe: opening it could wait for ever
-        raise DataError(f"{path} is no regular file; give the picture itself")
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise InstallationError(
-            f"{path}: pictures need Pillow: pip install pillow (arrays need nothing)"
-        ) from error
-    try:
-        with Image.open(path) as picture:
-            if picture.size != (width, height):
-                raise DataError(
-                    f"{path} is {picture.size[0]} wide and {picture.size[1]} high, the model takes "
-                    f"{width} and {height}; resize it as the training images were"
-                )
-            if picture.mode not in ("1", "L", "P", "RGB") or "transparency" in picture.info:
-                raise DataError(
-                    f"{path} has pixels of kind {picture.mode}, or is transparent; save it "
-                    "as 8-bit grey or RGB"
-                )
-            if picture.getexif().get(_ORIENTATION, 1) != 1:
-                raise DataError(f"{path} says in its EXIF data that it is turned; save it upright")
-            pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.float32)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path} is no picture that can be read ({error})") from error
+    pixels = read_picture(path, channels, (height, width)).astype(np.float32)
     low, high = wanted.value_range
     return low + pixels.reshape(1, *wanted.shape) / 255.0 * (high - low)

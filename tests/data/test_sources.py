@@ -153,7 +153,7 @@ def test_mixed_sizes_and_channels_and_their_cure(tmp_path: Path) -> None:
 def test_broken_folders(tmp_path: Path) -> None:
     root = folder(tmp_path / "photos")
     (root / "cat" / "torn.jpg").write_bytes(b"\xff\xd8\xff no picture")
-    with pytest.raises(DataError, match=r"torn.jpg can't be read as an image"):
+    with pytest.raises(DataError, match=r"torn.jpg is no picture that can be read"):
         load(str(root))
     (root / "cat" / "torn.jpg").unlink()
     (root / "bee").mkdir()
@@ -164,6 +164,48 @@ def test_broken_folders(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="0 class folders"):
         load(str(tmp_path / "empty"))
+
+
+def test_what_a_folder_holds_is_used_or_said(tmp_path: Path) -> None:
+    root = folder(tmp_path / "photos")
+    picture(root / "cat" / "day 1" / "deep.webp")
+    picture(root / "cat" / "day 1" / ".hidden.png")
+    picture(root / "__MACOSX" / "cat" / "0.png")
+    picture(root / "loose.png")
+    for name in ("._0.png", "Thumbs.db", "a.heic", "b.HEIC", "readme"):
+        (root / "cat" / name).write_bytes(b"no picture")
+    dataset = load(str(root), image_size=6)
+    assert len(dataset.train) + len(dataset.test) == 21
+    assert dataset.notes == (
+        f"{root}: 1 pictures are in no class folder and are left out",
+        f"{root}: 1 pictures in folders below a class folder are of that class",
+        f"{root}: 21 pictures are read, others are left out: 2 .heic, 1 .db, 1 without a suffix",
+    )
+    (root / "dog").mkdir()
+    (root / "dog" / "a.heic").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"dog has no images .*; it has 1 \.heic"):
+        load(str(root))
+
+
+def test_splits_are_no_classes(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        folder(tmp_path / split)
+    with pytest.raises(DataError, match="has 'train' and 'val' without 'test'; name the folders"):
+        load(str(tmp_path))
+    folder(tmp_path / "test")
+    (note,) = load(str(tmp_path)).notes
+    assert note.endswith(
+        "'val' with 20 pictures is left out; beside train and test nothing is read"
+    )
+    for split, name in {"train": "Train", "test": "Testing"}.items():
+        (tmp_path / split).rename(tmp_path / name)
+    with pytest.raises(
+        DataError, match="'Testing' and 'Train' and 'val' without 'train' and 'test'"
+    ):
+        load(str(tmp_path))
+    vehicles = folder(tmp_path / "vehicles")
+    (vehicles / "cat").rename(vehicles / "train")
+    assert load(str(vehicles)).spec.classes == ("ant", "train")
 
 
 def keras_style() -> Any:

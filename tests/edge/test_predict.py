@@ -150,3 +150,21 @@ def test_images_that_may_have_been_rescaled(
     assert capsys.readouterr().err == ""
     assert main(["predict", str(bundles["int8"]), str(tmp_path / "rescaled.npz")]) == 0
     assert "no value is above 1, raw images go from 0 to 16" in capsys.readouterr().err
+
+
+def test_grey_arrays_without_a_channel(tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", TEST[0, :, :, 0])
+    np.save(tmp_path / "several.npy", TEST[:3, :, :, 0])
+    images = [
+        image for _, image in loaded(*(str(tmp_path / f"{n}.npy") for n in ("one", "several")))
+    ]
+    np.testing.assert_array_equal(np.concatenate(images), TEST[[0, 0, 1, 2]])
+
+
+def test_what_a_folder_holds_beside_images_is_told(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", TEST[0])
+    for name in ("b.heic", "._a.png"):
+        (tmp_path / name).write_bytes(b"")
+    told: list[str] = []
+    assert len(list(load_images([str(tmp_path)], WANTED, tell=told.append))) == 1
+    assert told == [f"note: {tmp_path}: 1 files are read (left out: 1 .heic)"]

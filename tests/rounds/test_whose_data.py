@@ -20,6 +20,7 @@ class Recorded:
     def __init__(self, data: FederatedData) -> None:
         self._data = data
         self.spec, self.test, self.edges = data.spec, data.test, data.edges
+        self.notes = data.notes
         self.asked: set[str] = set()
 
     def edge(self, name: str) -> EdgeData:

@@ -1,0 +1,104 @@
+"""Labels as people bring them: whole numbers from 0, or a line that says how to get there."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.template import Array
+from ecavg_tf.data.dataset import DataSpec, Examples
+
+_WANTED = "expected whole numbers of shape (n,)"
+_RENUMBER = "names, labels = numpy.unique(labels, return_inverse=True) over train and test together"
+_MOST_SHOWN = 8
+
+
+def whole_numbers(where: str, given: Any) -> NDArray[np.int64]:
+    """Labels of shape (n,) or (n, 1) as int64 of shape (n,).
+
+    Args:
+        where: whose labels they are, for an error.
+        given: an array, or what numpy makes one of.
+
+    Raises:
+        DataError: they are of another kind; the line says how to convert them.
+    """
+    try:
+        labels = np.asarray(given)
+    except ValueError as error:  # rows of different lengths
+        raise DataError(f"{where}: labels are rows of different lengths; {_WANTED}") from error
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise DataError(
+            f"{where}: labels have shape {labels.shape} and dtype {labels.dtype}; {_cure(labels)}"
+        )
+    if labels.size and labels.max() > np.iinfo(np.int64).max:
+        raise DataError(
+            f"{where}: labels go up to {labels.max()}; number the classes from 0: {_RENUMBER}"
+        )
+    return labels.astype(np.int64)
+
+
+def _cure(labels: Array) -> str:
+    """How to make labels of such an array."""
+    kind = _kind(labels)
+    if labels.ndim == 2 and labels.shape[0] == 1:
+        return f"{_WANTED}: labels.ravel() makes that of one row"
+    if labels.ndim == 2 and kind in "iufb":
+        return f"{_WANTED}: labels.argmax(axis=1) makes numbers of one-hot rows"
+    if labels.ndim != 1:
+        return f"{_WANTED}, one a picture"
+    if kind in "US":
+        return f"{_WANTED}: {_RENUMBER}, and give the names as classes"
+    if kind == "b" or (kind == "f" and np.all(labels == np.round(labels))):
+        return f"{_WANTED}: labels.astype('int64') converts these"
+    if kind == "f":
+        return f"{_WANTED}; fractions and missing values name no class"
+    return _WANTED
+
+
+def _kind(labels: Array) -> str:
+    """The letter of their dtype; that of Python objects, as in a table's column, by their types."""
+    if labels.dtype.kind != "O":
+        return labels.dtype.kind
+    kinds = {str: "U", bytes: "S", bool: "b", int: "b"}
+    found = {kinds.get(type(label), "O") for label in labels.flat}
+    return found.pop() if len(found) == 1 else "O"
+
+
+def numbered_classes(name: str, train: Examples, test: Examples) -> tuple[str, ...]:
+    """The classes of labels that came without names: their numbers, up to the highest.
+
+    Raises:
+        DataError: so few of them have examples that the labels are ids, not class numbers.
+    """
+    present = np.union1d(train.labels, test.labels)
+    count = int(present[-1]) + 1 if len(present) else 0
+    if count > 10 * len(present):
+        raise DataError(
+            f"data set {name!r}: labels go up to {count - 1}, but all classes except "
+            f"{_shown([str(label) for label in present])} have no example; number the classes "
+            f"from 0 ({_RENUMBER}), leave out examples that are labelled as unknown, or give the "
+            "names of all classes"
+        )
+    return tuple(str(label) for label in range(count))
+
+
+def classes_without_examples(spec: DataSpec, train: Examples) -> str | None:
+    """A line on the classes that nothing can be learnt of; None: all have examples."""
+    missing = np.flatnonzero(np.bincount(train.labels, minlength=spec.num_classes) == 0)
+    if not len(missing):
+        return None
+    cure = "; if labels begin at 1, subtract 1" if missing.tolist() == [0] else ""
+    return (
+        f"data set {spec.name!r}: {len(missing)} of {spec.num_classes} classes have no training "
+        f"example: {_shown([spec.classes[label] for label in missing])}{cure}"
+    )
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
+    return ", ".join(names[:_MOST_SHOWN]) + more
