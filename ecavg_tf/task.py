@@ -9,7 +9,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset
 from ecavg_tf.data.partition import EdgeData, partition_data
 from ecavg_tf.data.sources import load_data
-from ecavg_tf.events import Listener
+from ecavg_tf.events import Listener, silent
 from ecavg_tf.models.builders import build_model, gives_logits, initial_weights, template_of
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
@@ -110,6 +110,7 @@ class Assembly:
                 image_shape=self.dataset.spec.image_shape,
                 logits=logits,
                 value_range=self.dataset.spec.value_range,
+                listener=silent if self._compiled else self._listener,
             )
         return self._compiled[compilation]
 
