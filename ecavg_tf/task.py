@@ -5,12 +5,14 @@ from pathlib import Path
 
 from ecavg_tf.config import Config, EdgeConfig, ServerConfig
 from ecavg_tf.config.checks import one_of
+from ecavg_tf.core.messages.probe import probe_images
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset
 from ecavg_tf.data.partition import EdgeData, partition_data
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, silent
-from ecavg_tf.models.builders import build_model, gives_logits, initial_weights, template_of
+from ecavg_tf.models.builders import build_model, gives_logits, initial_model, template_of
+from ecavg_tf.models.round_trip import check_round_trip
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.evaluation import Evaluator
@@ -62,8 +64,8 @@ class Assembly:
             check_tensorboard()
         for trainer in (self.server_trainer, self.edge_trainer):
             template_of(trainer.model)
-        if config.model.init not in ("shared", "independent"):
-            _ = self.initial
+        if is_plugin(config.model.name) or config.model.init not in ("shared", "independent"):
+            _ = self.initial  # looked through while nothing is written yet
 
     @cached_property
     def server_trainer(self) -> Trainer:
@@ -77,8 +79,17 @@ class Assembly:
 
     @cached_property
     def initial(self) -> list[Array]:
-        """The weights that a run with a shared init starts from."""
-        return initial_weights(self._config, self.dataset.spec, "shared")
+        """The weights that a run with a shared init starts from.
+
+        The model that they come from and the one that is trained are two builds: weights must
+        be all that they need to answer alike.
+        """
+        spec = self.dataset.spec
+        model = initial_model(self._config, spec, "shared")
+        weights: list[Array] = model.get_weights()
+        images = probe_images(spec.image_shape, spec.value_range, spec.dtype)
+        check_round_trip(self.server_trainer.model, model, images, name=self._config.model.name)
+        return weights
 
     @cached_property
     def edge_trainer(self) -> Trainer:
@@ -102,7 +113,8 @@ class Assembly:
     def _compiled_for(self, compilation: Compilation) -> CompiledModel:
         """Edges and server share one compiled model wherever their settings allow it."""
         if compilation not in self._compiled:
-            model = build_model(self._config, self.dataset.spec, "shared")
+            # Another place than the initial model's: what is drawn beside the weights shows.
+            model = build_model(self._config, self.dataset.spec, "compiled")
             logits = gives_logits(self._config.model)
             self._compiled[compilation] = CompiledModel(
                 model,
