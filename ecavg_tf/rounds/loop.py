@@ -27,6 +27,7 @@ from ecavg_tf.results import RoundResult, RunResults
 from ecavg_tf.rounds.folder_fleet import FolderFleet, check_free
 from ecavg_tf.rounds.local_fleet import LocalFleet
 from ecavg_tf.rounds.measuring import Measurer
+from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Assembly
@@ -166,6 +167,10 @@ class Loop:
         if set(self._directory.decisions(rounds)) != set(self._fleet.edges):
             answers = self._fleet.finish(rounds, model)
             self._keep_decisions(rounds, answers)
+        if self._config.fleet.kind is FleetKind.LOCAL:
+            folders = [self._directory.edges / edge for edge in self._fleet.edges]
+            trained, test = self._assembly.edge_trainer.model, self._assembly.dataset.test
+            check_one_accuracy(trained, folders, test)
 
     def _round(self, number: int, start: Shipped) -> Shipped:
         participants = self._participants(number)
