@@ -6,12 +6,14 @@ import uuid
 from importlib import metadata
 from typing import Any
 
+from ecavg_tf.keras_settings import keras_settings
+
 _VARIABLES = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 _PACKAGES = ("ecavg-tf", "tensorflow", "keras", "numpy", "safetensors", "tensorflow-datasets")
 
 
 def describe() -> dict[str, Any]:
-    """Versions, threads and devices, and a fresh ``run_id``."""
+    """Versions, settings, threads and devices, and a fresh ``run_id``."""
     import tensorflow as tf
 
     return {
@@ -23,16 +25,20 @@ def describe() -> dict[str, Any]:
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "variables": {name: os.environ.get(name) for name in _VARIABLES},
+        "keras": keras_settings(),
         "packages": {name: _version(name) for name in _PACKAGES},
     }
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What changed since the run began, except its id: bits may differ from here on."""
+    """What changed since the run began, except its id: bits may differ from here on.
+
+    What an older version of this program did not write down yet is passed over.
+    """
     return [
         f"{name}: {before.get(name)} → {value}"
         for name, value in now.items()
-        if name != "run_id" and before.get(name) != value
+        if name != "run_id" and name in before and before[name] != value
     ]
 
 

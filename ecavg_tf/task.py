@@ -5,11 +5,13 @@ from functools import cached_property
 from pathlib import Path
 
 from ecavg_tf.config import Config, FitConfig
+from ecavg_tf.core.messages.probe import probe_images
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
-from ecavg_tf.events import Listener, Note
-from ecavg_tf.models.builders import build_model, gives_logits, initial_weights, template_of
+from ecavg_tf.events import Listener, Note, silent
+from ecavg_tf.models.builders import build_model, gives_logits, initial_model, template_of
 from ecavg_tf.models.pixels import raw_pixels_note
+from ecavg_tf.models.round_trip import check_round_trip
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.evaluation import Evaluator
@@ -67,13 +69,22 @@ class Task:
             check_tensorboard()
         for trainer in (self.server_trainer, self.edge_trainer):
             template_of(trainer.model)
-        if config.model.init not in ("shared", "independent"):
-            _ = self.initial
+        if is_plugin(config.model.name) or config.model.init not in ("shared", "independent"):
+            _ = self.initial  # looked through while nothing is written yet
 
     @cached_property
     def initial(self) -> list[Array]:
-        """The weights that a run with a shared init starts from."""
-        return initial_weights(self.config, self.spec, "shared")
+        """The weights that a run with a shared init starts from.
+
+        The model that they come from and the one that is trained are two builds: weights must
+        be all that they need to answer alike.
+        """
+        spec = self.spec
+        model = initial_model(self.config, spec, "shared")
+        weights: list[Array] = model.get_weights()
+        images = probe_images(spec.image_shape, spec.value_range, spec.dtype)
+        check_round_trip(self.server_trainer.model, model, images, name=self.config.model.name)
+        return weights
 
     @cached_property
     def server_trainer(self) -> Trainer:
@@ -110,11 +121,14 @@ class Task:
     def _compiled_for(self, compilation: Compilation) -> CompiledModel:
         """Edges and server share one compiled model wherever their settings allow it."""
         if compilation not in self._compiled:
+            # Another place than the initial model's: what is drawn beside the weights shows.
+            model = build_model(self.config, self.spec, "compiled")
             self._compiled[compilation] = CompiledModel(
-                build_model(self.config, self.spec, "shared"),
+                model,
                 compilation,
                 image_shape=self.spec.image_shape,
                 logits=gives_logits(self.config.model),
                 value_range=self.spec.value_range,
+                listener=silent if self._compiled else self.listener,
             )
         return self._compiled[compilation]

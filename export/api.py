@@ -17,7 +17,7 @@ from ecavg_tf.core.exports import Parity
 from ecavg_tf.core.template import Array
 from ecavg_tf.forked import check_not_forked
 from export.making.calibration import as_calibration
-from export.making.convert import Converter, gives_fitted_logits
+from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
 from export.making.formats import Variant, parse_formats, variants
 from export.proving.declared_output import (
     are_probabilities,
@@ -98,23 +98,24 @@ def to_tflite(
     inputs = _inputs(model, calibration, value_range)
     if calibration is None and Variant.INT8 in wanted:
         raise ExportError("int8 needs calibration: give real inputs, or leave int8 out")
-    answers = _answers(model, inputs)
-    kind = _kind(answers) if output is None else _told(output, answers)
-    sample = as_calibration(inputs, _COUNT, 0).images
-    classifier = kind is not Kind.VALUES
-    with Converter(model, inputs.shape[1:], classifier=classifier) as converter:
-        return {
-            variant.value: _checked(
-                converter.convert(variant, sample if variant is Variant.INT8 else None),
-                variant,
-                inputs,
-                answers,
-                _file_kind(model, kind, variant),
-                kind,
-                limits or Limits(),
-            )
-            for variant in wanted
-        }
+    with computed_in_float32(model):
+        answers = _answers(model, inputs)
+        kind = _kind(answers) if output is None else _told(output, answers)
+        sample = as_calibration(inputs, _COUNT, 0).images
+        classifier = kind is not Kind.VALUES
+        with Converter(model, inputs.shape[1:], classifier=classifier) as converter:
+            return {
+                variant.value: _checked(
+                    converter.convert(variant, sample if variant is Variant.INT8 else None),
+                    variant,
+                    inputs,
+                    answers,
+                    _file_kind(model, kind, variant),
+                    kind,
+                    limits or Limits(),
+                )
+                for variant in wanted
+            }
 
 
 def _checked(

@@ -29,7 +29,7 @@ from export.delivering.earlier_files import (
     write_record,
 )
 from export.making.calibration import Calibration
-from export.making.convert import Converter, check_precision, gives_fitted_logits
+from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
 from export.making.formats import Variant
 from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import probabilities_of
@@ -114,7 +114,12 @@ class Exporter:
                 made lies where one is to be written.
             ConfigError: it answers logits and was not said to, or the other way round.
         """
-        check_precision(self.model)  # its probabilities need not sum to 1
+        with computed_in_float32(self.model):  # in half, probabilities need not sum to 1
+            return self._exported(subject, wanted, folder)
+
+    def _exported(
+        self, subject: Subject, wanted: tuple[Variant, ...], folder: Path
+    ) -> tuple[Exported, ...]:
         key, answers = self._key(subject), self._probed(subject.images)
         known, ours = recorded(folder, key, answers), recorded_names(folder)
         missing = [v for v in wanted if self.fresh or v.value not in known]

@@ -69,6 +69,9 @@ def _dispatch(arguments: list[str]) -> int:
     try:
         code: int = importlib.import_module(f"ecavg_tf.cli.{command}").main(rest)
     except ModuleNotFoundError as error:
+        from ecavg_tf.keras_settings import check_keras_settings
+
+        check_keras_settings()  # of another backend, that package would be missing
         raise InstallationError(
             f"'ecavg {command}' needs the package {error.name}: install ecavg-tf with its "
             "dependencies; a device without TensorFlow has 'ecavg check', 'predict' and 'train'"

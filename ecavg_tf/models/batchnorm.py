@@ -116,7 +116,8 @@ class Recalibrator:
                 (self._means[number], layer.moving_mean.value),
                 (self._variances[number], layer.moving_variance.value),
             ):
-                cumulative.assign_add((latest - cumulative) * (size / seen))
+                share = tf.cast(size / seen, cumulative.dtype)
+                cumulative.assign_add((latest - cumulative) * share)
             return outputs
 
         return measured

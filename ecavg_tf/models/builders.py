@@ -14,7 +14,11 @@ from ecavg_tf.core.seeds import derive_seed
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_keys
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.forked import check_not_forked
+from ecavg_tf.keras_settings import check_keras_settings
+from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.pixels import meets_raw_pixels, rescaled, rescaling
+from ecavg_tf.models.state import follow_weights
+from ecavg_tf.models.users_function import call_users_function, check_new
 from ecavg_tf.plugins import check_name, is_plugin, load_function
 
 SMALLEST_SIDE = 32  # what keras.applications accept
@@ -98,9 +102,9 @@ def _application(
     except Exception as error:  # Keras raises whatever its downloader or HDF5 raise
         if weights is None:
             raise
-        reason = str(error).strip().splitlines()[0][:120]
         raise ModelError(
-            f"ImageNet weights of {config.name} can't be had ({type(error).__name__}: {reason}); "
+            f"ImageNet weights of {config.name} can't be had "
+            f"({type(error).__name__}: {explained(error)}); "
             "fetch Keras' '…_no_top.h5' file where there is a network and give it as "
             "model.weights_path"
         ) from error
@@ -120,32 +124,32 @@ def build_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Mode
 
     Raises:
         ConfigError: there is no model of that name, or none with ImageNet weights.
-        ModelError: it can't be built, or does not fit the data.
+        InstallationError: Keras is set to another backend, data format or float type.
+        ModelError: it can't be built, does not fit the data, or was given before.
     """
     check_not_forked()
+    check_keras_settings()
     with _SEEDED:
         keras.utils.set_random_seed(derive_seed(config.seed, "init", *place))
         return _built(config, spec)
 
 
 def _built(config: Config, spec: DataSpec) -> keras.Model:
-    name = config.model.name
+    name, logits = config.model.name, gives_logits(config.model)
     check_name("model.name", name, MODELS)
     if config.model.init == "imagenet" and name not in PRETRAINED:
         raise ConfigError(
             f"model.init=imagenet is for {' and '.join(PRETRAINED)}, model.name is {name!r}"
         )
-    if not is_plugin(name):
-        made = MODELS[name](spec, config.model)
-        return _frozen(_checked(made, name, spec, gives_logits(config.model)), config.model)
-    function = load_function("model.name", name)
-    try:
-        model = function(spec)
-    except Exception as error:  # whatever the user's function raises
-        raise ModelError(f"model.name={name!r} fails: {type(error).__name__}: {error}") from error
-    model = _checked(model, name, spec, gives_logits(config.model))
-    if config.model.rescale is Rescale.AUTO and meets_raw_pixels(model, spec):
-        model = rescaled(model, spec)
+    if is_plugin(name):
+        function = load_function("model.name", name)
+        model = _checked(call_users_function(function, name, spec), name, spec, logits)
+        check_new(model, name)
+        if config.model.rescale is Rescale.AUTO and meets_raw_pixels(model, spec):
+            model = rescaled(model, spec)
+    else:
+        model = _checked(MODELS[name](spec, config.model), name, spec, logits)
+    follow_weights(model)
     return _frozen(model, config.model)
 
 
@@ -165,18 +169,18 @@ def _frozen(model: keras.Model, config: ModelConfig) -> keras.Model:
 
 def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> keras.Model:
     """Builds a model that is not built yet, and compares its head with the classes."""
-    if not isinstance(model, keras.Model):
+    inputs = getattr(model, "_inputs", None) or ()
+    if len(inputs) > 1:
         raise ModelError(
-            f"model.name={name!r} returned {type(model).__name__}, expected an uncompiled "
-            "keras.Model"
+            f"model.name={name!r} takes {len(inputs)} inputs; expected one, images of shape "
+            f"{spec.image_shape}"
         )
     try:
         probe = np.random.default_rng(0).uniform(*spec.value_range, (2, *spec.image_shape))
         outputs = model(probe.astype("float32"), training=False)
     except Exception as error:  # Keras raises many kinds
-        reason = str(error).strip().splitlines()[0][:160]
         raise ModelError(
-            f"model.name={name!r} can't take images of shape {spec.image_shape}: {reason}"
+            f"model.name={name!r} can't take images of shape {spec.image_shape}: {explained(error)}"
         ) from error
     shape = getattr(outputs, "shape", None)
     if shape is None or tuple(shape) != (2, spec.num_classes):
@@ -204,11 +208,8 @@ def _check_output(outputs: Array, name: str, logits: bool) -> None:
         )
 
 
-def initial_weights(config: Config, spec: DataSpec, *place: str | int) -> list[Array]:
-    """Fresh or loaded weights, fixed by config, seed and ``place``.
-
-    Returns:
-        Arrays in ``get_weights()`` order.
+def initial_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Model:
+    """A model with fresh or loaded weights, fixed by config, seed and ``place``.
 
     Raises:
         ModelError: ``model.init`` is a file that can't be loaded.
@@ -216,7 +217,12 @@ def initial_weights(config: Config, spec: DataSpec, *place: str | int) -> list[A
     model = build_model(config, spec, *place)
     if config.model.init.endswith(".keras"):
         _load_saved(model, user_path(config.model.init))
-    weights: list[Array] = model.get_weights()
+    return model
+
+
+def initial_weights(config: Config, spec: DataSpec, *place: str | int) -> list[Array]:
+    """The weights of ``initial_model``, in ``get_weights()`` order."""
+    weights: list[Array] = initial_model(config, spec, *place).get_weights()
     return weights
 
 
@@ -226,8 +232,9 @@ def _load_saved(model: keras.Model, path: Path) -> None:
     try:
         model.load_weights(path)
     except Exception as error:  # Keras raises many kinds
-        reason = str(error).strip().splitlines()[0][:160]
-        raise ModelError(f"model.init: {path} does not fit the model: {reason}") from error
+        raise ModelError(
+            f"model.init: {path} does not fit the model: {explained(error)}"
+        ) from error
 
 
 def template_of(model: keras.Model) -> Template:
@@ -257,10 +264,11 @@ def _frozen_weights(model: keras.Model) -> set[int]:
 
 
 def _role(variable: keras.Variable, trainable: set[int]) -> Role:
-    if variable.dtype.startswith(("bfloat", "float8")):
+    if variable.dtype.startswith(("float16", "bfloat", "float8")):
         raise ModelError(
-            f"weight {variable.path} is {variable.dtype}; keep the weights in float32 and use "
-            "mixed precision for the layers' computation"
+            f"weight {variable.path} is {variable.dtype}; keep the weights in float32: give the "
+            f"layer the dtype policy 'mixed_float16' or 'mixed_bfloat16' instead of "
+            f"{variable.dtype!r}"
         )
     if not variable.dtype.startswith("float"):
         return Role.STATE

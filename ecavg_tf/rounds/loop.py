@@ -26,6 +26,7 @@ from ecavg_tf.report.page import write_page
 from ecavg_tf.results import RoundResult, RunResults
 from ecavg_tf.rounds.fleets import FLEETS
 from ecavg_tf.rounds.measuring import Measurer
+from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
@@ -139,6 +140,9 @@ class Loop:
         if set(self._directory.decisions(rounds)) != set(self._fleet.edges):
             answers = self._fleet.finish(rounds, model)
             self._keep_decisions(rounds, answers)
+        if self._config.fleet.kind is FleetKind.LOCAL:
+            folders = [self._directory.edges / edge for edge in self._fleet.edges]
+            check_one_accuracy(self._task.edge_trainer.model, folders, self._data.test)
 
     def _round(self, number: int, start: Shipped) -> Shipped:
         participants = self._participants(number)

@@ -5,36 +5,34 @@ import time
 from typing import Any
 
 import keras
-import numpy as np
 
-from ecavg_tf.core.seeds import derive_seed
 from ecavg_tf.events import EpochEnded, Listener, Trained
+from ecavg_tf.training.chance import Chance
 
 
 class Reseed(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets every seed generator of the model from the place in the run, each epoch.
+    """Sets all that a training step draws from by the place in the run, each epoch.
 
-    Dropout and augmentation keep their state in the model: without this, what one
-    edge drew would shift what the next one draws.
+    Dropout and augmentation keep their state: without this, what one edge drew would shift
+    what the next one draws.
 
     Args:
+        chance: the random state of the step.
         seed: the run's seed.
         round_number: the round, from 1.
         who: an edge's name or ``"server"``.
     """
 
-    def __init__(self, seed: int, round_number: int, who: str) -> None:
+    def __init__(self, chance: Chance, seed: int, round_number: int, who: str) -> None:
         super().__init__()
+        self._chance = chance
         self._seed = seed
         self._place: tuple[str | int, ...] = ("generator", round_number, who)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Assigns the epoch's seeds."""
         del logs
-        states = [v for v in self.model.variables if v.name == "seed_generator_state"]
-        for number, state in enumerate(states):
-            value = derive_seed(self._seed, *self._place, epoch, number)
-            state.assign(np.array([value, 0], dtype=state.dtype))
+        self._chance.reset(self._seed, *self._place, epoch)
 
 
 class Cosine(keras.callbacks.Callback):  # type: ignore[misc]

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
 
 from ecavg_tf.config import FitConfig
 from ecavg_tf.core.anatomy import Anatomy
-from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.template import Array
+from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.anatomy import anatomy_of
 from ecavg_tf.models.batchnorm import Recalibrator
+from ecavg_tf.training.chance import Chance, Step
+from ecavg_tf.training.optimizers import build_optimizer, make_optimizer
 
 _PROBES = 8  # images of noise that tell which weight is the head's bias
 SHIFT = 0.125  # 4 of 32 pixels, the usual pad-and-crop of CIFAR training
@@ -42,12 +45,13 @@ class CompiledModel:
     """A model compiled once; tracing a deep one takes up to half a minute.
 
     Args:
-        model: an uncompiled, built model. What is compiled is this model, or, with
-            augmentation, this model behind augmenting layers that have no weights.
+        model: a built model. It is compiled anew, whatever it was compiled with; a
+            ``train_step`` or ``compute_loss`` of its own is used.
         compilation: optimizer and augmentation.
         image_shape: (height, width, channels) of what the model takes.
         logits: whether the model gives logits.
         value_range: lowest and highest value of an image.
+        listener: told of what can't be made repeatable.
     """
 
     def __init__(
@@ -58,17 +62,24 @@ class CompiledModel:
         image_shape: tuple[int, int, int],
         logits: bool,
         value_range: tuple[float, float] = (0.0, 1.0),
+        listener: Listener = silent,
     ) -> None:
         self.model = model
-        self.fitted = _augmented(model, image_shape) if compilation.augment else model
-        optimizer = _optimizer(compilation)
-        self.fitted.compile(
-            optimizer,
+        before = _augmentation() if compilation.augment else []
+        self.chance = Chance(model, before, lambda text: listener(Note(text)), ignored(model))
+        model.train_step = self.chance.traced(augmented(model.train_step, before))
+        self._optimizer = make_optimizer(
+            compilation.optimizer, compilation.weight_decay, scaled=_in_float16(model)
+        )
+        model.compile(
+            self._optimizer,
             keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
             metrics=["accuracy"],
+            # Augmenting layers have operations that XLA has not.
+            jit_compile=False if before else "auto",
         )
-        optimizer.build(model.trainable_variables)
-        self._fresh_optimizer = [variable.numpy() for variable in optimizer.variables]
+        build_optimizer(self._optimizer, model.trainable_variables, compilation.optimizer)
+        self._fresh_optimizer = [variable.numpy() for variable in self._optimizer.variables]
         self.recalibrate = Recalibrator(model)
         self._logits = logits
         self._probes = np.random.default_rng(0).uniform(*value_range, (_PROBES, *image_shape))
@@ -90,37 +101,63 @@ class CompiledModel:
     def reset(self, weights: Sequence[Array], learning_rate: float) -> None:
         """Sets weights, and the optimizer as if it were new."""
         self.model.set_weights(weights)
-        optimizer = self.fitted.optimizer
-        for variable, value in zip(optimizer.variables, self._fresh_optimizer, strict=True):
+        for variable, value in zip(self._optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
-        optimizer.learning_rate = learning_rate
+        self._optimizer.learning_rate = learning_rate
 
 
-def _augmented(model: keras.Model, image_shape: tuple[int, int, int]) -> keras.Model:
-    """The model behind a random flip and shift, which act in training only.
+def ignored(model: keras.Model) -> list[str]:
+    """What a user's model brings along that training here does not use, a sentence each."""
+    notes: list[str] = []
+    if getattr(model, "compiled", False):
+        notes.append(
+            "the model came compiled: its loss, optimizer and metrics are not used; the config "
+            "says how to train (edge.optimizer, edge.learning_rate, …), and the loss is the "
+            "cross-entropy, unless the model has a compute_loss or train_step of its own"
+        )
+    own = [
+        name
+        for name in ("test_step", "evaluate", "predict")
+        if getattr(type(model), name) is not getattr(keras.Model, name)
+    ]
+    if own:
+        notes.append(
+            f"the model's own {', '.join(own)} {'is' if len(own) == 1 else 'are'} not used: "
+            "scores are measured on what it answers"
+        )
+    return notes
 
-    They stay outside, so neither recalibration, evaluation nor an export sees them.
+
+def _augmentation() -> list[keras.layers.Layer]:
+    """A random flip and shift.
+
+    They stay outside of the model, so neither recalibration, evaluation nor an export sees them.
     """
-    return keras.Sequential(
-        [
-            keras.Input(image_shape),
-            keras.layers.RandomFlip("horizontal"),
-            keras.layers.RandomTranslation(
-                SHIFT, SHIFT, fill_mode="constant", interpolation="nearest"
-            ),
-            model,
-        ]
+    return [
+        keras.layers.RandomFlip("horizontal", dtype="float32"),
+        keras.layers.RandomTranslation(
+            SHIFT, SHIFT, fill_mode="constant", interpolation="nearest", dtype="float32"
+        ),
+    ]
+
+
+def augmented(step: Step, layers: Sequence[keras.layers.Layer]) -> Step:
+    """A training step, the model's own or a user's, whose images went through ``layers``."""
+    if not layers:
+        return step
+
+    def augmenting(data: Any) -> Any:
+        images, *rest = data
+        images = keras.ops.cast(images, "float32")
+        for layer in layers:
+            images = layer(images, training=True)
+        return step((images, *rest))
+
+    return augmenting
+
+
+def _in_float16(model: keras.Model) -> bool:
+    """Whether small gradients vanish, unless the loss is scaled."""
+    return any(
+        getattr(layer, "compute_dtype", None) == "float16" for layer in model._flatten_layers()
     )
-
-
-def _optimizer(compilation: Compilation) -> keras.optimizers.Optimizer:
-    options: dict[str, float] = {}
-    if compilation.weight_decay:
-        options["weight_decay"] = compilation.weight_decay
-    try:
-        return keras.optimizers.get({"class_name": compilation.optimizer, "config": options})
-    except (ValueError, TypeError) as error:
-        raise ConfigError(
-            f"optimizer {compilation.optimizer!r} is not one of Keras' "
-            "(sgd, adam, adamw, rmsprop, adagrad, …)"
-        ) from error

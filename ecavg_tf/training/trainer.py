@@ -88,7 +88,7 @@ class Trainer:
         who: str,
     ) -> None:
         settings, count = self.settings, len(examples)
-        self._compiled.fitted.fit(
+        self.model.fit(
             batches(examples, orders, settings.batch_size),
             epochs=settings.epochs,
             steps_per_epoch=steps(count, settings.batch_size),
@@ -139,7 +139,7 @@ class Trainer:
     def _callbacks(self, round_number: int, who: str, count: int) -> list[keras.callbacks.Callback]:
         settings = self.settings
         callbacks: list[keras.callbacks.Callback] = [
-            Reseed(self._seed, round_number, who),
+            Reseed(self._compiled.chance, self._seed, round_number, who),
             Tell(self._listener, round_number, who, count, settings.epochs, settings.batch_size),
         ]
         if settings.schedule is Schedule.COSINE:

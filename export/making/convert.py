@@ -19,6 +19,7 @@ from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
+from ecavg_tf.models.keras_words import explained
 from export.making.formats import Variant
 from export.making.head import (
     MOST_LEFT_OUT,
@@ -39,7 +40,8 @@ _SIGNATURE = "serving_default"
 class Converter:
     """Converts one model to any number of files.
 
-    SavedModels are written once a batch size: tracing a deep net takes seconds.
+    SavedModels are written once a batch size: tracing a deep net takes seconds. While it is open,
+    the model computes in float32.
 
     Args:
         model: a built Keras model with one input and one output.
@@ -47,17 +49,17 @@ class Converter:
         classifier: whether the output is of classes: int8 then gives fitted logits.
 
     Raises:
-        ExportError: the model computes in half precision.
+        ExportError: the model has weights in half precision.
     """
 
     def __init__(
         self, model: keras.Model, input_shape: tuple[int, ...], *, classifier: bool = True
     ) -> None:
-        check_precision(model)
         self._model = model
         self._classifier = classifier
         self._shape = input_shape
         self._stack = contextlib.ExitStack()
+        self._stack.enter_context(computed_in_float32(model))
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._saved: dict[int | None, Path] = {}
         self.logit_range: LogitRange | None = None
@@ -138,19 +140,37 @@ def _lost(content: bytes, images: Array, wanted: NDArray[np.float64]) -> float:
     return float(np.abs(given - wanted).max(axis=1).mean())
 
 
-def check_precision(model: keras.Model) -> None:
-    """Refuses half precision, which the converter answers with pages of its own internals.
+@contextlib.contextmanager
+def computed_in_float32(model: keras.Model) -> Iterator[None]:
+    """While it lasts, layers of mixed precision compute in float32, which files can do.
+
+    Their weights are float32 as they are.
 
     Raises:
-        ExportError: a layer computes in it.
+        ExportError: a layer has weights in half precision.
     """
-    for layer in model._flatten_layers():
-        if getattr(layer, "compute_dtype", "float32") in ("float16", "bfloat16"):
+    halves = ("float16", "bfloat16")
+    layers = list(model._flatten_layers())
+    for layer in layers:
+        if getattr(layer, "variable_dtype", "float32") in halves and layer.weights:
             raise ExportError(
-                f"layer {layer.name!r} computes in {layer.compute_dtype}, which TFLite has no "
+                f"layer {layer.name!r} has weights in {layer.variable_dtype}, which TFLite has no "
                 "builtin operators for; build the model under "
                 "keras.config.set_dtype_policy('float32') and load its weights"
             )
+    mixed = [layer for layer in layers if getattr(layer, "compute_dtype", None) in halves]
+    kept = [layer._dtype_policy for layer in mixed]
+    try:
+        for layer in mixed:
+            layer._dtype_policy = keras.dtype_policies.DTypePolicy("float32")
+        if mixed:
+            model.predict_function = None  # what it traced computes as before
+        yield
+    finally:
+        for layer, policy in zip(mixed, kept, strict=True):
+            layer._dtype_policy = policy
+        if mixed:
+            model.predict_function = None
 
 
 def gives_fitted_logits(model: keras.Model) -> bool:
@@ -187,7 +207,8 @@ def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> No
             tf.saved_model.save(holder, str(folder), signatures=signatures)
     except Exception as error:  # Keras and TensorFlow raise many kinds
         raise ExportError(
-            f"model {model.name!r} can't be traced for export: {_first_line(error)}"
+            f"model {model.name!r} can't be traced for export: {type(error).__name__}: "
+            f"{explained(error)}"
         ) from error
 
 

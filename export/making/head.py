@@ -12,6 +12,7 @@ calibration images. The clipping is a fused ReLU6, which every runtime has.
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,26 +38,51 @@ class LogitRange:
 
 def head_of(model: keras.Model) -> keras.layers.Layer | None:
     """The Dense layer whose softmax or logits are the model's output, if it ends in one."""
-    last = model
+    last, graph = model, model
     while isinstance(last, keras.Model):
-        if not _is_graph(last):
+        outputs = _outputs(last)
+        if outputs is None:
             return None
-        history = getattr(last.outputs[0], "_keras_history", None)
+        graph = last
+        history = getattr(outputs[0], "_keras_history", None)
         last = None if history is None else history.operation
     plain = type(last) is keras.layers.Dense and last.use_bias
-    if not plain or len(last._inbound_nodes) != 1:
+    if not plain or node_in(graph, last) is None:
         return None
     ends = (keras.activations.softmax, keras.activations.linear)
     return last if last.activation in ends else None
 
 
-def _is_graph(model: keras.Model) -> bool:
-    """Whether Keras knows the model's graph: functional or Sequential."""
-    return (
-        hasattr(model, "_functional")
-        or bool(getattr(model, "_nodes", None))
-        or hasattr(model, "_operations")
-    )
+def node_in(model: keras.Model, layer: keras.layers.Layer) -> Any | None:
+    """The one place where a layer is called in a model; None where there is none, or several.
+
+    A layer counts all its calls, also those in other models that it was lent to.
+    """
+    outputs = _outputs(model)
+    waiting = [] if outputs is None else [tensor._keras_history for tensor in outputs]
+    seen: set[int] = set()
+    found: list[Any] = []
+    inputs = {id(tensor) for tensor in model.inputs} if outputs is not None else set()
+    while waiting:
+        operation, index, _ = waiting.pop()
+        node = operation._inbound_nodes[index]
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if operation is layer:
+            found.append(node)
+        if not any(id(tensor) in inputs for tensor in node.output_tensors):
+            waiting += [tensor._keras_history for tensor in node.input_tensors]
+    return found[0] if len(found) == 1 else None
+
+
+def _outputs(model: keras.Model) -> list[Any] | None:
+    """What a functional or Sequential model gives; None where Keras does not know its graph."""
+    try:
+        outputs = model.outputs
+    except AttributeError:  # a Sequential that was never called
+        return None
+    return list(outputs) if outputs else None
 
 
 def fit_range(logits: Array) -> LogitRange:

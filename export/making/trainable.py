@@ -17,8 +17,8 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from ecavg_tf.core.errors import ExportError
-from export.making.convert import _first_line, _quiet, check_precision, numbered
-from export.making.head import head_of
+from export.making.convert import _first_line, _quiet, numbered
+from export.making.head import head_of, node_in
 
 TRAINABLE = ("head", "dense")
 _TERMS = (
@@ -50,7 +50,7 @@ def trained_layers(model: keras.Model, trainable: str) -> list[keras.layers.Dens
         )
     found = [head]
     while trainable == "dense" and (before := _previous(model, found[0])) is not None:
-        if not _trains(before):
+        if not _trains(model, before):
             break
         found.insert(0, before)
     for layer in found:
@@ -69,16 +69,25 @@ def _check_plain(layer: keras.layers.Dense) -> None:
 
 
 def _previous(model: keras.Model, layer: keras.layers.Layer) -> keras.layers.Layer | None:
-    history = getattr(layer.input, "_keras_history", None)
-    operation = None if history is None else history.operation
+    operation = input_of(model, layer)._keras_history.operation
     return operation if operation in model.layers else None
 
 
-def _trains(layer: keras.layers.Layer) -> bool:
+def input_of(model: keras.Model, layer: keras.layers.Layer) -> keras.KerasTensor:
+    """What a layer is given in the one call that a model makes of it.
+
+    ``layer.input`` is of no use where the layer was lent to other models, too.
+    """
+    node = node_in(model, layer)
+    assert node is not None  # heads and trained layers were looked up with it
+    return node.input_tensors[0]
+
+
+def _trains(model: keras.Model, layer: keras.layers.Layer) -> bool:
     return (
         type(layer) is keras.layers.Dense
         and layer.trainable
-        and len(layer._inbound_nodes) == 1
+        and node_in(model, layer) is not None
         and layer.activation in _ACTIVATIONS
     )
 
@@ -105,8 +114,9 @@ class DeviceLearner(tf.Module):  # type: ignore[misc]
             tf.Variable(np.zeros_like(value)) for _ in range(optimizer.slots) for value in values
         ]
         self.step = tf.Variable(np.float32(0))
-        self._features = keras.Model(model.inputs, layers[0].input)
-        self.feature_shape = tuple(int(size) for size in layers[0].input.shape[1:])
+        features = input_of(model, layers[0])
+        self._features = keras.Model(model.inputs, features)
+        self.feature_shape = tuple(int(size) for size in features.shape[1:])
         self.image_shape = tuple(int(size) for size in model.input_shape[1:])
         self.num_classes = int(model.output_shape[-1])
 
@@ -253,6 +263,21 @@ def convert_learner(learner: DeviceLearner) -> bytes:
     return content
 
 
+def _check_precision(model: keras.Model) -> None:
+    """Refuses half precision, which the converter answers with pages of its own internals.
+
+    Raises:
+        ExportError: a layer computes in it.
+    """
+    for layer in model._flatten_layers():
+        if getattr(layer, "compute_dtype", "float32") in ("float16", "bfloat16"):
+            raise ExportError(
+                f"layer {layer.name!r} computes in {layer.compute_dtype}, which TFLite has no "
+                "builtin operators for; build the model under "
+                "keras.config.set_dtype_policy('float32') and load its weights"
+            )
+
+
 def make_learner(
     model: keras.Model, trainable: str, optimizer: OptimizerSpec
 ) -> tuple[DeviceLearner, list[keras.layers.Dense]]:
@@ -261,6 +286,6 @@ def make_learner(
     Raises:
         ExportError: a device can't train the model.
     """
-    check_precision(model)
+    _check_precision(model)
     layers = trained_layers(model, trainable)
     return DeviceLearner(model, layers, optimizer), layers

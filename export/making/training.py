@@ -21,7 +21,7 @@ from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.builders import template_of
-from export.making.trainable import convert_learner, make_learner
+from export.making.trainable import convert_learner, input_of, make_learner
 from export.reading.flatmodel import read_flatmodel
 
 _GOLDEN, _STEPS = 16, 5
@@ -121,7 +121,7 @@ class TrainingExporter:
         """The file's probabilities before and after some steps, if they are Keras'."""
         images = golden.images.astype(np.float32)
         # Called, not predict: every new model's predict is traced, and TensorFlow warns of it.
-        backbone = keras.Model(self.model.inputs[0], layers[0].input)
+        backbone = keras.Model(self.model.inputs[0], input_of(self.model, layers[0]))
         features = backbone(images, training=False).numpy()
         twin = twin_of(layers, self.optimizer, _RATES[self.optimizer.name])
         expected = [twin(features, training=False).numpy()]
@@ -142,7 +142,7 @@ def twin_of(layers: list[keras.layers.Dense], optimizer: OptimizerSpec, rate: fl
     """The trained layers as a Keras model of their own, compiled as the file trains."""
     copies = [type(layer).from_config(layer.get_config()) for layer in layers]
     copies[-1].activation = keras.activations.softmax
-    twin = keras.Sequential([keras.Input(layers[0].input.shape[1:]), *copies])
+    twin = keras.Sequential([keras.Input((layers[0].kernel.shape[0],)), *copies])
     twin.set_weights([value.numpy() for layer in layers for value in layer.weights])
     if optimizer.name == "adam":
         made = keras.optimizers.Adam(rate)

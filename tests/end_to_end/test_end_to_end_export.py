@@ -254,10 +254,9 @@ def test_to_tflite_takes_any_model() -> None:
 def test_to_tflite_refuses_what_it_cannot_prove() -> None:
     with pytest.raises(ExportError, match="int8 needs calibration"):
         export.to_tflite(conv(), formats="int8")
-    half = keras.layers.Dense(4, dtype="mixed_float16", name="half")
-    mixed = keras.Sequential([keras.Input((5,)), half])
-    with pytest.raises(ExportError, match="'half' computes in float16"):
-        export.to_tflite(mixed, formats="float32")
+    half = keras.layers.Dense(4, dtype="float16", name="half")
+    with pytest.raises(ExportError, match="'half' has weights in float16"):
+        export.to_tflite(keras.Sequential([keras.Input((5,)), half]), formats="float32")
 
 
 def test_importing_the_package_is_light_and_names_its_functions() -> None:

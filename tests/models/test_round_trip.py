@@ -1,0 +1,157 @@
+"""Weights are all there is to a model, or its layer is refused by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from ecavg_tf.core.errors import ModelError
+from ecavg_tf.models.outputs import Outputs
+from ecavg_tf.models.round_trip import check_round_trip
+from ecavg_tf.models.state import follow_weights
+
+LAYERS = keras.layers
+IMAGES = np.random.default_rng(0).uniform(0.0, 1.0, (2, 8, 8, 3))
+
+# Every layer of Keras that holds weights, each behind what gives it an input that it takes.
+STATEFUL: dict[str, Callable[[], list[Any]]] = {
+    "BatchNormalization": lambda: [LAYERS.BatchNormalization()],
+    "Bidirectional": lambda: [LAYERS.Reshape((8, 24)), LAYERS.Bidirectional(LAYERS.LSTM(3))],
+    "Conv1D": lambda: [LAYERS.Reshape((8, 24)), LAYERS.Conv1D(2, 3)],
+    "Conv1DTranspose": lambda: [LAYERS.Reshape((8, 24)), LAYERS.Conv1DTranspose(2, 3)],
+    "Conv2D": lambda: [LAYERS.Conv2D(2, 3)],
+    "Conv2DTranspose": lambda: [LAYERS.Conv2DTranspose(2, 3)],
+    "Conv3D": lambda: [LAYERS.Reshape((4, 4, 4, 3)), LAYERS.Conv3D(2, 2)],
+    "Conv3DTranspose": lambda: [LAYERS.Reshape((4, 4, 4, 3)), LAYERS.Conv3DTranspose(2, 2)],
+    "ConvLSTM1D": lambda: [LAYERS.ConvLSTM1D(2, 3)],
+    "ConvLSTM2D": lambda: [LAYERS.Reshape((2, 4, 8, 3)), LAYERS.ConvLSTM2D(2, 3)],
+    "ConvLSTM3D": lambda: [LAYERS.Reshape((2, 2, 4, 4, 3)), LAYERS.ConvLSTM3D(2, 2)],
+    "Dense": lambda: [LAYERS.Dense(3)],
+    "DepthwiseConv1D": lambda: [LAYERS.Reshape((8, 24)), LAYERS.DepthwiseConv1D(3)],
+    "DepthwiseConv2D": lambda: [LAYERS.DepthwiseConv2D(3)],
+    "EinsumDense": lambda: [LAYERS.EinsumDense("abcd,de->abce", (8, 8, 2), bias_axes="e")],
+    "Embedding": lambda: [LAYERS.Lambda(lambda x: x[..., 0] * 4), LAYERS.Embedding(5, 2)],
+    "GRU": lambda: [LAYERS.Reshape((8, 24)), LAYERS.GRU(3)],
+    "GroupNormalization": lambda: [LAYERS.GroupNormalization(3)],
+    "LSTM": lambda: [LAYERS.Reshape((8, 24)), LAYERS.LSTM(3)],
+    "LayerNormalization": lambda: [LAYERS.LayerNormalization()],
+    "Normalization": lambda: [LAYERS.Normalization()],
+    "PReLU": lambda: [LAYERS.PReLU()],
+    "RMSNormalization": lambda: [LAYERS.RMSNormalization()],
+    "SeparableConv1D": lambda: [LAYERS.Reshape((8, 24)), LAYERS.SeparableConv1D(2, 3)],
+    "SeparableConv2D": lambda: [LAYERS.SeparableConv2D(2, 3)],
+    "SimpleRNN": lambda: [LAYERS.Reshape((8, 24)), LAYERS.SimpleRNN(3)],
+    "SpectralNormalization": lambda: [LAYERS.SpectralNormalization(LAYERS.Conv2D(2, 3))],
+    "TimeDistributed": lambda: [LAYERS.TimeDistributed(LAYERS.Dense(2))],
+    "Dropout": lambda: [LAYERS.Dropout(0.5)],
+}  # fmt: skip
+
+
+def net(*layers: Any) -> keras.Model:
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), *layers, LAYERS.Flatten(), LAYERS.Dense(4, "softmax")]
+    )
+    follow_weights(model)
+    return model
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_keras_own_layers_come_back(name: str) -> None:
+    check_round_trip(net(*STATEFUL[name]()), net(*STATEFUL[name]()), IMAGES, name="mine:f")
+
+
+def attention() -> keras.Model:
+    inputs = keras.Input((8, 8, 3))
+    rows = LAYERS.Reshape((8, 24))(inputs)
+    both = [
+        LAYERS.MultiHeadAttention(2, 3)(rows, rows),
+        LAYERS.GroupQueryAttention(3, 2, 1)(rows, rows),
+        LAYERS.Attention(use_scale=True)([rows, rows]),
+        LAYERS.AdditiveAttention()([rows, rows]),
+    ]
+    merged = LAYERS.Flatten()(LAYERS.Concatenate()(both))
+    return keras.Model(inputs, LAYERS.Dense(4, "softmax")(merged))
+
+
+def test_attention_comes_back() -> None:
+    check_round_trip(attention(), attention(), IMAGES, name="mine:f")
+
+
+class Drawn(LAYERS.Layer):
+    """Computes with a matrix that is drawn where it is made, and is no weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = np.random.default_rng().normal(size=(3, 3)).astype("float32")
+
+    def call(self, x: Any) -> Any:
+        return x @ self.matrix
+
+
+class Forgetful(LAYERS.Layer):
+    """Saves one of its two weights."""
+
+    def build(self, shape: Any) -> None:
+        self.scale = self.add_weight(shape=(shape[-1],), initializer="ones", name="scale")
+        self.shift = self.add_weight(shape=(shape[-1],), name="shift")
+
+    def call(self, x: Any) -> Any:
+        return x * self.scale + self.shift
+
+    def save_own_variables(self, store: Any) -> None:
+        store["0"] = self.scale
+
+    def load_own_variables(self, store: Any) -> None:
+        self.scale.assign(store["0"])
+
+
+class Wavering(LAYERS.Layer):
+    """Draws numbers as it answers, on purpose."""
+
+    def call(self, x: Any) -> Any:
+        return x + keras.random.normal(keras.ops.shape(x))
+
+
+def adapters(kind: type[Any], *arguments: Any) -> keras.Model:
+    layer = kind(*arguments, name="adapted")
+    model = net(layer)
+    layer.enable_lora(2)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: adapters(LAYERS.Dense, 6), r"'adapted' \(Dense\) has LoRA adapters"),
+        (lambda: adapters(LAYERS.Conv2D, 6, 3), r"'adapted' \(Conv2D\) has LoRA adapters"),
+        (lambda: net(Drawn()), r"\(Drawn\) computes with something that is not in its weights"),
+        (lambda: net(Forgetful()), r"\(Forgetful\) does not save its weight 'shift'"),
+    ],
+)
+def test_state_outside_of_weights_is_refused_by_name(
+    make: Callable[[], keras.Model], said: str
+) -> None:
+    with pytest.raises(ModelError, match=said) as caught:
+        check_round_trip(make(), make(), IMAGES, name="mine:f")
+    assert "\n" not in str(caught.value)
+
+
+def test_chance_in_an_answer_is_no_fault() -> None:
+    check_round_trip(net(Wavering()), net(Wavering()), IMAGES, name="mine:f")
+
+
+def test_normalization_follows_its_weights_in_traced_functions() -> None:
+    model = net(LAYERS.Normalization(name="norm"))
+    outputs = Outputs(model, 8)
+    before = outputs(IMAGES.astype("float32"))
+    weights = model.get_weights()
+    weights[0], weights[1] = weights[0] + 3.0, weights[1] * 9.0
+    model.set_weights(weights)
+    fresh = keras.Sequential.from_config(model.get_config())
+    fresh.get_layer("norm").load_own_variables(dict(zip("012", weights, strict=False)))
+    fresh.layers[-1].set_weights(weights[-2:])
+    after = outputs(IMAGES.astype("float32"))
+    np.testing.assert_allclose(after, np.asarray(fresh(IMAGES)), rtol=1e-5)
+    assert np.abs(after - before).max() > 1e-3
