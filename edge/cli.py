@@ -127,7 +127,7 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from edge.device.training_settings import Settings
+    from edge.device.training_settings import TrainingSettings
     from edge.training_command import Order, train
 
     rate, timeout_s = arguments.learning_rate, arguments.timeout
@@ -136,7 +136,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if not timeout_s > 0:
         raise ConfigError(f"--timeout is {timeout_s}; it must be a number above 0 (inf: no end)")
     _check_edge(arguments.edge)
-    settings = Settings(arguments.epochs, arguments.batch_size, rate)
+    settings = TrainingSettings(arguments.epochs, arguments.batch_size, rate)
     return train(
         Order(
             edge=arguments.edge,

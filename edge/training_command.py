@@ -22,7 +22,7 @@ from edge.device.checkpoint import CHECKPOINT, Checkpoint, locked
 from edge.device.learner import Learner
 from edge.device.local_data import load_local
 from edge.device.training_model import TrainingModel
-from edge.device.training_settings import Settings
+from edge.device.training_settings import TrainingSettings
 from edge.participating.agent import Agent
 from edge.participating.kept_bundles import drop_bundles, keep_bundle
 from edge.participating.store import is_of_a_run
@@ -59,7 +59,7 @@ class Order:
     pool: bool
     threads: int
     timeout_s: float
-    settings: Settings
+    settings: TrainingSettings
     seed: int
     replace: bool
     as_json: bool

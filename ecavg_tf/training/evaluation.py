@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from ecavg_tf.core.bundles.quantization import softmax
-from ecavg_tf.core.deciding.predictions import Predictions, judge
+from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
 from ecavg_tf.core.messages.probe import Probe, as_probe, probe_images
 from ecavg_tf.core.scores import Score, Scores
 from ecavg_tf.core.scoring import own_weights, score
@@ -52,7 +52,7 @@ class Evaluator:
             return Predictions(np.zeros(0), np.zeros(0, np.bool_))
         self._model.set_weights(weights)
         outputs = self._outputs(examples.images)
-        return judge(outputs, examples.labels, logits=self._logits)
+        return compare_with_labels(outputs, examples.labels, logits=self._logits)
 
     def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
         """The model's answers to ``core.probe``'s images under ``weights``."""

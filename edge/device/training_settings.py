@@ -9,7 +9,7 @@ from ecavg_tf.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """How to train.
 
     Attributes:
@@ -25,7 +25,7 @@ class Settings:
     cosine: bool = False
 
     @classmethod
-    def of(cls, config: EdgeConfig, optimizer: OptimizerSpec) -> "Settings":
+    def of(cls, config: EdgeConfig, optimizer: OptimizerSpec) -> "TrainingSettings":
         """An edge's part of a run's config.
 
         Args:

@@ -22,7 +22,7 @@ from edge.device.learner import Learner
 from edge.device.local_data import load_local
 from edge.device.scorer import DeviceScorer
 from edge.device.training_model import TrainingModel
-from edge.device.training_settings import Settings
+from edge.device.training_settings import TrainingSettings
 from edge.participating.kept_bundles import drop_bundles, find_bundle, keep_bundle
 from edge.participating.serving import Served, check_took_part, serve
 from edge.participating.store import EdgeStore, accepted_files
@@ -160,7 +160,7 @@ class Agent:
         folder = self.folder
         self._learner = learner = Learner(
             TrainingModel(checked.runtime, checked.bundle, self.threads),
-            Settings.of(config.edge, info.optimizer),
+            TrainingSettings.of(config.edge, info.optimizer),
             seed=config.seed,
             checkpoint=folder / CHECKPOINT,
             listener=self.listener,

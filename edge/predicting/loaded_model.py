@@ -11,7 +11,7 @@ from edge.device.runtime import Runtime
 
 
 @dataclass(frozen=True)
-class Ready:
+class LoadedModel:
     """A model that is loaded and has run once.
 
     Attributes:

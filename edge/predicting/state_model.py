@@ -18,7 +18,7 @@ from edge.device.runtime import find_runtime
 from edge.device.training_model import TrainingModel
 from edge.participating.kept_bundles import kept_bundles
 from edge.participating.store import AcceptedModel, accepted_files, is_of_a_run, read_accepted
-from edge.predicting.loaded_model import Ready
+from edge.predicting.loaded_model import LoadedModel
 
 ALONE = "update.safetensors"
 _USUAL = "edge-00"  # what train calls an edge that has no name
@@ -34,7 +34,9 @@ class _Stored:
     held: Sequence[Array]
 
 
-def ready_state(state: str | Path, edge: str | None, *, threads: int, check: bool) -> Ready:
+def load_state_model(
+    state: str | Path, edge: str | None, *, threads: int, check: bool
+) -> LoadedModel:
     """Loads what an edge accepted last in a run, else what it trained alone.
 
     Args:
@@ -54,14 +56,14 @@ def ready_state(state: str | Path, edge: str | None, *, threads: int, check: boo
     folder = _folder(state, edge)
     seen = _written(folder)
     try:
-        return _ready(state, edge, threads, check)
+        return _load(state, edge, threads, check)
     except ECAvgError:
         if _written(folder) == seen:
             raise
-    return _ready(state, edge, threads, check)  # a training process had replaced it
+    return _load(state, edge, threads, check)  # a training process had replaced it
 
 
-def _ready(state: Path, edge: str, threads: int, check: bool) -> Ready:
+def _load(state: Path, edge: str, threads: int, check: bool) -> LoadedModel:
     folder = state / edge
     stored = _accepted(folder) or _alone(folder)
     if stored is None:
@@ -89,7 +91,7 @@ def _ready(state: Path, edge: str, threads: int, check: bool) -> Ready:
         "bundle": str(stored.bundle),
         "format": "training",
     }
-    return Ready(
+    return LoadedModel(
         source=source,
         runtime=runtime,
         classes=info.classes,

@@ -30,7 +30,7 @@ class Predictions:
         return Predictions(self.log_likelihood[indices], self.correct[indices])
 
 
-def judge(outputs: Array, labels: NDArray[np.int64], *, logits: bool) -> Predictions:
+def compare_with_labels(outputs: Array, labels: NDArray[np.int64], *, logits: bool) -> Predictions:
     """Turns a model's outputs into log-likelihoods and hits.
 
     Outputs that are NaN count as a wrong answer of the smallest probability.

@@ -28,7 +28,7 @@ from ecavg_tf.models.builders import mlp, template_of
 from ecavg_tf.training.evaluation import Evaluator
 from edge.device.checkpoint import Checkpoint, locked
 from edge.device.training_model import State
-from edge.device.training_settings import Settings
+from edge.device.training_settings import TrainingSettings
 from edge.participating import agent as agent_module
 from edge.participating.agent import Agent
 from edge.participating.kept_bundles import kept_bundles
@@ -177,9 +177,9 @@ def test_a_folder_without_a_server(bundle: Path, tmp_path: Path) -> None:
 def test_a_file_with_momentum_is_not_what_a_run_means() -> None:
     config = Config().edge
     config.optimizer = "sgd"
-    assert Settings.of(config, OptimizerSpec("sgd")).epochs == config.epochs
+    assert TrainingSettings.of(config, OptimizerSpec("sgd")).epochs == config.epochs
     with pytest.raises(ConfigError, match="export a file without --momentum"):
-        Settings.of(config, OptimizerSpec("sgd", momentum=0.9))
+        TrainingSettings.of(config, OptimizerSpec("sgd", momentum=0.9))
 
 
 def test_a_state_of_other_shapes_or_on_no_folder(tmp_path: Path) -> None:
