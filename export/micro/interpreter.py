@@ -115,7 +115,7 @@ def run_in_micro(tflite: bytes, images: Array, *, timeout: float = TIMEOUT_SECON
         InstallationError: there is no tflite-micro interpreter here.
     """
     facts = require_micro(tflite)
-    inputs = quantized(images, facts.inputs[0])
+    inputs = int8_inputs(images, facts.inputs[0])
     with MicroProcess(tflite, timeout) as process:
         arena = smallest_arena(process, facts)
         outputs = process.run(inputs, arena.needed)
@@ -125,7 +125,7 @@ def run_in_micro(tflite: bytes, images: Array, *, timeout: float = TIMEOUT_SECON
     return MicroRun(digest, facts, arena, inputs, outputs, default, reference)
 
 
-def quantized(images: Array, port: Port) -> Array:
+def int8_inputs(images: Array, port: Port) -> Array:
     """Real values as the int8 that a model takes; shape (n, …) → (n, *port.shape[1:]).
 
     Raises:

@@ -24,7 +24,7 @@ def in_unit_range(answers: Array) -> bool:
     return bool((values >= 0).all() and (values <= 1).all()) and not are_probabilities(values)
 
 
-def probabilities_of(answers: Array, *, logits: bool, hint: str = HINT) -> NDArray[np.float64]:
+def checked_probabilities(answers: Array, *, logits: bool, hint: str = HINT) -> NDArray[np.float64]:
     """Keras' answers as probabilities, if they are what the export was told.
 
     A gate compares a file with its model. It can't see that both give something else

@@ -23,7 +23,7 @@ from edge.device.checkpoint import locked
 from edge.device.learner import Learner
 from edge.device.runtime import find_runtime
 from edge.device.training_model import TrainingModel
-from edge.device.training_settings import Settings
+from edge.device.training_settings import TrainingSettings
 from export.making.trainable import make_learner, trained_layers
 from export.making.training import TrainingExporter, optimizer_spec, twin_of
 
@@ -154,7 +154,7 @@ def test_a_model_built_again_gives_identical_bytes(build: Callable[[], keras.Mod
 
 
 def learner(folder: Path | None = None, epochs: int = 3) -> Learner:
-    settings = Settings(epochs, 32, 1e-3, cosine=True)
+    settings = TrainingSettings(epochs, 32, 1e-3, cosine=True)
     checkpoint = None if folder is None else folder / "learner.safetensors"
     model = TrainingModel(find_runtime(), adam_bundle())
     return Learner(model, settings, seed=3, checkpoint=checkpoint)
@@ -216,7 +216,7 @@ def test_what_a_learner_refuses(tmp_path: Path) -> None:
         learner().fit(start[:2], train, round_number=1, who="edge-00")
     head = Learner(
         TrainingModel(find_runtime(), bundle_of(made.model(), "head", OptimizerSpec("adam"))),
-        Settings(1, 32, 1e-3),
+        TrainingSettings(1, 32, 1e-3),
         seed=0,
     )
     other = [weight + 1 for weight in made.model().get_weights()]
@@ -230,7 +230,7 @@ def test_what_a_learner_refuses(tmp_path: Path) -> None:
         EdgeConfig(weight_decay=1),
     ):
         with pytest.raises(ConfigError, match="this device's training file can do"):
-            Settings.of(wrong, OptimizerSpec("adam"))
+            TrainingSettings.of(wrong, OptimizerSpec("adam"))
     busy = pytest.raises(WorkdirError, match="in use by another process")
     with locked(tmp_path), busy, locked(tmp_path):
         pass
