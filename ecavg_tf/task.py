@@ -12,8 +12,8 @@ from ecavg_tf.models.builders import build_model, gives_logits, initial_weights,
 from ecavg_tf.models.pixels import raw_pixels_note
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
-from ecavg_tf.training.evaluation import Evaluator
-from ecavg_tf.training.trainer import Trainer, check_tensorboard
+from ecavg_tf.training.evaluation import KerasScorer
+from ecavg_tf.training.trainer import KerasTrainer, check_tensorboard
 
 
 class Task:
@@ -34,7 +34,7 @@ class Task:
         self.listener = listener
         self._workdir = workdir
         self._compiled: dict[Compilation, CompiledModel] = {}
-        self._evaluators: dict[tuple[int, int], Evaluator] = {}
+        self._evaluators: dict[tuple[int, int], KerasScorer] = {}
 
     def tell_notes(self, notes: Sequence[str]) -> None:
         """Tells what the user should read before training.
@@ -76,16 +76,16 @@ class Task:
         return initial_weights(self.config, self.spec, "shared")
 
     @cached_property
-    def server_trainer(self) -> Trainer:
+    def server_trainer(self) -> KerasTrainer:
         """The server's compiled model."""
         return self._trainer(self.config.server)
 
     @cached_property
-    def edge_trainer(self) -> Trainer:
+    def edge_trainer(self) -> KerasTrainer:
         """The edges' compiled model."""
         return self._trainer(self.config.edge)
 
-    def evaluator(self, trainer: Trainer, test: Examples) -> Evaluator:
+    def evaluator(self, trainer: KerasTrainer, test: Examples) -> KerasScorer:
         """Scores a trainer's model; one for all who share the model and the test set.
 
         Args:
@@ -95,11 +95,11 @@ class Task:
         key = (id(trainer.model), id(test))  # of objects that the evaluator keeps alive
         if key not in self._evaluators:
             logits = gives_logits(self.config.model)
-            self._evaluators[key] = Evaluator(trainer.model, test, logits=logits)
+            self._evaluators[key] = KerasScorer(trainer.model, test, logits=logits)
         return self._evaluators[key]
 
-    def _trainer(self, settings: FitConfig) -> Trainer:
-        return Trainer(
+    def _trainer(self, settings: FitConfig) -> KerasTrainer:
+        return KerasTrainer(
             self._compiled_for(Compilation.of(settings)),
             settings,
             seed=self.config.seed,

@@ -19,7 +19,7 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Event, Note, StageStarted
 from edge.device.check_training import check_training_bundle
 from edge.device.checkpoint import CHECKPOINT, Checkpoint, locked
-from edge.device.learner import Learner
+from edge.device.learner import DeviceTrainer
 from edge.device.local_data import load_local
 from edge.device.training_model import TrainingModel
 from edge.device.training_settings import TrainingSettings
@@ -117,7 +117,7 @@ def _alone(order: Order) -> int:
     if local.note:
         print(local.note, file=sys.stderr)
     model = TrainingModel(checked.runtime, checked.bundle, order.threads)
-    learner = Learner(
+    learner = DeviceTrainer(
         model,
         order.settings,
         seed=order.seed,

@@ -10,7 +10,7 @@ from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, Note
 from ecavg_tf.results import EdgeResult, RoundResult, Samples, ServerResult, ServerScore
-from ecavg_tf.training.evaluation import Evaluator
+from ecavg_tf.training.evaluation import KerasScorer
 from server.collect import Collected
 from server.tune import GlobalModel
 
@@ -23,7 +23,7 @@ class Measurer:
         listener: told of scores that an edge did not report.
     """
 
-    def __init__(self, evaluator: Evaluator, listener: Listener) -> None:
+    def __init__(self, evaluator: KerasScorer, listener: Listener) -> None:
         self._evaluator = evaluator
         self._listener = listener
 

@@ -7,7 +7,7 @@ from ecavg_tf.data.dataset import EdgeData
 from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.models.builders import initial_weights
 from ecavg_tf.task import Task
-from ecavg_tf.training.evaluation import Evaluator
+from ecavg_tf.training.evaluation import KerasScorer
 from edge.participating.store import EdgeStore
 from edge.participating.worker import EdgeWorker
 
@@ -27,7 +27,7 @@ def make_workers(
     return [_worker(task, data.edge(edge), evaluator, folder / edge) for edge in edges]
 
 
-def _worker(task: Task, data: EdgeData, evaluator: Evaluator, folder: Path) -> EdgeWorker:
+def _worker(task: Task, data: EdgeData, evaluator: KerasScorer, folder: Path) -> EdgeWorker:
     return EdgeWorker(
         task.config,
         data,

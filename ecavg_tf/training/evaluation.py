@@ -16,7 +16,7 @@ from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.outputs import Outputs
 
 
-class Evaluator:
+class KerasScorer:
     """Scores lists of weights with one model on one test set.
 
     Args:

@@ -6,7 +6,7 @@ from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import EdgeData
-from edge.participating.protocols import LocalTrainer, Scorer
+from edge.participating.protocols import Scorer, Trainer
 
 
 class EdgeBench:
@@ -22,7 +22,7 @@ class EdgeBench:
     def __init__(
         self,
         data: EdgeData,
-        trainer: LocalTrainer,
+        trainer: Trainer,
         evaluator: Scorer,
         round_number: int,
     ) -> None:

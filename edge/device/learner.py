@@ -29,7 +29,7 @@ _OTHER = (
 )
 
 
-class Learner:
+class DeviceTrainer:
     """Trains lists of weights in template order; only those that the file holds change.
 
     Args:

@@ -7,7 +7,7 @@ from ecavg_tf.core.scores import Scores
 from ecavg_tf.core.scoring import own_weights, score
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
-from edge.device.learner import Learner
+from edge.device.learner import DeviceTrainer
 
 
 class DeviceScorer:
@@ -18,7 +18,7 @@ class DeviceScorer:
         test: labelled images that are used for nothing else; None: nothing is scored.
     """
 
-    def __init__(self, learner: Learner, test: Examples | None) -> None:
+    def __init__(self, learner: DeviceTrainer, test: Examples | None) -> None:
         self._learner = learner
         self._test = test
 

@@ -18,7 +18,7 @@ from ecavg_tf.events import Listener, Note, silent
 from edge.deciding.policies import POLICIES
 from edge.device.check_training import CheckedTraining, check_training_bundle
 from edge.device.checkpoint import CHECKPOINT
-from edge.device.learner import Learner
+from edge.device.learner import DeviceTrainer
 from edge.device.local_data import load_local
 from edge.device.scorer import DeviceScorer
 from edge.device.training_model import TrainingModel
@@ -58,7 +58,7 @@ class Agent:
     timeout_s: float = 3600.0
     listener: Listener = silent
     _workers: dict[str, EdgeWorker] = field(default_factory=dict)
-    _learner: Learner | None = None
+    _learner: DeviceTrainer | None = None
     _to_keep: tuple[Path, str] | None = None
     _models: dict[str, TrainingModel] = field(default_factory=dict)
 
@@ -158,7 +158,7 @@ class Agent:
         if local.note:
             self.listener(Note(local.note))
         folder = self.folder
-        self._learner = learner = Learner(
+        self._learner = learner = DeviceTrainer(
             TrainingModel(checked.runtime, checked.bundle, self.threads),
             TrainingSettings.of(config.edge, info.optimizer),
             seed=config.seed,

@@ -11,7 +11,7 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 
 
-class LocalTrainer(Protocol):
+class Trainer(Protocol):
     """Trains lists of weights in template order."""
 
     @property

@@ -18,7 +18,7 @@ from ecavg_tf.data.pooled import write_pooled
 from ecavg_tf.events import Listener, StageStarted, silent
 from edge.deciding.bench import EdgeBench
 from edge.deciding.policies import choose
-from edge.participating.protocols import LocalTrainer, Scorer
+from edge.participating.protocols import Scorer, Trainer
 from edge.participating.store import EdgeStore
 from edge.policy import Candidate, Situation
 
@@ -43,7 +43,7 @@ class EdgeWorker:
         data: EdgeData,
         *,
         num_classes: int,
-        trainer: LocalTrainer,
+        trainer: Trainer,
         evaluator: Scorer,
         own_start: Callable[[], list[Array]],
         open_store: Callable[[str], EdgeStore],

@@ -83,7 +83,7 @@ def _trains(layer: keras.layers.Layer) -> bool:
     )
 
 
-class DeviceLearner(tf.Module):  # type: ignore[misc]
+class TrainableModule(tf.Module):  # type: ignore[misc]
     """Forward, backward and the optimizer's step of the trained layers, as signatures.
 
     Args:
@@ -232,7 +232,7 @@ class DeviceLearner(tf.Module):  # type: ignore[misc]
                 weight.assign(weight - gradient * rate)
 
 
-def convert_learner(learner: DeviceLearner) -> bytes:
+def convert_trainable(learner: TrainableModule) -> bytes:
     """The file's bytes, with builtin operators only.
 
     Raises:
@@ -255,7 +255,7 @@ def convert_learner(learner: DeviceLearner) -> bytes:
 
 def make_learner(
     model: keras.Model, trainable: str, optimizer: OptimizerSpec
-) -> tuple[DeviceLearner, list[keras.layers.Dense]]:
+) -> tuple[TrainableModule, list[keras.layers.Dense]]:
     """The learner of a model, and the layers that it trains.
 
     Raises:
@@ -263,4 +263,4 @@ def make_learner(
     """
     check_precision(model)
     layers = trained_layers(model, trainable)
-    return DeviceLearner(model, layers, optimizer), layers
+    return TrainableModule(model, layers, optimizer), layers

@@ -21,7 +21,7 @@ from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.builders import template_of
-from export.making.trainable import convert_learner, make_learner
+from export.making.trainable import convert_trainable, make_learner
 from export.reading.flatmodel import read_flatmodel
 
 _GOLDEN, _STEPS = 16, 5
@@ -87,7 +87,7 @@ class TrainingExporter:
         """
         held, head, bias = self.held()
         learner, layers = make_learner(self.model, self.trainable, self.optimizer)
-        content = convert_learner(learner)
+        content = convert_trainable(learner)
         golden = examples.take(np.arange(min(_GOLDEN, len(examples))))
         outputs = self._verified(content, layers, golden)
         weights: list[Array] = self.model.get_weights()

@@ -25,7 +25,7 @@ from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import EXCHANGE, Request, Shipped
 from ecavg_tf.events import Event, Note
 from ecavg_tf.models.builders import mlp, template_of
-from ecavg_tf.training.evaluation import Evaluator
+from ecavg_tf.training.evaluation import KerasScorer
 from edge.device.checkpoint import Checkpoint, locked
 from edge.device.training_model import State
 from edge.device.training_settings import TrainingSettings
@@ -52,7 +52,7 @@ def first_request(model: keras.Model, config: Config | None = None) -> Request:
     config = config or Config()
     config.edge.optimizer = "adam"
     weights = model.get_weights()
-    evaluator = Evaluator(model, made.digits().test, logits=False)
+    evaluator = KerasScorer(model, made.digits().test, logits=False)
     return Request(
         EXCHANGE, "run", 1, template_of(model), Shipped(weights), config=shared_fields(config),
         probe=evaluator.probe(weights, SPEC),
