@@ -17,7 +17,7 @@ from ecavg_tf.training.trainer import KerasTrainer, check_tensorboard
 
 
 class Task:
-    """Models, trainers and evaluators of one process; heavy parts are made when first used.
+    """Models, trainers and scorers of one process; heavy parts are made when first used.
 
     It knows nobody's data, only what the images are.
 
@@ -34,7 +34,7 @@ class Task:
         self.listener = listener
         self._workdir = workdir
         self._compiled: dict[Compilation, CompiledModel] = {}
-        self._evaluators: dict[tuple[int, int], KerasScorer] = {}
+        self._scorers: dict[tuple[int, int], KerasScorer] = {}
 
     def tell_notes(self, notes: Sequence[str]) -> None:
         """Tells what the user should read before training.
@@ -85,18 +85,18 @@ class Task:
         """The edges' compiled model."""
         return self._trainer(self.config.edge)
 
-    def evaluator(self, trainer: KerasTrainer, test: Examples) -> KerasScorer:
+    def scorer(self, trainer: KerasTrainer, test: Examples) -> KerasScorer:
         """Scores a trainer's model; one for all who share the model and the test set.
 
         Args:
             trainer: the server's or the edges'.
             test: the test set, the same object for those who share it.
         """
-        key = (id(trainer.model), id(test))  # of objects that the evaluator keeps alive
-        if key not in self._evaluators:
+        key = (id(trainer.model), id(test))  # of objects that the scorer keeps alive
+        if key not in self._scorers:
             logits = gives_logits(self.config.model)
-            self._evaluators[key] = KerasScorer(trainer.model, test, logits=logits)
-        return self._evaluators[key]
+            self._scorers[key] = KerasScorer(trainer.model, test, logits=logits)
+        return self._scorers[key]
 
     def _trainer(self, settings: FitConfig) -> KerasTrainer:
         return KerasTrainer(

@@ -117,7 +117,7 @@ def _alone(order: Order) -> int:
     if local.note:
         print(local.note, file=sys.stderr)
     model = TrainingModel(checked.runtime, checked.bundle, order.threads)
-    learner = DeviceTrainer(
+    trainer = DeviceTrainer(
         model,
         order.settings,
         seed=order.seed,
@@ -125,13 +125,13 @@ def _alone(order: Order) -> int:
         listener=_silent if order.as_json else _tell,
     )
     start = model.get().weights
-    key = learner.training_key(start, local.edge.train, round_number=1, who=order.edge)
+    key = trainer.training_key(start, local.edge.train, round_number=1, who=order.edge)
     if not order.replace:
         _check_nothing_lost(order.folder, key)
     scored = local.test if local.test is not None else local.edge.guard
-    before = learner.predictions_of(start, scored)
-    trained = learner.fit_held(start, local.edge.train, round_number=1, who=order.edge)
-    after = learner.predictions_of(trained, scored)
+    before = trainer.predictions_of(start, scored)
+    trained = trainer.fit_held(start, local.edge.train, round_number=1, who=order.edge)
+    after = trainer.predictions_of(trained, scored)
     bundle = keep_bundle(order.folder, source, sha256, info.frozen_sha256)
     update = _save(order, bundle, info, local.edge.train, trained)
     held_out = "test" if local.test is not None else "guard"

@@ -109,7 +109,7 @@ class Loop:
         self._data = data
         self._template = template
         self._listener = task.listener
-        self._evaluator = task.evaluator(task.server_trainer, data.test)
+        self._scorer = task.scorer(task.server_trainer, data.test)
         self._fleet = FLEETS[task.config.fleet.kind].make(task, data, directory, template)
 
     def run(self) -> RunResults:
@@ -170,7 +170,7 @@ class Loop:
         self._save(folder, "averaged", model.averaged)
         self._save(folder, "global", model.weights)
         self._listener(StageStarted(number, "evaluate", WHO))
-        measurer = Measurer(self._evaluator, self._listener)
+        measurer = Measurer(self._scorer, self._listener)
         result = measurer.result(number, participants, replies, collected, model, pooled)
         self._directory.finish_round(result)
         return Shipped(model.weights, model.trained_on)

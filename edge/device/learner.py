@@ -243,7 +243,7 @@ class DeviceTrainer:
         Args:
             held: in the file's order.
             examples: what to predict.
-            model: whose frozen layers they belong to; None: the learner's own.
+            model: whose frozen layers they belong to; None: its own.
         """
         if len(examples) == 0:
             return Predictions(np.zeros(0), np.zeros(0, np.bool_))

@@ -31,7 +31,7 @@ class EdgeWorker:
         data: what the edge has.
         num_classes: how many classes the data set has.
         trainer: trains; may serve other edges too.
-        evaluator: scores on the test sets; may serve other edges too.
+        scorer: scores on the test sets; may serve other edges too.
         own_start: gives the edge's own initial weights, for independent inits.
         open_store: gives the edge's folder for a run.
         listener: told of stages.
@@ -44,7 +44,7 @@ class EdgeWorker:
         *,
         num_classes: int,
         trainer: Trainer,
-        evaluator: Scorer,
+        scorer: Scorer,
         own_start: Callable[[], list[Array]],
         open_store: Callable[[str], EdgeStore],
         listener: Listener = silent,
@@ -53,7 +53,7 @@ class EdgeWorker:
         self._data = data
         self._class_counts = data.train.class_counts(num_classes)
         self._trainer = trainer
-        self._evaluator = evaluator
+        self._scorer = scorer
         self._own_start = own_start
         self._open_store = open_store
         self._listener = listener
@@ -206,7 +206,7 @@ class EdgeWorker:
             global_model=global_model,
             local=local,
             previous=store.last_accepted(round_number, template, global_model),
-            bench=EdgeBench(self._data, self._trainer, self._evaluator, round_number),
+            bench=EdgeBench(self._data, self._trainer, self._scorer, round_number),
             edge=self._data.edge,
             seed=self._config.seed,
             class_counts=self._class_counts,
@@ -226,7 +226,7 @@ class EdgeWorker:
         )
 
     def _scores(self, weights: Sequence[Array]) -> Scores:
-        return self._evaluator.scores(weights, self._class_counts)
+        return self._scorer.scores(weights, self._class_counts)
 
     def _check_template(self, template: Template) -> None:
         """Both ends map by position: shapes, dtypes and roles must agree, keys need not."""

@@ -232,7 +232,7 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
                 weight.assign(weight - gradient * rate)
 
 
-def convert_trainable(learner: TrainableModule) -> bytes:
+def convert_trainable(module: TrainableModule) -> bytes:
     """The file's bytes, with builtin operators only.
 
     Raises:
@@ -240,8 +240,8 @@ def convert_trainable(learner: TrainableModule) -> bytes:
     """
     try:
         with tempfile.TemporaryDirectory() as folder, _quiet():
-            signatures: Mapping[str, Any] = learner.signatures()
-            tf.saved_model.save(learner, folder, signatures=signatures)
+            signatures: Mapping[str, Any] = module.signatures()
+            tf.saved_model.save(module, folder, signatures=signatures)
             converter = tf.lite.TFLiteConverter.from_saved_model(str(Path(folder)))
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             converter.experimental_enable_resource_variables = True
@@ -253,10 +253,10 @@ def convert_trainable(learner: TrainableModule) -> bytes:
     return content
 
 
-def make_learner(
+def make_trainable(
     model: keras.Model, trainable: str, optimizer: OptimizerSpec
 ) -> tuple[TrainableModule, list[keras.layers.Dense]]:
-    """The learner of a model, and the layers that it trains.
+    """The module of a model, and the layers that it trains.
 
     Raises:
         ExportError: a device can't train the model.

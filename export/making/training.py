@@ -21,7 +21,7 @@ from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.builders import template_of
-from export.making.trainable import convert_trainable, make_learner
+from export.making.trainable import convert_trainable, make_trainable
 from export.reading.flatmodel import read_flatmodel
 
 _GOLDEN, _STEPS = 16, 5
@@ -69,7 +69,7 @@ class TrainingExporter:
         Raises:
             ExportError: a device can't train the model.
         """
-        _, layers = make_learner(self.model, self.trainable, self.optimizer)
+        _, layers = make_trainable(self.model, self.trainable, self.optimizer)
         position = {id(variable): at for at, variable in enumerate(self.model.weights)}
         held = tuple(position[id(v)] for layer in layers for v in layer.weights)
         head = tuple(position[id(v)] for v in layers[-1].weights)
@@ -86,8 +86,8 @@ class TrainingExporter:
             ExportError: a device can't train the model, or the file differs from Keras.
         """
         held, head, bias = self.held()
-        learner, layers = make_learner(self.model, self.trainable, self.optimizer)
-        content = convert_trainable(learner)
+        module, layers = make_trainable(self.model, self.trainable, self.optimizer)
+        content = convert_trainable(module)
         golden = examples.take(np.arange(min(_GOLDEN, len(examples))))
         outputs = self._verified(content, layers, golden)
         weights: list[Array] = self.model.get_weights()
@@ -98,8 +98,8 @@ class TrainingExporter:
             images_dtype=self.spec.dtype,
             value_range=self.spec.value_range,
             image_shape=tuple(self.spec.image_shape),
-            feature_shape=learner.feature_shape,
-            frozen_layers=learner.frozen_layers,
+            feature_shape=module.feature_shape,
+            frozen_layers=module.frozen_layers,
             optimizer=self.optimizer,
             template=template_of(self.model),
             held=held,

@@ -52,10 +52,10 @@ def first_request(model: keras.Model, config: Config | None = None) -> Request:
     config = config or Config()
     config.edge.optimizer = "adam"
     weights = model.get_weights()
-    evaluator = KerasScorer(model, made.digits().test, logits=False)
+    scorer = KerasScorer(model, made.digits().test, logits=False)
     return Request(
         EXCHANGE, "run", 1, template_of(model), Shipped(weights), config=shared_fields(config),
-        probe=evaluator.probe(weights, SPEC),
+        probe=scorer.probe(weights, SPEC),
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from edge.device.learner import DeviceTrainer
 from edge.device.runtime import find_runtime
 from edge.device.training_model import TrainingModel
 from edge.device.training_settings import TrainingSettings
-from export.making.trainable import make_learner, trained_layers
+from export.making.trainable import make_trainable, trained_layers
 from export.making.training import TrainingExporter, optimizer_spec, twin_of
 
 DIGITS = made.digits()
@@ -70,7 +70,7 @@ def test_a_head_on_a_frozen_backbone() -> None:
     bundle = bundle_of(model, "head", OptimizerSpec("adam"))
     assert bundle.info.frozen_layers
     assert bundle.info.held == bundle.info.head == (6, 7)
-    _, layers = make_learner(model, "head", OptimizerSpec("adam"))
+    _, layers = make_trainable(model, "head", OptimizerSpec("adam"))
     images = DIGITS.train.images.astype(np.float32)
     features = keras.Model(model.inputs, layers[0].input).predict(images, verbose=0)
     lite = TrainingModel(find_runtime(), bundle)
@@ -105,7 +105,7 @@ def test_models_that_a_device_can_not_train() -> None:
         [keras.Input((8, 8, 1)), layers.Conv2D(10, 8, activation="softmax"), layers.Flatten()]
     )
     with pytest.raises(ExportError, match="does not end in a Dense layer"):
-        make_learner(convolution, "head", OptimizerSpec("sgd"))
+        make_trainable(convolution, "head", OptimizerSpec("sgd"))
     with pytest.raises(ConfigError, match="valid: sgd, adam"):
         optimizer_spec("rmsprop")
     with pytest.raises(ConfigError, match="it goes with sgd"):
