@@ -1,11 +1,11 @@
 """How a device trains: a run's config, as far as a training file can do it."""
 
-import math
 from dataclasses import dataclass
 
 from ecavg_tf.config import EdgeConfig, Schedule
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.schedules import cosine_rate
 
 
 @dataclass(frozen=True)
@@ -60,5 +60,6 @@ class TrainingSettings:
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch, from 0."""
-        share = (1 + math.cos(math.pi * epoch / self.epochs)) / 2 if self.cosine else 1.0
-        return self.learning_rate * share
+        if self.cosine:
+            return cosine_rate(self.learning_rate, epoch, self.epochs)
+        return self.learning_rate
