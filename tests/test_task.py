@@ -40,7 +40,7 @@ def test_what_is_alike_is_shared(small: Callable[[], Config], tmp_path: Path) ->
     assert task.edge_trainer.model is task.server_trainer.model
     scorer = task.scorer(task.server_trainer, test)
     assert task.scorer(task.edge_trainer, test) is scorer
-    # Another test set, for example an edge's own, has an scorer of its own.
+    # Another test set, for example an edge's own, has a scorer of its own.
     assert task.scorer(task.edge_trainer, examples(3)).all(task.initial).n == 3
     assert scorer.all(task.initial).n == 6
 

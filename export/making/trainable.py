@@ -17,10 +17,9 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from ecavg_tf.core.errors import ExportError
-from export.making.convert import _first_line, _quiet, check_precision, numbered
+from export.making.convert import check_precision, first_line, numbered, quiet_conversion
 from export.making.head import head_of
 
-TRAINABLE = ("head", "dense")
 _TERMS = (
     "kernel_regularizer",
     "bias_regularizer",
@@ -239,7 +238,7 @@ def convert_trainable(module: TrainableModule) -> bytes:
         ExportError: the layers before need others.
     """
     try:
-        with tempfile.TemporaryDirectory() as folder, _quiet():
+        with tempfile.TemporaryDirectory() as folder, quiet_conversion():
             signatures: Mapping[str, Any] = module.signatures()
             tf.saved_model.save(module, folder, signatures=signatures)
             converter = tf.lite.TFLiteConverter.from_saved_model(str(Path(folder)))
@@ -248,7 +247,7 @@ def convert_trainable(module: TrainableModule) -> bytes:
             content: bytes = converter.convert()
     except Exception as error:  # the converter raises many kinds
         raise ExportError(
-            f"the training file needs operators that TFLite has not built in: {_first_line(error)}"
+            f"the training file needs operators that TFLite has not built in: {first_line(error)}"
         ) from error
     return content
 
