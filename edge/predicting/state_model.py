@@ -13,6 +13,7 @@ from ecavg_tf.core.files import LOCK, file_sha256
 from ecavg_tf.core.messages.update_file import TensorFile
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, weights_sha256
+from edge import DEFAULT_EDGE
 from edge.device.check_training import check_training_bundle
 from edge.device.runtime import find_runtime
 from edge.device.training_model import TrainingModel
@@ -21,7 +22,6 @@ from edge.participating.store import AcceptedModel, accepted_files, is_of_a_run,
 from edge.predicting.loaded_model import LoadedModel
 
 ALONE = "update.safetensors"
-_USUAL = "edge-00"  # what train calls an edge that has no name
 _AGAIN = "run the train command again, which goes on from its last epoch"
 
 
@@ -111,7 +111,7 @@ def _only_edge(state: Path) -> str:
             f"{state} holds the edges {', '.join(edges)}; say whose model predicts: "
             f"--edge={edges[0]}"
         )
-    return edges[0] if edges else _USUAL
+    return edges[0] if edges else DEFAULT_EDGE
 
 
 def _is_edge(folder: Path) -> bool:
