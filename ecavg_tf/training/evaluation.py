@@ -9,8 +9,8 @@ import numpy as np
 from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
 from ecavg_tf.core.messages.probe import Probe, as_probe, probe_images
+from ecavg_tf.core.reweighting import own_weights, score
 from ecavg_tf.core.scores import Score, Scores
-from ecavg_tf.core.scoring import own_weights, score
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.outputs import Outputs

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from ecavg_tf.core.deciding.predictions import Predictions
+from ecavg_tf.core.reweighting import own_weights, score
 from ecavg_tf.core.scores import Scores
-from ecavg_tf.core.scoring import own_weights, score
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
 from edge.device.learner import DeviceTrainer

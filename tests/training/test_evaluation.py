@@ -13,8 +13,8 @@ from ecavg_tf.core.deciding.predictions import (
     Predictions,
     compare_with_labels,
 )
+from ecavg_tf.core.reweighting import own_weights, score
 from ecavg_tf.core.scores import Score
-from ecavg_tf.core.scoring import own_weights, score
 from ecavg_tf.core.template import Array
 
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.2, 0.3, 0.5]])
