@@ -182,8 +182,10 @@ class Loop:
         if pooled is None or self._config.server.epochs == 0:
             return
         classes = self._task.spec.classes
-        held = np.sum([update.info.class_counts for update in collected.updates], axis=0)
-        lacking = np.flatnonzero((held > 0) & (np.asarray(pooled.class_counts(len(classes))) == 0))
+        counts = np.sum([update.info.class_counts for update in collected.updates], axis=0)
+        lacking = np.flatnonzero(
+            (counts > 0) & (np.asarray(pooled.class_counts(len(classes))) == 0)
+        )
         if len(lacking):
             named = ", ".join(classes[index] for index in lacking[:8])
             more = f" and {len(lacking) - 8} more" if len(lacking) > 8 else ""
