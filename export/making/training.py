@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.training_bundle import (
@@ -17,11 +16,11 @@ from ecavg_tf.core.bundles.training_bundle import (
     frozen_sha256,
 )
 from ecavg_tf.core.errors import ConfigError, ExportError, brief
-from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.builders import template_of
 from export.making.trainable import convert_trainable, make_trainable
+from export.proving.interpreter import open_file
 from export.reading.flatmodel import read_flatmodel
 
 _GOLDEN, _STEPS = 16, 5
@@ -161,9 +160,7 @@ def _replay(
 ) -> NDArray[np.float32]:
     """Probabilities before and after the golden steps, shape (2, n, classes)."""
     try:
-        with held_back_stderr(told_on_failure=False):
-            interpreter = Interpreter(model_content=content, num_threads=1)
-            interpreter.allocate_tensors()
+        interpreter = open_file(content, num_threads=1)
         run = {
             name: interpreter.get_signature_runner(name) for name in ("features", "train", "infer")
         }

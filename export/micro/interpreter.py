@@ -8,7 +8,6 @@ import numpy as np
 
 from ecavg_tf.core.bundles.quantization import quantize
 from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from export.micro.operators import require_micro
 from export.micro.process import TIMEOUT_SECONDS, MicroProcess, memory_ran_out
@@ -178,12 +177,12 @@ def _reported(log: str, part: str) -> int:
 
 
 def _litert_outputs(tflite: bytes, images: Array, *, reference: bool) -> Array:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    from ai_edge_litert.interpreter import OpResolverType
+
+    from export.proving.interpreter import open_file
 
     kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-    with held_back_stderr(told_on_failure=False):  # it announces its delegate
-        interpreter = Interpreter(model_content=tflite, experimental_op_resolver_type=kernels)
-        interpreter.allocate_tensors()
+    interpreter = open_file(tflite, experimental_op_resolver_type=kernels)
     (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
     outputs = []
     for image in images:
