@@ -33,7 +33,7 @@ _GUARD = 0.2
 
 @dataclass(frozen=True)
 class Order:
-    """What the command line says.
+    """What the command line asks for.
 
     Attributes:
         edge: the edge's name.

@@ -1,4 +1,4 @@
-"""The round, once: it does not know how edges are reached."""
+"""The round's loop, which does not know how edges are reached."""
 
 import contextlib
 from collections.abc import Sequence

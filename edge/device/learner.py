@@ -1,4 +1,4 @@
-"""Training on a device without TensorFlow, to the batch order of the Keras trainer."""
+"""Training on a device without TensorFlow, in the same batch order as the Keras trainer."""
 
 import hashlib
 import math

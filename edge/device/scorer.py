@@ -1,4 +1,4 @@
-"""Scores on a device, on the test images that it has of its own."""
+"""Scores models on a device, on its own test images."""
 
 from collections.abc import Sequence
 

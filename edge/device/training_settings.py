@@ -1,4 +1,4 @@
-"""How a device trains: a run's config, as far as a training file can do it."""
+"""Training settings of a device: the part of a run's config that a training file can follow."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ecavg_tf.core.schedules import cosine_rate
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How to train.
+    """How a device trains.
 
     Attributes:
         epochs: passes over the examples.

@@ -1,4 +1,4 @@
-"""What an edge trains and scores with: Keras, or a training bundle without TensorFlow."""
+"""The protocols of what an edge trains and scores with: Keras, or a training bundle."""
 
 from collections.abc import Sequence
 from pathlib import Path

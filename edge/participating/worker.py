@@ -1,4 +1,4 @@
-"""One edge, whatever it trains with: decide, pre-train, answer."""
+"""One edge, with any trainer: it decides, pre-trains and answers."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from edge.policy import Candidate, Situation
 
 
 class EdgeWorker:
-    """One edge.
+    """One edge in a run.
 
     Args:
         config: the run's config.

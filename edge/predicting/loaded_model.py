@@ -1,4 +1,4 @@
-"""A model that answers images, wherever it comes from."""
+"""A model that is loaded and ready to predict, wherever it comes from."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Exporting a ``.keras`` file that may never have seen a run."""
+"""Exports a ``.keras`` file, which need not come from a run."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,6 +64,8 @@ def export_file(
 
 @dataclass(frozen=True)
 class _Task:
+    """One Keras file, exported as an exporter's only subject."""
+
     model: keras.Model
     file: Path
     folder: Path

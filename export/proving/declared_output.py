@@ -1,4 +1,4 @@
-"""Checks that a model answers what the export was told; and random inputs to ask it with."""
+"""Checks that a model gives the declared output (probabilities or logits); makes random inputs."""
 
 import numpy as np
 from numpy.typing import NDArray

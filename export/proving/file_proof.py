@@ -1,4 +1,4 @@
-"""Examines one file as a device gets it: does it load, are its labels and answers right?"""
+"""Proves one file as a device gets it: it loads, and its labels and answers are right."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from export.reading.metadata import Description, read_description
 
 @dataclass(frozen=True)
 class FileProof:
-    """What examining a file found.
+    """What proving a file found.
 
     Attributes:
         reasons: why it must not be delivered; empty: it may.
