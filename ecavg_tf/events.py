@@ -1,4 +1,4 @@
-"""What a run tells while it goes on. The round emits; who listens decides how it looks."""
+"""Events that a run sends while it goes on; a listener decides how to show them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""TensorFlow's threads do not follow into a forked child, which then waits for them for ever."""
+"""Refuses TensorFlow in a forked process: its threads are missing there, and it would hang."""
 
 import os
 import sys

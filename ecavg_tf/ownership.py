@@ -1,4 +1,4 @@
-"""``edge``, ``server`` and ``export`` are common names: does Python find the right packages?"""
+"""Checks that Python finds this project's ``edge``, ``server`` and ``export``: common names."""
 
 import importlib.util
 from pathlib import Path

@@ -14,12 +14,12 @@ from ecavg_tf.models.pixels import raw_pixels_note
 from ecavg_tf.models.round_trip import check_round_trip
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
-from ecavg_tf.training.evaluation import Evaluator
-from ecavg_tf.training.trainer import Trainer, check_tensorboard
+from ecavg_tf.training.evaluation import KerasScorer
+from ecavg_tf.training.trainer import KerasTrainer, check_tensorboard
 
 
 class Task:
-    """Models, trainers and evaluators of one process; heavy parts are made when first used.
+    """Models, trainers and scorers of one process; heavy parts are made when first used.
 
     It knows nobody's data, only what the images are.
 
@@ -36,7 +36,7 @@ class Task:
         self.listener = listener
         self._workdir = workdir
         self._compiled: dict[Compilation, CompiledModel] = {}
-        self._evaluators: dict[tuple[int, int], Evaluator] = {}
+        self._scorers: dict[tuple[int, int], KerasScorer] = {}
 
     def tell_notes(self, notes: Sequence[str]) -> None:
         """Tells what the user should read before training.
@@ -87,30 +87,30 @@ class Task:
         return weights
 
     @cached_property
-    def server_trainer(self) -> Trainer:
+    def server_trainer(self) -> KerasTrainer:
         """The server's compiled model."""
         return self._trainer(self.config.server)
 
     @cached_property
-    def edge_trainer(self) -> Trainer:
+    def edge_trainer(self) -> KerasTrainer:
         """The edges' compiled model."""
         return self._trainer(self.config.edge)
 
-    def evaluator(self, trainer: Trainer, test: Examples) -> Evaluator:
+    def scorer(self, trainer: KerasTrainer, test: Examples) -> KerasScorer:
         """Scores a trainer's model; one for all who share the model and the test set.
 
         Args:
             trainer: the server's or the edges'.
             test: the test set, the same object for those who share it.
         """
-        key = (id(trainer.model), id(test))  # of objects that the evaluator keeps alive
-        if key not in self._evaluators:
+        key = (id(trainer.model), id(test))  # of objects that the scorer keeps alive
+        if key not in self._scorers:
             logits = gives_logits(self.config.model)
-            self._evaluators[key] = Evaluator(trainer.model, test, logits=logits)
-        return self._evaluators[key]
+            self._scorers[key] = KerasScorer(trainer.model, test, logits=logits)
+        return self._scorers[key]
 
-    def _trainer(self, settings: FitConfig) -> Trainer:
-        return Trainer(
+    def _trainer(self, settings: FitConfig) -> KerasTrainer:
+        return KerasTrainer(
             self._compiled_for(Compilation.of(settings)),
             settings,
             seed=self.config.seed,

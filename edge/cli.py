@@ -10,12 +10,12 @@ from ecavg_tf.core.commands import exit_code_of, hyphened
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.streams import prepare_streams
+from edge import DEFAULT_EDGE
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory or "
     "output, 5 a round failed, 6 installation, 7 model, 8 bundle refused, 130 interrupted."
 )
-EDGE = "edge-00"
 
 
 def main(argv: Sequence[str] | None = None, program: str = "python -m edge") -> int:
@@ -108,7 +108,9 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--data", type=Path, required=True, help=".npz with x_train, y_train")
     parser.add_argument("--state", type=Path, required=True, help="folder for what it keeps")
-    parser.add_argument("--edge", default=EDGE, help=f"this edge's name; default {EDGE}")
+    parser.add_argument(
+        "--edge", default=DEFAULT_EDGE, help=f"this edge's name; default {DEFAULT_EDGE}"
+    )
     parser.add_argument("--exchange", type=Path, help="the run's exchange folder")
     parser.add_argument("--bundle", type=Path, help="a training bundle, if the run ships none")
     parser.add_argument("--pool", action="store_true", help="training images may be uploaded")
@@ -127,7 +129,7 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from edge.device.training_settings import Settings
+    from edge.device.training_settings import TrainingSettings
     from edge.training_command import Order, train
 
     rate, timeout_s = arguments.learning_rate, arguments.timeout
@@ -136,7 +138,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if not timeout_s > 0:
         raise ConfigError(f"--timeout is {timeout_s}; it must be a number above 0 (inf: no end)")
     _check_edge(arguments.edge)
-    settings = Settings(arguments.epochs, arguments.batch_size, rate)
+    settings = TrainingSettings(arguments.epochs, arguments.batch_size, rate)
     return train(
         Order(
             edge=arguments.edge,
@@ -196,7 +198,7 @@ def _bundle_and_images(arguments: argparse.Namespace) -> tuple[str | None, list[
 def _check_edge(name: str) -> None:
     """The name is a folder's, in --state and in the exchange folder: none outside of them."""
     if name in ("", ".", "..") or "/" in name or not name.isprintable():
-        raise ConfigError(f"--edge={name!r} is no name of an edge; give one such as {EDGE}")
+        raise ConfigError(f"--edge={name!r} is no name of an edge; give one such as {DEFAULT_EDGE}")
 
 
 def _count(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The words of a policy: what an edge knows when it decides, and what it answers."""
+"""The types of a policy: what an edge knows when it decides, and what it answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -15,8 +15,8 @@ from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
 from edge.device.check import check_bundle
 from edge.device.runtime import Model, find_runtime
-from edge.predicting.loaded_model import Ready
-from edge.predicting.probabilities import probabilities_of
+from edge.predicting.loaded_model import LoadedModel
+from edge.predicting.probabilities import predict_probabilities
 
 
 class Predictor:
@@ -37,7 +37,7 @@ class Predictor:
     """
 
     def __init__(self, bundle: str | Path, *, threads: int = 0, check: bool = True) -> None:
-        self.model = _ready_bundle(bundle, threads, check)
+        self.model = _load_bundle(bundle, threads, check)
 
     @classmethod
     def from_state(
@@ -59,10 +59,10 @@ class Predictor:
             ExportError: its training bundle is damaged, or does not run right here.
             InstallationError: there is no runtime.
         """
-        from edge.predicting.state_model import ready_state  # a bundle needs no safetensors
+        from edge.predicting.state_model import load_state_model  # a bundle needs no safetensors
 
         predictor = cls.__new__(cls)
-        predictor.model = ready_state(state, edge, threads=threads, check=check)
+        predictor.model = load_state_model(state, edge, threads=threads, check=check)
         return predictor
 
     @property
@@ -149,7 +149,7 @@ def check_images(
         )
 
 
-def _ready_bundle(path: str | Path, threads: int, check: bool) -> Ready:
+def _load_bundle(path: str | Path, threads: int, check: bool) -> LoadedModel:
     if check:
         checked = check_bundle(path)
         bundle, runtime = checked.bundle, checked.runtime
@@ -157,12 +157,12 @@ def _ready_bundle(path: str | Path, threads: int, check: bool) -> Ready:
         bundle, runtime = read_bundle(path), find_runtime()
     info, model = bundle.info, Model(runtime, bundle.model, threads)
     model.warm_up()
-    return Ready(
+    return LoadedModel(
         source={"bundle": str(path), "format": info.format},
         runtime=runtime,
         classes=info.classes,
         image_shape=info.input.shape[1:],
         images_dtype=info.images_dtype,
         value_range=info.value_range,
-        answer=lambda images: probabilities_of(model, images, info.output_kind),
+        answer=lambda images: predict_probabilities(model, images, info.output_kind),
     )

@@ -19,10 +19,10 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Event, Note, StageStarted
 from edge.device.check_training import check_training_bundle
 from edge.device.checkpoint import CHECKPOINT, Checkpoint, locked
-from edge.device.learner import Learner
+from edge.device.learner import DeviceTrainer
 from edge.device.local_data import load_local
 from edge.device.training_model import TrainingModel
-from edge.device.training_settings import Settings
+from edge.device.training_settings import TrainingSettings
 from edge.participating.agent import Agent
 from edge.participating.kept_bundles import drop_bundles, keep_bundle
 from edge.participating.store import is_of_a_run
@@ -33,7 +33,7 @@ _GUARD = 0.2
 
 @dataclass(frozen=True)
 class Order:
-    """What the command line says.
+    """What the command line asks for.
 
     Attributes:
         edge: the edge's name.
@@ -59,7 +59,7 @@ class Order:
     pool: bool
     threads: int
     timeout_s: float
-    settings: Settings
+    settings: TrainingSettings
     seed: int
     replace: bool
     as_json: bool
@@ -117,7 +117,7 @@ def _alone(order: Order) -> int:
     if local.note:
         print(local.note, file=sys.stderr)
     model = TrainingModel(checked.runtime, checked.bundle, order.threads)
-    learner = Learner(
+    trainer = DeviceTrainer(
         model,
         order.settings,
         seed=order.seed,
@@ -125,13 +125,13 @@ def _alone(order: Order) -> int:
         listener=_silent if order.as_json else _tell,
     )
     start = model.get().weights
-    key = learner.training_key(start, local.edge.train, round_number=1, who=order.edge)
+    key = trainer.training_key(start, local.edge.train, round_number=1, who=order.edge)
     if not order.replace:
         _check_nothing_lost(order.folder, key)
     scored = local.test if local.test is not None else local.edge.guard
-    before = learner.predictions_of(start, scored)
-    trained = learner.fit_held(start, local.edge.train, round_number=1, who=order.edge)
-    after = learner.predictions_of(trained, scored)
+    before = trainer.predictions_of(start, scored)
+    trained = trainer.fit_held(start, local.edge.train, round_number=1, who=order.edge)
+    after = trainer.predictions_of(trained, scored)
     bundle = keep_bundle(order.folder, source, sha256, info.frozen_sha256)
     update = _save(order, bundle, info, local.edge.train, trained)
     held_out = "test" if local.test is not None else "guard"

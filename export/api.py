@@ -22,8 +22,8 @@ from export.making.formats import Variant, parse_formats, variants
 from export.proving.declared_output import (
     are_probabilities,
     check_finite,
+    checked_probabilities,
     in_unit_range,
-    probabilities_of,
     random_inputs,
 )
 from export.proving.gate import Reference, compare, compare_values, verdict
@@ -189,5 +189,5 @@ def _kind(answers: NDArray[np.float64]) -> Kind:
 def _told(output: str, answers: NDArray[np.float64]) -> Kind:
     kind = Kind(output)
     if kind is not Kind.VALUES:
-        probabilities_of(answers, logits=kind is Kind.LOGITS, hint="output='logits'")
+        checked_probabilities(answers, logits=kind is Kind.LOGITS, hint="output='logits'")
     return kind

@@ -22,18 +22,18 @@ from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
     check_nothing_foreign,
+    earlier_names,
     file_names,
-    recorded,
-    recorded_names,
     remove,
+    unchanged_files,
     write_record,
 )
 from export.making.calibration import Calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
 from export.making.formats import Variant
 from export.proving.cost import cost_sheet, keras_latencies
-from export.proving.declared_output import probabilities_of
-from export.proving.file_proof import examine
+from export.proving.declared_output import checked_probabilities
+from export.proving.file_proof import prove_file
 from export.proving.gate import Reference
 from export.reading.metadata import Description, attach
 
@@ -121,7 +121,7 @@ class Exporter:
         self, subject: Subject, wanted: tuple[Variant, ...], folder: Path
     ) -> tuple[Exported, ...]:
         key, answers = self._key(subject), self._probed(subject.images)
-        known, ours = recorded(folder, key, answers), recorded_names(folder)
+        known, ours = unchanged_files(folder, key, answers), earlier_names(folder)
         missing = [v for v in wanted if self.fresh or v.value not in known]
         check_nothing_foreign(folder, missing, ours)
         if not known:  # another model's files, or an older export's, must not look delivered
@@ -179,7 +179,7 @@ class Exporter:
             content = attach(self._convert(subject, variant, converter), description)
         except ExportError as error:  # of this format: the others may be possible
             return replace(row, status="failed", reasons=(str(error),))
-        found = examine(content, variant, description, reference, self.limits)
+        found = prove_file(content, variant, description, reference, self.limits)
         name = variant.value + (FAILED if found.reasons else ".tflite")
         write_bytes(folder / name, content)
         row = replace(
@@ -227,13 +227,15 @@ class Exporter:
     def _reference(self, subject: Subject) -> Reference:
         images = subject.images.astype(np.float32)
         answers = self.model.predict(images, batch_size=256, verbose=0)
-        probabilities = probabilities_of(answers, logits=self.logits)
+        probabilities = checked_probabilities(answers, logits=self.logits)
         return Reference(subject.images, probabilities, subject.labels, subject.words)
 
     def _probed(self, images: Array) -> Array:
         """Keras' probabilities of a few images, without tracing the model."""
         few = images[spread(len(images), _PROBES)].astype(np.float32)
-        return probabilities_of(np.asarray(self.model(few, training=False)), logits=self.logits)
+        return checked_probabilities(
+            np.asarray(self.model(few, training=False)), logits=self.logits
+        )
 
     def _keras_latencies(self, image: Array) -> tuple[Latency, ...]:
         """Measured once for all subjects, because they have one architecture."""

@@ -19,7 +19,7 @@ from ecavg_tf.results import Refused
 
 @dataclass(frozen=True)
 class Collected:
-    """What came in.
+    """The updates that arrived, and those that were refused.
 
     Attributes:
         updates: accepted updates, in edge-id order.

@@ -1,4 +1,4 @@
-"""How updates become the averaged model. A new way is a function in ``COMBINES``."""
+"""Combines updates into the averaged model. A new rule is a function in ``COMBINES``."""
 
 import math
 from collections.abc import Callable, Sequence

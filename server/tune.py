@@ -13,7 +13,7 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, StageStarted
 from ecavg_tf.models.batchnorm import moment_positions
-from ecavg_tf.training.trainer import Trainer
+from ecavg_tf.training.trainer import KerasTrainer
 from server.aggregate import combine_statistics, weighed
 from server.combine import combine, label_mix
 
@@ -47,7 +47,7 @@ def make_global(
     pooled: Examples | None,
     *,
     config: ServerConfig,
-    trainer: Trainer,
+    trainer: KerasTrainer,
     round_number: int,
     listener: Listener,
 ) -> GlobalModel:

@@ -38,16 +38,16 @@ def test_what_is_alike_is_shared(small: Callable[[], Config], tmp_path: Path) ->
     task = Task(config, SPEC, tmp_path, silent)
     test = examples(6)
     assert task.edge_trainer.model is task.server_trainer.model
-    evaluator = task.evaluator(task.server_trainer, test)
-    assert task.evaluator(task.edge_trainer, test) is evaluator
-    # Another test set, for example an edge's own, has an evaluator of its own.
-    assert task.evaluator(task.edge_trainer, examples(3)).all(task.initial).n == 3
-    assert evaluator.all(task.initial).n == 6
+    scorer = task.scorer(task.server_trainer, test)
+    assert task.scorer(task.edge_trainer, test) is scorer
+    # Another test set, for example an edge's own, has a scorer of its own.
+    assert task.scorer(task.edge_trainer, examples(3)).all(task.initial).n == 3
+    assert scorer.all(task.initial).n == 6
 
     config.server.optimizer = "sgd"
     task = Task(config, SPEC, tmp_path, silent)
     assert task.edge_trainer.model is not task.server_trainer.model
-    assert task.evaluator(task.edge_trainer, test) is not task.evaluator(task.server_trainer, test)
+    assert task.scorer(task.edge_trainer, test) is not task.scorer(task.server_trainer, test)
 
 
 def test_a_function_that_is_not_there_is_named(small: Callable[[], Config], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "train a bundle on local data, or serve a run with it, without TensorFlow",
     "report": "print the tables of a run again",
 }
+DEVICE_COMMANDS = ("check", "predict", "train")  # those of ``python -m edge``
 
 HELP = """\
 ecavg: edges train a Keras model, the server averages and fine-tunes, edges take it over.
@@ -67,6 +68,10 @@ def _dispatch(arguments: list[str]) -> int:
     check_current_folder()
     check_packages()
     try:
+        if command in DEVICE_COMMANDS:
+            from edge.cli import main as device_main
+
+            return device_main(arguments, "ecavg")
         code: int = importlib.import_module(f"ecavg_tf.cli.{command}").main(rest)
     except ModuleNotFoundError as error:
         from ecavg_tf.keras_settings import check_keras_settings

@@ -163,9 +163,10 @@ def _export(source: Path, options: Options) -> int:
 
 
 def _export_training(source: Path, values: flags.FlagValues) -> int:
+    from ecavg_tf.core.bundles.training_bundle import TRAINABLE, read_training_bundle
     from export.delivering.signing import load_private_key, sign
 
-    one_of("--trainable", values["trainable"].value, ("head", "dense"))
+    one_of("--trainable", values["trainable"].value, TRAINABLE)
     for name in ("edge", "formats", "target", "flash", "ram", "value-range"):
         if values[name].present:
             raise ConfigError(
@@ -182,7 +183,6 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
     import_tensorflow()
     find_users_modules()
     from ecavg_tf.cli.progress import PlainLines
-    from ecavg_tf.core.bundles.training_bundle import read_training_bundle
     from export.jobs.training import export_training
 
     path = export_training(

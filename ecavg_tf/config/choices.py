@@ -1,10 +1,10 @@
-"""The choices that config fields have, by the words that users type."""
+"""The values that config fields can take, under the words that users type."""
 
 import enum
 
 
 class PartitionKind(enum.Enum):
-    """How examples are dealt out to edges."""
+    """How examples are divided among edges."""
 
     IID = "iid"
     CLASSES = "classes"
@@ -13,21 +13,21 @@ class PartitionKind(enum.Enum):
 
 
 class Weighting(enum.Enum):
-    """What an edge's update weighs in the average."""
+    """How much an edge's update counts in the average."""
 
     EXAMPLES = "examples"
     UNIFORM = "uniform"
 
 
 class Schedule(enum.Enum):
-    """How the learning rate goes over the epochs of one fit."""
+    """How the learning rate changes over the epochs of one fit."""
 
     CONSTANT = "constant"
     COSINE = "cosine"
 
 
 class LevelFor(enum.Enum):
-    """What the guard's level is the error rate of."""
+    """Which error rate the guard's level limits."""
 
     DECISION = "decision"
     EDGE = "edge"
@@ -35,7 +35,7 @@ class LevelFor(enum.Enum):
 
 
 class FleetKind(enum.Enum):
-    """How edges are reached."""
+    """How the server reaches edges."""
 
     LOCAL = "local"
     FOLDER = "folder"
@@ -78,7 +78,7 @@ class Output(enum.Enum):
 
 
 class Rescale(enum.Enum):
-    """Whether a model of people's own gets a layer that rescales its images."""
+    """Whether a user's own model gets a layer that rescales its images."""
 
     OFF = "off"
     AUTO = "auto"

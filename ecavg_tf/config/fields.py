@@ -1,4 +1,4 @@
-"""Between a config and its fields: by dotted names, and as JSON."""
+"""Reads and sets config fields by dotted names, and writes a config as JSON."""
 
 import dataclasses
 import enum

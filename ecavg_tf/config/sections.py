@@ -24,7 +24,7 @@ from ecavg_tf.config.choices import (
 
 @dataclass
 class DataConfig:
-    """Which examples.
+    """Which data set the run uses.
 
     Attributes:
         name: ``digits`` (embedded), a TFDS image-classification set (``cifar10``), an
@@ -47,7 +47,7 @@ class DataConfig:
 
 @dataclass
 class PartitionConfig:
-    """Who has what.
+    """Which edge has which examples.
 
     Attributes:
         kind: ``iid``, ``classes`` (each class lives on one edge), ``dirichlet`` (label mixes
@@ -70,7 +70,7 @@ class PartitionConfig:
 
 @dataclass
 class ModelConfig:
-    """Which model.
+    """Which model the run trains.
 
     Attributes:
         name: ``mlp``, ``mobilenet_v2``, ``resnet50``, or a function that gives an uncompiled
@@ -98,7 +98,7 @@ class ModelConfig:
 
 @dataclass
 class FitConfig:
-    """One fit: what edges and server have in common.
+    """The settings of one fit that edges and server have in common.
 
     Attributes:
         epochs: passes over the examples.
@@ -168,7 +168,7 @@ class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come fir
 
 @dataclass
 class UpdateConfig:
-    """How an edge takes the global model over.
+    """How an edge decides whether to take the global model.
 
     Attributes:
         policy: ``guarded`` (take what the edge's held-out data certifies as better, else keep
@@ -187,7 +187,7 @@ class UpdateConfig:
 
 @dataclass
 class FleetConfig:
-    """How edges are reached.
+    """How the server reaches edges.
 
     Attributes:
         kind: ``local`` (this process) or ``folder`` (``ecavg edge`` elsewhere).

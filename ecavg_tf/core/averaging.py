@@ -102,7 +102,7 @@ def average_weights(
 
 
 class _Slot:
-    """One position of the list: a running mean, or the first array that came."""
+    """One position of the list: a running mean, or the first array that arrived."""
 
     def __init__(self, first: Array) -> None:
         self.dtype, self.shape = first.dtype, first.shape

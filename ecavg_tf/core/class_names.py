@@ -1,4 +1,4 @@
-"""What the names of classes must be: each is one printable line, and no two are alike."""
+"""Checks the names of classes: each is one printable line, and no two are the same."""
 
 import unicodedata
 from collections import Counter

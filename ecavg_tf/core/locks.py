@@ -1,4 +1,4 @@
-"""Keeping a second process from the same folder."""
+"""Locks that keep a second process out of a folder."""
 
 import fcntl
 from pathlib import Path

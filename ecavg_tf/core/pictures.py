@@ -1,4 +1,4 @@
-"""One set of rules for reading a picture: training and a device read it alike, or both refuse it.
+"""The rules for reading an image file: training and devices read it alike, or both refuse it.
 
 Pillow decodes. A device that is given arrays alone does not need it.
 """
@@ -128,7 +128,7 @@ def _pixels(picture: "Image", channels: int) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class Found:
-    """What lies in a folder and the folders below it.
+    """The files in a folder and in the folders below it.
 
     Attributes:
         files: the files that can be read, sorted.

@@ -1,4 +1,4 @@
-"""Every random choice, derived from the run's seed and the place it is made in.
+"""Seeds of every random choice, derived from the run's seed and from where the choice is made.
 
 Two processes, or two versions of numpy, must draw the same batch order. So orders
 are read from a bit generator's raw stream, which numpy promises never to change

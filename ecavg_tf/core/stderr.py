@@ -1,4 +1,4 @@
-"""Keeps what C++ libraries print from the user."""
+"""Hides from the user what C++ libraries print to stderr."""
 
 import contextlib
 import os

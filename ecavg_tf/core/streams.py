@@ -1,4 +1,4 @@
-"""Standard streams as they are in the world: closed, full, or of an old encoding."""
+"""Copes with standard streams that are closed, full, or in an old encoding."""
 
 import contextlib
 import os

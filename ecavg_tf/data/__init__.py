@@ -1,1 +1,1 @@
-"""Data sets, and how their examples are dealt out to edges."""
+"""Data sets, and how their examples are divided among edges."""

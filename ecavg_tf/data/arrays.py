@@ -1,4 +1,4 @@
-"""Arrays that users bring: an ``.npz`` file, or a function of their own."""
+"""Arrays that users give: an ``.npz`` file, or a function of their own."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What every data set must be, wherever it comes from."""
+"""Checks that every data set must pass, wherever it comes from."""
 
 from typing import Any
 

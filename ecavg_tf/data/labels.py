@@ -1,4 +1,4 @@
-"""Labels as people bring them: whole numbers from 0, or a line that says how to get there."""
+"""Checks users' labels: whole numbers from 0, else an error that says how to make them so."""
 
 from collections.abc import Sequence
 from typing import Any

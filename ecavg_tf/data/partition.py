@@ -1,4 +1,4 @@
-"""Partitions: who has what. A new kind is a function in ``_KINDS``."""
+"""Partitions: which edge has which examples. A new kind is a function in ``_KINDS``."""
 
 from collections.abc import Callable
 

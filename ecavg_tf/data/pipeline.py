@@ -1,4 +1,4 @@
-"""Feeding ``model.fit``: a tf.data pipeline in an order that we decide."""
+"""Feeding ``model.fit``: a tf.data pipeline in an order that the seed decides."""
 
 from collections.abc import Sequence
 

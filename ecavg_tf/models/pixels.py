@@ -1,4 +1,4 @@
-"""Whether a model of people's own gets pixels as they are, and the layer that rescales them."""
+"""Decides whether a user's own model takes raw pixels, or gets a layer that rescales them."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Saving Keras models that users bring, whatever they are made of."""
+"""Saves users' own Keras models, with a plain error where Keras can't."""
 
 from pathlib import Path
 

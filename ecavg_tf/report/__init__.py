@@ -1,1 +1,1 @@
-"""What people look at after a run: tables, plots, a page, decisions in plain words."""
+"""What users look at after a run: tables, plots, a page, decisions in plain words."""

@@ -1,4 +1,4 @@
-"""Runs side by side."""
+"""Compares runs side by side."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean

@@ -196,8 +196,8 @@ def since_previous(accepted: Accepted) -> str | None:
 
 def classes(counts: Sequence[int], names: Sequence[str]) -> str:
     """Which classes an edge has, short enough for a table."""
-    held = [names[label] for label, count in enumerate(counts) if count]
-    if len(held) == len(names):
+    present = [names[label] for label, count in enumerate(counts) if count]
+    if len(present) == len(names):
         return f"all {len(names)}"
-    listed = ", ".join(held)
-    return listed if len(listed) <= 16 else f"{len(held)} of {len(names)}"
+    listed = ", ".join(present)
+    return listed if len(listed) <= 16 else f"{len(present)} of {len(names)}"

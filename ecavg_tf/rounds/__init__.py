@@ -1,4 +1,4 @@
-"""The round, once, and the fleets that it can run on."""
+"""The round's loop, and the fleets that it can run on."""
 
 from ecavg_tf.ownership import check_packages
 

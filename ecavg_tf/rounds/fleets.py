@@ -43,7 +43,7 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
     files = None
     if fleet.training_file is not TrainingFile.NONE:
         files = TrainingFiles(task, data.test, directory.path / "training", directory.run_id)
-    evaluator = task.evaluator(task.server_trainer, data.test)
+    scorer = task.scorer(task.server_trainer, data.test)
     return FolderFleet(
         fleet.folder,
         data.edges,
@@ -53,7 +53,7 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
         timeout_s=fleet.timeout_s,
         listener=task.listener,
         bundle_for=None if files is None else files.bundle_for,
-        probe_of=None if files else lambda weights: evaluator.probe(weights, task.spec),
+        probe_of=None if files else lambda weights: scorer.probe(weights, task.spec),
     )
 
 

@@ -1,4 +1,4 @@
-"""The round, once: it does not know how edges are reached."""
+"""The round's loop, which does not know how edges are reached."""
 
 import contextlib
 from collections.abc import Sequence
@@ -110,7 +110,7 @@ class Loop:
         self._data = data
         self._template = template
         self._listener = task.listener
-        self._evaluator = task.evaluator(task.server_trainer, data.test)
+        self._scorer = task.scorer(task.server_trainer, data.test)
         self._fleet = FLEETS[task.config.fleet.kind].make(task, data, directory, template)
 
     def run(self) -> RunResults:
@@ -174,7 +174,7 @@ class Loop:
         self._save(folder, "averaged", model.averaged)
         self._save(folder, "global", model.weights)
         self._listener(StageStarted(number, "evaluate", WHO))
-        measurer = Measurer(self._evaluator, self._listener)
+        measurer = Measurer(self._scorer, self._listener)
         result = measurer.result(number, participants, replies, collected, model, pooled)
         self._directory.finish_round(result)
         return Shipped(model.weights, model.trained_on)
@@ -186,8 +186,10 @@ class Loop:
         if pooled is None or self._config.server.epochs == 0:
             return
         classes = self._task.spec.classes
-        held = np.sum([update.info.class_counts for update in collected.updates], axis=0)
-        lacking = np.flatnonzero((held > 0) & (np.asarray(pooled.class_counts(len(classes))) == 0))
+        counts = np.sum([update.info.class_counts for update in collected.updates], axis=0)
+        lacking = np.flatnonzero(
+            (counts > 0) & (np.asarray(pooled.class_counts(len(classes))) == 0)
+        )
         if len(lacking):
             named = ", ".join(classes[index] for index in lacking[:8])
             more = f" and {len(lacking) - 8} more" if len(lacking) > 8 else ""

@@ -10,7 +10,7 @@ from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, Note
 from ecavg_tf.results import EdgeResult, RoundResult, Samples, ServerResult, ServerScore
-from ecavg_tf.training.evaluation import Evaluator
+from ecavg_tf.training.evaluation import KerasScorer
 from server.collect import Collected
 from server.tune import GlobalModel
 
@@ -19,12 +19,12 @@ class Measurer:
     """Makes a round's entry in results.json.
 
     Args:
-        evaluator: scores models on the server's test set.
+        scorer: scores models on the server's test set.
         listener: told of scores that an edge did not report.
     """
 
-    def __init__(self, evaluator: Evaluator, listener: Listener) -> None:
-        self._evaluator = evaluator
+    def __init__(self, scorer: KerasScorer, listener: Listener) -> None:
+        self._scorer = scorer
         self._listener = listener
 
     def result(
@@ -71,7 +71,7 @@ class Measurer:
         )
 
     def _server(self, model: GlobalModel) -> ServerResult:
-        score = self._evaluator.all
+        score = self._scorer.all
         return ServerResult(
             averaged=ServerScore(score(model.averaged)),
             recalibrated=ServerScore(score(model.recalibrated)),
@@ -87,7 +87,7 @@ class Measurer:
             class_counts=update.info.class_counts,
             start=self._reported(update, "start"),
             local=self._reported(update, "local"),
-            global_=self._evaluator.scores(model.weights, update.info.class_counts),
+            global_=self._scorer.scores(model.weights, update.info.class_counts),
         )
 
     def _reported(self, update: Update, stage: str) -> Scores | None:

@@ -1,4 +1,4 @@
-"""Names in a config that only the roles know: those that stand in their registries."""
+"""Checks names in a config that only edge, server and models know, by their registries."""
 
 from ecavg_tf.config import Config
 from ecavg_tf.plugins import check_name

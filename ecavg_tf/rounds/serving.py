@@ -1,4 +1,4 @@
-"""The edge's end of a run over a folder."""
+"""Serves a run over a folder, on the edges' side."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial

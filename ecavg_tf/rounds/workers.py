@@ -7,7 +7,7 @@ from ecavg_tf.data.dataset import EdgeData
 from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.models.builders import initial_weights
 from ecavg_tf.task import Task
-from ecavg_tf.training.evaluation import Evaluator
+from ecavg_tf.training.evaluation import KerasScorer
 from edge.participating.store import EdgeStore
 from edge.participating.worker import EdgeWorker
 
@@ -23,17 +23,17 @@ def make_workers(
         edges: their names.
         folder: each edge's own folder is made in it.
     """
-    evaluator = task.evaluator(task.edge_trainer, data.test)
-    return [_worker(task, data.edge(edge), evaluator, folder / edge) for edge in edges]
+    scorer = task.scorer(task.edge_trainer, data.test)
+    return [_worker(task, data.edge(edge), scorer, folder / edge) for edge in edges]
 
 
-def _worker(task: Task, data: EdgeData, evaluator: Evaluator, folder: Path) -> EdgeWorker:
+def _worker(task: Task, data: EdgeData, scorer: KerasScorer, folder: Path) -> EdgeWorker:
     return EdgeWorker(
         task.config,
         data,
         num_classes=task.spec.num_classes,
         trainer=task.edge_trainer,
-        evaluator=evaluator,
+        scorer=scorer,
         own_start=lambda: initial_weights(task.config, task.spec, data.edge),
         open_store=lambda run_id: EdgeStore(folder, data.edge, run_id),
         listener=task.listener,

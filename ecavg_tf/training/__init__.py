@@ -1,1 +1,1 @@
-"""Training by ``model.fit`` and scoring, fixed to the bit."""
+"""Training by ``model.fit`` and scoring, with the same bits every time."""

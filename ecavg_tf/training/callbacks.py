@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from ecavg_tf.core.schedules import cosine_rate
 from ecavg_tf.events import EpochEnded, Listener, Trained
 from ecavg_tf.training.chance import Chance
 
@@ -36,9 +37,7 @@ class Reseed(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class Cosine(keras.callbacks.Callback):  # type: ignore[misc]
-    """Cosine annealing by epoch: lr · (1 + cos(π · epoch / epochs)) / 2 (arXiv 1608.03983).
-
-    By epoch and not by step, so it does not depend on how many examples an edge has.
+    """Sets the learning rate of ``cosine_rate``, each epoch.
 
     Args:
         learning_rate: that of the first epoch.
@@ -53,8 +52,8 @@ class Cosine(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Assigns the epoch's learning rate."""
         del logs
-        share = (1 + math.cos(math.pi * epoch / self._epochs)) / 2
-        self.model.optimizer.learning_rate = self._learning_rate * share
+        rate = cosine_rate(self._learning_rate, epoch, self._epochs)
+        self.model.optimizer.learning_rate = rate
 
 
 class Tell(keras.callbacks.Callback):  # type: ignore[misc]

@@ -92,10 +92,10 @@ class CompiledModel:
         Found with the weights that it was built with, on noise: whatever was trained in
         the meantime, every process comes to the same answer.
         """
-        held = self.model.get_weights()
+        current = self.model.get_weights()
         self.model.set_weights(self._fresh_weights)
         found = anatomy_of(self.model, self._probes.astype(np.float32), logits=self._logits)
-        self.model.set_weights(held)
+        self.model.set_weights(current)
         return found
 
     def reset(self, weights: Sequence[Array], learning_rate: float) -> None:

@@ -7,16 +7,16 @@ import keras
 import numpy as np
 
 from ecavg_tf.core.bundles.quantization import softmax
-from ecavg_tf.core.deciding.predictions import Predictions, judge
+from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
 from ecavg_tf.core.messages.probe import Probe, as_probe, probe_images
+from ecavg_tf.core.reweighting import own_weights, score
 from ecavg_tf.core.scores import Score, Scores
-from ecavg_tf.core.scoring import own_weights, score
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.outputs import Outputs
 
 
-class Evaluator:
+class KerasScorer:
     """Scores lists of weights with one model on one test set.
 
     Args:
@@ -52,7 +52,7 @@ class Evaluator:
             return Predictions(np.zeros(0), np.zeros(0, np.bool_))
         self._model.set_weights(weights)
         outputs = self._outputs(examples.images)
-        return judge(outputs, examples.labels, logits=self._logits)
+        return compare_with_labels(outputs, examples.labels, logits=self._logits)
 
     def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
         """The model's answers to ``core.probe``'s images under ``weights``."""

@@ -28,7 +28,7 @@ from ecavg_tf.training.callbacks import Cosine, Reseed, Tell
 from ecavg_tf.training.compiled import CompiledModel
 
 
-class Trainer:
+class KerasTrainer:
     """Fits and recalibrates lists of weights with one compiled model.
 
     Args:

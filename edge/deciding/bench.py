@@ -6,7 +6,7 @@ from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import EdgeData
-from edge.participating.protocols import LocalTrainer, Scorer
+from edge.participating.protocols import Scorer, Trainer
 
 
 class EdgeBench:
@@ -15,21 +15,21 @@ class EdgeBench:
     Args:
         data: what the edge has.
         trainer: holds the model.
-        evaluator: predicts with it.
+        scorer: predicts with it.
         round_number: the round, from 1.
     """
 
     def __init__(
         self,
         data: EdgeData,
-        trainer: LocalTrainer,
-        evaluator: Scorer,
+        trainer: Trainer,
+        scorer: Scorer,
         round_number: int,
     ) -> None:
         self.guard = data.guard
         self._data = data
         self._trainer = trainer
-        self._evaluator = evaluator
+        self._scorer = scorer
         self._round = round_number
 
     @property
@@ -39,7 +39,7 @@ class EdgeBench:
 
     def on_guard(self, weights: Sequence[Array]) -> Predictions:
         """What the model says of the guard set."""
-        return self._evaluator.predictions_on(self.guard, weights)
+        return self._scorer.predictions_on(self.guard, weights)
 
     def runs(self, weights: Sequence[Array]) -> bool:
         """Whether the edge can predict with these weights at all."""

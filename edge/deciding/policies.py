@@ -1,4 +1,4 @@
-"""How an edge takes the global model over. A new policy is a function in ``POLICIES``."""
+"""How an edge decides on the global model. A new policy is a function in ``POLICIES``."""
 
 from collections.abc import Callable
 

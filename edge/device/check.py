@@ -1,4 +1,4 @@
-"""Is this bundle whole, can this device run it, and does it run it right?"""
+"""Checks that a bundle is undamaged, and that this device runs it with the right results."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Does a training bundle train right on this device?"""
+"""Checks that a training bundle trains with the right results on this device."""
 
 import hashlib
 from dataclasses import dataclass

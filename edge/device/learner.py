@@ -1,4 +1,4 @@
-"""Training on a device without TensorFlow, to the batch order of the Keras trainer."""
+"""Training on a device without TensorFlow, in the same batch order as the Keras trainer."""
 
 import hashlib
 import math
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.bundles.training_bundle import TrainingInfo, frozen_sha256
-from ecavg_tf.core.deciding.predictions import Predictions, judge
+from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
 from ecavg_tf.core.errors import DataError, ModelError, RoundError
 from ecavg_tf.core.files import canonical_json
 from ecavg_tf.core.seeds import epoch_order
@@ -21,7 +21,7 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Listener, silent
 from edge.device.checkpoint import Checkpoint
 from edge.device.training_model import State, TrainingModel
-from edge.device.training_settings import Settings
+from edge.device.training_settings import TrainingSettings
 
 _OTHER = (
     "the training file is of another model: layers that it keeps frozen came with other "
@@ -29,7 +29,7 @@ _OTHER = (
 )
 
 
-class Learner:
+class DeviceTrainer:
     """Trains lists of weights in template order; only those that the file holds change.
 
     Args:
@@ -45,7 +45,7 @@ class Learner:
     def __init__(
         self,
         model: TrainingModel,
-        settings: Settings,
+        settings: TrainingSettings,
         *,
         seed: int,
         checkpoint: Path | None = None,
@@ -243,14 +243,14 @@ class Learner:
         Args:
             held: in the file's order.
             examples: what to predict.
-            model: whose frozen layers they belong to; None: the learner's own.
+            model: whose frozen layers they belong to; None: its own.
         """
         if len(examples) == 0:
             return Predictions(np.zeros(0), np.zeros(0, np.bool_))
         model = self._model if model is None else model
         model.set(model.fresh(held))
         outputs = model.infer(self._cached(examples, model))
-        return judge(outputs, examples.labels, logits=False)
+        return compare_with_labels(outputs, examples.labels, logits=False)
 
     def probabilities(self, weights: Sequence[Array], images: Array) -> NDArray[np.float32]:
         """What the model says of images without labels, shape (n, classes)."""

@@ -20,7 +20,7 @@ _SPLITS = ("train", "guard", "test")
 
 @dataclass(frozen=True)
 class LocalData:
-    """What a device has.
+    """The labelled images that a device has.
 
     Attributes:
         edge: examples to train on, and those it holds out to decide with.

@@ -15,7 +15,7 @@ import numpy as np
 from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.errors import ECAvgError
 from edge.device.runtime import Model, find_runtime
-from edge.predicting.probabilities import probabilities_of
+from edge.predicting.probabilities import predict_probabilities
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
     try:
         bundle = read_bundle(sys.argv[1])
         model = Model(find_runtime(), bundle.model, 1)
-        found = probabilities_of(model, bundle.golden_inputs, bundle.info.output_kind)
+        found = predict_probabilities(model, bundle.golden_inputs, bundle.info.output_kind)
         expected = bundle.golden_outputs
         answer = {
             "sha256": hashlib.sha256(bundle.model).hexdigest(),

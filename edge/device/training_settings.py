@@ -1,16 +1,16 @@
-"""How a device trains: a run's config, as far as a training file can do it."""
+"""Training settings of a device: the part of a run's config that a training file can follow."""
 
-import math
 from dataclasses import dataclass
 
 from ecavg_tf.config import EdgeConfig, Schedule
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.schedules import cosine_rate
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to train.
+class TrainingSettings:
+    """How a device trains.
 
     Attributes:
         epochs: passes over the examples.
@@ -25,7 +25,7 @@ class Settings:
     cosine: bool = False
 
     @classmethod
-    def of(cls, config: EdgeConfig, optimizer: OptimizerSpec) -> "Settings":
+    def of(cls, config: EdgeConfig, optimizer: OptimizerSpec) -> "TrainingSettings":
         """An edge's part of a run's config.
 
         Args:
@@ -60,5 +60,6 @@ class Settings:
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch, from 0."""
-        share = (1 + math.cos(math.pi * epoch / self.epochs)) / 2 if self.cosine else 1.0
-        return self.learning_rate * share
+        if self.cosine:
+            return cosine_rate(self.learning_rate, epoch, self.epochs)
+        return self.learning_rate

@@ -1,1 +1,1 @@
-"""Taking part in a run: requests are answered, what must survive is kept."""
+"""Taking part in a run: answers requests, and stores what an interruption must not lose."""

@@ -18,11 +18,11 @@ from ecavg_tf.events import Listener, Note, silent
 from edge.deciding.policies import POLICIES
 from edge.device.check_training import CheckedTraining, check_training_bundle
 from edge.device.checkpoint import CHECKPOINT
-from edge.device.learner import Learner
+from edge.device.learner import DeviceTrainer
 from edge.device.local_data import load_local
 from edge.device.scorer import DeviceScorer
 from edge.device.training_model import TrainingModel
-from edge.device.training_settings import Settings
+from edge.device.training_settings import TrainingSettings
 from edge.participating.kept_bundles import drop_bundles, find_bundle, keep_bundle
 from edge.participating.serving import Served, check_took_part, serve
 from edge.participating.store import EdgeStore, accepted_files
@@ -58,7 +58,7 @@ class Agent:
     timeout_s: float = 3600.0
     listener: Listener = silent
     _workers: dict[str, EdgeWorker] = field(default_factory=dict)
-    _learner: Learner | None = None
+    _trainer: DeviceTrainer | None = None
     _to_keep: tuple[Path, str] | None = None
     _models: dict[str, TrainingModel] = field(default_factory=dict)
 
@@ -99,8 +99,8 @@ class Agent:
         self._check_model(request)
         self._keep(request.run_id)
         reply = worker.answer(request)
-        if self._learner is not None and accepted_files(self.folder):
-            drop_bundles(self.folder, self._learner.info)
+        if self._trainer is not None and accepted_files(self.folder):
+            drop_bundles(self.folder, self._trainer.info)
         return reply
 
     def _worker(self, mailbox: Mailbox, request: Request) -> EdgeWorker:
@@ -125,20 +125,20 @@ class Agent:
 
     def _keep(self, run_id: str) -> None:
         """Puts the worker's bundle, now that it fits, beside the models that need it."""
-        if self._to_keep is not None and self._learner is not None:
+        if self._to_keep is not None and self._trainer is not None:
             folder = EdgeStore(self.folder, self.edge, run_id).folder  # not another run's
-            keep_bundle(folder, *self._to_keep, self._learner.info.frozen_sha256)
+            keep_bundle(folder, *self._to_keep, self._trainer.info.frozen_sha256)
             self._to_keep = None
 
     def _check_model(self, request: Request) -> None:
         """Shapes don't tell a bundle of this model from one of another; its answers do."""
-        learner, weights = self._learner, request.model.weights
-        if learner is None or request.probe is None or weights is None:
+        trainer, weights = self._trainer, request.model.weights
+        if trainer is None or request.probe is None or weights is None:
             return
-        if learner.runs(weights):  # if not, training and deciding say so
-            info = learner.info
+        if trainer.runs(weights):  # if not, training and deciding say so
+            info = trainer.info
             images = probe_images(info.image_shape, info.value_range, info.images_dtype)
-            check_probe(request.probe, learner.probabilities(weights, images))
+            check_probe(request.probe, trainer.probabilities(weights, images))
 
     def _made(self, mailbox: Mailbox, checked: CheckedTraining, request: Request) -> EdgeWorker:
         config, info = config_of(request.config), checked.bundle.info
@@ -158,9 +158,9 @@ class Agent:
         if local.note:
             self.listener(Note(local.note))
         folder = self.folder
-        self._learner = learner = Learner(
+        self._trainer = trainer = DeviceTrainer(
             TrainingModel(checked.runtime, checked.bundle, self.threads),
-            Settings.of(config.edge, info.optimizer),
+            TrainingSettings.of(config.edge, info.optimizer),
             seed=config.seed,
             checkpoint=folder / CHECKPOINT,
             listener=self.listener,
@@ -170,8 +170,8 @@ class Agent:
             config,
             local.edge,
             num_classes=len(info.classes),
-            trainer=learner,
-            evaluator=DeviceScorer(learner, local.test),
+            trainer=trainer,
+            scorer=DeviceScorer(trainer, local.test),
             own_start=self._no_start,
             open_store=lambda run_id: EdgeStore(folder, self.edge, run_id),
             listener=self.listener,

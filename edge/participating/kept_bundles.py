@@ -1,4 +1,4 @@
-"""The training bundles that an edge's folder keeps: an accepted model can't run without its own.
+"""The training bundles that an edge's folder keeps, because accepted models need them to run.
 
 There is one for every set of frozen weights, under the name that a run gives it.
 """

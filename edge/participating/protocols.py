@@ -1,4 +1,4 @@
-"""What an edge trains and scores with: Keras, or a training bundle without TensorFlow."""
+"""The protocols of what an edge trains and scores with: Keras, or a training bundle."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 
 
-class LocalTrainer(Protocol):
+class Trainer(Protocol):
     """Trains lists of weights in template order."""
 
     @property

@@ -1,4 +1,4 @@
-"""One edge, whatever it trains with: decide, pre-train, answer."""
+"""One edge, with any trainer: it decides, pre-trains and answers."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,20 +18,20 @@ from ecavg_tf.data.pooled import write_pooled
 from ecavg_tf.events import Listener, StageStarted, silent
 from edge.deciding.bench import EdgeBench
 from edge.deciding.policies import choose
-from edge.participating.protocols import LocalTrainer, Scorer
+from edge.participating.protocols import Scorer, Trainer
 from edge.participating.store import EdgeStore
 from edge.policy import Candidate, Situation
 
 
 class EdgeWorker:
-    """One edge.
+    """One edge in a run.
 
     Args:
         config: the run's config.
         data: what the edge has.
         num_classes: how many classes the data set has.
         trainer: trains; may serve other edges too.
-        evaluator: scores on the test sets; may serve other edges too.
+        scorer: scores on the test sets; may serve other edges too.
         own_start: gives the edge's own initial weights, for independent inits.
         open_store: gives the edge's folder for a run.
         listener: told of stages.
@@ -43,8 +43,8 @@ class EdgeWorker:
         data: EdgeData,
         *,
         num_classes: int,
-        trainer: LocalTrainer,
-        evaluator: Scorer,
+        trainer: Trainer,
+        scorer: Scorer,
         own_start: Callable[[], list[Array]],
         open_store: Callable[[str], EdgeStore],
         listener: Listener = silent,
@@ -53,7 +53,7 @@ class EdgeWorker:
         self._data = data
         self._class_counts = data.train.class_counts(num_classes)
         self._trainer = trainer
-        self._evaluator = evaluator
+        self._scorer = scorer
         self._own_start = own_start
         self._open_store = open_store
         self._listener = listener
@@ -206,7 +206,7 @@ class EdgeWorker:
             global_model=global_model,
             local=local,
             previous=store.last_accepted(round_number, template, global_model),
-            bench=EdgeBench(self._data, self._trainer, self._evaluator, round_number),
+            bench=EdgeBench(self._data, self._trainer, self._scorer, round_number),
             edge=self._data.edge,
             seed=self._config.seed,
             class_counts=self._class_counts,
@@ -226,7 +226,7 @@ class EdgeWorker:
         )
 
     def _scores(self, weights: Sequence[Array]) -> Scores:
-        return self._evaluator.scores(weights, self._class_counts)
+        return self._scorer.scores(weights, self._class_counts)
 
     def _check_template(self, template: Template) -> None:
         """Both ends map by position: shapes, dtypes and roles must agree, keys need not."""

@@ -27,7 +27,7 @@ _NAMES = ("images", "x", "x_test")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a model takes.
+    """The images that a model takes.
 
     Attributes:
         shape: of one image: (height, width, channels).

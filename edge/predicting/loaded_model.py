@@ -1,4 +1,4 @@
-"""A model that answers images, wherever it comes from."""
+"""A model that is loaded and ready to predict, wherever it comes from."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from edge.device.runtime import Runtime
 
 
 @dataclass(frozen=True)
-class Ready:
+class LoadedModel:
     """A model that is loaded and has run once.
 
     Attributes:

@@ -10,7 +10,7 @@ from edge.device.runtime import Model
 _AT_ONCE = 64  # where the model takes any number
 
 
-def probabilities_of(model: Model, images: Array, output_kind: str) -> NDArray[np.float32]:
+def predict_probabilities(model: Model, images: Array, output_kind: str) -> NDArray[np.float32]:
     """Class probabilities, shape (n, classes), float32.
 
     Args:

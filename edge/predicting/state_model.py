@@ -13,15 +13,15 @@ from ecavg_tf.core.files import LOCK, file_sha256
 from ecavg_tf.core.messages.update_file import TensorFile
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, weights_sha256
+from edge import DEFAULT_EDGE
 from edge.device.check_training import check_training_bundle
 from edge.device.runtime import find_runtime
 from edge.device.training_model import TrainingModel
 from edge.participating.kept_bundles import kept_bundles
 from edge.participating.store import AcceptedModel, accepted_files, is_of_a_run, read_accepted
-from edge.predicting.loaded_model import Ready
+from edge.predicting.loaded_model import LoadedModel
 
 ALONE = "update.safetensors"
-_USUAL = "edge-00"  # what train calls an edge that has no name
 _AGAIN = "run the train command again, which goes on from its last epoch"
 
 
@@ -34,7 +34,9 @@ class _Stored:
     held: Sequence[Array]
 
 
-def ready_state(state: str | Path, edge: str | None, *, threads: int, check: bool) -> Ready:
+def load_state_model(
+    state: str | Path, edge: str | None, *, threads: int, check: bool
+) -> LoadedModel:
     """Loads what an edge accepted last in a run, else what it trained alone.
 
     Args:
@@ -54,14 +56,14 @@ def ready_state(state: str | Path, edge: str | None, *, threads: int, check: boo
     folder = _folder(state, edge)
     seen = _written(folder)
     try:
-        return _ready(state, edge, threads, check)
+        return _load(state, edge, threads, check)
     except ECAvgError:
         if _written(folder) == seen:
             raise
-    return _ready(state, edge, threads, check)  # a training process had replaced it
+    return _load(state, edge, threads, check)  # a training process had replaced it
 
 
-def _ready(state: Path, edge: str, threads: int, check: bool) -> Ready:
+def _load(state: Path, edge: str, threads: int, check: bool) -> LoadedModel:
     folder = state / edge
     stored = _accepted(folder) or _alone(folder)
     if stored is None:
@@ -89,7 +91,7 @@ def _ready(state: Path, edge: str, threads: int, check: bool) -> Ready:
         "bundle": str(stored.bundle),
         "format": "training",
     }
-    return Ready(
+    return LoadedModel(
         source=source,
         runtime=runtime,
         classes=info.classes,
@@ -109,7 +111,7 @@ def _only_edge(state: Path) -> str:
             f"{state} holds the edges {', '.join(edges)}; say whose model predicts: "
             f"--edge={edges[0]}"
         )
-    return edges[0] if edges else _USUAL
+    return edges[0] if edges else DEFAULT_EDGE
 
 
 def _is_edge(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ecavg_tf.core.bundles.bundle import TOLERANCE, Bundle, BundleInfo, write_bundle
 from ecavg_tf.core.exports import Cost
 from export.making.formats import Variant
-from export.proving.file_proof import Examination
+from export.proving.file_proof import FileProof
 from export.proving.gate import Reference
 from export.reading.metadata import Description
 
@@ -20,7 +20,7 @@ def bundle_file(
     content: bytes,
     variant: Variant,
     description: Description,
-    found: Examination,
+    found: FileProof,
     cost: Cost,
     reference: Reference,
 ) -> None:

@@ -39,7 +39,7 @@ def write_record(
     )
 
 
-def recorded(folder: Path, key: str, answers: Array) -> dict[str, Exported]:
+def unchanged_files(folder: Path, key: str, answers: Array) -> dict[str, Exported]:
     """The unchanged files that an earlier export made of the same model, by variant.
 
     Another function of the same weights (an activation, a layer without weights) has the
@@ -67,7 +67,7 @@ def recorded(folder: Path, key: str, answers: Array) -> dict[str, Exported]:
         return {}  # made again
 
 
-def recorded_names(folder: Path) -> set[str]:
+def earlier_names(folder: Path) -> set[str]:
     """The files in a folder that its record lists as made by exports, of whatever model."""
     if not (folder / RECORD).exists():
         return set()

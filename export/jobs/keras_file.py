@@ -1,4 +1,4 @@
-"""Exporting a ``.keras`` file that may never have seen a run."""
+"""Exports a ``.keras`` file, which need not come from a run."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,14 +56,16 @@ def export_file(
     wanted = parse_formats(formats or settings.formats)
     model = load_keras(file)
     with disk_errors(folder):
-        task = _Task(model, file, folder / file.stem, logits, settings, listener, fresh)
+        job = _Job(model, file, folder / file.stem, logits, settings, listener, fresh)
         if data:
-            return _with_data(task, wanted, data)
-        return _without_data(task, wanted, value_range)
+            return _with_data(job, wanted, data)
+        return _without_data(job, wanted, value_range)
 
 
 @dataclass(frozen=True)
-class _Task:
+class _Job:
+    """One Keras file, exported as an exporter's only subject."""
+
     model: keras.Model
     file: Path
     folder: Path
@@ -140,8 +142,8 @@ def _is_shape(shape: object) -> bool:
     return isinstance(shape, tuple) and all(isinstance(size, int) for size in shape[1:])
 
 
-def _with_data(task: _Task, wanted: tuple[Format, ...], data: str) -> tuple[Exported, ...]:
-    model, file, settings = task.model, task.file, task.settings
+def _with_data(job: _Job, wanted: tuple[Format, ...], data: str) -> tuple[Exported, ...]:
+    model, file, settings = job.model, job.file, job.settings
     dataset = matching_data(model, file, data)
     test = dataset.test
     if 0 < settings.parity_examples < len(test):
@@ -154,14 +156,14 @@ def _with_data(task: _Task, wanted: tuple[Format, ...], data: str) -> tuple[Expo
         calibration=calibration,
         labels=test.labels,
     )
-    return task.export(subject, dataset.spec, wanted)
+    return job.export(subject, dataset.spec, wanted)
 
 
 def _without_data(
-    task: _Task, wanted: tuple[Format, ...], value_range: tuple[float, float]
+    job: _Job, wanted: tuple[Format, ...], value_range: tuple[float, float]
 ) -> tuple[Exported, ...]:
     """Random images tell whether a float file computes what Keras does, and no more."""
-    model, file = task.model, task.file
+    model, file = job.model, job.file
     floats = tuple(f for f in wanted if f in (Format.FLOAT32, Format.FLOAT16))
     if not floats:
         raise ConfigError(
@@ -173,7 +175,7 @@ def _without_data(
     examples = Examples(noise, np.zeros(_RANDOM_IMAGES, np.int64))
     words = f"{_RANDOM_IMAGES} random images from {value_range[0]:g} to {value_range[1]:g}"
     subject = _subject(model, file, examples, words)
-    rows = task.export(subject, spec, floats)
+    rows = job.export(subject, spec, floats)
     skipped = tuple(
         Exported(
             file.stem,

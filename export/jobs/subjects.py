@@ -152,10 +152,10 @@ def _parity_images(task: Task, test: Examples, edge: EdgeData | None) -> tuple[E
     """Test images; for an edge those of its classes (all of them, if the test set has none)."""
     words = "test images"
     if edge is not None:
-        held = np.flatnonzero(edge.train.class_counts(task.spec.num_classes))
-        indices = np.flatnonzero(np.isin(test.labels, held))
+        present = np.flatnonzero(edge.train.class_counts(task.spec.num_classes))
+        indices = np.flatnonzero(np.isin(test.labels, present))
         if len(indices) > 0:
-            test, words = test.take(indices), f"test images of {edge.edge}'s {len(held)} classes"
+            test, words = test.take(indices), f"test images of {edge.edge}'s {len(present)} classes"
     most = task.config.export.parity_examples
     if 0 < most < len(test):
         place = "global" if edge is None else edge.edge

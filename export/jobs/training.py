@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from ecavg_tf.core.bundles.training_bundle import (
+    TRAINABLE,
     TrainingBundle,
     TrainingInfo,
     read_training_bundle,
@@ -25,7 +26,6 @@ from export.delivering.signing import SUFFIX
 from export.jobs.keras_file import load_keras, matching_data
 from export.jobs.run import FOLDER
 from export.jobs.subjects import global_of, load_found
-from export.making.trainable import TRAINABLE
 from export.making.training import TrainingExporter, optimizer_spec
 
 

@@ -1,4 +1,4 @@
-"""Which images int8's ranges are measured on: seeded, stratified, never the test set."""
+"""Chooses the images that calibrate int8: seeded, stratified, never from the test set."""
 
 from dataclasses import dataclass
 

@@ -202,7 +202,7 @@ def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> No
     spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
     holder.serve = tf.function(serve, input_signature=[spec], autograph=False)
     try:
-        with _quiet(), numbered(model):
+        with quiet_conversion(), numbered(model):
             signatures = {_SIGNATURE: holder.serve.get_concrete_function()}
             tf.saved_model.save(holder, str(folder), signatures=signatures)
     except Exception as error:  # Keras and TensorFlow raise many kinds
@@ -245,11 +245,11 @@ def _convert(folder: Path, format_: Format, calibration: Array | None = None) ->
         converter.representative_dataset = lambda: _representatives(calibration)
         converter.inference_input_type = converter.inference_output_type = tf.int8
     try:
-        with _quiet():
+        with quiet_conversion():
             content: bytes = converter.convert()
     except Exception as error:  # the converter raises many kinds
         raise ExportError(
-            f"{format_} needs operators that TFLite has not built in: {_first_line(error)}"
+            f"{format_} needs operators that TFLite has not built in: {first_line(error)}"
         ) from error
     return content
 
@@ -260,7 +260,7 @@ def _representatives(images: Array) -> Iterator[list[Array]]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_conversion() -> Iterator[None]:
     """Hides the converter's C++ lines, and warnings that only its makers can act on."""
     with (
         held_back_stderr(told_on_failure=False),  # first: one thread at a time
@@ -271,6 +271,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The kind of an error and the first line that it says, at most 200 characters."""
     lines: list[Any] = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]

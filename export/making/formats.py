@@ -1,4 +1,4 @@
-"""The formats a model is exported in, and the files that come of each."""
+"""The formats a model is exported in, and the files made of each."""
 
 from enum import StrEnum
 

@@ -17,10 +17,9 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from ecavg_tf.core.errors import ExportError
-from export.making.convert import _first_line, _quiet, numbered
+from export.making.convert import first_line, numbered, quiet_conversion
 from export.making.head import head_of, node_in
 
-TRAINABLE = ("head", "dense")
 _TERMS = (
     "kernel_regularizer",
     "bias_regularizer",
@@ -92,7 +91,7 @@ def _trains(model: keras.Model, layer: keras.layers.Layer) -> bool:
     )
 
 
-class DeviceLearner(tf.Module):  # type: ignore[misc]
+class TrainableModule(tf.Module):  # type: ignore[misc]
     """Forward, backward and the optimizer's step of the trained layers, as signatures.
 
     Args:
@@ -242,23 +241,23 @@ class DeviceLearner(tf.Module):  # type: ignore[misc]
                 weight.assign(weight - gradient * rate)
 
 
-def convert_learner(learner: DeviceLearner) -> bytes:
+def convert_trainable(module: TrainableModule) -> bytes:
     """The file's bytes, with builtin operators only.
 
     Raises:
         ExportError: the layers before need others.
     """
     try:
-        with tempfile.TemporaryDirectory() as folder, _quiet():
-            signatures: Mapping[str, Any] = learner.signatures()
-            tf.saved_model.save(learner, folder, signatures=signatures)
+        with tempfile.TemporaryDirectory() as folder, quiet_conversion():
+            signatures: Mapping[str, Any] = module.signatures()
+            tf.saved_model.save(module, folder, signatures=signatures)
             converter = tf.lite.TFLiteConverter.from_saved_model(str(Path(folder)))
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             converter.experimental_enable_resource_variables = True
             content: bytes = converter.convert()
     except Exception as error:  # the converter raises many kinds
         raise ExportError(
-            f"the training file needs operators that TFLite has not built in: {_first_line(error)}"
+            f"the training file needs operators that TFLite has not built in: {first_line(error)}"
         ) from error
     return content
 
@@ -278,14 +277,14 @@ def _check_precision(model: keras.Model) -> None:
             )
 
 
-def make_learner(
+def make_trainable(
     model: keras.Model, trainable: str, optimizer: OptimizerSpec
-) -> tuple[DeviceLearner, list[keras.layers.Dense]]:
-    """The learner of a model, and the layers that it trains.
+) -> tuple[TrainableModule, list[keras.layers.Dense]]:
+    """The module of a model, and the layers that it trains.
 
     Raises:
         ExportError: a device can't train the model.
     """
     _check_precision(model)
     layers = trained_layers(model, trainable)
-    return DeviceLearner(model, layers, optimizer), layers
+    return TrainableModule(model, layers, optimizer), layers

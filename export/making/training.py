@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.training_bundle import (
@@ -17,11 +16,11 @@ from ecavg_tf.core.bundles.training_bundle import (
     frozen_sha256,
 )
 from ecavg_tf.core.errors import ConfigError, ExportError, brief
-from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.builders import template_of
-from export.making.trainable import convert_learner, input_of, make_learner
+from export.making.trainable import convert_trainable, input_of, make_trainable
+from export.proving.interpreter import open_file
 from export.reading.flatmodel import read_flatmodel
 
 _GOLDEN, _STEPS = 16, 5
@@ -69,7 +68,7 @@ class TrainingExporter:
         Raises:
             ExportError: a device can't train the model.
         """
-        _, layers = make_learner(self.model, self.trainable, self.optimizer)
+        _, layers = make_trainable(self.model, self.trainable, self.optimizer)
         position = {id(variable): at for at, variable in enumerate(self.model.weights)}
         held = tuple(position[id(v)] for layer in layers for v in layer.weights)
         head = tuple(position[id(v)] for v in layers[-1].weights)
@@ -86,8 +85,8 @@ class TrainingExporter:
             ExportError: a device can't train the model, or the file differs from Keras.
         """
         held, head, bias = self.held()
-        learner, layers = make_learner(self.model, self.trainable, self.optimizer)
-        content = convert_learner(learner)
+        module, layers = make_trainable(self.model, self.trainable, self.optimizer)
+        content = convert_trainable(module)
         golden = examples.take(np.arange(min(_GOLDEN, len(examples))))
         outputs = self._verified(content, layers, golden)
         weights: list[Array] = self.model.get_weights()
@@ -98,8 +97,8 @@ class TrainingExporter:
             images_dtype=self.spec.dtype,
             value_range=self.spec.value_range,
             image_shape=tuple(self.spec.image_shape),
-            feature_shape=learner.feature_shape,
-            frozen_layers=learner.frozen_layers,
+            feature_shape=module.feature_shape,
+            frozen_layers=module.frozen_layers,
             optimizer=self.optimizer,
             template=template_of(self.model),
             held=held,
@@ -161,9 +160,7 @@ def _replay(
 ) -> NDArray[np.float32]:
     """Probabilities before and after the golden steps, shape (2, n, classes)."""
     try:
-        with held_back_stderr(told_on_failure=False):
-            interpreter = Interpreter(model_content=content, num_threads=1)
-            interpreter.allocate_tensors()
+        interpreter = open_file(content, num_threads=1)
         run = {
             name: interpreter.get_signature_runner(name) for name in ("features", "train", "infer")
         }

@@ -8,7 +8,6 @@ import numpy as np
 
 from ecavg_tf.core.bundles.quantization import quantize
 from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from export.micro.operators import require_micro
 from export.micro.process import TIMEOUT_SECONDS, MicroProcess, memory_ran_out
@@ -115,7 +114,7 @@ def run_in_micro(tflite: bytes, images: Array, *, timeout: float = TIMEOUT_SECON
         InstallationError: there is no tflite-micro interpreter here.
     """
     facts = require_micro(tflite)
-    inputs = quantized(images, facts.inputs[0])
+    inputs = int8_inputs(images, facts.inputs[0])
     with MicroProcess(tflite, timeout) as process:
         arena = smallest_arena(process, facts)
         outputs = process.run(inputs, arena.needed)
@@ -125,7 +124,7 @@ def run_in_micro(tflite: bytes, images: Array, *, timeout: float = TIMEOUT_SECON
     return MicroRun(digest, facts, arena, inputs, outputs, default, reference)
 
 
-def quantized(images: Array, port: Port) -> Array:
+def int8_inputs(images: Array, port: Port) -> Array:
     """Real values as the int8 that a model takes; shape (n, …) → (n, *port.shape[1:]).
 
     Raises:
@@ -178,12 +177,12 @@ def _reported(log: str, part: str) -> int:
 
 
 def _litert_outputs(tflite: bytes, images: Array, *, reference: bool) -> Array:
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    from ai_edge_litert.interpreter import OpResolverType
+
+    from export.proving.interpreter import open_file
 
     kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-    with held_back_stderr(told_on_failure=False):  # it announces its delegate
-        interpreter = Interpreter(model_content=tflite, experimental_op_resolver_type=kernels)
-        interpreter.allocate_tensors()
+    interpreter = open_file(tflite, experimental_op_resolver_type=kernels)
     (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
     outputs = []
     for image in images:

@@ -1,4 +1,4 @@
-"""Does a model fit a board? Yes or no, with what was counted."""
+"""Judges whether a model fits a board's flash and RAM, from what it needs of both."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What tflite-micro can run, told from the file alone: full-int8, one image in, known operators."""
+"""Tells from a file alone whether tflite-micro can run it: full-int8, known operators."""
 
 from ecavg_tf.core.errors import ExportError
 from export.reading.flatbuffer import read_graph

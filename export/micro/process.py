@@ -1,4 +1,4 @@
-"""A tflite-micro interpreter in another process, which a bad model may take down alone."""
+"""A tflite-micro interpreter in another process, so that a bad model crashes only that."""
 
 import contextlib
 import importlib.util
@@ -44,7 +44,7 @@ def require_interpreter() -> None:
 
 
 class MicroProcess:
-    """Runs one model with arenas of any size; a crash is an answer like another.
+    """Runs one model with arenas of any size; a crash is reported like any other result.
 
     Args:
         tflite: the model's bytes.

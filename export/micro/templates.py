@@ -1,4 +1,4 @@
-"""Texts of the sources; what stands in braces is filled in."""
+"""Templates of the C++ sources; fields in braces are filled in."""
 
 HEADER = """\
 // Written by ecavg-tf. The model's SHA-256 is

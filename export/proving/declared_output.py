@@ -1,4 +1,4 @@
-"""Checks that a model answers what the export was told; and random inputs to ask it with."""
+"""Checks that a model gives the declared output (probabilities or logits); makes random inputs."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ def in_unit_range(answers: Array) -> bool:
     return bool((values >= 0).all() and (values <= 1).all()) and not are_probabilities(values)
 
 
-def probabilities_of(answers: Array, *, logits: bool, hint: str = HINT) -> NDArray[np.float64]:
+def checked_probabilities(answers: Array, *, logits: bool, hint: str = HINT) -> NDArray[np.float64]:
     """Keras' answers as probabilities, if they are what the export was told.
 
     A gate compares a file with its model. It can't see that both give something else

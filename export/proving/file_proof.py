@@ -1,4 +1,4 @@
-"""Examines one file as a device gets it: does it load, are its labels and answers right?"""
+"""Proves one file as a device gets it: it loads, and its labels and answers are right."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ from export.reading.metadata import Description, read_description
 
 
 @dataclass(frozen=True)
-class Examination:
-    """What examining a file found.
+class FileProof:
+    """What proving a file found.
 
     Attributes:
         reasons: why it must not be delivered; empty: it may.
@@ -35,9 +35,9 @@ class Examination:
     output: TensorSpec | None = None
 
 
-def examine(
+def prove_file(
     tflite: bytes, variant: Variant, expected: Description, reference: Reference, limits: Limits
-) -> Examination:
+) -> FileProof:
     """Runs a file on real images and judges it.
 
     Args:
@@ -54,17 +54,17 @@ def examine(
         uncovered = _uncovered(model.input, reference.images)
         answers = model.probabilities(reference.images)
     except ExportError as error:
-        return Examination((*reasons, str(error)))
+        return FileProof((*reasons, str(error)))
     if uncovered:
         reasons += (uncovered,)
     if answers.shape != reference.probabilities.shape:
         shapes = f"{answers.shape}, Keras' {reference.probabilities.shape}"
-        return Examination((*reasons, f"its answers have shape {shapes}"))
+        return FileProof((*reasons, f"its answers have shape {shapes}"))
     if not np.isfinite(answers).all():
-        return Examination((*reasons, "it answers NaN or infinity"))
+        return FileProof((*reasons, "it answers NaN or infinity"))
     parity = compare(reference, answers, variant.kind, model.output, logits=logits)
     broken = verdict(parity, variant.kind, limits)
-    return Examination((*reasons, *broken), parity, answers, model.input, model.output)
+    return FileProof((*reasons, *broken), parity, answers, model.input, model.output)
 
 
 def _described(tflite: bytes, expected: Description) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ _MARGINS = {Format.FLOAT32: 1e-5, Format.FLOAT16: 2e-3, Format.DYNAMIC: 1e-5, Fo
 
 @dataclass(frozen=True)
 class Reference:
-    """What Keras says of the images.
+    """The images of a comparison, with the Keras model's answers.
 
     Attributes:
         images: raw values, shape (n, …).

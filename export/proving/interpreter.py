@@ -1,6 +1,7 @@
 """Running a ``.tflite`` file: raw images in, probabilities out, whatever it computes in."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -11,6 +12,22 @@ from ecavg_tf.core.bundles.quantization import dequantize, quantize, softmax, te
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
+
+
+def open_file(tflite: bytes, **options: Any) -> Interpreter:
+    """LiteRT's interpreter of a file, its tensors allocated, without the line that it prints.
+
+    Args:
+        tflite: the file's bytes.
+        **options: more arguments of ``Interpreter``.
+
+    Raises:
+        ValueError, RuntimeError: the interpreter refuses the file.
+    """
+    with held_back_stderr(told_on_failure=False):  # it announces its delegate
+        interpreter = Interpreter(model_content=tflite, **options)
+        interpreter.allocate_tensors()
+    return interpreter
 
 
 class LiteModel:
@@ -27,9 +44,7 @@ class LiteModel:
 
     def __init__(self, tflite: bytes, *, logits: bool = False, threads: int = 1) -> None:
         try:
-            with held_back_stderr(told_on_failure=False):  # it announces its delegate
-                self._interpreter = Interpreter(model_content=tflite, num_threads=threads)
-                self._interpreter.allocate_tensors()
+            self._interpreter = open_file(tflite, num_threads=threads)
             (self._in,) = self._interpreter.get_input_details()
             (self._out,) = self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as error:

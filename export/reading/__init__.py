@@ -1,1 +1,1 @@
-"""Reading files: what a ``.tflite`` says of itself, every offset distrusted."""
+"""Reading files: what a ``.tflite`` file contains; every offset is checked."""

@@ -1,4 +1,4 @@
-"""A ``.tflite`` file's flatbuffer, read into plain Python with every offset distrusted.
+"""A ``.tflite`` file's flatbuffer, read into plain Python; every offset is checked.
 
 The schema is the one that ai-edge-litert ships. Its object API (``ModelT``) would unpack a file
 in one call, but believes what the file says: a length of four billion is four billion steps,

@@ -1,4 +1,4 @@
-"""What a ``.tflite`` file says of itself: operators, weights, costs, inputs and outputs."""
+"""Facts that a ``.tflite`` file contains: operators, weights, costs, inputs and outputs."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _STRUCTURAL = ("int32", "int64", "bool", "string")
 
 @dataclass(frozen=True, kw_only=True)
 class Port(TensorSpec):
-    """An input or an output.
+    """A named input or output tensor.
 
     Attributes:
         name: name in the signature, or the tensor's where there is no signature.

@@ -1,4 +1,4 @@
-"""What a graph costs before it runs: multiply-accumulates and live activations."""
+"""A graph's costs, computed without running it: multiply-accumulates and live activations."""
 
 import math
 

@@ -8,9 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ecavg_tf.core.deciding.predictions import SMALLEST_PROBABILITY, Predictions, judge
+from ecavg_tf.core.deciding.predictions import (
+    SMALLEST_PROBABILITY,
+    Predictions,
+    compare_with_labels,
+)
+from ecavg_tf.core.reweighting import own_weights, score
 from ecavg_tf.core.scores import Score
-from ecavg_tf.core.scoring import own_weights, score
 from ecavg_tf.core.template import Array
 
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.2, 0.3, 0.5]])
@@ -29,7 +33,7 @@ def softmax(logits: Array) -> Array:
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_probabilities_are_judged_by_hand(dtype: str) -> None:
-    judged = judge(PROBABILITIES.astype(dtype), LABELS, logits=False)
+    judged = compare_with_labels(PROBABILITIES.astype(dtype), LABELS, logits=False)
     np.testing.assert_allclose(judged.log_likelihood, np.log([0.7, 0.3, 0.5]), atol=1e-3)
     np.testing.assert_array_equal(judged.correct, [True, False, True])
     assert judged.log_likelihood.dtype == np.float64
@@ -37,7 +41,7 @@ def test_probabilities_are_judged_by_hand(dtype: str) -> None:
 
 
 def test_probabilities_are_taken_as_they_are() -> None:
-    judged = judge(PROBABILITIES, LABELS, logits=False)
+    judged = compare_with_labels(PROBABILITIES, LABELS, logits=False)
     np.testing.assert_allclose(judged.log_likelihood, np.log([0.7, 0.3, 0.5]), rtol=1e-15)
 
 
@@ -47,8 +51,8 @@ def test_probabilities_are_taken_as_they_are() -> None:
     labels=hnp.arrays(np.int64, 5, elements=st.integers(0, 2)),
 )
 def test_logits_are_judged_as_their_softmax(logits: Array, labels: Array) -> None:
-    from_logits = judge(logits, labels, logits=True)
-    from_softmax = judge(softmax(logits), labels, logits=False)
+    from_logits = compare_with_labels(logits, labels, logits=True)
+    from_softmax = compare_with_labels(softmax(logits), labels, logits=False)
     np.testing.assert_allclose(
         from_logits.log_likelihood, from_softmax.log_likelihood, rtol=1e-12, atol=1e-12
     )
@@ -56,26 +60,28 @@ def test_logits_are_judged_as_their_softmax(logits: Array, labels: Array) -> Non
 
 
 def test_logits_by_hand() -> None:
-    judged = judge(np.array([[math.log(3), 0.0], [2.0, 2.0]]), np.array([0, 1]), logits=True)
+    judged = compare_with_labels(
+        np.array([[math.log(3), 0.0], [2.0, 2.0]]), np.array([0, 1]), logits=True
+    )
     np.testing.assert_allclose(judged.log_likelihood, np.log([0.75, 0.5]), rtol=1e-15)
     assert judged.correct[0]
 
 
 def test_large_logits_do_not_overflow() -> None:
     logits = np.array([[1e4, 0.0], [-1e4, 0.0], [3e38, 3e38]], np.float32)
-    judged = judge(logits, np.array([0, 0, 0]), logits=True)
+    judged = compare_with_labels(logits, np.array([0, 0, 0]), logits=True)
     expected = np.log([1.0, SMALLEST_PROBABILITY, 0.5])
     np.testing.assert_allclose(judged.log_likelihood, expected, rtol=1e-12)
     np.testing.assert_array_equal(judged.correct[:2], [True, False])
 
 
 def test_a_probability_of_zero_has_a_finite_loss() -> None:
-    judged = judge(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 0]), logits=False)
+    judged = compare_with_labels(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([0, 0]), logits=False)
     np.testing.assert_array_equal(judged.log_likelihood, [np.log(SMALLEST_PROBABILITY), 0.0])
 
 
 def test_rounding_above_one_is_no_gain() -> None:
-    judged = judge(np.array([[1.0000001, 0.0]]), np.array([0]), logits=False)
+    judged = compare_with_labels(np.array([[1.0000001, 0.0]]), np.array([0]), logits=False)
     assert judged.log_likelihood == 0.0
 
 
@@ -88,7 +94,7 @@ def test_an_output_that_is_not_finite_is_a_wrong_answer_of_the_smallest_probabil
     outputs = np.array([[0.9, 0.1], [0.9, 0.1]])
     outputs[0, position] = bad
     for label in (0, 1):
-        judged = judge(outputs, np.array([label, 0]), logits=logits)
+        judged = compare_with_labels(outputs, np.array([label, 0]), logits=logits)
         assert judged.log_likelihood[0] == np.log(SMALLEST_PROBABILITY)
         assert not judged.correct[0]
         assert judged.correct[1]
@@ -97,7 +103,7 @@ def test_an_output_that_is_not_finite_is_a_wrong_answer_of_the_smallest_probabil
 
 def test_judging_leaves_the_outputs_as_they_are() -> None:
     outputs = np.array([[1.0, np.nan], [2.0, 3.0]])
-    judge(outputs, np.array([0, 1]), logits=True)
+    compare_with_labels(outputs, np.array([0, 1]), logits=True)
     np.testing.assert_array_equal(outputs, [[1.0, np.nan], [2.0, 3.0]])
 
 

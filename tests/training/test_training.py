@@ -13,7 +13,7 @@ from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Event, Trained
 from ecavg_tf.training.compiled import Compilation, CompiledModel
-from ecavg_tf.training.trainer import Trainer
+from ecavg_tf.training.trainer import KerasTrainer
 
 RNG = np.random.default_rng(0)
 EXAMPLES = Examples(
@@ -37,11 +37,11 @@ def random_model() -> keras.Model:
     )
 
 
-def make_trainer(settings: EdgeConfig, **options: Any) -> Trainer:
+def make_trainer(settings: EdgeConfig, **options: Any) -> KerasTrainer:
     compiled = CompiledModel(
         random_model(), Compilation.of(settings), image_shape=(4, 4, 1), logits=False
     )
-    return Trainer(compiled, settings, seed=3, **options)
+    return KerasTrainer(compiled, settings, seed=3, **options)
 
 
 def settings(**changes: Any) -> EdgeConfig:
@@ -51,7 +51,7 @@ def settings(**changes: Any) -> EdgeConfig:
     return config
 
 
-def fit(trainer: Trainer, start: list[Array], who: str = "edge-00", number: int = 1) -> str:
+def fit(trainer: KerasTrainer, start: list[Array], who: str = "edge-00", number: int = 1) -> str:
     return weights_sha256(trainer.fit(start, EXAMPLES, round_number=number, who=who))
 
 

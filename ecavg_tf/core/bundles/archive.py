@@ -1,4 +1,4 @@
-"""Bundles' outer shape: a zip of stored members, each with its hash in a manifest.
+"""The file format of bundles: a zip of stored members, each with its hash in a manifest.
 
 Everything that is read is bounded before it is unpacked; nothing is ever unpickled or written
 to disk.

@@ -1,4 +1,4 @@
-"""Between real numbers and a tensor's integers, and from logits to probabilities."""
+"""Quantizes and dequantizes tensors, and turns logits into probabilities."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -27,7 +27,7 @@ SMOOTHING = 0.1  # the usual value of label smoothing (Szegedy et al., arXiv 151
 
 
 class Reason(StrEnum):
-    """Why a decision came out as it did."""
+    """Why the guard decided as it did."""
 
     CERTIFIED = "certified"
     NOT_CERTIFIED = "not certified"

@@ -1,4 +1,4 @@
-"""What a model said of labelled examples, and whether it was right."""
+"""What a model predicts for labelled examples, and whether it is right."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ SMALLEST_PROBABILITY = 1e-7  # Keras' epsilon: a loss stays finite
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model said of each example.
+    """What a model predicts for each example.
 
     Attributes:
         log_likelihood: log-probability of the true class, shape (n,), float64, nats.
@@ -30,7 +30,7 @@ class Predictions:
         return Predictions(self.log_likelihood[indices], self.correct[indices])
 
 
-def judge(outputs: Array, labels: NDArray[np.int64], *, logits: bool) -> Predictions:
+def compare_with_labels(outputs: Array, labels: NDArray[np.int64], *, logits: bool) -> Predictions:
     """Turns a model's outputs into log-likelihoods and hits.
 
     Outputs that are NaN count as a wrong answer of the smallest probability.

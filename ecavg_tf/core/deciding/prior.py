@@ -1,4 +1,4 @@
-"""The label prior: a model trained on one label mix, used on another."""
+"""Corrects for the label prior: a model trained on one label mix is used on another."""
 
 import math
 from collections.abc import Sequence

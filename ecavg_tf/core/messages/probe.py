@@ -1,4 +1,4 @@
-"""A few answers of a model, by which another program shows that it has the same model.
+"""A probe: a few outputs of a model, by which another program shows that it has the same model.
 
 Two models may have weights of the same shapes and still compute different things: another
 activation, another rescaling of pixels. With the same weights, they differ on pictures of noise.

@@ -45,7 +45,7 @@ class NamedFile:
 
 @dataclass(frozen=True)
 class Request:
-    """What an edge is asked, whoever carries it.
+    """What the server asks an edge, by whichever fleet it is sent.
 
     Attributes:
         kind: ``exchange`` (decide, train, answer) or ``finish`` (decide).

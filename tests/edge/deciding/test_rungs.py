@@ -11,8 +11,8 @@ from ecavg_tf.core.deciding.prior import prior_shift
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import EdgeData, Examples
 from ecavg_tf.training.compiled import Compilation, CompiledModel
-from ecavg_tf.training.evaluation import Evaluator
-from ecavg_tf.training.trainer import Trainer
+from ecavg_tf.training.evaluation import KerasScorer
+from ecavg_tf.training.trainer import KerasTrainer
 from edge.deciding.bench import EdgeBench
 from edge.deciding.guarded import guarded
 from edge.deciding.rungs import NEVER_TRAINED, RUNGS
@@ -46,9 +46,9 @@ def situation(bias: bool = True, batchnorm: bool = True) -> Situation:
     built = model(bias, batchnorm)
     config = EdgeConfig()
     compiled = CompiledModel(built, Compilation.of(config), image_shape=(4, 4, 1), logits=False)
-    trainer = Trainer(compiled, config, seed=0)
+    trainer = KerasTrainer(compiled, config, seed=0)
     data = EdgeData("edge-00", examples(40), examples(24))
-    bench = EdgeBench(data, trainer, Evaluator(built, data.guard, logits=False), 1)
+    bench = EdgeBench(data, trainer, KerasScorer(built, data.guard, logits=False), 1)
     return Situation(
         global_model=perturbed(built.get_weights()),
         local=perturbed(built.get_weights()),

@@ -25,10 +25,10 @@ from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import EXCHANGE, Request, Shipped
 from ecavg_tf.events import Event, Note
 from ecavg_tf.models.builders import mlp, template_of
-from ecavg_tf.training.evaluation import Evaluator
+from ecavg_tf.training.evaluation import KerasScorer
 from edge.device.checkpoint import Checkpoint, locked
 from edge.device.training_model import State
-from edge.device.training_settings import Settings
+from edge.device.training_settings import TrainingSettings
 from edge.participating import agent as agent_module
 from edge.participating.agent import Agent
 from edge.participating.kept_bundles import kept_bundles
@@ -52,10 +52,10 @@ def first_request(model: keras.Model, config: Config | None = None) -> Request:
     config = config or Config()
     config.edge.optimizer = "adam"
     weights = model.get_weights()
-    evaluator = Evaluator(model, made.digits().test, logits=False)
+    scorer = KerasScorer(model, made.digits().test, logits=False)
     return Request(
         EXCHANGE, "run", 1, template_of(model), Shipped(weights), config=shared_fields(config),
-        probe=evaluator.probe(weights, SPEC),
+        probe=scorer.probe(weights, SPEC),
     )  # fmt: skip
 
 
@@ -177,9 +177,9 @@ def test_a_folder_without_a_server(bundle: Path, tmp_path: Path) -> None:
 def test_a_file_with_momentum_is_not_what_a_run_means() -> None:
     config = Config().edge
     config.optimizer = "sgd"
-    assert Settings.of(config, OptimizerSpec("sgd")).epochs == config.epochs
+    assert TrainingSettings.of(config, OptimizerSpec("sgd")).epochs == config.epochs
     with pytest.raises(ConfigError, match="export a file without --momentum"):
-        Settings.of(config, OptimizerSpec("sgd", momentum=0.9))
+        TrainingSettings.of(config, OptimizerSpec("sgd", momentum=0.9))
 
 
 def test_a_state_of_other_shapes_or_on_no_folder(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from export.making.convert import Converter
 from export.making.formats import Variant, parse_formats, variants
 from export.making.head import LogitRange, fit_range, fitted, head_of, typical
 from export.proving.cost import cost_sheet
-from export.proving.file_proof import examine
+from export.proving.file_proof import prove_file
 from export.proving.interpreter import LiteModel
 from export.reading.flatmodel import read_flatmodel
 from export.reading.metadata import attach, read_description
@@ -22,7 +22,7 @@ from export.reading.metadata import attach, read_description
 
 @pytest.mark.parametrize("variant", Variant)
 def test_every_file_passes_its_gate(variant: Variant) -> None:
-    found = examine(described(variant), variant, description(variant), reference(), Limits())
+    found = prove_file(described(variant), variant, description(variant), reference(), Limits())
     assert found.reasons == ()
     assert found.parity is not None
     assert found.parity.keras_accuracy is not None
@@ -136,7 +136,7 @@ def test_an_outlier_among_calibration_images_does_not_spoil_int8() -> None:
     with Converter(model(), (8, 8, 1)) as converter:
         content = attach(converter.convert(Variant.INT8, images), description(Variant.INT8))
         assert converter.left_out >= 1
-    found = examine(content, Variant.INT8, description(Variant.INT8), reference(), Limits())
+    found = prove_file(content, Variant.INT8, description(Variant.INT8), reference(), Limits())
     assert found.reasons == ()
 
 

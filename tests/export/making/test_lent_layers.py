@@ -7,7 +7,7 @@ import pytest
 import export
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from export.making.head import head_of
-from export.making.trainable import make_learner, trained_layers
+from export.making.trainable import make_trainable, trained_layers
 
 LAYERS = keras.layers
 
@@ -24,7 +24,7 @@ def test_a_head_that_another_model_has_too_is_a_head() -> None:
     for model in (one, other, view):
         assert head_of(model) is one.layers[-1]
         assert trained_layers(model, "dense") == list(one.layers[1:])
-    learner, _ = make_learner(other, "dense", OptimizerSpec("sgd"))
+    learner, _ = make_trainable(other, "dense", OptimizerSpec("sgd"))
     assert learner.feature_shape == (16,)
     inputs = keras.Input((4, 4, 1))
     assert head_of(keras.Model(inputs, one(inputs))) is one.layers[-1]

@@ -20,11 +20,11 @@ from ecavg_tf.core.bundles.training_bundle import (
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, RoundError, WorkdirError
 from ecavg_tf.models.builders import mlp
 from edge.device.checkpoint import locked
-from edge.device.learner import Learner
+from edge.device.learner import DeviceTrainer
 from edge.device.runtime import find_runtime
 from edge.device.training_model import TrainingModel
-from edge.device.training_settings import Settings
-from export.making.trainable import make_learner, trained_layers
+from edge.device.training_settings import TrainingSettings
+from export.making.trainable import make_trainable, trained_layers
 from export.making.training import TrainingExporter, optimizer_spec, twin_of
 
 DIGITS = made.digits()
@@ -70,7 +70,7 @@ def test_a_head_on_a_frozen_backbone() -> None:
     bundle = bundle_of(model, "head", OptimizerSpec("adam"))
     assert bundle.info.frozen_layers
     assert bundle.info.held == bundle.info.head == (6, 7)
-    _, layers = make_learner(model, "head", OptimizerSpec("adam"))
+    _, layers = make_trainable(model, "head", OptimizerSpec("adam"))
     images = DIGITS.train.images.astype(np.float32)
     features = keras.Model(model.inputs, layers[0].input).predict(images, verbose=0)
     lite = TrainingModel(find_runtime(), bundle)
@@ -105,7 +105,7 @@ def test_models_that_a_device_can_not_train() -> None:
         [keras.Input((8, 8, 1)), layers.Conv2D(10, 8, activation="softmax"), layers.Flatten()]
     )
     with pytest.raises(ExportError, match="does not end in a Dense layer"):
-        make_learner(convolution, "head", OptimizerSpec("sgd"))
+        make_trainable(convolution, "head", OptimizerSpec("sgd"))
     with pytest.raises(ConfigError, match="valid: sgd, adam"):
         optimizer_spec("rmsprop")
     with pytest.raises(ConfigError, match="it goes with sgd"):
@@ -153,22 +153,22 @@ def test_a_model_built_again_gives_identical_bytes(build: Callable[[], keras.Mod
     assert files[0] == files[1]
 
 
-def learner(folder: Path | None = None, epochs: int = 3) -> Learner:
-    settings = Settings(epochs, 32, 1e-3, cosine=True)
+def learner(folder: Path | None = None, epochs: int = 3) -> DeviceTrainer:
+    settings = TrainingSettings(epochs, 32, 1e-3, cosine=True)
     checkpoint = None if folder is None else folder / "learner.safetensors"
     model = TrainingModel(find_runtime(), adam_bundle())
-    return Learner(model, settings, seed=3, checkpoint=checkpoint)
+    return DeviceTrainer(model, settings, seed=3, checkpoint=checkpoint)
 
 
 def test_a_fit_is_that_of_the_keras_trainer() -> None:
     from ecavg_tf.training.compiled import Compilation, CompiledModel
-    from ecavg_tf.training.trainer import Trainer
+    from ecavg_tf.training.trainer import KerasTrainer
 
     model, train = small_mlp(), DIGITS.train.take(np.arange(301))
     before = model.get_weights()
     settings = EdgeConfig(epochs=3, schedule=Schedule.COSINE)
     compiled = CompiledModel(model, Compilation.of(settings), image_shape=(8, 8, 1), logits=False)
-    keras_trained = Trainer(compiled, settings, seed=3).fit(
+    keras_trained = KerasTrainer(compiled, settings, seed=3).fit(
         before, train, round_number=2, who="edge-00"
     )
     ours = learner().fit(before, train, round_number=2, who="edge-00")
@@ -214,9 +214,9 @@ def test_what_a_learner_refuses(tmp_path: Path) -> None:
     start, train = small_mlp().get_weights(), DIGITS.train.take(np.arange(100))
     with pytest.raises(ModelError, match="of another model: it knows 4 weights"):
         learner().fit(start[:2], train, round_number=1, who="edge-00")
-    head = Learner(
+    head = DeviceTrainer(
         TrainingModel(find_runtime(), bundle_of(made.model(), "head", OptimizerSpec("adam"))),
-        Settings(1, 32, 1e-3),
+        TrainingSettings(1, 32, 1e-3),
         seed=0,
     )
     other = [weight + 1 for weight in made.model().get_weights()]
@@ -230,7 +230,7 @@ def test_what_a_learner_refuses(tmp_path: Path) -> None:
         EdgeConfig(weight_decay=1),
     ):
         with pytest.raises(ConfigError, match="this device's training file can do"):
-            Settings.of(wrong, OptimizerSpec("adam"))
+            TrainingSettings.of(wrong, OptimizerSpec("adam"))
     busy = pytest.raises(WorkdirError, match="in use by another process")
     with locked(tmp_path), busy, locked(tmp_path):
         pass

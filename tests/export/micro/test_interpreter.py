@@ -9,7 +9,7 @@ from tflite_for_tests import convert, sequential
 from ecavg_tf.core.errors import ExportError, InstallationError
 from export.micro import interpreter as interpreter_module
 from export.micro import process as process_module
-from export.micro.interpreter import ARENA_STEP, quantized, run_in_micro, smallest_arena
+from export.micro.interpreter import ARENA_STEP, int8_inputs, run_in_micro, smallest_arena
 from export.micro.judge import judge
 from export.micro.process import MicroProcess
 from export.reading.flatmodel import read_flatmodel
@@ -174,7 +174,7 @@ def test_images_must_fit(int8: bytes) -> None:
     (port,) = read_flatmodel(int8).inputs
     for images in (np.zeros((0, 8, 8, 1)), np.zeros((3, 8, 9, 1))):
         with pytest.raises(ExportError, match=r"the model takes \(1, 8, 8, 1\)"):
-            quantized(images, port)
+            int8_inputs(images, port)
 
 
 def test_quantization_rounds_and_clips(int8: bytes) -> None:
@@ -183,7 +183,7 @@ def test_quantization_rounds_and_clips(int8: bytes) -> None:
     assert port.zero_point is not None
     image = np.zeros((1, 8, 8, 1))
     image[0, 0, :4, 0] = [-1e9, 1e9, port.scale * 3.4, port.scale * 3.6]
-    found = quantized(image, port)[0, 0, :5, 0].tolist()
+    found = int8_inputs(image, port)[0, 0, :5, 0].tolist()
     zero = port.zero_point
     assert found == [-128, 127, zero + 3, zero + 4, zero]
 

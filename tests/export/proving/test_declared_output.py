@@ -13,7 +13,7 @@ from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.errors import ConfigError, ExportError
 from export.making.convert import Converter
 from export.making.formats import Variant
-from export.proving.declared_output import probabilities_of, random_inputs
+from export.proving.declared_output import checked_probabilities, random_inputs
 
 layers = keras.layers
 
@@ -128,16 +128,16 @@ def test_to_tflite_and_what_it_is_told() -> None:
 
 def test_probabilities_by_hand() -> None:
     rows = np.array([[0.25, 0.7505], [1.0, 0.0]])
-    np.testing.assert_array_equal(probabilities_of(rows, logits=False), rows)
-    found = probabilities_of(np.log([[1.0, 3.0]]), logits=True)
+    np.testing.assert_array_equal(checked_probabilities(rows, logits=False), rows)
+    found = checked_probabilities(np.log([[1.0, 3.0]]), logits=True)
     np.testing.assert_allclose(found, [[0.25, 0.75]])
     for wrong in (np.nan, np.inf):
         with pytest.raises(ExportError, match=r"not finite .* for 1 of 2 images"):
-            probabilities_of(np.array([[wrong, 1.0], [0.5, 0.5]]), logits=False)
+            checked_probabilities(np.array([[wrong, 1.0], [0.5, 0.5]]), logits=False)
     with pytest.raises(ConfigError, match=r"run from -0\.1 to 1\.1"):
-        probabilities_of(np.array([[-0.1, 1.1]]), logits=False)
+        checked_probabilities(np.array([[-0.1, 1.1]]), logits=False)
     with pytest.raises(ExportError, match=r"sum to 0\.9 to 1\.4"):
-        probabilities_of(np.array([[0.5, 0.9], [0.5, 0.4]]), logits=False)
+        checked_probabilities(np.array([[0.5, 0.9], [0.5, 0.4]]), logits=False)
 
 
 def test_weights_of_nan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
 from export.making.convert import Converter
 from export.making.formats import Variant
-from export.proving.file_proof import examine
+from export.proving.file_proof import prove_file
 from export.proving.gate import (
     Reference,
     compare,
@@ -27,7 +27,7 @@ FLOAT = TensorSpec((1, 2), "float32")
 
 
 def reasons(content: bytes, variant: Variant) -> str:
-    found = examine(content, variant, description(variant), reference(), Limits())
+    found = prove_file(content, variant, description(variant), reference(), Limits())
     return "; ".join(found.reasons)
 
 

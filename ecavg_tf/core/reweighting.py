@@ -1,4 +1,4 @@
-"""Scores of predictions on a test set, and on an edge's own mix of it."""
+"""Scores of predictions, on a test set as it is or re-weighted to an edge's own mix of classes."""
 
 from collections.abc import Sequence
 
