@@ -4,7 +4,14 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from ecavg_tf.core.errors import ECAvgError, OutputError, output_fault, printable
+from ecavg_tf.core.errors import (
+    ECAvgError,
+    OutputError,
+    disk_fault,
+    full_disk,
+    output_fault,
+    printable,
+)
 from ecavg_tf.core.streams import let_go, prepare_streams
 
 INTERRUPTED = 130
@@ -40,6 +47,8 @@ def exit_code_of(command: Callable[[], int], program: str) -> int:
         fault = output_fault(error)
         if fault is None and error.filename is None and getattr(sys.stdout, "write_through", False):
             fault = OutputError(error)  # nothing waits: python -u
+        if fault is None and error.filename is not None and full_disk(error) is not None:
+            return _failed(disk_fault(error), program)
         if fault is None:
             raise
         return _failed(fault, program)

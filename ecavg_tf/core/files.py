@@ -13,7 +13,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.errors import WorkdirError, full_disk
 
 TEMPORARY_PREFIX = ".ecavg-"
 LOCK = TEMPORARY_PREFIX + "lock"  # in a folder that a process has locked once
@@ -31,6 +31,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     format by it. A process that is killed leaves it behind: whoever lists a folder
     passes over names with ``TEMPORARY_PREFIX``. On an exception the temporary file is
     removed and ``path`` stays as it was.
+
+    Raises:
+        OSError: it can't be written; on a full disk, whatever the block raised about it
+            becomes an ``OSError`` that names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}-{path.name}"
@@ -43,6 +47,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
+    except Exception as error:
+        # Each library says it in its own way; shutil.copyfile names the source.
+        code = full_disk(error)
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import validated
-from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
+from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors, full_disk
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.scores import Decision
@@ -87,6 +87,8 @@ def _write_page(results: RunResults, folder: Path, listener: Listener) -> None:
     try:
         write_page(results, folder)
     except Exception as error:  # results.json is whole, and 'ecavg report' draws it again
+        if full_disk(error) is not None:
+            raise
         listener(Note(f"report.html could not be written: {type(error).__name__}: {error}"))
 
 
