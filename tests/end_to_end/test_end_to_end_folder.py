@@ -72,7 +72,14 @@ def test_a_folder_fleet_gives_the_bits_of_a_local_one(tmp_path: Path) -> None:
         assert (tmp_path / "server" / path).read_bytes() == (tmp_path / "local" / path).read_bytes()
 
 
-def test_control_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("signals", "code"),
+    [([signal.SIGINT, signal.SIGINT], 130), ([signal.SIGTERM], 143)],
+    ids=["twice", "SIGTERM"],
+)
+def test_a_signal_stops_cleanly_and_says_how_to_go_on(
+    tmp_path: Path, signals: list[int], code: int
+) -> None:
     conf = tmp_path / "conf.py"
     conf.write_text(CONFIG.replace("config.rounds = 2", "config.rounds = 500"))
     workdir = tmp_path / "run"
@@ -82,9 +89,11 @@ def test_control_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.1)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    assert process.returncode == code, errors
     assert "Traceback" not in errors
     assert f"ecavg run --config={conf} --workdir={workdir}" in errors
     results = load_results(workdir)
