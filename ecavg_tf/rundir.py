@@ -12,7 +12,14 @@ from ecavg_tf.config import Config, with_fields
 from ecavg_tf.config.fields import EXPORT, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.exports import Exported
-from ecavg_tf.core.files import TEMPORARY_PREFIX, load_json, read_json, write_json, write_text
+from ecavg_tf.core.files import (
+    TEMPORARY_PREFIX,
+    load_json,
+    read_json,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.scores import Decision, Score
@@ -27,6 +34,9 @@ from ecavg_tf.results import (
     to_json,
     with_decisions,
 )
+
+# What a run makes in its directory. An exchange folder that somebody put there is the edges', too.
+_FOLDERS = ("edges", "exports", "plots", "pooled", "rounds", "training")
 
 
 class RunDirectory:
@@ -68,6 +78,7 @@ class RunDirectory:
             What changed in the environment since the run began, a line each.
         """
         self._lock()
+        remove_leftovers(self.path, _FOLDERS)
         now = environment.describe()
         if self.exists:
             self.environment = read_json(self.path / "environment.json")

@@ -22,7 +22,7 @@ from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, sil
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.saving import load_weights, save_model
 from ecavg_tf.narrate import LogFile
-from ecavg_tf.report.page import write_page
+from ecavg_tf.report.page import is_written, write_page
 from ecavg_tf.results import RoundResult, RunResults
 from ecavg_tf.rounds.fleets import FLEETS
 from ecavg_tf.rounds.measuring import Measurer
@@ -54,6 +54,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     directory = RunDirectory(workdir, config)
     done = directory.finished()
     if done is not None and not wants_export(config, done):
+        _complete(directory, done, listener)
         return done
     log = LogFile(directory.path / "log.txt")
 
@@ -78,6 +79,18 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
                 results = export_at_end(directory, task, data, results)
             _write_page(results, directory.path, tell)
             return results
+        finally:
+            directory.close()
+
+
+def _complete(directory: RunDirectory, done: RunResults, listener: Listener) -> None:
+    """Draws the page of a finished run, if its process was killed before that."""
+    if is_written(done, directory.path):
+        return
+    with disk_errors(directory.path):
+        try:
+            directory.open()
+            _write_page(done, directory.path, listener)
         finally:
             directory.close()
 

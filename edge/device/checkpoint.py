@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ecavg_tf.core.errors import WorkdirError
-from ecavg_tf.core.files import canonical_json
+from ecavg_tf.core.files import canonical_json, remove_leftovers
 from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.template import weights_sha256
@@ -88,8 +88,14 @@ def _sha256(epochs: int, state: State) -> str:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, flag: str = "--state") -> Iterator[None]:
     """Keeps a second process from the same state while the block runs.
+
+    What a killed process left half-written there is removed.
+
+    Args:
+        folder: an edge's own folder; made when missing.
+        flag: what the user gives the folder with.
 
     Raises:
         WorkdirError: another process has it, or the folder can't be written.
@@ -98,12 +104,13 @@ def locked(folder: Path) -> Iterator[None]:
         lock = lock_folder(folder)
     except BlockingIOError as error:
         raise WorkdirError(
-            f"{folder} is in use by another process; stop it, or give this one another --state"
+            f"{folder} is in use by another process; stop it, or give this one another {flag}"
         ) from error
     except OSError as error:
         raise WorkdirError(
-            f"{error.filename or folder}: {error.strerror or error}; give a --state folder that "
+            f"{error.filename or folder}: {error.strerror or error}; give a {flag} folder that "
             "can be written"
         ) from error
     with lock:
+        remove_leftovers(folder)
         yield

@@ -38,7 +38,7 @@ def test_a_program_that_calls_a_command_keeps_its_own_handlers() -> None:
     assert stopped_by(signal.SIGTERM) == 143
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     seen: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
     try:
         assert exit_code_of(lambda: kills_itself(signal.SIGTERM), "ecavg") == 0
     finally:

@@ -15,6 +15,7 @@ from paths_for_tests import ROOT
 import ecavg_tf
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.results import load_results
 
 CONFIG = """\
@@ -122,6 +123,11 @@ def test_an_edge_that_nobody_asks_gives_up(small: Callable[[], Config], tmp_path
         serve_edges(config, ["edge-01"], tmp_path / "edge")
     with pytest.raises(ecavg_tf.ECAvgError, match="valid: edge-00, edge-01"):
         serve_edges(config, ["edge-07"], tmp_path / "edge")
+    with (
+        lock_folder(tmp_path / "edge" / "edge-01"),
+        pytest.raises(WorkdirError, match="edge-01 is in use by another process"),
+    ):
+        serve_edges(config, ["edge-01"], tmp_path / "edge")
 
 
 def serve_in_thread(config: Config, edge: str, workdir: Path) -> tuple[Thread, list[Exception]]:
