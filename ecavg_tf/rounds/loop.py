@@ -17,7 +17,7 @@ from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.data.consent import consented_count, consenting
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.federated import FederatedData, federated_data
-from ecavg_tf.data.pooled import pooled_path, read_all_pooled
+from ecavg_tf.data.pooled import is_pooled, read_all_pooled
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.saving import load_weights, save_model
@@ -161,8 +161,7 @@ class Loop:
         wanted = [
             edge
             for edge in participants
-            if consenting(self._config.server, edge)
-            and not pooled_path(self._directory.pooled, edge).exists()
+            if consenting(self._config.server, edge) and not is_pooled(self._directory.pooled, edge)
         ]
         sent = Shipped(None) if own_start else start
         replies = self._fleet.exchange(number, sent, participants, wanted)
@@ -245,7 +244,13 @@ class Loop:
                 self._listener(Note(f"{decision.edge} counts {len(decision.class_counts)} classes"))
             else:
                 sound.append(decision)
-        self._directory.add_decisions(number, sound)
+        for other in self._directory.add_decisions(number, sound):
+            self._listener(
+                Note(
+                    f"{other} decided otherwise on the model of round {number} before: that "
+                    f"decision stays recorded; was the folder of {other} changed or emptied?"
+                )
+            )
 
     def _save(self, folder: Path, name: str, weights: Sequence[Array]) -> None:
         model = self._task.server_trainer.model
