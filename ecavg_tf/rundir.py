@@ -37,7 +37,7 @@ from ecavg_tf.results import (
 )
 
 # What a run makes in its directory. An exchange folder that somebody put there is the edges', too.
-_FOLDERS = ("edges", "exports", "plots", "pooled", "rounds", "training")
+_FOLDERS = ("checkpoints", "edges", "exports", "plots", "pooled", "rounds", "training")
 
 
 class RunDirectory:

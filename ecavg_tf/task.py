@@ -13,6 +13,7 @@ from ecavg_tf.models.pixels import raw_pixels_note
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.evaluation import Evaluator
+from ecavg_tf.training.resuming import FOLDER
 from ecavg_tf.training.trainer import Trainer, check_tensorboard
 
 
@@ -105,6 +106,7 @@ class Task:
             seed=self.config.seed,
             tensorboard=self._workdir / "tensorboard" if self.config.tensorboard else None,
             listener=self.listener,
+            checkpoints=self._workdir / FOLDER,
         )
 
     def _compiled_for(self, compilation: Compilation) -> CompiledModel:

@@ -29,6 +29,7 @@ from ecavg_tf.rounds.measuring import Measurer
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
+from ecavg_tf.training.resuming import drop_checkpoints
 from export.jobs.run import export_at_end, wants_export
 from server.collect import Collected, collect
 from server.tune import WHO, make_global
@@ -140,6 +141,7 @@ class Loop:
                 results = self._directory.write_results(status, classes)
                 _write_page(results, self._directory.path, self._listener)
             raise
+        drop_checkpoints(self._directory.path, (*self._fleet.edges, WHO))
         return self._directory.write_results("finished", classes)
 
     def _play(self) -> None:

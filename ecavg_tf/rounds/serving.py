@@ -19,6 +19,7 @@ from ecavg_tf.events import Listener, silent
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.task import Task
+from ecavg_tf.training.resuming import drop_checkpoints
 from edge.device.checkpoint import locked
 from edge.participating.serving import Served, serve
 from edge.participating.worker import EdgeWorker
@@ -66,6 +67,7 @@ def serve_edges(
             hint="(fleet.timeout_s); is 'ecavg run' up with the same fleet.folder?",
             listener=listener,
         )
+        drop_checkpoints(workdir, edges)
         if config.export.enabled:
             raise_if_failed(export_edges(workdir, task, data, edges))
 

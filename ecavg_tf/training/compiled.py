@@ -9,6 +9,7 @@ import numpy as np
 
 from ecavg_tf.config import FitConfig
 from ecavg_tf.core.anatomy import Anatomy
+from ecavg_tf.core.checkpoint import State
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.template import Array
 from ecavg_tf.models.anatomy import anatomy_of
@@ -94,6 +95,17 @@ class CompiledModel:
         for variable, value in zip(optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
         optimizer.learning_rate = learning_rate
+
+    def state(self) -> State:
+        """Everything that training has changed by now."""
+        slots = tuple(np.asarray(variable) for variable in self.fitted.optimizer.variables)
+        return State(tuple(self.model.get_weights()), slots, 0.0)
+
+    def restore(self, state: State) -> None:
+        """Goes back to what ``state`` gave."""
+        self.model.set_weights(state.weights)
+        for variable, value in zip(self.fitted.optimizer.variables, state.slots, strict=True):
+            variable.assign(value)
 
 
 def _augmented(model: keras.Model, image_shape: tuple[int, int, int]) -> keras.Model:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from ecavg_tf.core.checkpoint import Checkpoint, State
 from ecavg_tf.core.commands import exit_code_of
 from ecavg_tf.core.errors import WorkdirError, disk_errors, disk_fault, full_disk
 from ecavg_tf.core.files import atomic_path, write_bytes
@@ -18,8 +19,6 @@ from ecavg_tf.core.messages.update_file import save_tensors
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pooled import write_pooled
 from ecavg_tf.models.saving import save_model
-from edge.device.checkpoint import Checkpoint
-from edge.device.training_model import State
 
 ROOM = 20_000  # bytes that a file may have
 LARGE = np.random.default_rng(0).normal(size=(100, 100)).astype(np.float32)
