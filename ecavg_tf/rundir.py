@@ -12,7 +12,15 @@ from ecavg_tf.config import Config, with_fields
 from ecavg_tf.config.fields import EXPORT, flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.exports import Exported
-from ecavg_tf.core.files import TEMPORARY_PREFIX, load_json, read_json, write_json, write_text
+from ecavg_tf.core.fields import FieldError, Fields, short
+from ecavg_tf.core.files import (
+    TEMPORARY_PREFIX,
+    load_json,
+    read_json,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.scores import Decision, Score
@@ -27,6 +35,9 @@ from ecavg_tf.results import (
     to_json,
     with_decisions,
 )
+
+# What a run makes in its directory. An exchange folder that somebody put there is the edges', too.
+_FOLDERS = ("checkpoints", "edges", "exports", "plots", "pooled", "rounds", "training")
 
 
 class RunDirectory:
@@ -55,7 +66,8 @@ class RunDirectory:
         if not (self.exists and (self.path / "results.json").exists()):
             return None
         try:
-            load_json((self.path / "results.json").read_bytes())
+            said = Fields.of(load_json((self.path / "results.json").read_bytes()))
+            said.whole("schema_version")
         except (OSError, ValueError):  # what it says is in the rounds' own files, too
             return None
         results = load_results(self.path)
@@ -68,9 +80,10 @@ class RunDirectory:
             What changed in the environment since the run began, a line each.
         """
         self._lock()
+        remove_leftovers(self.path, _FOLDERS)
         now = environment.describe()
         if self.exists:
-            self.environment = read_json(self.path / "environment.json")
+            self.environment = _environment(self.path / "environment.json")
             return environment.differences(self.environment, now)
         self.environment = now
         self._write("environment.json", now)
@@ -127,6 +140,13 @@ class RunDirectory:
 
     def _compare(self, stored: dict[str, Any]) -> None:
         # A run of an older version lacks fields that have come since: they had their defaults.
+        for section, defaults in to_dict(Config()).items():
+            if isinstance(defaults, dict) and not isinstance(stored.get(section, {}), dict):
+                raise WorkdirError(
+                    f"{self.path / 'config.json'} is damaged ({section} is "
+                    f"{short(stored[section])}, expected an object); restore it from a copy, or "
+                    "use another --workdir"
+                )
         before = dict(flatten(Config())) | flatten_dict(stored)
         now = flatten_dict(self.config)
         for name in sorted(before.keys() | now.keys()):
@@ -170,11 +190,22 @@ class RunDirectory:
         """Writes the round's metrics: from here on the round is finished."""
         write_json(self.round(result.round) / "metrics.json", to_json(result))
 
-    def add_decisions(self, number: int, decisions: Iterable[Decision]) -> None:
-        """Keeps decisions made on the global model of a round."""
-        known = {name: d.to_json() for name, d in self.decisions(number).items()}
-        known |= {decision.edge: decision.to_json() for decision in decisions}
-        write_json(self.round(number) / "decisions.json", dict(sorted(known.items())))
+    def add_decisions(self, number: int, decisions: Iterable[Decision]) -> list[str]:
+        """Keeps decisions made on the global model of a round; a recorded one stays.
+
+        Returns:
+            Names of the edges whose recorded decision is another one.
+        """
+        fresh = {decision.edge: decision for decision in decisions}
+        known = self.decisions(number)
+        changed = [
+            name
+            for name in sorted(known.keys() & fresh.keys())
+            if known[name].accepted.weights_sha256 != fresh[name].accepted.weights_sha256
+        ]
+        merged = {name: decision.to_json() for name, decision in {**fresh, **known}.items()}
+        write_json(self.round(number) / "decisions.json", dict(sorted(merged.items())))
+        return changed
 
     def decisions(self, number: int) -> dict[str, Decision]:
         """Decisions made on the global model of a round so far."""
@@ -195,6 +226,13 @@ class RunDirectory:
             except ValueError as error:
                 raise WorkdirError(f"{path} is damaged: {error}") from error
             found.append(with_decisions(result, self.decisions(result.round)))
+        for result in found[:-1]:  # the next round's exchange recorded what edges decided on it
+            path = self.round(result.round) / "decisions.json"
+            if not path.exists():
+                raise WorkdirError(
+                    f"{path} is missing, but round {result.round + 1} is finished; restore it from "
+                    "a copy, or begin again in another --workdir"
+                )
         return found
 
     def write_results(
@@ -213,6 +251,18 @@ class RunDirectory:
         write_json(self.path / "results.json", to_json(results))
         write_text(self.path / "results.csv", _csv(results))
         return results
+
+
+def _environment(path: Path) -> dict[str, Any]:
+    try:
+        values = read_json(path)
+        Fields(values).text("run_id")
+    except FieldError as error:
+        raise WorkdirError(
+            f"{path} is damaged ({error}); restore it from a copy, or begin again in another "
+            "--workdir"
+        ) from error
+    return values
 
 
 def stored_config(path: Path) -> Config:

@@ -15,6 +15,7 @@ from ecavg_tf.models.round_trip import check_round_trip
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.evaluation import KerasScorer
+from ecavg_tf.training.resuming import FOLDER
 from ecavg_tf.training.trainer import KerasTrainer, check_tensorboard
 
 
@@ -116,6 +117,7 @@ class Task:
             seed=self.config.seed,
             tensorboard=self._workdir / "tensorboard" if self.config.tensorboard else None,
             listener=self.listener,
+            checkpoints=self._workdir / FOLDER,
         )
 
     def _compiled_for(self, compilation: Compilation) -> CompiledModel:

@@ -14,7 +14,8 @@ from edge import DEFAULT_EDGE
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory or "
-    "output, 5 a round failed, 6 installation, 7 model, 8 bundle refused, 130 interrupted."
+    "output, 5 a round failed, 6 installation, 7 model, 8 bundle refused, interrupted: "
+    "129 by SIGHUP, 130 by Ctrl-C, 143 by SIGTERM."
 )
 
 

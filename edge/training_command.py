@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ecavg_tf.core.bundles.training_bundle import TrainingInfo
+from ecavg_tf.core.checkpoint import Checkpoint
 from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.files import file_sha256
@@ -18,7 +19,7 @@ from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Event, Note, StageStarted
 from edge.device.check_training import check_training_bundle
-from edge.device.checkpoint import CHECKPOINT, Checkpoint, locked
+from edge.device.checkpoint import CHECKPOINT, locked
 from edge.device.learner import DeviceTrainer
 from edge.device.local_data import load_local
 from edge.device.training_model import TrainingModel

@@ -13,7 +13,7 @@ from ecavg_tf.core.messages.update_file import Update, check_update
 from ecavg_tf.core.template import Template
 from ecavg_tf.data.consent import consenting
 from ecavg_tf.data.dataset import DataSpec
-from ecavg_tf.data.pooled import read_pooled
+from ecavg_tf.data.pooled import bytes_taken, read_pooled, record_pooled
 from ecavg_tf.results import Refused
 
 
@@ -55,22 +55,24 @@ def collect(
     """
     updates: list[Update] = []
     refused: list[Refused] = []
-    pooled_bytes = 0
     for reply in sorted(replies, key=lambda reply: reply.edge):
         try:
             if isinstance(reply, NoReply):
                 raise UpdateRefused(reply.edge, reply.reason)
-            pooled_bytes += _take_pooled(reply, spec, pooled_folder, config)
+            _take_pooled(reply, spec, round_number, pooled_folder, config)
             updates.append(_take_update(reply, template, spec, round_number, updates_folder))
         except UpdateRefused as error:
             refused.append(Refused(error.edge, error.reason))
-    return Collected(tuple(updates), tuple(refused), pooled_bytes)
+    taken = bytes_taken(pooled_folder, round_number)
+    return Collected(tuple(updates), tuple(refused), taken)
 
 
-def _take_pooled(reply: Reply, spec: DataSpec, folder: Path, config: ServerConfig) -> int:
-    """Takes pooled data, even if the update beside it is refused; returns its bytes."""
+def _take_pooled(
+    reply: Reply, spec: DataSpec, round_number: int, folder: Path, config: ServerConfig
+) -> None:
+    """Takes pooled data, even if the update beside it is refused."""
     if reply.pooled is None or not consenting(config, reply.edge):
-        return 0
+        return
     copy = _copy(reply.pooled, folder, reply.edge)
     try:
         examples = read_pooled(copy, reply.edge, spec)
@@ -81,7 +83,7 @@ def _take_pooled(reply: Reply, spec: DataSpec, folder: Path, config: ServerConfi
     except ValueError as error:
         copy.unlink()
         raise UpdateRefused(reply.edge, str(error)) from error
-    return copy.stat().st_size
+    record_pooled(folder, reply.edge, round_number)
 
 
 def _take_update(

@@ -1,5 +1,6 @@
 """``ecavg edge``: edges of a run whose server is elsewhere."""
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from absl import flags
 
 from ecavg_tf.cli.config_flag import parse_config
-from ecavg_tf.core.commands import INTERRUPTED
+from ecavg_tf.core.commands import interrupted_code
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import user_path
 
@@ -46,9 +47,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         with listener() as listening:
             serve_edges(config, edges.value, home, listener=listening)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on.", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as error:
+        with contextlib.suppress(OSError):  # SIGHUP: the terminal may be closed
+            print("\ninterrupted; the same command goes on.", file=sys.stderr)
+        return interrupted_code(error)
     return 0
 
 

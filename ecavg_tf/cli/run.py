@@ -1,5 +1,6 @@
 """``ecavg run``."""
 
+import contextlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from absl import flags
 
 from ecavg_tf.cli.config_flag import parse_config
 from ecavg_tf.cli.help import fields_help
-from ecavg_tf.core.commands import INTERRUPTED
+from ecavg_tf.core.commands import interrupted_code
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import user_path
 
@@ -48,10 +49,11 @@ def main(argv: Sequence[str]) -> int:
     try:
         with listener() as listening:
             results = run(config, folder, listener=listening)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         again = shlex.join(["ecavg", "run", *argv])
-        print(f"\ninterrupted; finished rounds are kept. To go on:\n  {again}", file=sys.stderr)
-        return INTERRUPTED
+        with contextlib.suppress(OSError):  # SIGHUP: the terminal may be closed
+            print(f"\ninterrupted; finished rounds are kept. To go on:\n  {again}", file=sys.stderr)
+        return interrupted_code(error)
     print_tables(results)
     print(f"Everything is in {folder}; {folder / 'report.html'} shows it as a page.")
     raise_if_failed(results.exports)

@@ -1,16 +1,67 @@
 """How every command line of this project ends when something goes wrong."""
 
+import contextlib
 import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
-from ecavg_tf.core.errors import ECAvgError, OutputError, output_fault, printable
+from ecavg_tf.core.errors import (
+    ECAvgError,
+    OutputError,
+    disk_fault,
+    full_disk,
+    output_fault,
+    printable,
+)
 from ecavg_tf.core.streams import let_go, prepare_streams
 
 INTERRUPTED = 130
+_STOPPING = (signal.SIGTERM, signal.SIGHUP)
 CLOSED = 141  # what a shell reports of a program whose output pipe was closed
 LONGEST_LINE = 800
 _FLAG = re.compile(r"^--?(?!-|(?:no)?config\.)[^=]+")
+
+
+class Stopped(KeyboardInterrupt):
+    """The system, a service manager or a closed terminal asks the program to end.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+def interrupted_code(error: KeyboardInterrupt) -> int:
+    """What a command that was interrupted exits with, as a shell reports it."""
+    return error.exit_code if isinstance(error, Stopped) else INTERRUPTED
+
+
+def _stop(number: int, frame: object) -> None:
+    del frame
+    raise Stopped(number)
+
+
+@contextlib.contextmanager
+def stopping_cleanly() -> Iterator[None]:
+    """In the block SIGTERM and SIGHUP raise ``Stopped``, as Ctrl-C raises its parent.
+
+    A signal that the program was told to ignore stays ignored: nohup does that to SIGHUP.
+    """
+    changed = []
+    if threading.current_thread() is threading.main_thread():  # no other may change signals
+        changed = [each for each in _STOPPING if signal.getsignal(each) is signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def exit_code_of(command: Callable[[], int], program: str) -> int:
@@ -21,18 +72,20 @@ def exit_code_of(command: Callable[[], int], program: str) -> int:
         program: what the line begins with.
 
     Returns:
-        The exit code: the command's, an error's own, or 130 when interrupted.
+        The exit code: the command's, an error's own, or when interrupted 130 (143 by SIGTERM,
+        129 by SIGHUP).
     """
     prepare_streams()
     try:
-        code = command()
-        sys.stdout.flush()
-        return code
+        with stopping_cleanly():
+            code = command()
+            sys.stdout.flush()
+            return code
     except ECAvgError as error:
         return _failed(error, program)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         _complain(f"\n{program}: interrupted; the same command goes on.")
-        return INTERRUPTED
+        return interrupted_code(error)
     except BrokenPipeError:  # as in 'ecavg … | head'
         let_go(sys.stdout)
         return CLOSED
@@ -40,6 +93,8 @@ def exit_code_of(command: Callable[[], int], program: str) -> int:
         fault = output_fault(error)
         if fault is None and error.filename is None and getattr(sys.stdout, "write_through", False):
             fault = OutputError(error)  # nothing waits: python -u
+        if fault is None and error.filename is not None and full_disk(error) is not None:
+            return _failed(disk_fault(error), program)
         if fault is None:
             raise
         return _failed(fault, program)

@@ -2,12 +2,19 @@
 
 import contextlib
 import errno
+import re
 import sys
 from collections.abc import Iterator
 
 _LONGEST = 200
 # What the system says of an open file that takes no more.
 _NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is larger than this system lets it be",
+}
+_NUMBER = re.compile(r"\b(?:os error|errno =|Errno) (\d+)")  # safetensors, HDF5, Python
 
 
 class ECAvgError(Exception):
@@ -83,6 +90,40 @@ def brief(error: Exception) -> str:
     return said if len(said) <= _LONGEST else said[:_LONGEST] + "…"
 
 
+def full_disk(error: BaseException) -> int | None:
+    """The number by which the system says that no more can be written; None: it is not that.
+
+    Libraries wrap what the system said: safetensors and HDF5 put the number into a text, and
+    closing a file that could not be written may raise another error on top.
+    """
+    seen: list[BaseException] = []
+    while not any(error is one for one in seen):
+        seen.append(error)
+        found = {int(number) for number in _NUMBER.findall(str(error))}
+        found |= {error.errno} if isinstance(error, OSError) and error.errno is not None else set()
+        for code in _FULL:
+            if code in found:
+                return code
+        error = error.__cause__ or error.__context__ or error
+    return None
+
+
+def disk_fault(error: OSError, folder: object = None) -> "WorkdirError":
+    """A disk's error as one line that names the place.
+
+    Args:
+        error: what was raised.
+        folder: what was written, where the error does not say.
+    """
+    where = error.filename or folder
+    if error.errno in _FULL:
+        return WorkdirError(
+            f"{where} can't be written: {_FULL[error.errno]} ({error.strerror}); make room and run "
+            "the same command again: what is finished is kept"
+        )
+    return WorkdirError(f"{where}: {error.strerror or error}; finished rounds are kept")
+
+
 def output_fault(error: OSError) -> OutputError | None:
     """Whether it was standard output that could not be written; None: something else.
 
@@ -107,10 +148,7 @@ def disk_errors(folder: object) -> Iterator[None]:
     except OSError as error:
         if (fault := output_fault(error)) is not None:
             raise fault from error
-        where = error.filename or folder
-        raise WorkdirError(
-            f"{where}: {error.strerror or error}; finished rounds are kept"
-        ) from error
+        raise disk_fault(error, folder) from error
 
 
 class UpdateRefused(ECAvgError, ValueError):

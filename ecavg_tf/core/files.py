@@ -6,16 +6,18 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.errors import WorkdirError, full_disk
 
 TEMPORARY_PREFIX = ".ecavg-"
+_LEFTOVER = re.compile(re.escape(TEMPORARY_PREFIX) + "[0-9a-f]{16}-.+", re.DOTALL)
 LOCK = TEMPORARY_PREFIX + "lock"  # in a folder that a process has locked once
 
 
@@ -31,6 +33,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     format by it. A process that is killed leaves it behind: whoever lists a folder
     passes over names with ``TEMPORARY_PREFIX``. On an exception the temporary file is
     removed and ``path`` stays as it was.
+
+    Raises:
+        OSError: it can't be written; on a full disk, whatever the block raised about it
+            becomes an ``OSError`` that names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}-{path.name}"
@@ -43,8 +49,28 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
+    except Exception as error:
+        # Each library says it in its own way; shutil.copyfile names the source.
+        code = full_disk(error)
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, below: Collection[str] | None = None) -> None:
+    """Removes what killed processes left of files that they were writing.
+
+    Args:
+        folder: one that this program owns and that no other process writes now.
+        below: names of the folders in it that are looked through, too; None: all.
+    """
+    for place, inner, names in os.walk(folder):  # which follows no links
+        for name in filter(_LEFTOVER.fullmatch, names):
+            (Path(place) / name).unlink(missing_ok=True)
+        if below is not None and Path(place) == folder:
+            inner[:] = [name for name in inner if name in below]
 
 
 def _sync_folder(folder: Path) -> None:

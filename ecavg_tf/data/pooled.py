@@ -1,13 +1,18 @@
 """Pooled data files: training examples that an edge agreed to upload."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.fields import FieldError, Fields
+from ecavg_tf.core.files import file_sha256, read_json, write_json
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.data.dataset import DataSpec, Examples, concatenated
+
+_RECORD = "taken.json"
 
 
 def write_pooled(path: Path, edge: str, examples: Examples) -> None:
@@ -20,6 +25,63 @@ def pooled_path(folder: Path, edge: str) -> Path:
     return folder / f"{edge}.safetensors"
 
 
+def record_pooled(folder: Path, edge: str, round_number: int) -> None:
+    """Makes an edge's file in a run's folder count: its hash, and the round that took it."""
+    path = pooled_path(folder, edge)
+    taken = {"round": round_number, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    known = read_json(folder / _RECORD) if (folder / _RECORD).exists() else {}
+    write_json(folder / _RECORD, dict(sorted({**known, edge: taken}.items())))
+
+
+def bytes_taken(folder: Path, round_number: int) -> int:
+    """Size of all files that a round took, also before its process was killed."""
+    return sum(
+        each.bytes
+        for edge, each in _records(folder).items()
+        if each.round == round_number and pooled_path(folder, edge).exists()
+    )
+
+
+def is_pooled(folder: Path, edge: str) -> bool:
+    """Whether an edge's file was taken and is what it was then; if not, it is asked for again."""
+    taken, path = _records(folder).get(edge), pooled_path(folder, edge)
+    return taken is not None and path.is_file() and file_sha256(path) == taken.sha256
+
+
+@dataclass(frozen=True)
+class _Taken:
+    round: int
+    bytes: int
+    sha256: str
+
+
+def _records(folder: Path) -> dict[str, _Taken]:
+    """What was taken of each edge; runs of older versions have no such record."""
+    path = folder / _RECORD
+    if not path.exists():
+        return {}
+    try:
+        fields = Fields(read_json(path))
+        inner = {edge: fields.inner(edge) for edge in fields.values}
+        return {
+            edge: _Taken(each.count("round"), each.count("bytes"), each.sha256("sha256"))
+            for edge, each in inner.items()
+        }
+    except FieldError as error:
+        raise WorkdirError(
+            f"{path} is damaged ({error}); restore it, or remove it: the next round asks for all "
+            "pooled data again"
+        ) from error
+
+
+def _check_unchanged(path: Path, taken: _Taken | None) -> None:
+    """A flipped bit would train another model, and nobody would know."""
+    if taken is not None and not path.exists():
+        raise ValueError("it is missing")
+    if taken is not None and file_sha256(path) != taken.sha256:
+        raise ValueError("its bytes are not those that were taken")
+
+
 def read_all_pooled(folder: Path, edges: Sequence[str], spec: DataSpec) -> Examples | None:
     """What these edges have pooled so far, in their order; None: nothing.
 
@@ -27,13 +89,15 @@ def read_all_pooled(folder: Path, edges: Sequence[str], spec: DataSpec) -> Examp
         WorkdirError: a file is damaged.
     """
     parts: list[Examples] = []
+    records = _records(folder)
     for edge in edges:
         path = pooled_path(folder, edge)
         try:
+            _check_unchanged(path, records.get(edge))
             parts += [read_pooled(path, edge, spec)] if path.exists() else []
         except ValueError as error:
             raise WorkdirError(
-                f"{path} is damaged ({error}); restore it, or remove it: the next round asks for it"
+                f"{path} is damaged ({error}); restore it, or begin again with an empty directory"
             ) from error
     return concatenated(parts) if parts else None
 

@@ -1,13 +1,16 @@
 """Saves users' own Keras models, with a plain error where Keras can't."""
 
+import os
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.files import atomic_path
 
 WHOLE, WEIGHTS = ".keras", ".weights.h5"
+_HEADER = 4096  # more than HDF5 needs beside the values of one variable
 
 
 def save_model(model: keras.Model, folder: Path, name: str) -> Path:
@@ -23,11 +26,28 @@ def save_model(model: keras.Model, folder: Path, name: str) -> Path:
         model.get_config()
     except (NotImplementedError, TypeError, ValueError):
         with atomic_path(folder / (name + WEIGHTS)) as temporary:
+            _check_room(temporary, model)
             model.save_weights(temporary)
         return folder / (name + WEIGHTS)
     with atomic_path(folder / (name + WHOLE)) as temporary:
         model.save(temporary, include_optimizer=False)
     return folder / (name + WHOLE)
+
+
+def _check_room(path: Path, model: keras.Model) -> None:
+    """Asks the system for the room that a file of weights needs, then gives it back.
+
+    HDF5 writes its last blocks as it closes a file; where it can't, the process may crash.
+
+    Raises:
+        OSError: there is not enough.
+    """
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    need = sum(int(np.asarray(value).nbytes) for value in model.get_weights())
+    with path.open("rb+") as stream:
+        os.posix_fallocate(stream.fileno(), 0, need + _HEADER * (len(model.weights) + 8))
+        stream.truncate(0)
 
 
 def load_weights(model: keras.Model, folder: Path, name: str) -> None:

@@ -1,17 +1,19 @@
 """report.html: one file that opens offline, in light and in dark."""
 
 import base64
+import hashlib
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from ecavg_tf.core.files import write_bytes, write_text
+from ecavg_tf.core.files import canonical_json, write_bytes, write_text
 from ecavg_tf.report import exports, gains, plots, words
 from ecavg_tf.report.figure import DARK, LIGHT, render
-from ecavg_tf.results import RunResults
+from ecavg_tf.results import RunResults, to_json
 
+PAGE = "report.html"
 _CAPTIONS = {
     "own-accuracy": (
         "Did the edges gain?",
@@ -51,7 +53,23 @@ def write_page(results: RunResults, folder: Path) -> None:
                 "dark": _embedded(render(dark, "svg")),
             }
         )
-    write_text(folder / "report.html", html(results, pictures))
+    write_text(folder / PAGE, html(results, pictures) + _mark(results))
+
+
+def is_written(results: RunResults, folder: Path) -> bool:
+    """Whether a folder holds the page of these very results, and all pictures."""
+    names = [f"plots/{name}.png" for name in plots.pictures(results)]
+    try:
+        page = (folder / PAGE).read_text("utf-8")
+    except (OSError, ValueError):
+        return False
+    return page.endswith(_mark(results)) and all((folder / name).exists() for name in names)
+
+
+def _mark(results: RunResults) -> str:
+    """Ends the page, and names the results that it shows."""
+    sha256 = hashlib.sha256(canonical_json(to_json(results)).encode()).hexdigest()
+    return f"<!-- results {sha256} -->\n"
 
 
 def html(results: RunResults, pictures: list[dict[str, str]]) -> str:

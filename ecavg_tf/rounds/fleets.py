@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ecavg_tf.config import Config, FleetKind, TrainingFile
 from ecavg_tf.config.fields import shared_fields
+from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.template import Template
 from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.fleet import Fleet
@@ -13,6 +14,7 @@ from ecavg_tf.rounds.local_fleet import LocalFleet
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
+from edge.participating.store import has_answered
 from export.jobs.training_files import TrainingFiles
 
 Make = Callable[[Task, FederatedData, RunDirectory, Template], Fleet]
@@ -34,8 +36,25 @@ class FleetMaker:
 
 
 def _local(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:
+    _check_kept(directory)
     workers = make_workers(task, data, data.edges, directory.edges)
     return LocalFleet(workers, directory.run_id, template)
+
+
+def _check_kept(directory: RunDirectory) -> None:
+    """Without what it kept, an edge would decide and train from something else.
+
+    Raises:
+        WorkdirError: the folder of an edge that took part is gone.
+    """
+    for result in directory.rounds():
+        for edge in sorted({each.edge for each in result.edges} & set(result.participants)):
+            folder = directory.edges / edge
+            if not has_answered(folder, directory.run_id):
+                raise WorkdirError(
+                    f"{folder} does not hold what {edge} kept of round {result.round}; restore "
+                    "it from a copy, or begin again in another --workdir"
+                )
 
 
 def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:

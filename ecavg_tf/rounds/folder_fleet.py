@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError
-from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json
+from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, remove_leftovers, write_json
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
 from ecavg_tf.core.messages.probe import Probe
 from ecavg_tf.core.messages.reply import NoReply, Reply
@@ -64,6 +64,8 @@ class FolderFleet:
             check_exchange_folder(folder, run_id)
             write_json(folder / "run.json", {"run_id": run_id})
             self._boxes = {edge: Mailbox(folder / edge) for edge in edges}
+            for box in self._boxes.values():  # the run directory's lock keeps other servers away
+                remove_leftovers(box.inbox)
         except OSError as error:
             raise WorkdirError(f"{folder} can't be written: {error.strerror}") from error
 

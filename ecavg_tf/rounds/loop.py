@@ -8,7 +8,7 @@ import numpy as np
 
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import validated
-from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
+from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors, full_disk
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.scores import Decision
@@ -17,12 +17,12 @@ from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.data.consent import consented_count, consenting
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.federated import FederatedData, federated_data
-from ecavg_tf.data.pooled import pooled_path, read_all_pooled
+from ecavg_tf.data.pooled import is_pooled, read_all_pooled
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.saving import load_weights, save_model
 from ecavg_tf.narrate import LogFile
-from ecavg_tf.report.page import write_page
+from ecavg_tf.report.page import is_written, write_page
 from ecavg_tf.results import RoundResult, RunResults
 from ecavg_tf.rounds.fleets import FLEETS
 from ecavg_tf.rounds.measuring import Measurer
@@ -30,6 +30,7 @@ from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
+from ecavg_tf.training.resuming import drop_checkpoints
 from export.jobs.run import export_at_end, wants_export
 from server.collect import Collected, collect
 from server.tune import WHO, make_global
@@ -55,6 +56,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     directory = RunDirectory(workdir, config)
     done = directory.finished()
     if done is not None and not wants_export(config, done):
+        _complete(directory, done, listener)
         return done
     log = LogFile(directory.path / "log.txt")
 
@@ -83,11 +85,25 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
             directory.close()
 
 
+def _complete(directory: RunDirectory, done: RunResults, listener: Listener) -> None:
+    """Draws the page of a finished run, if its process was killed before that."""
+    if is_written(done, directory.path):
+        return
+    with disk_errors(directory.path):
+        try:
+            directory.open()
+            _write_page(done, directory.path, listener)
+        finally:
+            directory.close()
+
+
 def _write_page(results: RunResults, folder: Path, listener: Listener) -> None:
     """Writes the page; whatever is wrong with it, the run's own outcome comes first."""
     try:
         write_page(results, folder)
     except Exception as error:  # results.json is whole, and 'ecavg report' draws it again
+        if full_disk(error) is not None:
+            raise
         listener(Note(f"report.html could not be written: {type(error).__name__}: {error}"))
 
 
@@ -126,6 +142,7 @@ class Loop:
                 results = self._directory.write_results(status, classes)
                 _write_page(results, self._directory.path, self._listener)
             raise
+        drop_checkpoints(self._directory.path, (*self._fleet.edges, WHO))
         return self._directory.write_results("finished", classes)
 
     def _play(self) -> None:
@@ -150,8 +167,7 @@ class Loop:
         wanted = [
             edge
             for edge in participants
-            if consenting(self._config.server, edge)
-            and not pooled_path(self._directory.pooled, edge).exists()
+            if consenting(self._config.server, edge) and not is_pooled(self._directory.pooled, edge)
         ]
         sent = Shipped(None) if own_start else start
         replies = self._fleet.exchange(number, sent, participants, wanted)
@@ -236,7 +252,13 @@ class Loop:
                 self._listener(Note(f"{decision.edge} counts {len(decision.class_counts)} classes"))
             else:
                 sound.append(decision)
-        self._directory.add_decisions(number, sound)
+        for other in self._directory.add_decisions(number, sound):
+            self._listener(
+                Note(
+                    f"{other} decided otherwise on the model of round {number} before: that "
+                    f"decision stays recorded; was the folder of {other} changed or emptied?"
+                )
+            )
 
     def _save(self, folder: Path, name: str, weights: Sequence[Array]) -> None:
         model = self._task.server_trainer.model

@@ -1,5 +1,6 @@
 """Serves a run over a folder, on the edges' side."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from ecavg_tf.config import Config
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
+from ecavg_tf.core.files import remove_leftovers
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import Request
@@ -17,6 +19,8 @@ from ecavg_tf.events import Listener, silent
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.task import Task
+from ecavg_tf.training.resuming import drop_checkpoints
+from edge.device.checkpoint import locked
 from edge.participating.serving import Served, serve
 from edge.participating.worker import EdgeWorker
 from export.jobs.run import export_edges, raise_if_failed
@@ -52,13 +56,18 @@ def serve_edges(
     task.tell_notes(data.notes)
     workers = make_workers(task, data, edges, workdir)
     mine = shared_fields(config)
-    with disk_errors(workdir):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(disk_errors(workdir))
+        for edge in edges:
+            stack.enter_context(locked(workdir / edge, "--workdir"))
+            remove_leftovers(boxes[edge].outbox)
         serve(
             [Served(boxes[worker.edge], partial(_answer, worker, mine)) for worker in workers],
             timeout_s=config.fleet.timeout_s,
             hint="(fleet.timeout_s); is 'ecavg run' up with the same fleet.folder?",
             listener=listener,
         )
+        drop_checkpoints(workdir, edges)
         if config.export.enabled:
             raise_if_failed(export_edges(workdir, task, data, edges))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ecavg_tf.config import FitConfig
 from ecavg_tf.core.anatomy import Anatomy
+from ecavg_tf.core.checkpoint import State
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.anatomy import anatomy_of
@@ -104,6 +105,17 @@ class CompiledModel:
         for variable, value in zip(self._optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
         self._optimizer.learning_rate = learning_rate
+
+    def state(self) -> State:
+        """Everything that training has changed by now."""
+        slots = tuple(np.asarray(variable) for variable in self._optimizer.variables)
+        return State(tuple(self.model.get_weights()), slots, 0.0)
+
+    def restore(self, state: State) -> None:
+        """Goes back to what ``state`` gave."""
+        self.model.set_weights(state.weights)
+        for variable, value in zip(self._optimizer.variables, state.slots, strict=True):
+            variable.assign(value)
 
 
 def ignored(model: keras.Model) -> list[str]:

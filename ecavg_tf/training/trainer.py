@@ -15,17 +15,25 @@ from numpy.typing import NDArray
 
 from ecavg_tf.config import FitConfig, Schedule
 from ecavg_tf.core.anatomy import Anatomy
-from ecavg_tf.core.errors import ConfigError, ECAvgError, InstallationError, RoundError
+from ecavg_tf.core.checkpoint import Checkpoint
+from ecavg_tf.core.errors import (
+    ConfigError,
+    ECAvgError,
+    InstallationError,
+    RoundError,
+    WorkdirError,
+)
 from ecavg_tf.core.seeds import epoch_order, permutation
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches, steps
-from ecavg_tf.events import Listener, silent
+from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.saving import save_model
 from ecavg_tf.plugins import load_function
 from ecavg_tf.training.callbacks import Cosine, Reseed, Tell
 from ecavg_tf.training.compiled import CompiledModel
+from ecavg_tf.training.resuming import Backup, checkpoint_path, fit_key
 
 
 class KerasTrainer:
@@ -37,6 +45,7 @@ class KerasTrainer:
         seed: the run's seed.
         tensorboard: where TensorBoard logs go; None: nowhere.
         listener: told of batches and epochs.
+        checkpoints: folder for the state after an epoch; None: a killed fit begins again.
     """
 
     def __init__(
@@ -47,7 +56,10 @@ class KerasTrainer:
         seed: int,
         tensorboard: Path | None = None,
         listener: Listener = silent,
+        checkpoints: Path | None = None,
     ) -> None:
+        # What a user's callbacks keep between epochs is not known.
+        self._checkpoints = None if settings.callbacks else checkpoints
         self.model = compiled.model
         self.settings = settings
         self._compiled = compiled
@@ -71,14 +83,36 @@ class KerasTrainer:
         """
         settings, count = self.settings, len(examples)
         self._compiled.reset(weights, settings.learning_rate)
+        first, backups = self._resumed(weights, examples, round_number, who)
         orders = [
             epoch_order(count, self._seed, round_number, who, epoch)
-            for epoch in range(settings.epochs)
+            for epoch in range(first, settings.epochs)
         ]
-        with _blaming_callbacks(settings.callbacks):
-            self._fit(examples, orders, round_number, who)
+        if orders:
+            with _blaming_callbacks(settings.callbacks):
+                self._fit(examples, orders, round_number, who, backups)
         trained: list[Array] = self.model.get_weights()
         return trained
+
+    def _resumed(
+        self, weights: Sequence[Array], examples: Examples, round_number: int, who: str
+    ) -> tuple[int, list[Backup]]:
+        """Sets the state that a killed fit has kept; its epochs, and what keeps the next ones."""
+        if self._checkpoints is None:
+            return 0, []
+        path = checkpoint_path(self._checkpoints, who)
+        checkpoint = Checkpoint(path)
+        key = fit_key(self.settings, weights, examples, self._seed, round_number, who)
+        epochs = 0
+        try:
+            found = checkpoint.load(key, self._compiled.state())
+        except WorkdirError as error:
+            self._listener(Note(f"{error}; {who} trains from the beginning"))
+            found = None
+        if found is not None:
+            state, epochs = found
+            self._compiled.restore(state)
+        return epochs, [Backup(checkpoint, key, self._compiled.state)]
 
     def _fit(
         self,
@@ -86,15 +120,17 @@ class KerasTrainer:
         orders: Sequence[NDArray[np.int64]],
         round_number: int,
         who: str,
+        backups: Sequence[Backup],
     ) -> None:
         settings, count = self.settings, len(examples)
         self.model.fit(
             batches(examples, orders, settings.batch_size),
             epochs=settings.epochs,
+            initial_epoch=settings.epochs - len(orders),
             steps_per_epoch=steps(count, settings.batch_size),
             verbose=0,
             shuffle=False,
-            callbacks=self._callbacks(round_number, who, count),
+            callbacks=[*backups, *self._callbacks(round_number, who, count)],
         )
 
     def recalibrate(

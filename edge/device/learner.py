@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.bundles.training_bundle import TrainingInfo, frozen_sha256
+from ecavg_tf.core.checkpoint import Checkpoint, State
 from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
 from ecavg_tf.core.errors import DataError, ModelError, RoundError
 from ecavg_tf.core.files import canonical_json
@@ -19,8 +20,7 @@ from ecavg_tf.core.seeds import epoch_order
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Listener, silent
-from edge.device.checkpoint import Checkpoint
-from edge.device.training_model import State, TrainingModel
+from edge.device.training_model import TrainingModel
 from edge.device.training_settings import TrainingSettings
 
 _OTHER = (

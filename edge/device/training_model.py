@@ -3,34 +3,19 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.training_bundle import TrainingBundle
+from ecavg_tf.core.checkpoint import State
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.template import Array
 from edge.device.runtime import Runtime
 
 _SIGNATURES = ("features", "train", "infer", "get_weights", "set_weights")
 _AT_ONCE = 64
-
-
-@dataclass(frozen=True)
-class State:
-    """Everything that training changes.
-
-    Attributes:
-        weights: the trained weights, in the bundle's order.
-        slots: the optimizer's variables, in the file's order.
-        step: steps that the optimizer made.
-    """
-
-    weights: tuple[Array, ...]
-    slots: tuple[Array, ...]
-    step: float
 
 
 class TrainingModel:

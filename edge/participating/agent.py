@@ -7,7 +7,7 @@ from typing import Any
 
 from ecavg_tf.config import Config, with_fields
 from ecavg_tf.core.errors import ConfigError, ModelError
-from ecavg_tf.core.files import file_sha256
+from ecavg_tf.core.files import file_sha256, remove_leftovers
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.probe import check_probe, probe_images
 from ecavg_tf.core.messages.reply import Reply
@@ -81,6 +81,7 @@ class Agent:
         _check_exchange(self.exchange, self.edge)
         mailbox = Mailbox(self.exchange / self.edge)
         check_took_part(mailbox, self.folder, "--state")
+        remove_leftovers(mailbox.outbox)
         doubt = _doubt(self.exchange, mailbox)
         self.listener(Note(f"{self.edge} waits for requests in {mailbox.inbox}{doubt}"))
         serve(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecavg_tf.core.errors import ECAvgError, RoundError, WorkdirError
+from ecavg_tf.core.errors import ECAvgError, RoundError, WorkdirError, disk_fault, full_disk
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import Request
@@ -71,6 +71,8 @@ def _answered(served: Served, listener: Listener) -> bool:
     except Exception as error:  # whatever it is, the server is told why there is no answer
         known = isinstance(error, ECAvgError)
         text = str(error) if known else f"unforeseen {type(error).__name__}: {error}"
+        if isinstance(error, OSError) and full_disk(error) is not None:
+            text = str(disk_fault(error))
         with contextlib.suppress(OSError):  # what went wrong is what the user must read
             mailbox.reply(request, NoReply(mailbox.edge, text))
         raise

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.fields import Fields
-from ecavg_tf.core.files import read_json, write_json
+from ecavg_tf.core.files import file_sha256, read_json, write_json
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.scores import Decision
@@ -64,6 +64,7 @@ class EdgeStore:
             self._path("reply", reply.round),
             {
                 "start_sha256": start_sha256,
+                "update_sha256": None if reply.update is None else file_sha256(reply.update),
                 "decision": None if reply.decision is None else reply.decision.to_json(),
                 "seconds": dict(reply.seconds),
             },
@@ -99,7 +100,7 @@ class EdgeStore:
             return Reply(
                 edge=self.edge,
                 round=round_number,
-                update=self.update_path(round_number),
+                update=self._sound_update(round_number),
                 pooled=None,
                 decision=fields.maybe("decision", Decision.field),
                 seconds=fields.inner("seconds").values,
@@ -110,7 +111,28 @@ class EdgeStore:
     def last_update(self, before: int) -> Path | None:
         """The newest update that counts, of a round before ``before``."""
         numbers = [n for n in self._numbers("reply") if n < before]
-        return self.update_path(numbers[-1]) if numbers else None
+        return self._sound_update(numbers[-1]) if numbers else None
+
+    def _sound_update(self, round_number: int) -> Path:
+        """The update of a reply, if it is what it was when the reply was given.
+
+        Raises:
+            WorkdirError: it is missing or damaged, or the reply is.
+        """
+        reply, path = self._path("reply", round_number), self.update_path(round_number)
+        fields = Fields(read_json(reply))
+        try:
+            # Older versions wrote no hash.
+            known = "update_sha256" in fields.values
+            expected = fields.maybe("update_sha256", Fields.sha256) if known else None
+        except ValueError as error:
+            raise WorkdirError(f"{reply} is damaged: {error}") from error
+        if not path.is_file() or (expected is not None and file_sha256(path) != expected):
+            raise WorkdirError(
+                f"{path} is missing or damaged: it is not what {reply.name} names; restore it from "
+                "a copy, or begin again with an empty folder"
+            )
+        return path
 
     def last_accepted(
         self, before: int, template: Template, missing: Sequence[Array]
@@ -122,10 +144,14 @@ class EdgeStore:
         path = self._path("accepted", numbers[-1])
         try:
             stored = TensorFile(path)
-            return template.listed({key: stored[key] for key in stored.keys}, missing)
-        except (ValueError, KeyError) as error:
+            named = {key: stored[key] for key in stored.keys}
+            weights = template.listed(named, missing)
+            if stored.keys == {spec.key for spec in template.weights}:
+                _check_accepted(stored, weights)
+            return weights
+        except (ValueError, KeyError, TypeError) as error:
             raise WorkdirError(
-                f"{path} is damaged ({error}); restore it from a "
+                f"{path} is damaged ({brief(error)}); restore it from a "
                 "copy, or begin again with an empty folder"
             ) from error
 
@@ -179,6 +205,11 @@ def run_of(folder: Path) -> str | None:
     return str(read_json(owner).get("run_id")) if owner.exists() else None
 
 
+def has_answered(folder: Path, run_id: str) -> bool:
+    """Whether an edge's folder holds an answer that it gave in this run."""
+    return folder.is_dir() and run_of(folder) == run_id and bool(_numbered(folder, "reply"))
+
+
 def is_of_a_run(folder: Path) -> bool:
     """Whether an edge's folder belongs to a run."""
     return (folder / _OWNER).exists()
@@ -200,13 +231,17 @@ def read_accepted(path: Path) -> AcceptedModel:
         stored = TensorFile(path)
         weights = [stored[key] for key in stored.metadata["keys"]]
         accepted = stored.metadata["accepted"]
-        if weights_sha256(weights) != accepted["weights_sha256"]:
-            raise ValueError("its weights are not those that were accepted")
+        _check_accepted(stored, weights)
         return AcceptedModel(int(stored.metadata["round"]), str(accepted["rung"]), weights)
     except (KeyError, TypeError, ValueError) as error:
         raise WorkdirError(
             f"{path} is damaged ({brief(error)}); remove it: the next accepted model replaces it"
         ) from error
+
+
+def _check_accepted(stored: TensorFile, weights: Sequence[Array]) -> None:
+    if weights_sha256(weights) != stored.metadata["accepted"]["weights_sha256"]:
+        raise ValueError("its weights are not those that were accepted")
 
 
 def _numbered(folder: Path, kind: str) -> dict[int, Path]:

@@ -8,10 +8,11 @@ import keras
 import numpy as np
 
 from ecavg_tf.config.checks import one_of
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.files import read_json
+from ecavg_tf.core.messages.update_file import TensorFile
 from ecavg_tf.core.scores import Decision
-from ecavg_tf.core.template import weights_sha256
+from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.consent import consented
 from ecavg_tf.data.dataset import EdgeData, Examples, stratified
 from ecavg_tf.data.federated import FederatedData
@@ -23,6 +24,7 @@ from export.exporter import Subject
 from export.making.calibration import Calibration, draw
 
 GLOBAL = "global"
+_TENSORS = ".safetensors"  # of a decision within a run; the last one is kept as a model file
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Found:
     Attributes:
         name: an edge's, or ``global``.
         folder: where it lies.
-        file: its name there, without ending.
+        file: its name there, without the ending that Keras' files have.
         round: whose global model it is, or was decided on.
         weights_sha256: what its weights must be.
     """
@@ -71,7 +73,10 @@ def load_found(model: keras.Model, found: Found) -> None:
     Raises:
         WorkdirError: they are not the weights that the run recorded.
     """
-    load_weights(model, found.folder, found.file)
+    if found.file.endswith(_TENSORS):
+        model.set_weights(_decided(found.folder / found.file)[1])
+    else:
+        load_weights(model, found.folder, found.file)
     if weights_sha256(model.get_weights()) != found.weights_sha256:
         raise WorkdirError(
             f"the model in {found.folder} is not the one that was accepted; run again "
@@ -80,15 +85,33 @@ def load_found(model: keras.Model, found: Found) -> None:
 
 
 def accepted_of(folder: Path, edge: str) -> Found | None:
-    """What an edge's own folder holds as its last decision."""
+    """What an edge's own folder holds as its last decision, also of a run that is not over."""
     finished = sorted(folder.glob("finish-*.json"))
-    if not finished:
+    if finished:
+        try:
+            decision = Decision.from_json(read_json(finished[-1]))
+        except ValueError as error:
+            raise WorkdirError(f"{finished[-1]} is damaged: {error}") from error
+        return Found(edge, folder, "accepted", decision.round, decision.accepted.weights_sha256)
+    decided = sorted(folder.glob(f"accepted-*{_TENSORS}"), key=lambda path: (len(path.name), path))
+    if not decided:
         return None
+    decision, _ = _decided(decided[-1])
+    file = decided[-1].name
+    return Found(edge, folder, file, decision.round, decision.accepted.weights_sha256)
+
+
+def _decided(path: Path) -> tuple[Decision, list[Array]]:
+    """A decision within a run, with the weights that the edge accepted, in template order."""
     try:
-        decision = Decision.from_json(read_json(finished[-1]))
-    except ValueError as error:
-        raise WorkdirError(f"{finished[-1]} is damaged: {error}") from error
-    return Found(edge, folder, "accepted", decision.round, decision.accepted.weights_sha256)
+        stored = TensorFile(path)
+        said = dict(stored.metadata)
+        keys = said.pop("keys")
+        return Decision.from_json(said), [stored[key] for key in keys]
+    except (KeyError, TypeError, ValueError) as error:
+        raise WorkdirError(
+            f"{path} is damaged ({brief(error)}); restore it from a copy, or resume the run"
+        ) from error
 
 
 def _run_id(path: Path, found: Found) -> str:

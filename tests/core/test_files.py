@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from ecavg_tf.core.files import (
+    LOCK,
     atomic_path,
     canonical_json,
     file_sha256,
+    remove_leftovers,
     write_bytes,
     write_json,
     write_text,
@@ -134,3 +136,19 @@ def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / "large.bin"
     path.write_bytes(content)
     assert file_sha256(path) == hashlib.sha256(content).hexdigest()
+
+
+def test_only_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    left = f".ecavg-{'0a' * 8}-model.keras"
+    for place in ("", "rounds/0001", "exchange"):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        for name in (left, LOCK, ".ecavg-notes", "model.keras"):
+            (tmp_path / place / name).write_text("")
+    (tmp_path / "rounds" / "link").symlink_to(tmp_path / "exchange")
+    remove_leftovers(tmp_path, ("rounds",))
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob(left)}
+    assert found == {f"exchange/{left}"}
+    remove_leftovers(tmp_path / "exchange")
+    kept = {LOCK, ".ecavg-notes", "model.keras"}
+    for place in ("rounds/0001", "exchange"):
+        assert {path.name for path in (tmp_path / place).iterdir()} == kept

@@ -10,7 +10,15 @@ from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.messages.update_file import save_tensors
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
-from ecavg_tf.data.pooled import pooled_path, read_all_pooled, read_pooled, write_pooled
+from ecavg_tf.data.pooled import (
+    bytes_taken,
+    is_pooled,
+    pooled_path,
+    read_all_pooled,
+    read_pooled,
+    record_pooled,
+    write_pooled,
+)
 
 EDGE = "edge-03"
 GREY = DataSpec("grey", (2, 3, 1), "uint8", (0.0, 16.0), ("a", "b", "c"))
@@ -194,5 +202,43 @@ def test_a_damaged_file_that_was_taken_before_is_named(tmp_path: Path) -> None:
     path = pooled_path(tmp_path, EDGE)
     write_pooled(path, EDGE, Examples(images(), labels()))
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(WorkdirError, match=rf"{path.name} is damaged .*; restore it, or remove it"):
+    with pytest.raises(WorkdirError, match=rf"{path.name} is damaged .*; restore it, or begin"):
         read_all_pooled(tmp_path, (EDGE,), GREY)
+
+
+def taken(folder: Path) -> None:
+    for number, edge in ((1, "edge-00"), (2, "edge-01")):
+        write_pooled(pooled_path(folder, edge), edge, Examples(images(), labels()))
+        record_pooled(folder, edge, number)
+
+
+def test_pooled_data_that_is_not_what_was_taken_is_named(tmp_path: Path) -> None:
+    taken(tmp_path)
+    edges = ("edge-00", "edge-01", "edge-02")
+    pooled = read_all_pooled(tmp_path, edges, GREY)
+    assert pooled is not None
+    assert len(pooled) == 2 * len(images())
+    path = pooled_path(tmp_path, "edge-01")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # a label is another now
+    line = r"edge-01\.safetensors is damaged \(its bytes .*\); restore it, or begin again"
+    with pytest.raises(WorkdirError, match=line):
+        read_all_pooled(tmp_path, edges, GREY)
+    assert [is_pooled(tmp_path, edge) for edge in edges] == [True, False, False]
+    path.unlink()
+    with pytest.raises(WorkdirError, match=r"edge-01\.safetensors is damaged \(it is missing\)"):
+        read_all_pooled(tmp_path, edges, GREY)
+
+
+def test_what_a_round_took_is_counted_after_a_restart_too(tmp_path: Path) -> None:
+    taken(tmp_path)
+    sizes = [pooled_path(tmp_path, edge).stat().st_size for edge in ("edge-00", "edge-01")]
+    assert [bytes_taken(tmp_path, number) for number in (1, 2, 3)] == [*sizes, 0]
+
+
+@pytest.mark.parametrize("record", ["[]", '{"edge-00": 5}', '{"edge-00": {"round": 1}}', "{"])
+def test_a_damaged_record_says_what_to_do(tmp_path: Path, record: str) -> None:
+    taken(tmp_path)
+    (tmp_path / "taken.json").write_text(record)
+    with pytest.raises(WorkdirError, match=r"taken\.json is .*restore it"):
+        is_pooled(tmp_path, "edge-00")

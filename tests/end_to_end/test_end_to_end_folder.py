@@ -15,6 +15,7 @@ from paths_for_tests import ROOT
 import ecavg_tf
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.results import load_results
 
 CONFIG = """\
@@ -72,7 +73,14 @@ def test_a_folder_fleet_gives_the_bits_of_a_local_one(tmp_path: Path) -> None:
         assert (tmp_path / "server" / path).read_bytes() == (tmp_path / "local" / path).read_bytes()
 
 
-def test_control_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("signals", "code"),
+    [([signal.SIGINT, signal.SIGINT], 130), ([signal.SIGTERM], 143)],
+    ids=["twice", "SIGTERM"],
+)
+def test_a_signal_stops_cleanly_and_says_how_to_go_on(
+    tmp_path: Path, signals: list[int], code: int
+) -> None:
     conf = tmp_path / "conf.py"
     conf.write_text(CONFIG.replace("config.rounds = 2", "config.rounds = 500"))
     workdir = tmp_path / "run"
@@ -82,9 +90,11 @@ def test_control_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.1)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    assert process.returncode == code, errors
     assert "Traceback" not in errors
     assert f"ecavg run --config={conf} --workdir={workdir}" in errors
     results = load_results(workdir)
@@ -113,6 +123,11 @@ def test_an_edge_that_nobody_asks_gives_up(small: Callable[[], Config], tmp_path
         serve_edges(config, ["edge-01"], tmp_path / "edge")
     with pytest.raises(ecavg_tf.ECAvgError, match="valid: edge-00, edge-01"):
         serve_edges(config, ["edge-07"], tmp_path / "edge")
+    with (
+        lock_folder(tmp_path / "edge" / "edge-01"),
+        pytest.raises(WorkdirError, match="edge-01 is in use by another process"),
+    ):
+        serve_edges(config, ["edge-01"], tmp_path / "edge")
 
 
 def serve_in_thread(config: Config, edge: str, workdir: Path) -> tuple[Thread, list[Exception]]:

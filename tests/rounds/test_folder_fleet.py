@@ -144,11 +144,11 @@ def test_the_server_keeps_to_what_was_agreed(tmp_path: Path) -> None:
         taken = collected(tmp_path, config, examples)
         assert taken.pooled_bytes == 0
         assert len(taken.updates) == 1
-        assert list((tmp_path / "pooled").iterdir()) == []
+        assert list((tmp_path / "pooled").glob("*.safetensors")) == []
 
     taken = collected(tmp_path, ServerConfig(pool_bytes=15), examples)
     assert "pools 16 bytes, server.pool_bytes is 15" in taken.refused[0].reason
-    assert list((tmp_path / "pooled").iterdir()) == []
+    assert list((tmp_path / "pooled").glob("*.safetensors")) == []
 
 
 def test_what_is_refused_leaves_no_file(tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ecavg_tf.core.checkpoint import Checkpoint, State
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
-from edge.device.checkpoint import Checkpoint
-from edge.device.training_model import State
 
 STATE = State((np.arange(6, dtype=np.float32).reshape(2, 3),), (np.full(3, 0.5, np.float32),), 4.0)
 

@@ -18,6 +18,7 @@ from ecavg_tf.core.bundles.training_bundle import (
     training_file_name,
     write_training_bundle,
 )
+from ecavg_tf.core.checkpoint import Checkpoint, State
 from ecavg_tf.core.errors import ConfigError, ModelError, RoundError, WorkdirError
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.probe import check_probe, probe_images
@@ -26,8 +27,7 @@ from ecavg_tf.core.messages.request import EXCHANGE, Request, Shipped
 from ecavg_tf.events import Event, Note
 from ecavg_tf.models.builders import mlp, template_of
 from ecavg_tf.training.evaluation import KerasScorer
-from edge.device.checkpoint import Checkpoint, locked
-from edge.device.training_model import State
+from edge.device.checkpoint import locked
 from edge.device.training_settings import TrainingSettings
 from edge.participating import agent as agent_module
 from edge.participating.agent import Agent

@@ -1,5 +1,7 @@
 """An edge's folder: an answer is given again, and pruning keeps what decisions need."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score
-from ecavg_tf.core.template import Array, Role, Template, WeightSpec
+from ecavg_tf.core.template import Array, Role, Template, WeightSpec, weights_sha256
 from edge.participating.store import EdgeStore
 
 EDGE, RUN = "edge-05", "run-a"
@@ -35,7 +37,9 @@ def decision(round_number: int) -> Decision:
             Rung("global", None, most, half),
             Rung("blend", 0.25, None, half, select=-0.5, certify={"bound": 0.01}),
         ),
-        accepted=Accepted("global", None, most, half, "ab" * 32, {"policy": "guarded"}),
+        accepted=Accepted(
+            "global", None, most, half, weights_sha256(weights(round_number)), {"policy": "guarded"}
+        ),
         seconds=1.5,
     )
 
@@ -85,6 +89,7 @@ def test_an_answer_is_given_again_equal_after_a_restart(tmp_path: Path) -> None:
 
 def test_an_own_start_is_a_start_of_its_own(tmp_path: Path) -> None:
     store = open_store(tmp_path)
+    store.update_path(1).write_text("update")
     reply = Reply(EDGE, 1, store.update_path(1), None, None, {})
     store.commit(reply, None)
     assert store.reply(1, None) == reply
@@ -215,3 +220,41 @@ def test_accepted_weights_survive_and_what_is_absent_is_taken_from_the_other(
     np.testing.assert_array_equal(found[0], [1.5, 2.5])
     np.testing.assert_array_equal(found[1], [7, 8])
     assert store.last_accepted(1, TEMPLATE, weights(-1.0)) is None
+
+
+def flip(path: Path, at: int = -1) -> None:
+    """Turns one bit over, as a worn memory card does."""
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("damage", [flip, Path.unlink])
+def test_an_update_that_is_not_what_was_answered_is_named(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    store = open_store(tmp_path)
+    play(store, 1)
+    damage(store.update_path(1))
+    line = r"update-0001\.safetensors is missing or damaged: .* restore it from a copy, or begin"
+    with pytest.raises(WorkdirError, match=line):
+        store.reply(1, "start-1")
+    with pytest.raises(WorkdirError, match=line):
+        store.last_update(before=3)
+
+
+def test_an_answer_of_an_older_version_has_no_hash(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    play(store, 1)
+    reply = json.loads((tmp_path / "reply-0001.json").read_text())
+    del reply["update_sha256"]
+    (tmp_path / "reply-0001.json").write_text(json.dumps(reply))
+    assert store.last_update(before=2) == store.update_path(1)
+
+
+def test_a_bit_of_an_accepted_model_is_missed(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.save_accepted(decision(1), TEMPLATE.named(weights(1.0)))
+    flip(tmp_path / "accepted-0001.safetensors")
+    with pytest.raises(WorkdirError, match=r"accepted-0001\.safetensors is damaged"):
+        accepted_before(store, 2)

@@ -1,0 +1,62 @@
+"""SIGTERM and SIGHUP end a program as Ctrl-C does; whoever waits sees which it was."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from ecavg_tf.core.commands import exit_code_of
+
+
+def stopped_by(number: int) -> int:
+    def command() -> int:
+        os.kill(os.getpid(), number)
+        time.sleep(5)  # cut short by the signal
+        return 0
+
+    return exit_code_of(command, "ecavg")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+)
+def test_the_exit_code_is_what_a_shell_says(
+    number: int, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert stopped_by(number) == code
+    assert capsys.readouterr().err == "\necavg: interrupted; the same command goes on.\n"
+
+
+def kills_itself(number: int) -> int:
+    os.kill(os.getpid(), number)
+    return 0
+
+
+def test_a_program_that_calls_a_command_keeps_its_own_handlers() -> None:
+    assert stopped_by(signal.SIGTERM) == 143
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    seen: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+    try:
+        assert exit_code_of(lambda: kills_itself(signal.SIGTERM), "ecavg") == 0
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    assert seen == [signal.SIGTERM]
+
+
+def test_nohup_is_respected() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert exit_code_of(lambda: kills_itself(signal.SIGHUP), "ecavg") == 0
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def test_outside_of_the_main_thread_signals_are_left_alone() -> None:
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(exit_code_of(lambda: 0, "ecavg")))
+    thread.start()
+    thread.join()
+    assert codes == [0]
