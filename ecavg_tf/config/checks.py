@@ -27,6 +27,8 @@ _AT_LEAST = {
     "partition.shards_per_edge": 1,
     "partition.min_examples": 1,
     "server.pool_bytes": 0,
+    "server.max_update_ratio": 0,
+    "server.max_examples_ratio": 0,
     "edge.weight_decay": 0,
     "server.weight_decay": 0,
     "partition.num_edges": 1,

@@ -144,6 +144,10 @@ class CollectConfig:
         pool: ask the edges for their training data, once.
         pool_edges: names of the edges that consent, separated by commas; empty: all.
         pool_bytes: how many bytes of images each edge may upload; 0: all it has.
+        max_update_ratio: how many times larger than what is usual among the others an update's
+            change may be (``server.screen`` says how); 0: any size is taken.
+        max_examples_ratio: an edge weighs at most this many times the median of the others'
+            examples, unless its pooled data shows that it has more; 0: what it claims.
     """
 
     weighting: Weighting = Weighting.EXAMPLES
@@ -152,6 +156,8 @@ class CollectConfig:
     pool: bool = True
     pool_edges: str = ""
     pool_bytes: int = 0
+    max_update_ratio: float = 10.0
+    max_examples_ratio: float = 10.0
 
 
 @dataclass

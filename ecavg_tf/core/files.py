@@ -16,6 +16,7 @@ from typing import Any
 from ecavg_tf.core.errors import WorkdirError
 
 TEMPORARY_PREFIX = ".ecavg-"
+_BLOCK = 2**20
 LOCK = TEMPORARY_PREFIX + "lock"  # in a folder that a process has locked once
 
 
@@ -107,19 +108,70 @@ def read_regular(path: Path, most: int) -> bytes:
         ValueError: it is a pipe, a link or a device (reading could wait for ever), or too large.
         OSError: it can't be read.
     """
+    with _open_unlinked(path, most) as stream:
+        return stream.read(most)
+
+
+def copy_regular(source: Path, target: Path, most: int | None, sha256: str | None = None) -> None:
+    """Copies a file that somebody else may have put there, and may change meanwhile.
+
+    Args:
+        source: the file.
+        target: where to; appears whole or not at all.
+        most: how many bytes it may hold; None: any.
+        sha256: what its bytes must hash to; None: anything.
+
+    Raises:
+        ValueError: as ``read_regular``; or it can't be read, grew, or its bytes are others.
+        OSError: the copy can't be written.
+    """
+    hashed, left = hashlib.sha256(), most
+    with _readable(source, most) as stream, atomic_path(target) as temporary:
+        with temporary.open("wb") as written:
+            while block := _block(stream, source):
+                if left is not None and (left := left - len(block)) < 0:
+                    raise ValueError(f"{source.name} grew to more than the {most} bytes allowed")
+                hashed.update(block)
+                written.write(block)
+        if sha256 is not None and hashed.hexdigest() != sha256:
+            raise ValueError(f"{source.name} is not the file that its reply names (SHA-256)")
+
+
+def _readable(source: Path, most: int | None) -> BufferedReader:
+    try:
+        return _open_unlinked(source, most)
+    except OSError as error:
+        raise ValueError(f"{source.name} can't be read: {error.strerror}") from error
+
+
+def _block(stream: BufferedReader, source: Path) -> bytes:
+    """So that an ``OSError`` of the copy is never taken for one of the source."""
+    try:
+        return stream.read(_BLOCK)
+    except OSError as error:
+        raise ValueError(f"{source.name} can't be read: {error.strerror}") from error
+
+
+def _open_unlinked(path: Path, most: int | None) -> BufferedReader:
+    """Opens a regular file of a bounded size that is no link."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ValueError(f"{path.name} is a link, expected a regular file") from error
+        if error.errno == errno.ENXIO:
+            raise ValueError(f"{path.name} is not a regular file") from error
         raise
-    with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"{path.name} is not a regular file")
-        if status.st_size > most:
-            raise ValueError(f"{path.name} has {status.st_size} bytes, at most {most} are allowed")
-        return stream.read(most)
+    status = os.fstat(handle)
+    fault = None
+    if not stat.S_ISREG(status.st_mode):
+        fault = "is not a regular file"
+    elif most is not None and status.st_size > most:
+        fault = f"has {status.st_size} bytes, at most {most} are allowed"
+    if fault is not None:
+        os.close(handle)
+        raise ValueError(f"{path.name} {fault}")
+    return os.fdopen(handle, "rb")
 
 
 def open_regular(path: Path) -> BufferedReader:

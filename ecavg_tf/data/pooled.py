@@ -1,5 +1,6 @@
 """Pooled data files: training examples that an edge agreed to upload."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import numpy as np
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.data.dataset import DataSpec, Examples, concatenated
+
+_HEADER = 2**16  # names, shapes and metadata
 
 
 def write_pooled(path: Path, edge: str, examples: Examples) -> None:
@@ -18,6 +21,25 @@ def write_pooled(path: Path, edge: str, examples: Examples) -> None:
 def pooled_path(folder: Path, edge: str) -> Path:
     """Where a run's folder of pooled data holds an edge's."""
     return folder / f"{edge}.safetensors"
+
+
+def largest_pooled(examples: int, spec: DataSpec) -> int:
+    """How many bytes the file of so many examples may have."""
+    each = np.dtype(spec.dtype).itemsize * math.prod(spec.image_shape)
+    return examples * (each + np.dtype(np.int64).itemsize) + _HEADER
+
+
+def count_pooled(folder: Path, edge: str) -> int:
+    """How many examples a run's folder of pooled data holds of an edge.
+
+    Raises:
+        WorkdirError: the file is damaged.
+    """
+    path = pooled_path(folder, edge)
+    try:
+        return len(TensorFile(path)["labels"]) if path.exists() else 0
+    except ValueError as error:
+        raise WorkdirError(f"{path} is damaged: {error}; restore it from a copy") from error
 
 
 def read_all_pooled(folder: Path, edges: Sequence[str], spec: DataSpec) -> Examples | None:

@@ -1,7 +1,7 @@
 """What an edge answers: a small JSON object, beside the files that it names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class Reply:
         decision: what it decided on a global model: to ``exchange`` on that of the round
             before (None in round 1), to ``finish`` on that of this round.
         seconds: time it took, by ``pretrain`` and ``evaluate``.
+        hashes: SHA-256 of its files by their names in ``FILES``, where they were carried.
     """
 
     edge: str
@@ -32,6 +33,7 @@ class Reply:
     pooled: Path | None
     decision: Decision | None
     seconds: Mapping[str, float]
+    hashes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def decode_reply(
     error = fields.maybe("error", Fields.text)
     if error is not None:
         return NoReply(edge, error), hashes
-    return _decoded(body, request, edge, {name: files[name] for name in hashes}), hashes
+    reply = _decoded(body, request, edge, {name: files[name] for name in hashes})
+    return replace(reply, hashes=hashes), hashes
 
 
 def _decoded(body: Fields, request: Request, edge: str, files: Mapping[str, Path]) -> Reply:

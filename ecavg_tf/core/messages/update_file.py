@@ -113,6 +113,9 @@ class Update:
     Args:
         path: the file.
 
+    Attributes:
+        credit: how many examples it counts for: what it claims, unless the server doubts that.
+
     Raises:
         ValueError: it is not an update file.
     """
@@ -132,6 +135,7 @@ class Update:
             )
         except ValueError as error:
             raise ValueError(f"the metadata of {path.name} is not an update's: {error}") from error
+        self.credit: float = self.info.examples
 
     @property
     def keys(self) -> frozenset[str]:
