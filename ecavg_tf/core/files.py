@@ -125,31 +125,35 @@ def copy_regular(source: Path, target: Path, most: int | None, sha256: str | Non
         ValueError: as ``read_regular``; or it can't be read, grew, or its bytes are others.
         OSError: the copy can't be written.
     """
-    hashed, left = hashlib.sha256(), most
-    with _readable(source, most) as stream, atomic_path(target) as temporary:
+    hashed = hashlib.sha256()
+    with atomic_path(target) as temporary:
         with temporary.open("wb") as written:
-            while block := _block(stream, source):
-                if left is not None and (left := left - len(block)) < 0:
-                    raise ValueError(f"{source.name} grew to more than the {most} bytes allowed")
+            for block in _blocks(source, most):
                 hashed.update(block)
                 written.write(block)
         if sha256 is not None and hashed.hexdigest() != sha256:
             raise ValueError(f"{source.name} is not the file that its reply names (SHA-256)")
 
 
-def _readable(source: Path, most: int | None) -> BufferedReader:
-    try:
-        return _open_unlinked(source, most)
-    except OSError as error:
-        raise ValueError(f"{source.name} can't be read: {error.strerror}") from error
+def regular_sha256(path: Path, most: int | None) -> str:
+    """SHA-256 in hex of a file that somebody else may have put there; as ``copy_regular``."""
+    hashed = hashlib.sha256()
+    for block in _blocks(path, most):
+        hashed.update(block)
+    return hashed.hexdigest()
 
 
-def _block(stream: BufferedReader, source: Path) -> bytes:
-    """So that an ``OSError`` of the copy is never taken for one of the source."""
+def _blocks(path: Path, most: int | None) -> Iterator[bytes]:
+    """Its bytes; an ``OSError`` of it is a ``ValueError``, never taken for one of a copy."""
+    left = most
     try:
-        return stream.read(_BLOCK)
+        with _open_unlinked(path, most) as stream:
+            while block := stream.read(_BLOCK):
+                if left is not None and (left := left - len(block)) < 0:
+                    raise ValueError(f"{path.name} grew to more than the {most} bytes allowed")
+                yield block
     except OSError as error:
-        raise ValueError(f"{source.name} can't be read: {error.strerror}") from error
+        raise ValueError(f"{path.name} can't be read: {error.strerror}") from error
 
 
 def _open_unlinked(path: Path, most: int | None) -> BufferedReader:
