@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 _LONGEST = 200
+_LONGEST_LINE = 1000
 # What the system says of an open file that takes no more.
 _NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
@@ -77,6 +78,16 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
+def one_line(text: str, most: int = _LONGEST_LINE) -> str:
+    """A text from elsewhere as one printable line of a bounded length.
+
+    A terminal obeys what is not printable, half characters (lone surrogates) can't be written as
+    UTF-8, and a text of many megabytes would be kept in every file of a run.
+    """
+    said = printable(text[: most + 1])
+    return said if len(said) <= most else said[:most] + "…"
+
+
 def brief(error: Exception) -> str:
     """A library's error as a part of one line: short, printable and never empty."""
     said = " ".join(printable(str(error)).split()) or type(error).__name__
@@ -124,6 +135,6 @@ class UpdateRefused(ECAvgError, ValueError):
     exit_code = 5
 
     def __init__(self, edge: str, reason: str) -> None:
-        super().__init__(f"{edge}: {reason}")
         self.edge = edge
-        self.reason = reason
+        self.reason = one_line(reason)
+        super().__init__(f"{edge}: {self.reason}")

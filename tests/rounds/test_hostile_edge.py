@@ -56,7 +56,7 @@ def test_a_reply_that_is_a_pipe_a_link_or_huge(tmp_path: Path) -> None:
     path.unlink()
     with path.open("wb") as stream:
         stream.truncate(2**25)
-    with pytest.raises(ValueError, match="at most 16777216 are allowed"):
+    with pytest.raises(ValueError, match="at most 1048576 are allowed"):
         box.answer(asked())
     path.write_text('{"run_id": "run", "error": {"a": 1}, "files": {}, "body": {}}')
     with pytest.raises(ValueError, match=r"error is .* expected a text"):

@@ -33,7 +33,7 @@ from ecavg_tf.core.messages.request import (
 )
 from ecavg_tf.core.messages.update_file import TensorFile
 
-_LARGEST_REPLY = 2**24
+_LARGEST_REPLY = 2**20  # whatever it holds may be kept in the run directory
 POLL_S = 0.2  # how long a side sleeps between two looks
 _REQUEST = re.compile(r"(\d{4,})-(exchange|finish)\.safetensors")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecavg_tf.core.errors import one_line
 from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.messages.request import EXCHANGE, Request
 from ecavg_tf.core.scores import Decision
@@ -38,10 +39,13 @@ class Reply:
 
 @dataclass(frozen=True)
 class NoReply:
-    """An edge that did not answer, and why."""
+    """An edge that did not answer, and why, as one printable line."""
 
     edge: str
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", one_line(self.reason))
 
 
 def encode_reply(
