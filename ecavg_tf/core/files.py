@@ -199,7 +199,8 @@ def read_json(path: Path) -> dict[str, Any]:
         WorkdirError: it is missing, damaged, or no object.
     """
     try:
-        value = load_json(path.read_bytes())
+        with open_regular(path) as stream:
+            value = load_json(stream.read())
     except FileNotFoundError as error:
         raise WorkdirError(f"{path} is not there") from error
     except OSError as error:
