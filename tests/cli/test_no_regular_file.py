@@ -85,9 +85,9 @@ def test_a_signature_and_keys_that_are_pipes(tmp_path: Path) -> None:
     bundle.write_bytes(b"any bytes")
     for name in ("a.bundle.zip.sig", "pipe.pem"):
         os.mkfifo(tmp_path / name)
-    for load in (load_private_key, load_public_key):
+    for load_key in (load_private_key, load_public_key):
         with pytest.raises(ExportError, match=r"key .*pipe\.pem can't be read: .*no regular file"):
-            load(tmp_path / "pipe.pem")
+            load_key(tmp_path / "pipe.pem")
     with pytest.raises(ExportError, match=r"a\.bundle\.zip\.sig is no regular file"):
         verify(bundle, load_public_key(keys(tmp_path)[1]))
 
