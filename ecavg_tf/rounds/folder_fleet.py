@@ -1,5 +1,6 @@
 """Edges in other processes or places, reached through a folder."""
 
+import contextlib
 import errno
 import os
 import time
@@ -100,6 +101,9 @@ class FolderFleet:
             bundle = self._bundle_for(model.weights)
         if model.weights is not None and self._probe_of is not None:
             probe = self._probe_of(model.weights)
+        for box in self._boxes.values():
+            with contextlib.suppress(OSError):  # not ours to remove, or no folder at all
+                box.drop_pooled(replace(self._request, kind=kind, round=round_number))
         requests: dict[str, Request] = {}
         unreached: dict[str, NoReply] = {}
         for edge in participants:

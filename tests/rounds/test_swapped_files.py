@@ -150,3 +150,43 @@ def test_a_full_disk_of_ones_own_is_no_fault_of_the_edge(
     monkeypatch.setattr(Mailbox, "send", full)
     with pytest.raises(OSError, match="No space left"):
         served.exchange(1, START, ["a", "b"], [])
+
+
+def pooled(folder: Path, edge: str, number: int, request: Request) -> Path:
+    """An answer with pooled data."""
+    folder.mkdir(exist_ok=True)
+    images, update = folder / "images", folder / "update"
+    images.write_bytes(b"images")
+    update.write_bytes(b"update")
+    box = Mailbox(folder / "x" / edge)
+    box.reply(request, Reply(edge, number, update, images, None, {"pretrain": 1.0}))
+    return box.outbox / f"{number:04d}-pooled.safetensors"
+
+
+def test_pooled_images_do_not_stay_where_every_edge_can_read_them(tmp_path: Path) -> None:
+    served = fleet(tmp_path / "x")
+    first = Request(EXCHANGE, "run", 1, TEMPLATE, START, pooled_wanted=True)
+    files = [pooled(tmp_path, edge, 1, first) for edge in ("a", "b")]
+    (lent,) = served.exchange(1, START, ["a"], ["a"])
+    assert isinstance(lent, Reply)
+    assert lent.pooled == files[0]
+    served.exchange(1, START, ["a"], [])  # a server that was stopped in round 1 goes on
+    assert all(file.exists() for file in files)
+    second = pooled(tmp_path, "a", 2, Request(EXCHANGE, "run", 2, TEMPLATE, START))
+    assert not files[0].exists()  # the edge has removed it
+    served.exchange(2, START, ["a"], [])
+    assert not files[1].exists()  # the server has, although b has no part in this round
+    assert second.exists()
+    served.finish(2, START)
+    assert not second.exists()
+
+
+def test_a_reply_whose_images_were_taken_and_removed_is_whole(tmp_path: Path) -> None:
+    served = fleet(tmp_path / "x")
+    first = Request(EXCHANGE, "run", 1, TEMPLATE, START, pooled_wanted=True)
+    pooled(tmp_path, "a", 1, first).unlink()
+    (again,) = served.exchange(1, START, ["a"], [])
+    assert isinstance(again, Reply)
+    assert again.pooled is None
+    (waiting,) = served.exchange(1, START, ["a"], ["a"])
+    assert isinstance(waiting, NoReply)

@@ -10,7 +10,7 @@ update does no harm.
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -127,8 +127,21 @@ class Mailbox:
         reply = self._reply_path(int(request[1]), request[2])
         return reply.exists() and not _is_error(reply)
 
+    def drop_pooled(self, request: Request) -> None:
+        """Removes pooled data that no server wants any more once this request is there.
+
+        The images lie where other edges may read them: until the rounds before are finished,
+        for a server that was stopped and goes on, and no longer.
+        """
+        over = request.round + (request.kind == FINISH)
+        for path in self.outbox.glob("*-pooled.safetensors"):
+            number = path.name.partition("-")[0]
+            if number.isdecimal() and int(number) < over:
+                path.unlink(missing_ok=True)
+
     def reply(self, request: Request, reply: Reply | NoReply) -> None:
         """Answers a request: first the files, then the reply that names them."""
+        self.drop_pooled(request)
         hashes = {}
         for name in FILES if isinstance(reply, Reply) else ():
             source: Path | None = getattr(reply, name)
@@ -161,7 +174,11 @@ class Mailbox:
         except (OSError, ValueError) as error:
             raise ValueError(f"{path.name} is not a reply: {error}") from error
         for name, expected in hashes.items():
-            if self._hash(files[name], largest.get(name)) != expected:
+            found = self._hash(files[name], largest.get(name))
+            taken = name == "pooled" and not request.pooled_wanted
+            if found is None and taken and isinstance(reply, Reply):
+                reply = replace(reply, pooled=None)  # the server took and removed it
+            elif found != expected:
                 return None
         return reply
 
