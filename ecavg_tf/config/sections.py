@@ -140,7 +140,10 @@ class CollectConfig:
     Attributes:
         weighting: ``examples`` or ``uniform`` (the paper's).
         combine: how updates become the averaged model: ``average``, ``start`` (leave them out:
-            fine-tune what the round started from), or a function ``pkg.module:function``.
+            fine-tune what the round started from), ``median`` or ``trimmed_mean`` (coordinate by
+            coordinate; a minority can't take them anywhere), or a function
+            ``pkg.module:function``.
+        trim: for ``trimmed_mean``: the share of edges left out at either end, in [0, 0.5).
         pool: ask the edges for their training data, once.
         pool_edges: names of the edges that consent, separated by commas; empty: all.
         pool_bytes: how many bytes of images each edge may upload; 0: all it has.
@@ -152,6 +155,7 @@ class CollectConfig:
 
     weighting: Weighting = Weighting.EXAMPLES
     combine: str = "average"
+    trim: float = 0.2
     recalibrate: bool = True  # as in FitConfig; written here for its place in the order
     pool: bool = True
     pool_edges: str = ""
