@@ -76,16 +76,27 @@ def collect(
         except UpdateRefused as error:
             _update_path(updates_folder, reply.edge).unlink(missing_ok=True)
             refused.append(Refused(error.edge, error.reason))
+    updates = _screened(updates, refused, template, base, config)
+    shown = {each.info.edge: count_pooled(pooled_folder, each.info.edge) for each in updates}
+    notes = _credit(updates, shown, config)
+    refused.sort(key=lambda each: each.edge)
+    return Collected(tuple(updates), tuple(refused), pooled_bytes, notes)
+
+
+def _screened(
+    updates: Sequence[Update],
+    refused: list[Refused],
+    template: Template,
+    base: Sequence[Array],
+    config: ServerConfig,
+) -> list[Update]:
+    """The updates that could be honest; the others go to ``refused``."""
     faults = oversized(updates, template, base, config.max_update_ratio) if base else {}
     for update in updates:
         if update.info.edge in faults:
             update.path.unlink()
     refused += [Refused(edge, reason) for edge, reason in faults.items()]
-    sound = [update for update in updates if update.info.edge not in faults]
-    shown = {each.info.edge: count_pooled(pooled_folder, each.info.edge) for each in sound}
-    notes = _credit(sound, shown, config)
-    refused.sort(key=lambda each: each.edge)
-    return Collected(tuple(sound), tuple(refused), pooled_bytes, notes)
+    return [update for update in updates if update.info.edge not in faults]
 
 
 def _credit(

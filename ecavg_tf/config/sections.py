@@ -140,17 +140,15 @@ class CollectConfig:
     Attributes:
         weighting: ``examples`` or ``uniform`` (the paper's).
         combine: how updates become the averaged model: ``average``, ``start`` (leave them out:
-            fine-tune what the round started from), ``median`` or ``trimmed_mean`` (coordinate by
-            coordinate; a minority can't take them anywhere), or a function
-            ``pkg.module:function``.
+            fine-tune what the round started from), ``median`` or ``trimmed_mean`` (safe from a
+            minority), or a function ``pkg.module:function``.
         trim: for ``trimmed_mean``: the share of edges left out at either end, in [0, 0.5).
         pool: ask the edges for their training data, once.
         pool_edges: names of the edges that consent, separated by commas; empty: all.
         pool_bytes: how many bytes of images each edge may upload; 0: all it has.
-        max_update_ratio: how many times larger than what is usual among the others an update's
-            change may be (``server.screen`` says how); 0: any size is taken.
-        max_examples_ratio: an edge weighs at most this many times the median of the others'
-            examples, unless its pooled data shows that it has more; 0: what it claims.
+        max_update_ratio: an update's change over what is usual among the others; 0: any.
+        max_examples_ratio: examples that an edge counts for without having pooled them, over
+            the median of the others'; 0: any.
     """
 
     weighting: Weighting = Weighting.EXAMPLES

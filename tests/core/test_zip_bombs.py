@@ -10,7 +10,7 @@ from updates_for_tests import foreign_file
 
 from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.errors import DataError, ExportError
-from ecavg_tf.core.messages import update_file
+from ecavg_tf.core.messages import tensor_places, update_file
 from ecavg_tf.core.messages.update_file import TensorFile
 from ecavg_tf.core.numpy_files import read_arrays
 
@@ -64,13 +64,13 @@ def test_what_people_pack_is_read(tmp_path: Path) -> None:
 def test_a_header_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tensors = {f"{n}": ("F32", [1], struct.pack("<f", n)) for n in range(50)}
     stored = TensorFile(foreign_file(tmp_path / "u", "{}", tensors))
-    monkeypatch.setattr(update_file, "_header", None)
+    monkeypatch.setattr(update_file, "Places", None)
     monkeypatch.setattr(TensorFile, "_open", None)
     assert [stored[f"{n}"].tolist() for n in range(50)] == [[n] for n in range(50)]
 
 
 def test_more_arrays_than_a_model_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(update_file, "_MOST_ARRAYS", 2)
+    monkeypatch.setattr(tensor_places, "_MOST_ARRAYS", 2)
     tensors = {f"{n}": ("F32", [1], bytes(4)) for n in range(3)}
     with pytest.raises(ValueError, match="it has 3 arrays, at most 2 are read"):
         TensorFile(foreign_file(tmp_path / "u", "{}", tensors))

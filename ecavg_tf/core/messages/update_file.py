@@ -4,7 +4,6 @@ Nothing here unpickles. The same update always gives the same bytes: keys come i
 template order and the metadata is one entry of sorted JSON.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,25 +17,10 @@ from safetensors.numpy import load, save_file
 
 from ecavg_tf.core.errors import UpdateRefused, brief
 from ecavg_tf.core.fields import LARGEST_COUNT, Fields
-from ecavg_tf.core.files import atomic_path, canonical_json, load_json, open_regular
+from ecavg_tf.core.files import atomic_path, canonical_json, load_json
+from ecavg_tf.core.messages.tensor_places import Places
 from ecavg_tf.core.template import Array, Template, WeightSpec
 
-_LONGEST_HEADER = 2**24  # bytes
-_MOST_ARRAYS = 100_000
-_DTYPES = {
-    "BOOL": "bool",
-    "U8": "uint8",
-    "I8": "int8",
-    "U16": "<u2",
-    "I16": "<i2",
-    "U32": "<u4",
-    "I32": "<i4",
-    "U64": "<u8",
-    "I64": "<i8",
-    "F16": "<f2",
-    "F32": "<f4",
-    "F64": "<f8",
-}
 METADATA_KEY = "ecavg"
 MAX_EXAMPLES = LARGEST_COUNT
 
@@ -73,7 +57,7 @@ class TensorFile:
         try:
             self._source = source if isinstance(source, Path) else _in_memory(source)
             if isinstance(self._source, Path):
-                self._places, self._begin = _header(self._source)
+                self._places = Places(self._source)
             opened = self._open()
             self.keys: frozenset[str] = frozenset(opened.keys())
             metadata = load_json((opened.metadata() or {})[METADATA_KEY])
@@ -88,41 +72,14 @@ class TensorFile:
         at = self._source
         return opener(str(at), framework="numpy") if isinstance(at, Path) else at
 
-    def _read(self, path: Path, key: str) -> Array:
-        """Reads one array from its place, which safetensors has checked."""
-        place = self._places[key]
-        dtype = np.dtype(_DTYPES[place["dtype"]])
-        begin, end = (self._begin + offset for offset in place["data_offsets"])
-        with path.open("rb") as stream:
-            if not self._begin <= begin <= end <= os.fstat(stream.fileno()).st_size:
-                raise ValueError("it lies outside of the file")
-            stream.seek(begin)
-            values = np.fromfile(stream, dtype, (end - begin) // dtype.itemsize)
-        return values.reshape(place["shape"])
-
     def __getitem__(self, key: str) -> Array:
         try:
             if isinstance(self._source, Path):
-                return self._read(self._source, key)
+                return self._places.read(key)
             array: Array = self._open().get_tensor(key)
         except (OSError, ValueError, SafetensorError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{self.name}, {key}: {brief(error)}") from error
         return array
-
-
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """Where each array lies, and where the arrays begin; bounded before anything is read."""
-    with open_regular(path) as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if length > _LONGEST_HEADER:
-            raise ValueError(f"its header has {length} bytes, at most {_LONGEST_HEADER} are read")
-        places = load_json(stream.read(length))
-    if not isinstance(places, dict):
-        raise ValueError("its header is no object")
-    places.pop("__metadata__", None)
-    if len(places) > _MOST_ARRAYS:
-        raise ValueError(f"it has {len(places)} arrays, at most {_MOST_ARRAYS} are read")
-    return places, 8 + length
 
 
 def _in_memory(content: bytes) -> Any:
