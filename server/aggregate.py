@@ -13,7 +13,7 @@ from ecavg_tf.core.template import Array, Template
 def weighed(updates: Sequence[Update], weighting: Weighting) -> list[float]:
     """What each update weighs in the average."""
     by_examples = weighting is Weighting.EXAMPLES
-    return [float(update.info.examples) if by_examples else 1.0 for update in updates]
+    return [float(update.credit) if by_examples else 1.0 for update in updates]
 
 
 def average_updates(

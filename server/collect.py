@@ -1,20 +1,31 @@
 """Collecting replies: every update is checked before anything is averaged."""
 
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.errors import UpdateRefused
-from ecavg_tf.core.files import atomic_path
+from ecavg_tf.core.files import copy_regular
 from ecavg_tf.core.messages.reply import NoReply, Reply
-from ecavg_tf.core.messages.update_file import Update, check_update
-from ecavg_tf.core.template import Template
+from ecavg_tf.core.messages.update_file import Update, UpdateInfo, check_update
+from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.consent import consenting
 from ecavg_tf.data.dataset import DataSpec
-from ecavg_tf.data.pooled import bytes_taken, read_pooled, record_pooled
+from ecavg_tf.data.pooled import (
+    bytes_taken,
+    count_pooled,
+    largest_pooled,
+    pooled_path,
+    read_pooled,
+    record_pooled,
+)
 from ecavg_tf.results import Refused
+from server.screen import doubted, oversized
+
+_UPDATE_HEADER = 2**24  # names, shapes and metadata; more than any model needs
 
 
 @dataclass(frozen=True)
@@ -25,11 +36,13 @@ class Collected:
         updates: accepted updates, in edge-id order.
         refused: who was refused.
         pooled_bytes: size of the pooled data that was taken.
+        notes: what the user should know of what was accepted.
     """
 
     updates: tuple[Update, ...]
     refused: tuple[Refused, ...]
     pooled_bytes: int
+    notes: tuple[str, ...] = ()
 
 
 def collect(
@@ -41,6 +54,7 @@ def collect(
     updates_folder: Path,
     pooled_folder: Path,
     config: ServerConfig,
+    base: Sequence[Array] = (),
 ) -> Collected:
     """Checks replies and takes what is sound into the run directory.
 
@@ -51,7 +65,9 @@ def collect(
         round_number: the current round.
         updates_folder: where accepted updates go.
         pooled_folder: where pooled data goes.
-        config: whose data may be pooled, and how much.
+        config: whose data may be pooled, how much, and what updates may be like.
+        base: the model that the round started from, in template order; empty: unknown, and
+            nobody compares the sizes of updates.
     """
     updates: list[Update] = []
     refused: list[Refused] = []
@@ -59,42 +75,110 @@ def collect(
         try:
             if isinstance(reply, NoReply):
                 raise UpdateRefused(reply.edge, reply.reason)
-            _take_pooled(reply, spec, round_number, pooled_folder, config)
-            updates.append(_take_update(reply, template, spec, round_number, updates_folder))
+            update = _take_update(reply, template, updates_folder)
+            _take_pooled(reply, update.info, spec, round_number, pooled_folder, config)
+            _check_update(reply, update, template, spec, round_number)
+            updates.append(update)
         except UpdateRefused as error:
+            _update_path(updates_folder, reply.edge).unlink(missing_ok=True)
             refused.append(Refused(error.edge, error.reason))
+    updates = _screened(updates, refused, template, base, config)
+    shown = {each.info.edge: count_pooled(pooled_folder, each.info.edge) for each in updates}
+    notes = _credit(updates, shown, config)
+    refused.sort(key=lambda each: each.edge)
     taken = bytes_taken(pooled_folder, round_number)
-    return Collected(tuple(updates), tuple(refused), taken)
+    return Collected(tuple(updates), tuple(refused), taken, notes)
+
+
+def _screened(
+    updates: Sequence[Update],
+    refused: list[Refused],
+    template: Template,
+    base: Sequence[Array],
+    config: ServerConfig,
+) -> list[Update]:
+    """The updates that could be honest; the others go to ``refused``."""
+    faults = oversized(updates, template, base, config.max_update_ratio) if base else {}
+    for update in updates:
+        if update.info.edge in faults:
+            update.path.unlink()
+    refused += [Refused(edge, reason) for edge, reason in faults.items()]
+    return [update for update in updates if update.info.edge not in faults]
+
+
+def _credit(
+    updates: Sequence[Update], shown: Mapping[str, int], config: ServerConfig
+) -> tuple[str, ...]:
+    """Gives each update the examples that it counts for; returns who counts for fewer."""
+    notes = []
+    found = doubted(updates, shown, config.max_examples_ratio)
+    for update in updates:
+        if update.info.edge in found:
+            update.credit, note = found[update.info.edge]
+            notes.append(note)
+    return tuple(notes)
 
 
 def _take_pooled(
-    reply: Reply, spec: DataSpec, round_number: int, folder: Path, config: ServerConfig
+    reply: Reply,
+    info: UpdateInfo,
+    spec: DataSpec,
+    round_number: int,
+    folder: Path,
+    config: ServerConfig,
 ) -> None:
     """Takes pooled data, even if the update beside it is refused."""
     if reply.pooled is None or not consenting(config, reply.edge):
         return
-    copy = _copy(reply.pooled, folder, reply.edge)
+    copy = pooled_path(folder, reply.edge)
+    _copy(reply.pooled, copy, reply, largest_pooled(info.examples, spec))
     try:
         examples = read_pooled(copy, reply.edge, spec)
         if config.pool_bytes and examples.images.nbytes > config.pool_bytes:
             raise ValueError(
                 f"it pools {examples.images.nbytes} bytes, server.pool_bytes is {config.pool_bytes}"
             )
+        _check_claim(info, examples.class_counts(spec.num_classes), spec)
     except ValueError as error:
         copy.unlink()
         raise UpdateRefused(reply.edge, str(error)) from error
     record_pooled(folder, reply.edge, round_number)
 
 
-def _take_update(
-    reply: Reply, template: Template, spec: DataSpec, round_number: int, folder: Path
-) -> Update:
-    """Checks our own copy: what an edge still holds could change after the check."""
+def _check_claim(info: UpdateInfo, pooled: Sequence[float], spec: DataSpec) -> None:
+    """An edge pools examples that it trained on: never more of a class than its update counts."""
+    claimed = info.class_counts
+    if len(claimed) != spec.num_classes:
+        return  # the update is refused for it
+    more = np.flatnonzero(np.asarray(pooled) > np.asarray(claimed, np.float64))
+    if len(more):
+        label = int(more[0])
+        raise ValueError(
+            f"it pools {pooled[label]:g} examples of class {spec.classes[label]!r}, its update "
+            f"counts {claimed[label]}"
+        )
+
+
+def _update_path(folder: Path, edge: str) -> Path:
+    return folder / f"{edge}.safetensors"
+
+
+def _take_update(reply: Reply, template: Template, folder: Path) -> Update:
+    """Opens our own copy: what an edge still holds could change after the check."""
     if reply.update is None:
         raise UpdateRefused(reply.edge, "its reply has no update")
-    copy = _copy(reply.update, folder, reply.edge)
+    copy = _update_path(folder, reply.edge)
+    _copy(reply.update, copy, reply, 8 * template.size + _UPDATE_HEADER)
     try:
-        update = Update(copy)
+        return Update(copy)
+    except ValueError as error:
+        raise UpdateRefused(reply.edge, str(error)) from error
+
+
+def _check_update(
+    reply: Reply, update: Update, template: Template, spec: DataSpec, round_number: int
+) -> None:
+    try:
         check_update(
             update,
             template,
@@ -102,20 +186,16 @@ def _take_update(
             round_number=round_number,
             num_classes=spec.num_classes,
         )
+    except UpdateRefused:
+        raise
     except ValueError as error:
-        copy.unlink()
-        reason = error.reason if isinstance(error, UpdateRefused) else str(error)
-        raise UpdateRefused(reply.edge, reason) from error
-    return update
+        raise UpdateRefused(reply.edge, str(error)) from error
 
 
-def _copy(source: Path, folder: Path, edge: str) -> Path:
-    target = folder / f"{edge}.safetensors"
+def _copy(source: Path, target: Path, reply: Reply, most: int | None) -> None:
+    """Copies a file of a reply once, and only as the reply named it."""
+    name = "update" if source == reply.update else "pooled"
     try:
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
-    except (FileNotFoundError, IsADirectoryError, shutil.SpecialFileError) as error:
-        raise UpdateRefused(
-            edge, f"its file {source.name} is missing, or is not a regular file"
-        ) from error
-    return target
+        copy_regular(source, target, most, reply.hashes.get(name))
+    except ValueError as error:
+        raise UpdateRefused(reply.edge, f"its {name} file is refused: {error}") from error

@@ -12,6 +12,7 @@ from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.plugins import is_plugin, load_function
 from server.aggregate import average_updates, weighed
+from server.robust import combined_by, median_of, trimmed_mean_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,27 @@ def start(
     return [np.array(array) for array in base]
 
 
-COMBINES: dict[str, Rule] = {"average": average, "start": start}
+def median(
+    updates: Sequence[Update], template: Template, base: Sequence[Array], config: ServerConfig
+) -> list[Array]:
+    """Each weight is the median of the edges': safe from fewer than half of them."""
+    del config
+    return combined_by(median_of, updates, template, base)
+
+
+def trimmed_mean(
+    updates: Sequence[Update], template: Template, base: Sequence[Array], config: ServerConfig
+) -> list[Array]:
+    """Each weight is the mean without its largest and smallest values (``server.trim``)."""
+    return combined_by(lambda values: trimmed_mean_of(values, config.trim), updates, template, base)
+
+
+COMBINES: dict[str, Rule] = {
+    "average": average,
+    "start": start,
+    "median": median,
+    "trimmed_mean": trimmed_mean,
+}
 
 
 def combine(

@@ -10,6 +10,7 @@ from rich.text import Text
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.report.compare import comparison
 from ecavg_tf.report.exports import FULL, exports_table, fitting, legend, notes
+from ecavg_tf.report.plain import plain
 from ecavg_tf.report.tables import tables
 from ecavg_tf.results import RunResults
 
@@ -34,7 +35,7 @@ def print_exports(exports: Sequence[Exported]) -> None:
     if left_out:
         console.print(Text(f"a wider terminal also shows: {'; '.join(left_out)}", style="dim"))
     for said in notes(exports):
-        console.print(Text(said))
+        console.print(plain(said))
 
 
 def _console() -> Console:

@@ -49,12 +49,12 @@ class LiveBar:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=16),
             TaskProgressColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[fit]}"),
+            TextColumn("{task.fields[fit]}", markup=False),
             console=console,
             transient=True,
         )

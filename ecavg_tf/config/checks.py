@@ -27,6 +27,8 @@ _AT_LEAST = {
     "partition.shards_per_edge": 1,
     "partition.min_examples": 1,
     "server.pool_bytes": 0,
+    "server.max_update_ratio": 0,
+    "server.max_examples_ratio": 0,
     "edge.weight_decay": 0,
     "server.weight_decay": 0,
     "partition.num_edges": 1,
@@ -53,6 +55,7 @@ _RANGES: dict[str, tuple[Callable[[float], bool], Sequence[str]]] = {
             "export.latency_s",
         ),
     ),
+    "at least 0 and below 0.5": (lambda value: 0 <= value < 0.5, ("server.trim",)),
     "at least 0 and below 1": (lambda value: 0 <= value < 1, ("partition.guard_fraction",)),
     "above 0 and at most 0.5": (lambda value: 0 < value <= 0.5, ("update.level",)),
     "in [0, 1]": (

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 _LONGEST = 200
+_LONGEST_LINE = 1000
 # What the system says of an open file that takes no more.
 _NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 _FULL = {
@@ -82,6 +83,16 @@ class ExportError(ECAvgError):
 def printable(text: str) -> str:
     """A text without terminal codes and line breaks, of the same length."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def one_line(text: str, most: int = _LONGEST_LINE) -> str:
+    """A text from elsewhere as one printable line of a bounded length.
+
+    A terminal obeys what is not printable, half characters (lone surrogates) can't be written as
+    UTF-8, and a text of many megabytes would be kept in every file of a run.
+    """
+    said = printable(text[: most + 1])
+    return said if len(said) <= most else said[:most] + "…"
 
 
 def brief(error: Exception) -> str:
@@ -162,6 +173,6 @@ class UpdateRefused(ECAvgError, ValueError):
     exit_code = 5
 
     def __init__(self, edge: str, reason: str) -> None:
-        super().__init__(f"{edge}: {reason}")
         self.edge = edge
-        self.reason = reason
+        self.reason = one_line(reason)
+        super().__init__(f"{edge}: {self.reason}")

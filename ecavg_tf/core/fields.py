@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ecavg_tf.core.errors import one_line
+
 T = TypeVar("T")
 
 DTYPES = (
@@ -17,7 +19,10 @@ LARGEST_COUNT = 2**53  # counts are used in float64 arithmetic, which is exact u
 
 
 class FieldError(ValueError):
-    """A field is missing, or is not what it must be; the text names it."""
+    """A field is missing, or is not what it must be; the text names it, in one printable line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,10 @@ class Fields:
         if not isinstance(value, str):
             raise self.refuse(name, "a text")
         return value
+
+    def line(self, name: str) -> str:
+        """A text for people, as one printable line of a bounded length."""
+        return one_line(self.text(name))
 
     def choice(self, name: str, choices: Collection[str]) -> str:
         """One of some words."""

@@ -18,6 +18,7 @@ from ecavg_tf.core.errors import WorkdirError, full_disk
 
 TEMPORARY_PREFIX = ".ecavg-"
 _LEFTOVER = re.compile(re.escape(TEMPORARY_PREFIX) + "[0-9a-f]{16}-.+", re.DOTALL)
+_BLOCK = 2**20
 LOCK = TEMPORARY_PREFIX + "lock"  # in a folder that a process has locked once
 
 
@@ -133,19 +134,74 @@ def read_regular(path: Path, most: int) -> bytes:
         ValueError: it is a pipe, a link or a device (reading could wait for ever), or too large.
         OSError: it can't be read.
     """
+    with _open_unlinked(path, most) as stream:
+        return stream.read(most)
+
+
+def copy_regular(source: Path, target: Path, most: int | None, sha256: str | None = None) -> None:
+    """Copies a file that somebody else may have put there, and may change meanwhile.
+
+    Args:
+        source: the file.
+        target: where to; appears whole or not at all.
+        most: how many bytes it may hold; None: any.
+        sha256: what its bytes must hash to; None: anything.
+
+    Raises:
+        ValueError: as ``read_regular``; or it can't be read, grew, or its bytes are others.
+        OSError: the copy can't be written.
+    """
+    hashed = hashlib.sha256()
+    with atomic_path(target) as temporary:
+        with temporary.open("wb") as written:
+            for block in _blocks(source, most):
+                hashed.update(block)
+                written.write(block)
+        if sha256 is not None and hashed.hexdigest() != sha256:
+            raise ValueError(f"{source.name} is not the file that its reply names (SHA-256)")
+
+
+def regular_sha256(path: Path, most: int | None) -> str:
+    """SHA-256 in hex of a file that somebody else may have put there; as ``copy_regular``."""
+    hashed = hashlib.sha256()
+    for block in _blocks(path, most):
+        hashed.update(block)
+    return hashed.hexdigest()
+
+
+def _blocks(path: Path, most: int | None) -> Iterator[bytes]:
+    """Its bytes; an ``OSError`` of it is a ``ValueError``, never taken for one of a copy."""
+    left = most
+    try:
+        with _open_unlinked(path, most) as stream:
+            while block := stream.read(_BLOCK):
+                if left is not None and (left := left - len(block)) < 0:
+                    raise ValueError(f"{path.name} grew to more than the {most} bytes allowed")
+                yield block
+    except OSError as error:
+        raise ValueError(f"{path.name} can't be read: {error.strerror}") from error
+
+
+def _open_unlinked(path: Path, most: int | None) -> BufferedReader:
+    """Opens a regular file of a bounded size that is no link."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ValueError(f"{path.name} is a link, expected a regular file") from error
+        if error.errno == errno.ENXIO:
+            raise ValueError(f"{path.name} is not a regular file") from error
         raise
-    with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"{path.name} is not a regular file")
-        if status.st_size > most:
-            raise ValueError(f"{path.name} has {status.st_size} bytes, at most {most} are allowed")
-        return stream.read(most)
+    status = os.fstat(handle)
+    fault = None
+    if not stat.S_ISREG(status.st_mode):
+        fault = "is not a regular file"
+    elif most is not None and status.st_size > most:
+        fault = f"has {status.st_size} bytes, at most {most} are allowed"
+    if fault is not None:
+        os.close(handle)
+        raise ValueError(f"{path.name} {fault}")
+    return os.fdopen(handle, "rb")
 
 
 def open_regular(path: Path) -> BufferedReader:
@@ -169,7 +225,8 @@ def read_json(path: Path) -> dict[str, Any]:
         WorkdirError: it is missing, damaged, or no object.
     """
     try:
-        value = load_json(path.read_bytes())
+        with open_regular(path) as stream:
+            value = load_json(stream.read())
     except FileNotFoundError as error:
         raise WorkdirError(f"{path} is not there") from error
     except OSError as error:

@@ -2,24 +2,31 @@
 
 import warnings
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from ecavg_tf.core.errors import DataError, brief
 from ecavg_tf.core.files import NotRegularError, open_regular
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.zips import open_zip
+
+_UNPACKED = 2**28  # bytes that any packed file may unpack to
+_TIMES = 20  # larger ones: how many times their own size; pictures are packed 2 to 10 times
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
     """All arrays of an ``.npz`` file by name, or that of an ``.npy`` file as ``x``.
 
     Raises:
-        DataError: it can't be read, or holds Python objects.
+        DataError: it can't be read, holds Python objects, or unpacks to more than 256 MiB and
+            more than 20 times its own size.
     """
     try:
         # Opened here: numpy leaves its own handle open where the zip is damaged.
         with open_regular(path) as stream, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            _check_unpacked(stream, path.stat().st_size)
             loaded = np.load(stream, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return {"x": loaded}
@@ -38,3 +45,17 @@ def read_arrays(path: Path) -> dict[str, Array]:
         if not isinstance(array, np.ndarray):  # numpy hands out such members as bytes
             raise DataError(f"{path}: {name} is no array; save the file with numpy.savez")
     return found
+
+
+def _check_unpacked(stream: IO[bytes], size: int) -> None:
+    """What a packed file says that it unpacks to, before a byte is unpacked."""
+    packed = stream.read(2) == b"PK"
+    stream.seek(0)
+    if not packed:
+        return
+    with open_zip(stream) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    stream.seek(0)
+    most = max(_UNPACKED, _TIMES * size)
+    if unpacked > most:
+        raise ValueError(f"it unpacks to {unpacked} bytes, at most {most} are read of {size}")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from ecavg_tf.core.errors import one_line
 from ecavg_tf.core.fields import Fields
 
 
@@ -142,17 +143,28 @@ def _evidence(values: Fields, name: str) -> Mapping[str, Any]:
     evidence = values.inner(name).values
     if not is_plain(evidence):
         raise values.refuse(name, "plain JSON of few levels and members")
-    return evidence
+    return {one_line(key): _lines(value) for key, value in evidence.items()}
+
+
+def _lines(value: Any) -> Any:
+    """Plain JSON with every text as one printable line: reports show it."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, list):
+        return [_lines(member) for member in value]
+    if isinstance(value, dict):
+        return {one_line(key): _lines(member) for key, member in value.items()}
+    return value
 
 
 _READ: dict[str, Callable[[Fields, str], Any]] = {
-    "rung": Fields.text,
+    "rung": Fields.line,
     "alpha": lambda values, name: values.maybe(name, Fields.number),
     "own": lambda values, name: values.maybe(name, _score),
     "all": lambda values, name: values.maybe(name, _score),
     "select": lambda values, name: values.maybe(name, Fields.number),
     "certify": lambda values, name: values.maybe(name, _evidence),
-    "weights_sha256": Fields.text,
+    "weights_sha256": Fields.line,
     "evidence": _evidence,
 }
 

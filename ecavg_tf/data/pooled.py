@@ -1,5 +1,6 @@
 """Pooled data files: training examples that an edge agreed to upload."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.data.dataset import DataSpec, Examples, concatenated
 
 _RECORD = "taken.json"
+_HEADER = 2**16  # names, shapes and metadata
 
 
 def write_pooled(path: Path, edge: str, examples: Examples) -> None:
@@ -80,6 +82,25 @@ def _check_unchanged(path: Path, taken: _Taken | None) -> None:
         raise ValueError("it is missing")
     if taken is not None and file_sha256(path) != taken.sha256:
         raise ValueError("its bytes are not those that were taken")
+
+
+def largest_pooled(examples: int, spec: DataSpec) -> int:
+    """How many bytes the file of so many examples may have."""
+    each = np.dtype(spec.dtype).itemsize * math.prod(spec.image_shape)
+    return examples * (each + np.dtype(np.int64).itemsize) + _HEADER
+
+
+def count_pooled(folder: Path, edge: str) -> int:
+    """How many examples a run's folder of pooled data holds of an edge.
+
+    Raises:
+        WorkdirError: the file is damaged.
+    """
+    path = pooled_path(folder, edge)
+    try:
+        return len(TensorFile(path)["labels"]) if path.exists() else 0
+    except ValueError as error:
+        raise WorkdirError(f"{path} is damaged: {error}; restore it from a copy") from error
 
 
 def read_all_pooled(folder: Path, edges: Sequence[str], spec: DataSpec) -> Examples | None:

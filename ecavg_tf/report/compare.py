@@ -11,6 +11,7 @@ from rich.text import Text
 from ecavg_tf.config.fields import flatten_dict
 from ecavg_tf.core.scores import Accepted, Scores
 from ecavg_tf.report.gains import TIE, gain, gains_since_first
+from ecavg_tf.report.plain import plain
 from ecavg_tf.report.words import signed
 from ecavg_tf.results import EdgeResult, RunResults
 
@@ -39,9 +40,9 @@ def _table(corner: str, names: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(corner, no_wrap=True)
     for name in names:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(plain(name), justify="right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(plain, row))
     return table
 
 

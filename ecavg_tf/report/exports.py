@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ecavg_tf.core.exports import Exported
+from ecavg_tf.report.plain import plain
 
 BRIEF = ("size kB", "Keras %", "file %", "agree %", "time")
 FULL = (
@@ -60,8 +61,8 @@ def exports_table(exports: Sequence[Exported], columns: Sequence[str] = FULL) ->
     for row in exports:
         style = {"passed": "green", "failed": "red"}.get(row.status, "yellow")
         shown = cells(row)
-        figures = (shown.get(name, "–") for name in columns)
-        table.add_row(row.model, row.variant, Text(row.status, style=style), *figures)
+        figures = (plain(shown.get(name, "–")) for name in columns)
+        table.add_row(plain(row.model), plain(row.variant), Text(row.status, style=style), *figures)
     return table
 
 

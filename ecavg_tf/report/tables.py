@@ -11,6 +11,7 @@ from ecavg_tf.core.scores import Score
 from ecavg_tf.report import words
 from ecavg_tf.report.exports import BRIEF, exports_table, legend
 from ecavg_tf.report.gains import TIE, gain, gains_since_first, verdict
+from ecavg_tf.report.plain import plain
 from ecavg_tf.results import EdgeResult, RoundResult, RunResults
 
 MANY = 12  # edges: more decisions than that are for the page, not for the terminal
@@ -74,13 +75,13 @@ def _edges_table(rounds: Sequence[RoundResult], results: RunResults) -> Table:
         scored = (edge.local, edge.global_, edge.accepted)
         shown = (edge.start, *scored) if since is None else scored
         table.add_row(
-            edge.edge,
+            plain(edge.edge),
             f"{edge.examples:,}",
-            words.classes(edge.class_counts, results.classes),
+            Text(words.classes(edge.class_counts, results.classes)),
             *(_percent(None if scores is None else scores.own) for scores in shown),
             _points(gain(edge)),
             *(() if since is None else (_points(since.get(edge.edge)),)),
-            edge.accepted.rung if edge.accepted else "–",
+            plain(edge.accepted.rung if edge.accepted else "–"),
         )
     return table
 
@@ -102,13 +103,14 @@ def _server_table(result: RoundResult) -> Table:
 
 def _refusals(result: RoundResult) -> Iterable[Text]:
     for refusal in result.refused:
-        yield Text(f"refused {refusal.edge}: {refusal.reason}", style="red")
+        yield plain(f"refused {refusal.edge}: {refusal.reason}", style="red")
 
 
 def _decisions(edges: Sequence[EdgeResult]) -> Iterable[Text]:
     for edge in edges:
         if edge.accepted is not None:
-            yield Text.assemble((edge.edge, "bold"), " ", words.decision(edge.accepted))
+            told = plain(words.decision(edge.accepted))
+            yield Text.assemble(plain(edge.edge, "bold"), " ", told)
 
 
 def _verdict(rounds: Sequence[RoundResult]) -> Text:

@@ -1,5 +1,7 @@
 """Edges in other processes or places, reached through a folder."""
 
+import contextlib
+import errno
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -7,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, remove_leftovers, write_json
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
 from ecavg_tf.core.messages.probe import Probe
@@ -63,7 +65,7 @@ class FolderFleet:
         try:
             check_exchange_folder(folder, run_id)
             write_json(folder / "run.json", {"run_id": run_id})
-            self._boxes = {edge: Mailbox(folder / edge) for edge in edges}
+            self._boxes = {edge: _mailbox(folder / edge) for edge in edges}
             for box in self._boxes.values():  # the run directory's lock keeps other servers away
                 remove_leftovers(box.inbox)
         except OSError as error:
@@ -101,22 +103,32 @@ class FolderFleet:
             bundle = self._bundle_for(model.weights)
         if model.weights is not None and self._probe_of is not None:
             probe = self._probe_of(model.weights)
-        requests = {
-            edge: replace(
-                self._request,
-                kind=kind,
-                round=round_number,
-                model=model,
-                pooled_wanted=edge in pooled_wanted,
-                training_file=None if bundle is None else self._boxes[edge].put_file(bundle),
-                probe=probe,
-            )
-            for edge in participants
-        }
-        for edge, request in requests.items():
-            self._boxes[edge].send(request)
+        for box in self._boxes.values():
+            with contextlib.suppress(OSError):  # not ours to remove, or no folder at all
+                box.drop_pooled(replace(self._request, kind=kind, round=round_number))
+        requests: dict[str, Request] = {}
+        unreached: dict[str, NoReply] = {}
+        for edge in participants:
+            try:
+                box = self._boxes[edge]
+                requests[edge] = replace(
+                    self._request,
+                    kind=kind,
+                    round=round_number,
+                    model=model,
+                    pooled_wanted=edge in pooled_wanted,
+                    training_file=None if bundle is None else box.put_file(bundle),
+                    probe=probe,
+                )
+                box.send(requests[edge])
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise  # our own disk: no fault of the edge
+                unreached[edge] = NoReply(edge, f"its folder can't be used: {brief(error)}")
+                requests.pop(edge, None)
         self._listener(StageStarted(round_number, "wait", "server"))
-        return self._wait(requests)
+        answers = {answer.edge: answer for answer in self._wait(requests)} | unreached
+        return [answers[edge] for edge in participants]
 
     def _wait(self, requests: Mapping[str, Request]) -> list[Reply | NoReply]:
         """One answer a request, in their order."""
@@ -143,6 +155,14 @@ class FolderFleet:
             return self._boxes[edge].answer(request, self._largest)
         except (ValueError, OSError) as error:
             return NoReply(edge, str(error))
+
+
+def _mailbox(folder: Path) -> Mailbox:
+    """A mailbox; where something lies in its place, that edge can't be reached, others can."""
+    try:
+        return Mailbox(folder)
+    except (FileExistsError, NotADirectoryError):
+        return Mailbox(folder, make=False)
 
 
 def check_exchange_folder(folder: str | Path, run_id: str | None) -> None:

@@ -173,7 +173,7 @@ class Loop:
         replies = self._fleet.exchange(number, sent, participants, wanted)
         if number > 1:
             self._keep_decisions(number - 1, [r for r in replies if isinstance(r, Reply)])
-        collected = self._collect(number, replies)
+        collected = self._collect(number, replies, start.weights or ())
         pooled = read_all_pooled(self._directory.pooled, self._fleet.edges, self._task.spec)
         self._warn_of_forgetting(number, collected, pooled)
         model = make_global(
@@ -224,7 +224,9 @@ class Loop:
         order = permutation(len(edges), self._config.seed, "participants", number)
         return tuple(edges[index] for index in sorted(order[:wanted]))
 
-    def _collect(self, number: int, replies: Sequence[Reply | NoReply]) -> Collected:
+    def _collect(
+        self, number: int, replies: Sequence[Reply | NoReply], base: Sequence[Array]
+    ) -> Collected:
         collected = collect(
             replies,
             self._template,
@@ -233,7 +235,10 @@ class Loop:
             updates_folder=self._directory.round(number) / "updates",
             pooled_folder=self._directory.pooled,
             config=self._config.server,
+            base=base,
         )
+        for note in collected.notes:
+            self._listener(Note(f"round {number}: {note}"))
         for refusal in collected.refused:
             self._listener(Note(f"round {number}: refused {refusal.edge}: {refusal.reason}"))
         if not collected.updates:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecavg_tf.core.errors import ExportError, InstallationError, brief
-from ecavg_tf.core.files import file_sha256, write_bytes
+from ecavg_tf.core.files import NotRegularError, file_sha256, open_regular, write_bytes
 from ecavg_tf.core.paths import user_path
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".sig"
 _LENGTH = 64
+_LONGEST_KEY = 2**16
 _CONTEXT = b"ecavg-bundle-v1:"
 
 
@@ -36,7 +37,7 @@ def load_private_key(path: str | Path) -> "Ed25519PrivateKey":
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
     try:
-        key = serialization.load_pem_private_key(user_path(path).read_bytes(), password=None)
+        key = serialization.load_pem_private_key(_pem(path), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise ExportError(f"private key {path} can't be read: {brief(error)}") from error
     if not isinstance(key, ed25519.Ed25519PrivateKey):
@@ -56,7 +57,7 @@ def load_public_key(path: str | Path) -> "Ed25519PublicKey":
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
     try:
-        key = serialization.load_pem_public_key(user_path(path).read_bytes())
+        key = serialization.load_pem_public_key(_pem(path))
     except (OSError, ValueError, TypeError) as error:
         raise ExportError(f"public key {path} can't be read: {brief(error)}") from error
     if not isinstance(key, ed25519.Ed25519PublicKey):
@@ -88,8 +89,10 @@ def verify(bundle: str | Path, key: "Ed25519PublicKey") -> None:
     except OSError as error:
         raise ExportError(f"bundle {bundle} can't be read: {error.strerror}") from error
     try:
-        with signature.open("rb") as stream:
+        with open_regular(signature) as stream:
             key.verify(stream.read(_LENGTH + 1), message)
+    except NotRegularError as error:
+        raise ExportError(f"{signature} is no regular file; get it again") from error
     except OSError as error:
         raise ExportError(f"{error.filename} is not there: {bundle.name} is not signed") from error
     except InvalidSignature as error:
@@ -99,6 +102,11 @@ def verify(bundle: str | Path, key: "Ed25519PublicKey") -> None:
 
 
 _MAKE = "openssl genpkey -algorithm ed25519 -out KEY.pem"
+
+
+def _pem(path: str | Path) -> bytes:
+    with open_regular(user_path(path)) as stream:
+        return stream.read(_LONGEST_KEY)
 
 
 def _message(bundle: Path) -> bytes:

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from device_for_tests import local_arrays, training_bundle
 
-from ecavg_tf.core.errors import DataError
-from ecavg_tf.core.files import NotRegularError, file_sha256
+from ecavg_tf.core.errors import DataError, ExportError, WorkdirError
+from ecavg_tf.core.files import NotRegularError, file_sha256, read_json
 from ecavg_tf.core.numpy_files import read_arrays
+from ecavg_tf.data.image_folder import load
+from ecavg_tf.results import load_results
 from edge.cli import main
 from edge.predicting.images import Wanted, load_images
 
@@ -71,3 +73,39 @@ def test_readers(folder: Path) -> None:
 def test_a_link_to_a_file_is_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(folder / "linked.bundle.zip")]) == 0
     assert "sound" in capsys.readouterr().out
+
+
+def test_a_signature_and_keys_that_are_pipes(tmp_path: Path) -> None:
+    pytest.importorskip("cryptography")
+    from keys_for_tests import keys
+
+    from export.delivering.signing import load_private_key, load_public_key, verify
+
+    bundle = tmp_path / "a.bundle.zip"
+    bundle.write_bytes(b"any bytes")
+    for name in ("a.bundle.zip.sig", "pipe.pem"):
+        os.mkfifo(tmp_path / name)
+    for load_key in (load_private_key, load_public_key):
+        with pytest.raises(ExportError, match=r"key .*pipe\.pem can't be read: .*no regular file"):
+            load_key(tmp_path / "pipe.pem")
+    with pytest.raises(ExportError, match=r"a\.bundle\.zip\.sig is no regular file"):
+        verify(bundle, load_public_key(keys(tmp_path)[1]))
+
+
+def test_a_pipe_among_the_pictures_of_a_class(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "1.png")
+    os.mkfifo(tmp_path / "a" / "2.png")
+    with pytest.raises(DataError, match=r"2\.png is no regular file"):
+        load(tmp_path, 0, 0)
+
+
+def test_a_pipe_in_place_of_results(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "results.json")
+    with pytest.raises(WorkdirError, match=r"results\.json is damaged \(.*no regular file"):
+        load_results(tmp_path)
+    with pytest.raises(WorkdirError, match=r"results\.json can't be read: is no regular file"):
+        read_json(tmp_path / "results.json")

@@ -18,6 +18,10 @@ def shown(*events: object) -> str:
     return stream.getvalue()
 
 
+def test_a_stage_of_an_edge_with_a_markup_name() -> None:
+    assert "[/x] pre-trains" in shown(RunPlanned(1, 1, 9), StageStarted(1, "pretrain", "[/x]"))
+
+
 def test_the_bar_tells_round_stage_edge_epoch_loss_accuracy_and_time() -> None:
     text = shown(
         RunPlanned(2, 1, 100),

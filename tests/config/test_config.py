@@ -333,7 +333,8 @@ def test_edges_and_server_share_the_fields_of_a_fit() -> None:
     shared = [item.name for item in dataclasses.fields(FitConfig)]
     assert [item.name for item in dataclasses.fields(EdgeConfig)] == shared
     assert list(to_dict(Config())["server"]) == [
-        *("weighting", "combine", "recalibrate", "pool", "pool_edges", "pool_bytes"),
+        *("weighting", "combine", "trim", "recalibrate", "pool", "pool_edges", "pool_bytes"),
+        *("max_update_ratio", "max_examples_ratio"),
         *(name for name in shared if name != "recalibrate"),
     ]
 

@@ -92,7 +92,7 @@ def test_a_full_output_is_not_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(OSError, match="No space"):
             full.close()
     with (
-        pytest.raises(WorkdirError, match=r"^run: No space left on device; finished") as raised,
+        pytest.raises(WorkdirError, match=r"^run can't be written: the disk is full") as raised,
         disk_errors("run"),
         open("/dev/full", "w") as disk,  # noqa: PTH123
     ):

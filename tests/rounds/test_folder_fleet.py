@@ -135,7 +135,7 @@ def collected(tmp_path: Path, config: ServerConfig, examples: Examples) -> Colle
 
 
 def test_the_server_keeps_to_what_was_agreed(tmp_path: Path) -> None:
-    examples = Examples(np.zeros((4, 2, 2, 1), np.uint8), np.zeros(4, np.int64))
+    examples = Examples(np.zeros((4, 2, 2, 1), np.uint8), np.array([0, 0, 1, 1]))
     taken = collected(tmp_path, ServerConfig(), examples)
     assert taken.pooled_bytes == (tmp_path / "pooled" / f"{EDGE}.safetensors").stat().st_size
     (tmp_path / "pooled" / f"{EDGE}.safetensors").unlink()

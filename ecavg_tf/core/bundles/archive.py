@@ -18,6 +18,7 @@ import numpy as np
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.files import NotRegularError, open_regular
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.zips import open_zip
 
 TRAINING_MARK = "golden_labels.npy"  # a member that training bundles alone have
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can say
@@ -53,7 +54,7 @@ def read_members(path: Path, largest: Mapping[str, int]) -> dict[str, bytes]:
         ExportError: it is missing, damaged, or holds anything else.
     """
     try:
-        with open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+        with open_regular(path) as stream, open_zip(stream) as archive:
             _check_members(path, archive.infolist(), largest)
             return {name: _read(path, archive, name) for name in largest}
     except ExportError:

@@ -10,7 +10,7 @@ update does no harm.
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,6 +20,7 @@ from ecavg_tf.core.files import (
     file_sha256,
     load_json,
     read_regular,
+    regular_sha256,
     write_json,
 )
 from ecavg_tf.core.messages.reply import FILES, NoReply, Reply, decode_reply, encode_reply
@@ -32,7 +33,7 @@ from ecavg_tf.core.messages.request import (
 )
 from ecavg_tf.core.messages.update_file import TensorFile
 
-_LARGEST_REPLY = 2**24
+_LARGEST_REPLY = 2**20  # whatever it holds may be kept in the run directory
 POLL_S = 0.2  # how long a side sleeps between two looks
 _REQUEST = re.compile(r"(\d{4,})-(exchange|finish)\.safetensors")
 
@@ -41,14 +42,15 @@ class Mailbox:
     """One edge's two folders.
 
     Args:
-        folder: the edge's folder, which has its name; made when missing.
+        folder: the edge's folder, which has its name.
+        make: whether to make what is missing of it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, make: bool = True) -> None:
         self.edge = folder.name
         self.inbox = folder / "inbox"
         self.outbox = folder / "outbox"
-        for box in (self.inbox, self.outbox):
+        for box in (self.inbox, self.outbox) if make else ():
             box.mkdir(parents=True, exist_ok=True)
         self._hashes: dict[str, tuple[tuple[int, int, int], str]] = {}
 
@@ -125,8 +127,21 @@ class Mailbox:
         reply = self._reply_path(int(request[1]), request[2])
         return reply.exists() and not _is_error(reply)
 
+    def drop_pooled(self, request: Request) -> None:
+        """Removes pooled data that no server wants any more once this request is there.
+
+        The images lie where other edges may read them: until the rounds before are finished,
+        for a server that was stopped and goes on, and no longer.
+        """
+        over = request.round + (request.kind == FINISH)
+        for path in self.outbox.glob("*-pooled.safetensors"):
+            number = path.name.partition("-")[0]
+            if number.isdecimal() and int(number) < over:
+                path.unlink(missing_ok=True)
+
     def reply(self, request: Request, reply: Reply | NoReply) -> None:
         """Answers a request: first the files, then the reply that names them."""
+        self.drop_pooled(request)
         hashes = {}
         for name in FILES if isinstance(reply, Reply) else ():
             source: Path | None = getattr(reply, name)
@@ -159,24 +174,24 @@ class Mailbox:
         except (OSError, ValueError) as error:
             raise ValueError(f"{path.name} is not a reply: {error}") from error
         for name, expected in hashes.items():
-            file = files[name]
-            if file.is_symlink() or (file.exists() and not file.is_file()):
-                raise ValueError(f"{file.name} is not a regular file")
-            if not file.exists() or self._hash(file, largest.get(name)) != expected:
+            found = self._hash(files[name], largest.get(name))
+            taken = name == "pooled" and not request.pooled_wanted
+            if found is None and taken and isinstance(reply, Reply):
+                reply = replace(reply, pooled=None)  # the server took and removed it
+            elif found != expected:
                 return None
         return reply
 
-    def _hash(self, file: Path, largest: int | None) -> str:
+    def _hash(self, file: Path, largest: int | None) -> str | None:
         """Of a file of the outbox; one that lies there unchanged is not read at every look."""
-        found = file.stat()
-        if largest is not None and found.st_size > largest:
-            raise ValueError(
-                f"{file.name} has {found.st_size:,} bytes; at most {largest:,} were expected"
-            )
+        try:
+            found = file.lstat()
+        except FileNotFoundError:
+            return None
         state = (found.st_size, found.st_mtime_ns, found.st_ino)
         known = self._hashes.get(file.name)
         if known is None or known[0] != state:
-            known = self._hashes[file.name] = (state, file_sha256(file))
+            known = self._hashes[file.name] = (state, regular_sha256(file, largest))
         return known[1]
 
     def _file(self, round_number: int, name: str) -> Path:

@@ -1,10 +1,11 @@
 """What an edge answers: a small JSON object, beside the files that it names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ecavg_tf.core.errors import one_line
 from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.messages.request import EXCHANGE, Request
 from ecavg_tf.core.scores import Decision
@@ -24,6 +25,7 @@ class Reply:
         decision: what it decided on a global model: to ``exchange`` on that of the round
             before (None in round 1), to ``finish`` on that of this round.
         seconds: time it took, by ``pretrain`` and ``evaluate``.
+        hashes: SHA-256 of its files by their names in ``FILES``, where they were carried.
     """
 
     edge: str
@@ -32,14 +34,18 @@ class Reply:
     pooled: Path | None
     decision: Decision | None
     seconds: Mapping[str, float]
+    hashes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
 class NoReply:
-    """An edge that did not answer, and why."""
+    """An edge that did not answer, and why, as one printable line."""
 
     edge: str
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", one_line(self.reason))
 
 
 def encode_reply(
@@ -87,7 +93,8 @@ def decode_reply(
     error = fields.maybe("error", Fields.text)
     if error is not None:
         return NoReply(edge, error), hashes
-    return _decoded(body, request, edge, {name: files[name] for name in hashes}), hashes
+    reply = _decoded(body, request, edge, {name: files[name] for name in hashes})
+    return replace(reply, hashes=hashes), hashes
 
 
 def _decoded(body: Fields, request: Request, edge: str, files: Mapping[str, Path]) -> Reply:

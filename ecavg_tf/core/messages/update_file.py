@@ -18,6 +18,7 @@ from safetensors.numpy import load, save_file
 from ecavg_tf.core.errors import UpdateRefused, brief
 from ecavg_tf.core.fields import LARGEST_COUNT, Fields
 from ecavg_tf.core.files import atomic_path, canonical_json, load_json
+from ecavg_tf.core.messages.tensor_places import Places
 from ecavg_tf.core.template import Array, Template, WeightSpec
 
 METADATA_KEY = "ecavg"
@@ -40,19 +41,23 @@ class TensorFile:
 
     A file is opened anew for every array. safetensors maps files into memory, and a file
     that stays open keeps all that was read of it resident: fifty updates would be fifty
-    models in memory.
+    models in memory. Its header is read once: safetensors checks it, and from then on its
+    places are known.
 
     Args:
         source: the file, or its bytes.
 
     Raises:
-        ValueError: it is missing, cut short, or not one that ``save_tensors`` wrote.
+        ValueError: it is missing, cut short, or not one that ``save_tensors`` wrote; or it
+            has more than 100,000 arrays, or a header of more than 16 MiB.
     """
 
     def __init__(self, source: Path | bytes) -> None:
         self.name = source.name if isinstance(source, Path) else "the message"
         try:
             self._source = source if isinstance(source, Path) else _in_memory(source)
+            if isinstance(self._source, Path):
+                self._places = Places(self._source)
             opened = self._open()
             self.keys: frozenset[str] = frozenset(opened.keys())
             metadata = load_json((opened.metadata() or {})[METADATA_KEY])
@@ -69,8 +74,10 @@ class TensorFile:
 
     def __getitem__(self, key: str) -> Array:
         try:
+            if isinstance(self._source, Path):
+                return self._places.read(key)
             array: Array = self._open().get_tensor(key)
-        except (OSError, SafetensorError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, SafetensorError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{self.name}, {key}: {brief(error)}") from error
         return array
 
@@ -113,6 +120,9 @@ class Update:
     Args:
         path: the file.
 
+    Attributes:
+        credit: how many examples it counts for: what it claims, unless the server doubts that.
+
     Raises:
         ValueError: it is not an update file.
     """
@@ -132,6 +142,7 @@ class Update:
             )
         except ValueError as error:
             raise ValueError(f"the metadata of {path.name} is not an update's: {error}") from error
+        self.credit: float = self.info.examples
 
     @property
     def keys(self) -> frozenset[str]:

@@ -205,11 +205,11 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     sent = box.outbox / "0001-update.safetensors"
     sent.unlink()
     sent.symlink_to(tmp_path / "my-update.safetensors")
-    with pytest.raises(ValueError, match="not a regular file"):
+    with pytest.raises(ValueError, match="a regular file"):
         box.answer(asked())
     sent.unlink()
     sent.mkdir()
-    with pytest.raises(ValueError, match="not a regular file"):
+    with pytest.raises(ValueError, match="a regular file"):
         box.answer(asked())
     text = box.outbox / "0001-exchange.json"
     text.write_text(text.read_text().replace('"update"', '"x/../../../etc/passwd"'))

@@ -67,16 +67,16 @@ def test_a_reply_that_comes_before_its_update_waits_until_that_is_whole(tmp_path
 
 
 def test_a_reply_waits_for_each_of_its_files(tmp_path: Path) -> None:
-    box = Mailbox(tmp_path / "box")
+    box, request = Mailbox(tmp_path / "box"), replace(asked(), pooled_wanted=True)
     pooled = tmp_path / "p.safetensors"
     pooled.write_bytes(b"pooled")
-    reply(box, asked(), tmp_path, pooled)
+    reply(box, request, tmp_path, pooled)
     for name in ("0001-update.safetensors", "0001-pooled.safetensors"):
         hidden = box.outbox / "elsewhere"
         (box.outbox / name).rename(hidden)
-        assert box.answer(asked()) is None
+        assert box.answer(request) is None
         hidden.rename(box.outbox / name)
-        assert box.answer(asked()) is not None
+        assert box.answer(request) is not None
 
 
 def test_a_corrupted_update_is_no_answer(tmp_path: Path) -> None:
