@@ -6,7 +6,7 @@ A run of quickstart size (``configs/digits.py``) is played once undisturbed, the
 with SIGKILL at a random moment of each start, up to three times a run, and a last start that is
 left to end. Its weights and its set of files must be those of the undisturbed run. In the folder
 fleet one of three processes is killed: the server or an edge. Every finished run is a line in
-``kills.jsonl``; started again, the program goes on after them.
+``FLEET.jsonl``; started again, the program goes on after them.
 """
 
 import argparse
@@ -120,7 +120,8 @@ def campaign(out: Path, fleet: str, kills: int, until: float, seed: int) -> None
         chance = random.Random(f"{seed} {fleet} {len(runs)}")
         who = ["server"] if fleet == "local" else ["server", *EDGES]
         delays = [
-            (chance.choice(who), chance.uniform(0.2, whole["seconds"])) for _ in range(KILLS_A_RUN)
+            (chance.choice(who), chance.uniform(0.2, whole["seconds"] / 2))
+            for _ in range(KILLS_A_RUN)
         ]
         runs.append(fresh(out, fleet, delays))
         with record.open("a") as stream:
