@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.core.commands import exit_code_of, hyphened
+from ecavg_tf.core.commands import EDGE_TIMEOUT_S, exit_code_of, hyphened
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.streams import prepare_streams
@@ -112,7 +112,12 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--exchange", type=Path, help="the run's exchange folder")
     parser.add_argument("--bundle", type=Path, help="a training bundle, if the run ships none")
     parser.add_argument("--pool", action="store_true", help="training images may be uploaded")
-    parser.add_argument("--timeout", type=float, default=3600.0, help="seconds without a request")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=EDGE_TIMEOUT_S,
+        help="seconds without a request before it gives up; default: a week",
+    )
     parser.add_argument("--epochs", type=_positive, default=3, help="without a run; default 3")
     parser.add_argument("--batch-size", type=_positive, default=32, help="without a run")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="without a run")

@@ -23,13 +23,15 @@ class Collected:
 
     Attributes:
         updates: accepted updates, in edge-id order.
-        refused: who was refused.
+        refused: who answered what can't be used.
+        absent: who did not answer in time.
         pooled_bytes: size of the pooled data that was taken.
     """
 
     updates: tuple[Update, ...]
     refused: tuple[Refused, ...]
     pooled_bytes: int
+    absent: tuple[Refused, ...] = ()
 
 
 def collect(
@@ -55,16 +57,20 @@ def collect(
     """
     updates: list[Update] = []
     refused: list[Refused] = []
+    absent: list[Refused] = []
     pooled_bytes = 0
     for reply in sorted(replies, key=lambda reply: reply.edge):
         try:
+            if isinstance(reply, NoReply) and reply.absent:
+                absent.append(Refused(reply.edge, reply.reason))
+                continue
             if isinstance(reply, NoReply):
                 raise UpdateRefused(reply.edge, reply.reason)
             pooled_bytes += _take_pooled(reply, spec, pooled_folder, config)
             updates.append(_take_update(reply, template, spec, round_number, updates_folder))
         except UpdateRefused as error:
             refused.append(Refused(error.edge, error.reason))
-    return Collected(tuple(updates), tuple(refused), pooled_bytes)
+    return Collected(tuple(updates), tuple(refused), pooled_bytes, tuple(absent))
 
 
 def _take_pooled(reply: Reply, spec: DataSpec, folder: Path, config: ServerConfig) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from ecavg_tf.core.errors import ECAvgError, OutputError, output_fault, printable
 from ecavg_tf.core.streams import let_go, prepare_streams
 
+EDGE_TIMEOUT_S = 604800.0  # a week: an edge waits much longer than the server does for others
 INTERRUPTED = 130
 CLOSED = 141  # what a shell reports of a program whose output pipe was closed
 LONGEST_LINE = 800

@@ -55,8 +55,8 @@ def serve_edges(
     with disk_errors(workdir):
         serve(
             [Served(boxes[worker.edge], partial(_answer, worker, mine)) for worker in workers],
-            timeout_s=config.fleet.timeout_s,
-            hint="(fleet.timeout_s); is 'ecavg run' up with the same fleet.folder?",
+            timeout_s=config.fleet.edge_timeout_s,
+            hint="(fleet.edge_timeout_s); is 'ecavg run' up with the same fleet.folder?",
             listener=listener,
         )
         if config.export.enabled:

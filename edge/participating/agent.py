@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ecavg_tf.config import Config, with_fields
+from ecavg_tf.core.commands import EDGE_TIMEOUT_S
 from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.messages.mailbox import Mailbox
@@ -55,7 +56,7 @@ class Agent:
     bundle: Path | None = None
     pool: bool = False
     threads: int = 1
-    timeout_s: float = 3600.0
+    timeout_s: float = EDGE_TIMEOUT_S
     listener: Listener = silent
     _workers: dict[str, EdgeWorker] = field(default_factory=dict)
     _learner: Learner | None = None

@@ -36,10 +36,17 @@ class Reply:
 
 @dataclass(frozen=True)
 class NoReply:
-    """An edge that did not answer, and why."""
+    """An edge that did not answer, or not as it should.
+
+    Attributes:
+        edge: its name.
+        reason: why there is nothing to use.
+        absent: whether nothing came at all before the deadline.
+    """
 
     edge: str
     reason: str
+    absent: bool = False
 
 
 def encode_reply(
