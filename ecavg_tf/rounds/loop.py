@@ -71,8 +71,9 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     template = template_of(task.server_trainer.model)
     with disk_errors(directory.path):
         try:
-            for change in directory.open():
-                tell(Note(f"since this run began, bits may differ: {change}"))
+            directory.open()
+            for note in directory.notes:
+                tell(Note(note))
             task.tell_notes(data.notes)
             results = Loop(directory, task, data, directory.template(template)).run()
             if config.export.enabled:

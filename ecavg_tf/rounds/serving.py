@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.config import Config
+from ecavg_tf.config import Config, LevelFor
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.messages.mailbox import Mailbox
@@ -67,6 +67,9 @@ def _answer(worker: EdgeWorker, mine: Mapping[str, Any], request: Request) -> Re
     """Answers a server that has the same config."""
     theirs = request.config
     for name in sorted(theirs.keys() | mine.keys()):
+        # How many rounds there will be does not matter to an edge, unless its level depends on it.
+        if name == "rounds" and theirs.get("update.level_for") == LevelFor.DECISION.value:
+            continue
         if theirs.get(name) != mine.get(name):
             raise ConfigError(
                 f"{worker.edge} has {name}={mine.get(name)!r}, the server {theirs.get(name)!r}; "
