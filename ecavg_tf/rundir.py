@@ -35,6 +35,7 @@ _PARTS = (
     "pooled",
     "training",
     "template.json",
+    "owners.json",
     "results.json",
     "results.csv",
     "report.html",

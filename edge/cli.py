@@ -15,7 +15,6 @@ EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory or "
     "output, 5 a round failed, 6 installation, 7 model, 8 bundle refused, 130 interrupted."
 )
-EDGE = "edge-00"
 
 
 def main(argv: Sequence[str] | None = None, program: str = "python -m edge") -> int:
@@ -108,7 +107,7 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--data", type=Path, required=True, help=".npz with x_train, y_train")
     parser.add_argument("--state", type=Path, required=True, help="folder for what it keeps")
-    parser.add_argument("--edge", default=EDGE, help=f"this edge's name; default {EDGE}")
+    parser.add_argument("--edge", required=True, help="this edge's name, which no other has")
     parser.add_argument("--exchange", type=Path, help="the run's exchange folder")
     parser.add_argument("--bundle", type=Path, help="a training bundle, if the run ships none")
     parser.add_argument("--pool", action="store_true", help="training images may be uploaded")
@@ -201,7 +200,7 @@ def _bundle_and_images(arguments: argparse.Namespace) -> tuple[str | None, list[
 def _check_edge(name: str) -> None:
     """The name is a folder's, in --state and in the exchange folder: none outside of them."""
     if name in ("", ".", "..") or "/" in name or not name.isprintable():
-        raise ConfigError(f"--edge={name!r} is no name of an edge; give one such as {EDGE}")
+        raise ConfigError(f"--edge={name!r} is no name of an edge; give one such as north")
 
 
 def _count(text: str) -> int:

@@ -52,6 +52,7 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
         config=shared_fields(task.config),
         timeout_s=fleet.timeout_s,
         quorum=fleet.quorum,
+        owners=directory.path / "owners.json",
         listener=task.listener,
         bundle_for=None if files is None else files.bundle_for,
         probe_of=None if files else lambda weights: evaluator.probe(weights, task.spec),

@@ -4,13 +4,15 @@ import os
 import shlex
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
+from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.probe import Probe
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
@@ -33,6 +35,8 @@ class FolderFleet:
         config: what edges must agree with, fields by dotted names.
         timeout_s: seconds from a request until edges that have not answered are absent.
         quorum: with fewer answers, edges that are absent already are waited for, too.
+        owners: the file that keeps which state folder first answered for each edge; None: any
+            may answer.
         listener: told who is waited for, and who answered.
         bundle_for: gives the training bundle of a model, which goes along with it; None: none.
         probe_of: gives a model's answers to ``core.probe``'s images, by which an edge that
@@ -52,6 +56,7 @@ class FolderFleet:
         config: Mapping[str, Any],
         timeout_s: float,
         quorum: int = 1,
+        owners: Path | None = None,
         listener: Listener,
         bundle_for: Callable[[Sequence[Array]], Path] | None = None,
         probe_of: Callable[[Sequence[Array]], Probe] | None = None,
@@ -62,6 +67,7 @@ class FolderFleet:
         self._request = Request("", run_id, 0, template, Shipped(None), config=config)
         self._timeout_s = timeout_s
         self._quorum = quorum
+        self._owners = owners
         self._missed: dict[str, list[Request]] = {}  # of those that are absent
         self._how_to_start = _how_to_start(folder, bundle_for is not None)
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -187,9 +193,23 @@ class FolderFleet:
 
     def _look(self, edge: str, request: Request) -> Reply | NoReply | None:
         try:
-            return self._boxes[edge].answer(request, self._largest)
+            answer = self._boxes[edge].answer(request, self._largest)
+            if isinstance(answer, Reply) and (refusal := self._foreign(edge, answer.owner)):
+                return NoReply(edge, refusal)
+            return answer
         except (ValueError, OSError) as error:
             return NoReply(edge, str(error))
+
+    def _foreign(self, edge: str, owner: Owner | None) -> str | None:
+        """Why this state folder may not answer for an edge; None: it may, and is remembered."""
+        if owner is None or self._owners is None:
+            return None
+        known = read_json(self._owners) if self._owners.exists() else {}
+        if edge not in known:
+            write_json(self._owners, known | {edge: asdict(owner)})
+            return None
+        first = Owner.field(Fields(known), edge)
+        return None if first.state == owner.state else first.refusal(edge, owner)
 
 
 def _how_to_start(folder: Path, training_file: bool) -> str:

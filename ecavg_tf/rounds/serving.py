@@ -9,6 +9,7 @@ from ecavg_tf.config import Config, LevelFor
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import Request
 from ecavg_tf.core.paths import user_path
@@ -54,7 +55,14 @@ def serve_edges(
     mine = shared_fields(config)
     with disk_errors(workdir):
         serve(
-            [Served(boxes[worker.edge], partial(_answer, worker, mine)) for worker in workers],
+            [
+                Served(
+                    boxes[worker.edge],
+                    partial(_answer, worker, mine),
+                    Owner.of(workdir / worker.edge),
+                )
+                for worker in workers
+            ],
             timeout_s=config.fleet.edge_timeout_s,
             hint="(fleet.edge_timeout_s); is 'ecavg run' up with the same fleet.folder?",
             listener=listener,

@@ -10,6 +10,7 @@ from ecavg_tf.core.commands import EDGE_TIMEOUT_S
 from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.probe import check_probe, probe_images
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import Request
@@ -82,10 +83,11 @@ class Agent:
         _check_exchange(self.exchange, self.edge)
         mailbox = Mailbox(self.exchange / self.edge)
         check_took_part(mailbox, self.folder, "--state")
+        owner = Owner.of(self.folder)
         doubt = _doubt(self.exchange, mailbox)
         self.listener(Note(f"{self.edge} waits for requests in {mailbox.inbox}{doubt}"))
         serve(
-            [Served(mailbox, lambda request: self.answer(mailbox, request))],
+            [Served(mailbox, lambda request: self.answer(mailbox, request), owner)],
             timeout_s=self.timeout_s,
             hint=f"(--timeout); is the server up with fleet.kind=folder, and is {self.exchange} "
             "its exchange folder?",

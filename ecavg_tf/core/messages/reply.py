@@ -1,11 +1,12 @@
 """What an edge answers: a small JSON object, beside the files that it names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.fields import Fields
+from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.request import EXCHANGE, Request
 from ecavg_tf.core.scores import Decision
 
@@ -24,6 +25,7 @@ class Reply:
         decision: what it decided on a global model: to ``exchange`` on that of the round
             before (None in round 1), to ``finish`` on that of this round.
         seconds: time it took, by ``pretrain`` and ``evaluate``.
+        owner: the state folder that answers; None: unknown, as in the server's own process.
     """
 
     edge: str
@@ -32,6 +34,7 @@ class Reply:
     pooled: Path | None
     decision: Decision | None
     seconds: Mapping[str, float]
+    owner: Owner | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,10 @@ class NoReply:
 
 
 def encode_reply(
-    request: Request, reply: Reply | NoReply, hashes: Mapping[str, str]
+    request: Request,
+    reply: Reply | NoReply,
+    hashes: Mapping[str, str],
+    owner: Owner | None = None,
 ) -> dict[str, Any]:
     """A reply as a JSON object.
 
@@ -58,6 +64,7 @@ def encode_reply(
         request: what it answers.
         reply: the answer.
         hashes: SHA-256 of the files that go along, by their names in ``FILES``.
+        owner: the state folder that answers, if that is known.
     """
     body: dict[str, Any] = {}
     if isinstance(reply, Reply):
@@ -65,7 +72,8 @@ def encode_reply(
         if request.kind == EXCHANGE:
             body["seconds"] = dict(reply.seconds)
     error = reply.reason if isinstance(reply, NoReply) else None
-    return {"run_id": request.run_id, "error": error, "files": dict(hashes), "body": body}
+    told = {"run_id": request.run_id, "error": error, "files": dict(hashes), "body": body}
+    return told if owner is None else told | {"owner": asdict(owner)}
 
 
 def decode_reply(
@@ -94,7 +102,10 @@ def decode_reply(
     error = fields.maybe("error", Fields.text)
     if error is not None:
         return NoReply(edge, error), hashes
-    return _decoded(body, request, edge, {name: files[name] for name in hashes}), hashes
+    reply = _decoded(body, request, edge, {name: files[name] for name in hashes})
+    if "owner" in fields.values:
+        reply = replace(reply, owner=Owner.field(fields, "owner"))
+    return reply, hashes
 
 
 def _decoded(body: Fields, request: Request, edge: str, files: Mapping[str, Path]) -> Reply:
