@@ -139,7 +139,7 @@ def _train(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--learning-rate is {rate}; it must be finite and above 0")
     if not timeout_s > 0:
         raise ConfigError(f"--timeout is {timeout_s}; it must be a number above 0 (inf: no end)")
-    _check_edge(arguments.edge)
+    check_edge_name(arguments.edge)
     settings = Settings(arguments.epochs, arguments.batch_size, rate)
     return train(
         Order(
@@ -177,7 +177,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     if bundle is None:
         edge = arguments.edge
         if edge is not None:
-            _check_edge(edge)
+            check_edge_name(edge)
         predictor = Predictor.from_state(arguments.state, edge=edge, threads=threads, check=check)
     else:
         predictor = Predictor(bundle, threads=threads, check=check)
@@ -197,7 +197,7 @@ def _bundle_and_images(arguments: argparse.Namespace) -> tuple[str | None, list[
     return first, others
 
 
-def _check_edge(name: str) -> None:
+def check_edge_name(name: str) -> None:
     """The name is a folder's, in --state and in the exchange folder: none outside of them."""
     if name in ("", ".", "..") or "/" in name or not name.isprintable():
         raise ConfigError(f"--edge={name!r} is no name of an edge; give one such as north")

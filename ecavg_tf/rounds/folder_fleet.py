@@ -11,6 +11,7 @@ from typing import Any
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, write_json
+from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.probe import Probe
@@ -35,6 +36,7 @@ class FolderFleet:
         config: what edges must agree with, fields by dotted names.
         timeout_s: seconds from a request until edges that have not answered are absent.
         quorum: with fewer answers, edges that are absent already are waited for, too.
+        inputs: what the model takes, for edges without a config; None: they need one.
         owners: the file that keeps which state folder first answered for each edge; None: any
             may answer.
         listener: told who is waited for, and who answered.
@@ -56,6 +58,7 @@ class FolderFleet:
         config: Mapping[str, Any],
         timeout_s: float,
         quorum: int = 1,
+        inputs: Inputs | None = None,
         owners: Path | None = None,
         listener: Listener,
         bundle_for: Callable[[Sequence[Array]], Path] | None = None,
@@ -64,7 +67,9 @@ class FolderFleet:
         folder = user_path(folder)
         self._bundle_for = bundle_for
         self._probe_of = probe_of
-        self._request = Request("", run_id, 0, template, Shipped(None), config=config)
+        self._request = Request(
+            "", run_id, 0, template, Shipped(None), config=config, inputs=inputs
+        )
         self._timeout_s = timeout_s
         self._quorum = quorum
         self._owners = owners
@@ -217,7 +222,7 @@ def _how_to_start(folder: Path, training_file: bool) -> str:
     where = shlex.quote(str(folder)).replace("{", "{{").replace("}", "}}")
     if training_file:
         return f"python -m edge train --edge={{edge}} --exchange={where} --data=FILE --state=DIR"
-    return f"ecavg edge --config=FILE --config.fleet.folder={where} --edge={{edge}} --workdir=DIR"
+    return f"ecavg edge --edge={{edge}} --exchange={where} --data=FILE --state=DIR"
 
 
 def check_exchange_folder(folder: str | Path, run_id: str | None) -> None:

@@ -80,7 +80,7 @@ class Agent:
         Raises:
             ECAvgError: a request can't be answered, or none came in time.
         """
-        _check_exchange(self.exchange, self.edge)
+        check_exchange(self.exchange, self.edge)
         mailbox = Mailbox(self.exchange / self.edge)
         check_took_part(mailbox, self.folder, "--state")
         owner = Owner.of(self.folder)
@@ -200,7 +200,7 @@ class Agent:
         )
 
 
-def _check_exchange(exchange: Path, edge: str) -> None:
+def check_exchange(exchange: Path, edge: str) -> None:
     """A mistyped folder or name would wait for requests until its time is up.
 
     Raises:
