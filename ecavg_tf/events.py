@@ -21,7 +21,10 @@ class RunPlanned:
 
 @dataclass(frozen=True)
 class StageStarted:
-    """A stage of a round begins; ``who`` is an edge, or ``server``."""
+    """A stage of a round begins.
+
+    ``who`` is an edge, or ``server``; with the stage ``wait`` it names those who are waited for.
+    """
 
     round: int
     stage: str

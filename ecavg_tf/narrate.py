@@ -13,13 +13,16 @@ _VERBS = {
     "recalibrate": "recalibrates BatchNorm",
     "finetune": "fine-tunes on the pooled data",
     "evaluate": "evaluates",
-    "wait": "waits for the edges",
 }
 
 
 def doing(stage: str, who: str, round_words: str) -> str:
     """What goes on in a stage; exports come after the rounds, and by hand without any."""
-    return f"exporting {who}" if stage == "export" else f"{round_words}{who} {_VERBS[stage]}"
+    if stage == "export":
+        return f"exporting {who}"
+    if stage == "wait":  # the server, for these
+        return f"{round_words}waits for {who}"
+    return f"{round_words}{who} {_VERBS[stage]}"
 
 
 def line(event: Event) -> str | None:

@@ -69,7 +69,7 @@ class EdgeResult:
 
 @dataclass(frozen=True)
 class Refused:
-    """An edge that the round went on without, and why."""
+    """An edge that the round went on without, refused or absent, and why."""
 
     edge: str
     reason: str
@@ -95,7 +95,8 @@ class RoundResult:
         seconds: time by stage; the edges' own stages are summed over edges.
         server: the server's stages.
         edges: one entry an edge that took part or decided.
-        refused: who was refused.
+        refused: who answered what could not be used.
+        absent: who did not answer before the deadline.
     """
 
     round: int
@@ -106,6 +107,7 @@ class RoundResult:
     server: ServerResult
     edges: tuple[EdgeResult, ...]
     refused: tuple[Refused, ...]
+    absent: tuple[Refused, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,10 @@ def _converter() -> cattrs.Converter:
             kind,
             make_dict_unstructure_fn(kind, converter, **rename),  # type: ignore[arg-type]
         )
+    converter.register_unstructure_hook(
+        RoundResult,
+        make_dict_unstructure_fn(RoundResult, converter, absent=override(omit_if_default=True)),
+    )
     return converter
 
 

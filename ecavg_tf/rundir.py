@@ -1,18 +1,17 @@
 """The run directory: everything a run leaves behind, and all it needs to resume."""
 
-import csv
-import io
 import os
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
 from ecavg_tf import environment
 from ecavg_tf.config import Config, with_fields
-from ecavg_tf.config.fields import EXPORT, flatten, flatten_dict, to_dict
+from ecavg_tf.config.fields import flatten_dict, to_dict
 from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.exports import Exported
-from ecavg_tf.core.fields import FieldError, Fields, short
+from ecavg_tf.core.fields import FieldError, Fields
 from ecavg_tf.core.files import (
     TEMPORARY_PREFIX,
     load_json,
@@ -23,7 +22,7 @@ from ecavg_tf.core.files import (
 )
 from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.core.paths import check_current_folder, user_path
-from ecavg_tf.core.scores import Decision, Score
+from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.streams import keep_descriptors
 from ecavg_tf.core.template import Template
 from ecavg_tf.results import (
@@ -35,6 +34,20 @@ from ecavg_tf.results import (
     to_json,
     with_decisions,
 )
+from ecavg_tf.results_csv import results_csv
+from ecavg_tf.resuming import check_continues
+
+_PARTS = (
+    "rounds",
+    "edges",
+    "pooled",
+    "training",
+    "template.json",
+    "owners.json",
+    "results.json",
+    "results.csv",
+    "report.html",
+)  # what a run writes, beside its config, environment and log
 
 # What a run makes in its directory. An exchange folder that somebody put there is the edges', too.
 _FOLDERS = ("checkpoints", "edges", "exports", "plots", "pooled", "rounds", "training")
@@ -59,6 +72,7 @@ class RunDirectory:
         self.config = to_dict(config)
         self.environment: dict[str, Any] = {}
         self._lock_file: IO[str] | None = None
+        self.notes: list[str] = []
         self.exists = self._look()
 
     def finished(self) -> RunResults | None:
@@ -71,24 +85,26 @@ class RunDirectory:
         except (OSError, ValueError):  # what it says is in the rounds' own files, too
             return None
         results = load_results(self.path)
-        return results if results.status == "finished" else None
+        over = results.status == "finished" and len(results.rounds) >= self.config["rounds"]
+        return results if over else None
 
-    def open(self) -> list[str]:
-        """Makes the directory, or takes it up again.
-
-        Returns:
-            What changed in the environment since the run began, a line each.
-        """
+    def open(self) -> None:
+        """Makes the directory, or takes it up again; ``notes`` then tell what changed."""
         self._lock()
         remove_leftovers(self.path, _FOLDERS)
         now = environment.describe()
         if self.exists:
             self.environment = _environment(self.path / "environment.json")
-            return environment.differences(self.environment, now)
+            changed = environment.differences(self.environment, now)
+            self.notes += [f"since this run began, bits may differ: {line}" for line in changed]
+            if read_json(self.path / "config.json") != self.config:
+                self._write("config.json", self.config)
+            return
+        if (self.path / "config.json").exists():
+            self._clear()
         self.environment = now
         self._write("environment.json", now)
         self._write("config.json", self.config)
-        return []
 
     def _lock(self) -> None:
         """Two processes on one directory would undo each other's work."""
@@ -120,13 +136,12 @@ class RunDirectory:
         if self.path.exists() and not self.path.is_dir():
             raise WorkdirError(f"{self.path} is a file, --workdir needs a directory")
         config_file = self.path / "config.json"
-        if config_file.exists():
-            self._compare(read_json(config_file))
+        here_before = config_file.exists() and self._continues(read_json(config_file))
         ancestor = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
         if not os.access(ancestor, os.W_OK | os.X_OK):
             raise WorkdirError(f"{ancestor} can't be written; choose another --workdir")
         if config_file.exists():
-            return True
+            return here_before
         # A start that was cut off leaves nothing that counts; a stranger's files do.
         here = {item.name for item in self.path.iterdir()} if self.path.exists() else set()
         strangers = {name for name in here if not name.startswith(TEMPORARY_PREFIX)}
@@ -138,23 +153,35 @@ class RunDirectory:
             )
         return False
 
-    def _compare(self, stored: dict[str, Any]) -> None:
-        # A run of an older version lacks fields that have come since: they had their defaults.
-        for section, defaults in to_dict(Config()).items():
-            if isinstance(defaults, dict) and not isinstance(stored.get(section, {}), dict):
-                raise WorkdirError(
-                    f"{self.path / 'config.json'} is damaged ({section} is "
-                    f"{short(stored[section])}, expected an object); restore it from a copy, or "
-                    "use another --workdir"
-                )
-        before = dict(flatten(Config())) | flatten_dict(stored)
-        now = flatten_dict(self.config)
-        for name in sorted(before.keys() | now.keys()):
-            if before.get(name) != now.get(name) and not name.startswith(EXPORT):
-                raise WorkdirError(
-                    f"{self.path} holds a run with {name}={before.get(name)!r}, this one has "
-                    f"{now.get(name)!r}; use the same config to resume, or another --workdir"
-                )
+    def _continues(self, stored: dict[str, Any]) -> bool:
+        try:
+            check_continues(self.path, stored, self.config)
+        except WorkdirError as error:
+            if self._is_owned():
+                raise
+            self.notes.append(f"begins anew: the run before failed in its first round ({error})")
+            return False
+        return True
+
+    def _is_owned(self) -> bool:
+        """Whether the run here came anywhere: one that failed in its first round did not."""
+        if self.round(1).joinpath("metrics.json").exists():
+            return True
+        try:
+            return bool(read_json(self.path / "results.json").get("status") != "failed")
+        except FileNotFoundError:
+            return False
+        except (OSError, WorkdirError):
+            return True
+
+    def _clear(self) -> None:
+        """Removes what a run left that failed in its first round; its config goes last."""
+        for name in (*_PARTS, "environment.json", "config.json"):
+            part = self.path / name
+            if part.is_dir() and not part.is_symlink():
+                shutil.rmtree(part)
+            else:
+                part.unlink(missing_ok=True)
 
     @property
     def run_id(self) -> str:
@@ -249,7 +276,7 @@ class RunDirectory:
             exports=exports,
         )
         write_json(self.path / "results.json", to_json(results))
-        write_text(self.path / "results.csv", _csv(results))
+        write_text(self.path / "results.csv", results_csv(results))
         return results
 
 
@@ -281,42 +308,3 @@ def stored_config(path: Path) -> Config:
         raise ConfigError(
             f"another version of this program wrote {path / 'config.json'}: {error}"
         ) from error
-
-
-def _csv(results: RunResults) -> str:
-    """Long format: a line a score."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["round", "who", "stage", "distribution", "accuracy", "loss", "n"])
-    for result in results.rounds:
-        server = result.server
-        stages: list[tuple[str, str, Mapping[str, Score | None]]] = [
-            ("server", "averaged", {"all": server.averaged.all}),
-            ("server", "recalibrated", {"all": server.recalibrated.all}),
-            ("server", "global", {"all": server.global_.all}),
-        ]
-        for edge in result.edges:
-            for stage, scores in (
-                ("start", edge.start),
-                ("local", edge.local),
-                ("global", edge.global_),
-                ("accepted", edge.accepted),
-                *((f"rung:{rung.rung}", rung) for rung in edge.rungs),
-            ):
-                if scores is not None:
-                    stages.append((edge.edge, stage, {"own": scores.own, "all": scores.all}))
-        for who, stage, by_distribution in stages:
-            for distribution, score in by_distribution.items():
-                if score is not None:
-                    writer.writerow(
-                        [
-                            result.round,
-                            who,
-                            stage,
-                            distribution,
-                            score.accuracy,
-                            score.loss,
-                            score.n,
-                        ]
-                    )
-    return stream.getvalue()

@@ -6,11 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecavg_tf.core.commands import exit_code_of, hyphened
+from ecavg_tf.core.commands import EDGE_TIMEOUT_S, exit_code_of, hyphened
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.streams import prepare_streams
-from edge import DEFAULT_EDGE
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory or "
@@ -109,13 +108,16 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--data", type=Path, required=True, help=".npz with x_train, y_train")
     parser.add_argument("--state", type=Path, required=True, help="folder for what it keeps")
-    parser.add_argument(
-        "--edge", default=DEFAULT_EDGE, help=f"this edge's name; default {DEFAULT_EDGE}"
-    )
+    parser.add_argument("--edge", required=True, help="this edge's name, which no other has")
     parser.add_argument("--exchange", type=Path, help="the run's exchange folder")
     parser.add_argument("--bundle", type=Path, help="a training bundle, if the run ships none")
     parser.add_argument("--pool", action="store_true", help="training images may be uploaded")
-    parser.add_argument("--timeout", type=float, default=3600.0, help="seconds without a request")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=EDGE_TIMEOUT_S,
+        help="seconds without a request before it gives up; default: a week",
+    )
     parser.add_argument("--epochs", type=_positive, default=3, help="without a run; default 3")
     parser.add_argument("--batch-size", type=_positive, default=32, help="without a run")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="without a run")
@@ -138,7 +140,7 @@ def _train(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"--learning-rate is {rate}; it must be finite and above 0")
     if not timeout_s > 0:
         raise ConfigError(f"--timeout is {timeout_s}; it must be a number above 0 (inf: no end)")
-    _check_edge(arguments.edge)
+    check_edge_name(arguments.edge)
     settings = TrainingSettings(arguments.epochs, arguments.batch_size, rate)
     return train(
         Order(
@@ -176,7 +178,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     if bundle is None:
         edge = arguments.edge
         if edge is not None:
-            _check_edge(edge)
+            check_edge_name(edge)
         predictor = Predictor.from_state(arguments.state, edge=edge, threads=threads, check=check)
     else:
         predictor = Predictor(bundle, threads=threads, check=check)
@@ -196,10 +198,10 @@ def _bundle_and_images(arguments: argparse.Namespace) -> tuple[str | None, list[
     return first, others
 
 
-def _check_edge(name: str) -> None:
+def check_edge_name(name: str) -> None:
     """The name is a folder's, in --state and in the exchange folder: none outside of them."""
     if name in ("", ".", "..") or "/" in name or not name.isprintable():
-        raise ConfigError(f"--edge={name!r} is no name of an edge; give one such as {DEFAULT_EDGE}")
+        raise ConfigError(f"--edge={name!r} is no name of an edge; give one such as north")
 
 
 def _count(text: str) -> int:

@@ -34,7 +34,8 @@ class Collected:
 
     Attributes:
         updates: accepted updates, in edge-id order.
-        refused: who was refused.
+        refused: who answered what can't be used.
+        absent: who did not answer in time.
         pooled_bytes: size of the pooled data that was taken.
         notes: what the user should know of what was accepted.
     """
@@ -42,6 +43,7 @@ class Collected:
     updates: tuple[Update, ...]
     refused: tuple[Refused, ...]
     pooled_bytes: int
+    absent: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -71,8 +73,12 @@ def collect(
     """
     updates: list[Update] = []
     refused: list[Refused] = []
+    absent: list[Refused] = []
     for reply in sorted(replies, key=lambda reply: reply.edge):
         try:
+            if isinstance(reply, NoReply) and reply.absent:
+                absent.append(Refused(reply.edge, reply.reason))
+                continue
             if isinstance(reply, NoReply):
                 raise UpdateRefused(reply.edge, reply.reason)
             update = _take_update(reply, template, updates_folder)
@@ -87,7 +93,7 @@ def collect(
     notes = _credit(updates, shown, config)
     refused.sort(key=lambda each: each.edge)
     taken = bytes_taken(pooled_folder, round_number)
-    return Collected(tuple(updates), tuple(refused), taken, notes)
+    return Collected(tuple(updates), tuple(refused), taken, tuple(absent), notes)
 
 
 def _screened(

@@ -6,7 +6,7 @@ import re
 import runpy
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -40,12 +40,16 @@ def parse(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
     return rest
 
 
-def parse_config(values: flags.FlagValues, argv: Sequence[str]) -> Config:
+def parse_config(
+    values: flags.FlagValues, argv: Sequence[str], known: Callable[[], Config | None] | None = None
+) -> Config:
     """Parses flags, among them ``--config`` and its overrides, in any order.
 
     Args:
         values: where the command's other flags are defined.
         argv: the command's arguments.
+        known: gives the config to begin with where no ``--config`` is given; None, or if it
+            gives None: a ``--config`` is needed.
 
     Raises:
         ConfigError: a flag, the config file or a field is wrong.
@@ -53,35 +57,43 @@ def parse_config(values: flags.FlagValues, argv: Sequence[str]) -> Config:
     from ecavg_tf.rounds.registries import check_names
 
     given, rest = _config_apart(argv)
-    name, arguments = _located(given)
-    _check_file(name)
+    config = known() if known is not None and not given else None
+    if config is None:
+        name, arguments = _located(_only(given))
+        _check_file(name)
     for argument in rest:
         if match := _OVERRIDE.fullmatch(argument):
             check_field(match[1])
     with _plain_errors():
         holder = config_flags.DEFINE_config_dataclass(
-            "config", _made_by(name, arguments), flag_values=values, sys_argv=["ecavg", *rest]
+            "config",
+            _made_by(name, arguments) if config is None else config,
+            flag_values=values,
+            sys_argv=["ecavg", *rest],
         )
     extra = parse(values, rest)
     if extra:
         raise ConfigError(f"{extra[0]!r} is no flag; write --config.field=value")
-    config: Config = holder.value
-    check_names(validated(config))
-    return config
+    made: Config = holder.value
+    check_names(validated(made))
+    return made
 
 
-def _config_apart(argv: Sequence[str]) -> tuple[str, list[str]]:
+def _config_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     """Takes ``--config`` out of the arguments."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config", "-config", action="append", nargs="?", const="", default=[])
     given, rest = parser.parse_known_args(argv)
-    found = given.config
+    return given.config, rest
+
+
+def _only(found: Sequence[str]) -> str:
     if len(found) != 1 or not found[0]:
         raise ConfigError(
             "give one config file, for example --config=configs/digits.py"
             + (f"; {len(found)} came" if len(found) > 1 else "")
         )
-    return found[0], rest
+    return found[0]
 
 
 def _located(given: str) -> tuple[str, list[str]]:

@@ -7,18 +7,30 @@ from pathlib import Path
 
 from absl import flags
 
-from ecavg_tf.cli.config_flag import parse_config
-from ecavg_tf.core.commands import interrupted_code
+from ecavg_tf.cli.config_flag import parse, parse_config
+from ecavg_tf.core.commands import EDGE_TIMEOUT_S, interrupted_code
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import user_path
+from edge.cli import check_edge_name
 
 HELP = """\
+ecavg edge --edge=NAME --exchange=DIR --data=FILE --state=DIR [--pool] [--timeout=SECONDS]
 ecavg edge --config=FILE --config.fleet.folder=DIR --edge=edge-00[,edge-01] --workdir=DIR
 
-Serves the named edges: waits in the exchange folder for the requests of
+Serves an edge of a run: waits in the exchange folder for the requests of
 'ecavg run --config.fleet.kind=folder --config.fleet.folder=DIR', trains, answers, and
-ends with the run. Give it the config that the server has. Stopped and started again on
-the same --workdir it goes on where it was.
+ends with the run. Stopped and started again on the same --state it goes on where it was.
+
+  --edge      its name, which belongs to the --state that first answered for it
+  --exchange  the folder that it shares with the server
+  --data      an .npz file with x_train and y_train (also x_guard, y_guard, x_test, y_test and
+              classes), or a folder with one folder of pictures a class; classes are matched to
+              the run's by name
+  --state     a folder for what it keeps
+  --pool      training examples may be uploaded if the server asks; without it, weights alone
+  --timeout   seconds without a request before it gives up; default: a week
+
+The second form serves edges of a simulated partition: give it the config that the server has.
 """
 
 
@@ -27,6 +39,8 @@ def main(argv: Sequence[str]) -> int:
     if "--help" in argv or "-h" in argv:
         print(HELP, end="")
         return 0
+    if not any(word.lstrip("-").startswith("config") for word in argv):
+        return _join(argv)
     values = flags.FlagValues()
     edges = flags.DEFINE_list("edge", None, "names of the edges to serve", flag_values=values)
     workdir = flags.DEFINE_string("workdir", None, "the edges' own files", flag_values=values)
@@ -51,6 +65,48 @@ def main(argv: Sequence[str]) -> int:
         with contextlib.suppress(OSError):  # SIGHUP: the terminal may be closed
             print("\ninterrupted; the same command goes on.", file=sys.stderr)
         return interrupted_code(error)
+    return 0
+
+
+def _join(argv: Sequence[str]) -> int:
+    """Serves an edge with data of its own; the config comes with the first request."""
+    values = flags.FlagValues()
+    text = {
+        name: flags.DEFINE_string(name, None, help, flag_values=values)
+        for name, help in (
+            ("edge", "its name"),
+            ("exchange", "the exchange folder"),
+            ("data", "its data"),
+            ("state", "what it keeps"),
+        )
+    }
+    pool = flags.DEFINE_bool("pool", False, "examples may be uploaded", flag_values=values)
+    timeout = flags.DEFINE_float(
+        "timeout", EDGE_TIMEOUT_S, "seconds", lower_bound=0.0, flag_values=values
+    )
+    extra = parse(values, argv)
+    if extra:
+        raise ConfigError(f"{extra[0]!r} is no flag; see ecavg edge --help")
+    missing = [f"--{name}" for name, flag in text.items() if not flag.value]
+    if missing:
+        raise ConfigError(
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} needed (or --config: "
+            "see ecavg edge --help)"
+        )
+    check_edge_name(text["edge"].value)
+    exchange, data, state = (user_path(text[name].value) for name in ("exchange", "data", "state"))
+    from ecavg_tf.plugins import find_users_modules
+    from ecavg_tf.quiet import import_tensorflow
+
+    import_tensorflow()
+    find_users_modules()
+    from ecavg_tf.cli.progress import listener
+    from ecavg_tf.rounds.joining import Joiner
+
+    edge = text["edge"].value
+    with listener() as listening:
+        Joiner(edge, exchange, state, data, pool.value, timeout.value, listening).run()
+    print(f"{edge}: the run is over; what was accepted is in {state / edge}.")
     return 0
 
 

@@ -199,7 +199,7 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
         sign(path, key)
     print(f"{path} trains as Keras does, with {read_training_bundle(path).info.optimizer.words}:")
     bundle = shlex.quote(str(path))
-    print(f"  python -m edge train --bundle={bundle} --data=MINE.npz --state=DIR")
+    print(f"  python -m edge train --edge=NAME --bundle={bundle} --data=MINE.npz --state=DIR")
     return 0
 
 

@@ -1,5 +1,6 @@
 """``ecavg run``."""
 
+import argparse
 import contextlib
 import shlex
 import sys
@@ -9,6 +10,7 @@ from absl import flags
 
 from ecavg_tf.cli.config_flag import parse_config
 from ecavg_tf.cli.help import fields_help
+from ecavg_tf.config import Config
 from ecavg_tf.core.commands import interrupted_code
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import user_path
@@ -17,7 +19,8 @@ HELP = """\
 ecavg run --config=FILE --workdir=DIR [--config.FIELD=VALUE …]
 
 Runs training rounds; the same command on the same directory resumes after the last
-finished round. FILE is Python with a function get_config() that returns ecavg_tf.Config.
+finished round. There --config may be left out, and more --config.rounds go on with a run that
+is over. FILE is Python with a function get_config() that returns ecavg_tf.Config.
 
 Fields, with their defaults:
 {fields}
@@ -31,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     values = flags.FlagValues()
     workdir = flags.DEFINE_string("workdir", None, "the run directory", flag_values=values)
-    config = parse_config(values, argv)
+    config = parse_config(values, argv, lambda: _known(argv))
     if not workdir.value:
         raise ConfigError("say where the run goes: --workdir=runs/NAME")
     folder = user_path(workdir.value)
@@ -58,3 +61,15 @@ def main(argv: Sequence[str]) -> int:
     print(f"Everything is in {folder}; {folder / 'report.html'} shows it as a page.")
     raise_if_failed(results.exports)
     return 0
+
+
+def _known(argv: Sequence[str]) -> Config | None:
+    """The config that the run directory holds, if it holds one."""
+    from ecavg_tf.rundir import stored_config
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--workdir", "-workdir", default="")
+    folder = parser.parse_known_args(argv)[0].workdir
+    if not folder or not (user_path(folder) / "config.json").exists():
+        return None
+    return stored_config(user_path(folder))

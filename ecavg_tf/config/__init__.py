@@ -16,13 +16,13 @@ from ecavg_tf.config.choices import (
     Trains,
     Weighting,
 )
+from ecavg_tf.config.fleet_section import FleetConfig
 from ecavg_tf.config.sections import (
     Config,
     DataConfig,
     EdgeConfig,
     ExportConfig,
     FitConfig,
-    FleetConfig,
     Limits,
     ModelConfig,
     PartitionConfig,

@@ -9,17 +9,16 @@ read-only.
 from dataclasses import dataclass, field
 
 from ecavg_tf.config.choices import (
-    FleetKind,
     Format,
     LevelFor,
     Output,
     PartitionKind,
     Rescale,
     Schedule,
-    TrainingFile,
     Trains,
     Weighting,
 )
+from ecavg_tf.config.fleet_section import FleetConfig
 
 
 @dataclass
@@ -191,26 +190,6 @@ class UpdateConfig:
     policy: str = "guarded"
     level: float = 0.05
     level_for: LevelFor = LevelFor.DECISION
-
-
-@dataclass
-class FleetConfig:
-    """How the server reaches edges.
-
-    Attributes:
-        kind: ``local`` (this process) or ``folder`` (``ecavg edge`` elsewhere).
-        folder: the exchange folder, for ``folder``.
-        timeout_s: seconds without an answer from any edge before the server gives up.
-        training_file: for ``folder``: ship a file that edges without TensorFlow train
-            (``python -m edge train``): the ``head`` (the last layer), all ``dense`` layers at
-            the model's end, or ``none``. Where the server changes other layers it ships a new
-            file a round; with ``model.train=head`` one is enough.
-    """
-
-    kind: FleetKind = FleetKind.LOCAL
-    folder: str = ""
-    timeout_s: float = 3600.0
-    training_file: TrainingFile = TrainingFile.NONE
 
 
 @dataclass

@@ -17,6 +17,7 @@ from ecavg_tf.core.errors import (
 )
 from ecavg_tf.core.streams import let_go, prepare_streams
 
+EDGE_TIMEOUT_S = 604800.0  # a week: an edge waits much longer than the server does for others
 INTERRUPTED = 130
 _STOPPING = (signal.SIGTERM, signal.SIGHUP)
 CLOSED = 141  # what a shell reports of a program whose output pipe was closed

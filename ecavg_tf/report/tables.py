@@ -104,6 +104,8 @@ def _server_table(result: RoundResult) -> Table:
 def _refusals(result: RoundResult) -> Iterable[Text]:
     for refusal in result.refused:
         yield plain(f"refused {refusal.edge}: {refusal.reason}", style="red")
+    for missing in result.absent:
+        yield plain(f"absent {missing.edge}: {missing.reason}", style="yellow")
 
 
 def _decisions(edges: Sequence[EdgeResult]) -> Iterable[Text]:

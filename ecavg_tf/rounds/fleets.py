@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from ecavg_tf.config import Config, FleetKind, TrainingFile
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.template import Template
+from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.fleet import Fleet
 from ecavg_tf.rounds.folder_fleet import FolderFleet, check_exchange_folder
@@ -70,10 +72,17 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
         template=template,
         config=shared_fields(task.config),
         timeout_s=fleet.timeout_s,
+        quorum=fleet.quorum,
+        inputs=_inputs(task.spec),
+        owners=directory.path / "owners.json",
         listener=task.listener,
         bundle_for=None if files is None else files.bundle_for,
         probe_of=None if files else lambda weights: scorer.probe(weights, task.spec),
     )
+
+
+def _inputs(spec: DataSpec) -> Inputs:
+    return Inputs(spec.name, spec.image_shape, spec.dtype, spec.value_range, spec.classes)
 
 
 FLEETS: Mapping[FleetKind, FleetMaker] = {

@@ -3,15 +3,19 @@
 import contextlib
 import errno
 import os
+import shlex
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError, brief
+from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, remove_leftovers, write_json
+from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
+from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.probe import Probe
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
@@ -19,6 +23,7 @@ from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.events import Listener, Note, StageStarted
 
+_MOST_NAMED = 8
 _UPDATE_HEADER = 2**24  # names, shapes and metadata; more than any model needs
 
 
@@ -31,7 +36,11 @@ class FolderFleet:
         run_id: names the run.
         template: the run's template.
         config: what edges must agree with, fields by dotted names.
-        timeout_s: seconds without any new answer before the missing ones are given up.
+        timeout_s: seconds from a request until edges that have not answered are absent.
+        quorum: with fewer answers, edges that are absent already are waited for, too.
+        inputs: what the model takes, for edges without a config; None: they need one.
+        owners: the file that keeps which state folder first answered for each edge; None: any
+            may answer.
         listener: told who is waited for, and who answered.
         bundle_for: gives the training bundle of a model, which goes along with it; None: none.
         probe_of: gives a model's answers to ``core.probe``'s images, by which an edge that
@@ -50,6 +59,9 @@ class FolderFleet:
         template: Template,
         config: Mapping[str, Any],
         timeout_s: float,
+        quorum: int = 1,
+        inputs: Inputs | None = None,
+        owners: Path | None = None,
         listener: Listener,
         bundle_for: Callable[[Sequence[Array]], Path] | None = None,
         probe_of: Callable[[Sequence[Array]], Probe] | None = None,
@@ -57,8 +69,14 @@ class FolderFleet:
         folder = user_path(folder)
         self._bundle_for = bundle_for
         self._probe_of = probe_of
-        self._request = Request("", run_id, 0, template, Shipped(None), config=config)
+        self._request = Request(
+            "", run_id, 0, template, Shipped(None), config=config, inputs=inputs
+        )
         self._timeout_s = timeout_s
+        self._quorum = quorum
+        self._owners = owners
+        self._missed: dict[str, list[Request]] = {}  # of those that are absent
+        self._how_to_start = _how_to_start(folder, bundle_for is not None)
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         self._largest = {"update": 8 * template.size + _UPDATE_HEADER, "pooled": memory}
         self._listener = listener
@@ -126,35 +144,100 @@ class FolderFleet:
                     raise  # our own disk: no fault of the edge
                 unreached[edge] = NoReply(edge, f"its folder can't be used: {brief(error)}")
                 requests.pop(edge, None)
-        self._listener(StageStarted(round_number, "wait", "server"))
-        answers = {answer.edge: answer for answer in self._wait(requests)} | unreached
+        needed = min(self._quorum, len(requests)) if kind == EXCHANGE else 0
+        waited = self._wait(round_number, requests, needed)
+        answers = {answer.edge: answer for answer in waited} | unreached
         return [answers[edge] for edge in participants]
 
-    def _wait(self, requests: Mapping[str, Request]) -> list[Reply | NoReply]:
-        """One answer a request, in their order."""
+    def _wait(
+        self, round_number: int, requests: Mapping[str, Request], needed: int
+    ) -> list[Reply | NoReply]:
+        """One answer a request, in their order.
+
+        Waits for edges that are not absent, and for absent ones where fewer than ``needed``
+        would answer.
+        """
         answers: dict[str, Reply | NoReply] = {}
+        told: tuple[str, ...] = ()
         deadline = time.monotonic() + self._timeout_s
-        while len(answers) < len(requests) and time.monotonic() < deadline:
-            fresh = {
-                edge: answer
-                for edge, request in requests.items()
-                if edge not in answers and (answer := self._look(edge, request))
-            }
-            if not fresh:
-                time.sleep(POLL_S)
-                continue
-            answers |= fresh
-            deadline = time.monotonic() + self._timeout_s
-            for edge in fresh:
-                self._listener(Note(f"round {requests[edge].round}: {edge} answered"))
-        silent = f"no whole answer within {self._timeout_s:g} s (fleet.timeout_s)"
-        return [answers.get(edge) or NoReply(edge, silent) for edge in requests]
+        while True:
+            answers |= self._fresh(requests, answers)
+            missing = tuple(edge for edge in requests if edge not in answers)
+            awaited = tuple(edge for edge in missing if not self._is_absent(edge))
+            if not awaited and sum(isinstance(a, Reply) for a in answers.values()) < needed:
+                awaited = missing
+            if not awaited or time.monotonic() >= deadline:
+                break
+            if awaited != told:
+                self._tell_awaited(round_number, awaited)
+                told = awaited
+            time.sleep(POLL_S)
+        return [answers.get(edge) or self._gave_up(edge, requests[edge]) for edge in requests]
+
+    def _fresh(
+        self, requests: Mapping[str, Request], known: Collection[str]
+    ) -> dict[str, Reply | NoReply]:
+        """What came since the last look; whoever answers is not absent any more."""
+        fresh: dict[str, Reply | NoReply] = {}
+        for edge, request in requests.items():
+            if edge not in known and (answer := self._look(edge, request)):
+                fresh[edge] = answer
+                self._missed.pop(edge, None)
+                self._listener(Note(f"round {request.round}: {edge} answered"))
+        return fresh
+
+    def _is_absent(self, edge: str) -> bool:
+        """Whether an edge missed a deadline and has answered nothing since, however late."""
+        if any(self._look(edge, request) for request in self._missed.get(edge, ())):
+            del self._missed[edge]
+        return edge in self._missed
+
+    def _gave_up(self, edge: str, request: Request) -> NoReply:
+        """An edge that gave no whole answer: later rounds don't wait for it."""
+        before = self._missed.setdefault(edge, [])
+        if before:
+            reason = f"no answer since round {before[0].round}; it may come back at any time"
+        else:
+            reason = f"no whole answer within {self._timeout_s:g} s (fleet.timeout_s)"
+        before.append(replace(request, model=Shipped(None), probe=None))  # weights are large
+        return NoReply(edge, reason, absent=True)
+
+    def _tell_awaited(self, round_number: int, awaited: Sequence[str]) -> None:
+        more = f" and {len(awaited) - _MOST_NAMED} more" if len(awaited) > _MOST_NAMED else ""
+        names = ", ".join(awaited[:_MOST_NAMED]) + more
+        self._listener(StageStarted(round_number, "wait", names))
+        if self._how_to_start:
+            command = self._how_to_start.format(edge=shlex.quote(awaited[0]))
+            self._listener(Note(f"an edge that is not running yet is started with: {command}"))
+            self._how_to_start = ""  # told once
 
     def _look(self, edge: str, request: Request) -> Reply | NoReply | None:
         try:
-            return self._boxes[edge].answer(request, self._largest)
+            answer = self._boxes[edge].answer(request, self._largest)
+            if isinstance(answer, Reply) and (refusal := self._foreign(edge, answer.owner)):
+                return NoReply(edge, refusal)
+            return answer
         except (ValueError, OSError) as error:
             return NoReply(edge, str(error))
+
+    def _foreign(self, edge: str, owner: Owner | None) -> str | None:
+        """Why this state folder may not answer for an edge; None: it may, and is remembered."""
+        if owner is None or self._owners is None:
+            return None
+        known = read_json(self._owners) if self._owners.exists() else {}
+        if edge not in known:
+            write_json(self._owners, known | {edge: asdict(owner)})
+            return None
+        first = Owner.field(Fields(known), edge)
+        return None if first.state == owner.state else first.refusal(edge, owner)
+
+
+def _how_to_start(folder: Path, training_file: bool) -> str:
+    """The command that starts an edge, with a place for its name."""
+    where = shlex.quote(str(folder)).replace("{", "{{").replace("}", "}}")
+    if training_file:
+        return f"python -m edge train --edge={{edge}} --exchange={where} --data=FILE --state=DIR"
+    return f"ecavg edge --edge={{edge}} --exchange={where} --data=FILE --state=DIR"
 
 
 def _mailbox(folder: Path) -> Mailbox:

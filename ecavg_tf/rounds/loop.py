@@ -8,7 +8,7 @@ import numpy as np
 
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import validated
-from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors, full_disk
+from ecavg_tf.core.errors import ConfigError, RoundError, WorkdirError, disk_errors, full_disk
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.scores import Decision
@@ -67,14 +67,16 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     data = federated_data(config)
     task = Task(config, data.spec, directory.path, tell)
     task.check()
+    _check_quorum_can_be(config, data)
     check_fleet = FLEETS[config.fleet.kind].check
     if check_fleet is not None and not directory.exists:
         check_fleet(config)
     template = template_of(task.server_trainer.model)
     with disk_errors(directory.path):
         try:
-            for change in directory.open():
-                tell(Note(f"since this run began, bits may differ: {change}"))
+            directory.open()
+            for note in directory.notes:
+                tell(Note(note))
             task.tell_notes(data.notes)
             results = Loop(directory, task, data, directory.template(template)).run()
             if config.export.enabled:
@@ -95,6 +97,15 @@ def _complete(directory: RunDirectory, done: RunResults, listener: Listener) -> 
             _write_page(done, directory.path, listener)
         finally:
             directory.close()
+
+
+def _check_quorum_can_be(config: Config, data: FederatedData) -> None:
+    asked = config.edges_per_round or len(data.edges)
+    if config.fleet.quorum > asked:
+        raise ConfigError(
+            f"fleet.quorum is {config.fleet.quorum}, but a round asks {asked} "
+            f"edge{'s' if asked > 1 else ''}; lower it"
+        )
 
 
 def _write_page(results: RunResults, folder: Path, listener: Listener) -> None:
@@ -241,10 +252,23 @@ class Loop:
             self._listener(Note(f"round {number}: {note}"))
         for refusal in collected.refused:
             self._listener(Note(f"round {number}: refused {refusal.edge}: {refusal.reason}"))
-        if not collected.updates:
-            reasons = "; ".join(f"{r.edge}: {r.reason}" for r in collected.refused)
-            raise RoundError(f"round {number}: no update was accepted ({reasons})")
+        for missing in collected.absent:
+            self._listener(Note(f"round {number}: {missing.edge} is absent: {missing.reason}"))
+        self._check_quorum(number, collected)
         return collected
+
+    def _check_quorum(self, number: int, collected: Collected) -> None:
+        without = (*collected.refused, *collected.absent)
+        reasons = "; ".join(f"{edge.edge}: {edge.reason}" for edge in without)
+        if not collected.updates:
+            raise RoundError(f"round {number}: no update was accepted ({reasons})")
+        quorum = self._config.fleet.quorum
+        if len(collected.updates) < quorum:
+            raise RoundError(
+                f"round {number}: {len(collected.updates)} of the {quorum} updates that "
+                f"fleet.quorum wants ({reasons}); start the missing edges, and the same command "
+                "goes on with this round"
+            )
 
     def _keep_decisions(self, number: int, answers: Sequence[Reply | NoReply]) -> None:
         sound: list[Decision] = []

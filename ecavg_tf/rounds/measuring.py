@@ -68,6 +68,7 @@ class Measurer:
             server=server,
             edges=edges,
             refused=collected.refused,
+            absent=collected.absent,
         )
 
     def _server(self, model: GlobalModel) -> ServerResult:

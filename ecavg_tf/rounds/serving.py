@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.config import Config
+from ecavg_tf.config import Config, LevelFor
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.files import remove_leftovers
 from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import Request
 from ecavg_tf.core.paths import user_path
@@ -62,9 +63,16 @@ def serve_edges(
             stack.enter_context(locked(workdir / edge, "--workdir"))
             remove_leftovers(boxes[edge].outbox)
         serve(
-            [Served(boxes[worker.edge], partial(_answer, worker, mine)) for worker in workers],
-            timeout_s=config.fleet.timeout_s,
-            hint="(fleet.timeout_s); is 'ecavg run' up with the same fleet.folder?",
+            [
+                Served(
+                    boxes[worker.edge],
+                    partial(_answer, worker, mine),
+                    Owner.of(workdir / worker.edge),
+                )
+                for worker in workers
+            ],
+            timeout_s=config.fleet.edge_timeout_s,
+            hint="(fleet.edge_timeout_s); is 'ecavg run' up with the same fleet.folder?",
             listener=listener,
         )
         drop_checkpoints(workdir, edges)
@@ -76,6 +84,9 @@ def _answer(worker: EdgeWorker, mine: Mapping[str, Any], request: Request) -> Re
     """Answers a server that has the same config."""
     theirs = request.config
     for name in sorted(theirs.keys() | mine.keys()):
+        # How many rounds there will be does not matter to an edge, unless its level depends on it.
+        if name == "rounds" and theirs.get("update.level_for") == LevelFor.DECISION.value:
+            continue
         if theirs.get(name) != mine.get(name):
             raise ConfigError(
                 f"{worker.edge} has {name}={mine.get(name)!r}, the server {theirs.get(name)!r}; "

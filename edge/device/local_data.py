@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundles.training_bundle import TrainingInfo
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.dataset import EdgeData, Examples, split_off_guard
+from ecavg_tf.data.dataset import EdgeData, Examples, class_names, split_off_guard
 from ecavg_tf.data.labels import whole_numbers
 from edge.predict import as_batch, check_images, maybe_rescaled
 
@@ -33,10 +33,32 @@ class LocalData:
     note: str | None = None
 
 
+class TakenInputs(Protocol):
+    """What a model takes: ``TrainingInfo`` says so, and ``Inputs``."""
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Of one input."""
+
+    @property
+    def images_dtype(self) -> str:
+        """Numpy's name of the native dtype."""
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Lowest and highest value."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in label order."""
+
+
 def load_local(
-    path: str | Path, info: TrainingInfo, *, edge: str, guard_fraction: float, seed: int
+    path: str | Path, info: TakenInputs, *, edge: str, guard_fraction: float, seed: int
 ) -> LocalData:
     """Reads ``x_train`` and ``y_train``, and ``guard`` and ``test`` alike where they are.
+
+    Where the file names its ``classes``, labels are matched to the model's by these names.
 
     Args:
         path: an ``.npz`` file.
@@ -52,7 +74,22 @@ def load_local(
     path = user_path(path)
     if path.suffix != ".npz":
         raise DataError(f"{path}: expected an .npz file with x_train and y_train")
-    arrays = read_arrays(path)
+    return local_of(
+        path, read_arrays(path), info, edge=edge, guard_fraction=guard_fraction, seed=seed
+    )
+
+
+def local_of(
+    path: Path,
+    arrays: dict[str, Array],
+    info: TakenInputs,
+    *,
+    edge: str,
+    guard_fraction: float,
+    seed: int,
+) -> LocalData:
+    """As ``load_local``, of arrays that were read from ``path`` already."""
+    arrays = _matched(path, arrays, info.classes)
     parts = {split: _examples(path, arrays, split, info) for split in _SPLITS}
     train, guard = parts["train"], parts["guard"]
     if train is None:
@@ -68,8 +105,37 @@ def load_local(
     return LocalData(data, parts["test"], note)
 
 
+def _matched(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> dict[str, Array]:
+    """The arrays with the model's labels, where the file has names for its own."""
+    if "classes" not in arrays:
+        return arrays
+    try:
+        names = class_names(arrays["classes"].tolist())
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: classes can't be read: {error}; save texts") from error
+    unknown = [name for name in names if name not in classes]
+    if unknown:
+        raise DataError(
+            f"{path}: class {unknown[0]!r} is none of this run's; valid: {', '.join(classes)}"
+        )
+    if len(set(names)) < len(names):
+        raise DataError(f"{path}: classes hold a name twice; give each class one label")
+    theirs = np.array([classes.index(name) for name in names], np.int64)
+    matched = dict(arrays)
+    for split in _SPLITS:
+        if f"y_{split}" in arrays:
+            labels = whole_numbers(f"{path}, y_{split}", arrays[f"y_{split}"])
+            if len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
+                raise DataError(
+                    f"{path}: y_{split} holds labels from {labels.min()} to {labels.max()}, its "
+                    f"classes are 0 to {len(names) - 1}"
+                )
+            matched[f"y_{split}"] = theirs[labels]
+    return matched
+
+
 def _examples(
-    path: Path, arrays: dict[str, Array], split: str, info: TrainingInfo
+    path: Path, arrays: dict[str, Array], split: str, info: TakenInputs
 ) -> Examples | None:
     images, labels = arrays.get(f"x_{split}"), arrays.get(f"y_{split}")
     if images is None and labels is None:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ecavg_tf.config import Config, with_fields
+from ecavg_tf.core.commands import EDGE_TIMEOUT_S
 from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.files import file_sha256, remove_leftovers
 from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.probe import check_probe, probe_images
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import Request
@@ -55,7 +57,7 @@ class Agent:
     bundle: Path | None = None
     pool: bool = False
     threads: int = 1
-    timeout_s: float = 3600.0
+    timeout_s: float = EDGE_TIMEOUT_S
     listener: Listener = silent
     _workers: dict[str, EdgeWorker] = field(default_factory=dict)
     _trainer: DeviceTrainer | None = None
@@ -78,14 +80,15 @@ class Agent:
         Raises:
             ECAvgError: a request can't be answered, or none came in time.
         """
-        _check_exchange(self.exchange, self.edge)
+        check_exchange(self.exchange, self.edge)
         mailbox = Mailbox(self.exchange / self.edge)
         check_took_part(mailbox, self.folder, "--state")
         remove_leftovers(mailbox.outbox)
+        owner = Owner.of(self.folder)
         doubt = _doubt(self.exchange, mailbox)
         self.listener(Note(f"{self.edge} waits for requests in {mailbox.inbox}{doubt}"))
         serve(
-            [Served(mailbox, lambda request: self.answer(mailbox, request))],
+            [Served(mailbox, lambda request: self.answer(mailbox, request), owner)],
             timeout_s=self.timeout_s,
             hint=f"(--timeout); is the server up with fleet.kind=folder, and is {self.exchange} "
             "its exchange folder?",
@@ -198,7 +201,7 @@ class Agent:
         )
 
 
-def _check_exchange(exchange: Path, edge: str) -> None:
+def check_exchange(exchange: Path, edge: str) -> None:
     """A mistyped folder or name would wait for requests until its time is up.
 
     Raises:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ecavg_tf.core.errors import ECAvgError, RoundError, WorkdirError, disk_fault, full_disk
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
+from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import Request
 from ecavg_tf.events import Listener, Note
@@ -22,10 +23,12 @@ class Served:
         mailbox: the edge's.
         answer: gives the reply to a request; None: a file that belongs to the request has not
             come yet.
+        owner: the state folder that answers for the edge; None: nobody else can.
     """
 
     mailbox: Mailbox
     answer: Callable[[Request], Reply | None]
+    owner: Owner | None = None
 
 
 def serve(edges: Sequence[Served], *, timeout_s: float, hint: str, listener: Listener) -> None:
@@ -40,6 +43,9 @@ def serve(edges: Sequence[Served], *, timeout_s: float, hint: str, listener: Lis
     Raises:
         ECAvgError: no request came in time, or one can't be answered.
     """
+    for served in edges:
+        if served.owner is not None:
+            served.mailbox.check_owner(served.owner)
     waiting = list(edges)
     deadline = time.monotonic() + timeout_s
     while waiting:
@@ -64,6 +70,8 @@ def _answered(served: Served, listener: Listener) -> bool:
         raise RoundError(f"{mailbox.edge}: {error}") from error
     if request is None:
         return False
+    if served.owner is not None:
+        mailbox.claim(served.owner)  # before anything is trained or written in its name
     try:
         reply = served.answer(request)
         if reply is not None:

@@ -30,7 +30,7 @@ def test_of_a_run_and_of_a_keras_file(
 
     np.savez(tmp_path / "data.npz", **local_arrays())
     words = [f"--bundle={bundle}", f"--data={tmp_path / 'data.npz'}", f"--state={tmp_path / 's'}"]
-    assert main(["train", *words, "--epochs=1"]) == 0
+    assert main(["train", *words, "--epochs=1", "--edge=north"]) == 0
     assert "accuracy after" in capsys.readouterr().out
 
     file = run / "rounds" / "0001" / "global.keras"
@@ -52,7 +52,7 @@ def test_what_lies_there_is_not_replaced_silently(
     bundle = run / "exports" / "training-head.bundle.zip"
     signature = bundle.with_name(bundle.name + ".sig")
     assert main(words) == 0
-    command = f"python -m edge train --bundle={bundle} --data=MINE.npz --state=DIR"
+    command = f"python -m edge train --edge=NAME --bundle={bundle} --data=MINE.npz --state=DIR"
     assert f"with adam:\n  {command}\n" in capsys.readouterr().out
     signature.write_bytes(b"of somebody")
     assert main(words) == 0

@@ -121,7 +121,7 @@ def test_flags_are_taken_with_hyphens_and_with_underscores(
 def test_a_devices_flags_are_taken_in_both_spellings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str
 ) -> None:
-    assert device(["train", "--data=some_data.npz", f"--state={tmp_path}", flag]) == 2
+    assert device(["train", "--edge=x", "--data=some_data.npz", f"--state={tmp_path}", flag]) == 2
     assert "--learning-rate is 0.0" in capsys.readouterr().err
 
 

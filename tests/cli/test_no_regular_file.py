@@ -50,7 +50,7 @@ def test_commands(
     what: str,
 ) -> None:
     monkeypatch.chdir(folder)
-    state = ["--state=state"] if words[0] == "train" else []
+    state = ["--state=state", "--edge=north"] if words[0] == "train" else []
     assert main([*words, *state]) == code
     errors = capsys.readouterr().err
     assert f"{what} is no regular file; give the " in errors

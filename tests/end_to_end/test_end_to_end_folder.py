@@ -118,7 +118,7 @@ def test_an_edge_that_nobody_asks_gives_up(small: Callable[[], Config], tmp_path
 
     config = small()
     config.fleet.folder = str(tmp_path / "exchange")
-    config.fleet.timeout_s = 0.3
+    config.fleet.edge_timeout_s = 0.3
     with pytest.raises(ecavg_tf.ECAvgError, match=r"no request for edge-01 within 0\.3 s"):
         serve_edges(config, ["edge-01"], tmp_path / "edge")
     with pytest.raises(ecavg_tf.ECAvgError, match="valid: edge-00, edge-01"):

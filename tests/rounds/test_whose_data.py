@@ -67,7 +67,7 @@ def test_the_server_of_a_folder_fleet_makes_no_edges_data(
 def test_an_edge_makes_its_own_data_alone(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config.fleet.timeout_s = 0.1
+    config.fleet.edge_timeout_s = 0.1
     data = recorded(monkeypatch, serving, config)
     with pytest.raises(ecavg_tf.ECAvgError, match="no request for edge-01"):
         serving.serve_edges(config, ["edge-01"], tmp_path / "edge")

@@ -68,7 +68,7 @@ def train_words(bundle: Path, folder: Path, *more: str) -> list[str]:
     if not (folder / "data.npz").exists():
         np.savez(folder / "data.npz", **local_arrays())
     common = [f"--bundle={bundle}", f"--data={folder / 'data.npz'}", f"--state={folder / 'state'}"]
-    return ["train", *common, *more]
+    return ["train", "--edge=edge-00", *common, *more]
 
 
 def cut(path: Path) -> None:

@@ -23,6 +23,7 @@ from ecavg_tf.core.files import (
     regular_sha256,
     write_json,
 )
+from ecavg_tf.core.messages.owner import Owner, check_owner, claim
 from ecavg_tf.core.messages.reply import FILES, NoReply, Reply, decode_reply, encode_reply
 from ecavg_tf.core.messages.request import (
     FINISH,
@@ -33,6 +34,7 @@ from ecavg_tf.core.messages.request import (
 )
 from ecavg_tf.core.messages.update_file import TensorFile
 
+_OWNER = "owner.json"
 _LARGEST_REPLY = 2**20  # whatever it holds may be kept in the run directory
 POLL_S = 0.2  # how long a side sleeps between two looks
 _REQUEST = re.compile(r"(\d{4,})-(exchange|finish)\.safetensors")
@@ -52,7 +54,21 @@ class Mailbox:
         self.outbox = folder / "outbox"
         for box in (self.inbox, self.outbox) if make else ():
             box.mkdir(parents=True, exist_ok=True)
+        self._owner: Owner | None = None
         self._hashes: dict[str, tuple[tuple[int, int, int], str]] = {}
+
+    def check_owner(self, owner: Owner) -> None:
+        """Raises a ``WorkdirError`` if another state folder has answered for this edge."""
+        check_owner(self.outbox / _OWNER, self.edge, owner)
+
+    def claim(self, owner: Owner) -> None:
+        """Takes the edge's name for a state folder; replies name it from now on.
+
+        Raises:
+            WorkdirError: another one has answered for this edge.
+        """
+        claim(self.outbox / _OWNER, self.edge, owner)
+        self._owner = owner
 
     def send(self, request: Request) -> None:
         """Writes a request, unless it lies there already; an old error is forgotten."""
@@ -151,7 +167,7 @@ class Mailbox:
                     shutil.copyfile(source, temporary)
                 hashes[name] = file_sha256(target)
         path = self._reply_path(request.round, request.kind)
-        write_json(path, encode_reply(request, reply, hashes))
+        write_json(path, encode_reply(request, reply, hashes, self._owner))
 
     def answer(
         self, request: Request, largest: Mapping[str, int] = MappingProxyType({})

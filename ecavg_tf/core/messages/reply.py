@@ -1,12 +1,13 @@
 """What an edge answers: a small JSON object, beside the files that it names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.errors import one_line
 from ecavg_tf.core.fields import Fields
+from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.request import EXCHANGE, Request
 from ecavg_tf.core.scores import Decision
 
@@ -26,6 +27,7 @@ class Reply:
             before (None in round 1), to ``finish`` on that of this round.
         seconds: time it took, by ``pretrain`` and ``evaluate``.
         hashes: SHA-256 of its files by their names in ``FILES``, where they were carried.
+        owner: the state folder that answers; None: unknown, as in the server's own process.
     """
 
     edge: str
@@ -35,21 +37,32 @@ class Reply:
     decision: Decision | None
     seconds: Mapping[str, float]
     hashes: Mapping[str, str] = field(default_factory=dict, compare=False)
+    owner: Owner | None = None
 
 
 @dataclass(frozen=True)
 class NoReply:
-    """An edge that did not answer, and why, as one printable line."""
+    """An edge that did not answer, or not as it should.
+
+    Attributes:
+        edge: its name.
+        reason: why there is nothing to use, as one printable line.
+        absent: whether nothing came at all before the deadline.
+    """
 
     edge: str
     reason: str
+    absent: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", one_line(self.reason))
 
 
 def encode_reply(
-    request: Request, reply: Reply | NoReply, hashes: Mapping[str, str]
+    request: Request,
+    reply: Reply | NoReply,
+    hashes: Mapping[str, str],
+    owner: Owner | None = None,
 ) -> dict[str, Any]:
     """A reply as a JSON object.
 
@@ -57,6 +70,7 @@ def encode_reply(
         request: what it answers.
         reply: the answer.
         hashes: SHA-256 of the files that go along, by their names in ``FILES``.
+        owner: the state folder that answers, if that is known.
     """
     body: dict[str, Any] = {}
     if isinstance(reply, Reply):
@@ -64,7 +78,8 @@ def encode_reply(
         if request.kind == EXCHANGE:
             body["seconds"] = dict(reply.seconds)
     error = reply.reason if isinstance(reply, NoReply) else None
-    return {"run_id": request.run_id, "error": error, "files": dict(hashes), "body": body}
+    told = {"run_id": request.run_id, "error": error, "files": dict(hashes), "body": body}
+    return told if owner is None else told | {"owner": asdict(owner)}
 
 
 def decode_reply(
@@ -94,6 +109,8 @@ def decode_reply(
     if error is not None:
         return NoReply(edge, error), hashes
     reply = _decoded(body, request, edge, {name: files[name] for name in hashes})
+    if "owner" in fields.values:
+        reply = replace(reply, owner=Owner.field(fields, "owner"))
     return replace(reply, hashes=hashes), hashes
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import canonical_json
+from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.probe import Probe
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.template import Array, Template, weights_sha256
 
 EXCHANGE, FINISH = "exchange", "finish"
-_LEFT_OUT = {"training_file": None, "probe": None}  # where there is none
+_LEFT_OUT = {"training_file": None, "probe": None, "inputs": None}  # where there is none
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Request:
         training_file: the training bundle for edges without TensorFlow; None: there is none.
         probe: what the model answers to ``core.probe``'s images, for an edge that brings its
             own training bundle; None: unknown.
+        inputs: what the model takes, for an edge that has no config of its own; None: unknown.
     """
 
     kind: str
@@ -70,6 +72,7 @@ class Request:
     config: Mapping[str, Any] = field(default_factory=dict)
     training_file: NamedFile | None = None
     probe: Probe | None = None
+    inputs: Inputs | None = None
 
 
 def write_request(path: Path, request: Request) -> None:
@@ -89,6 +92,8 @@ def write_request(path: Path, request: Request) -> None:
         metadata["training_file"] = asdict(request.training_file)
     if request.probe is not None:
         metadata["probe"] = request.probe
+    if request.inputs is not None:
+        metadata["inputs"] = asdict(request.inputs)
     metadata["sha256"] = _seal(metadata, weights)
     save_tensors(path, {} if weights is None else request.template.named(weights), metadata)
 
@@ -132,6 +137,7 @@ def _decoded(stored: TensorFile) -> Request:
         config=fields.inner("config").values,
         training_file=fields.maybe("training_file", _named_file),
         probe=fields.maybe("probe", _probe),
+        inputs=fields.maybe("inputs", Inputs.field),
     )
 
 

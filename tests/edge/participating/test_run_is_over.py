@@ -29,7 +29,7 @@ def exchange(tmp_path: Path) -> Path:
 
 
 def train(exchange: Path, state: Path) -> int:
-    words = [f"--exchange={exchange}", f"--state={state}", "--data=x.npz"]
+    words = [f"--exchange={exchange}", f"--state={state}", "--data=x.npz", "--edge=edge-00"]
     return main(["train", *words])
 
 

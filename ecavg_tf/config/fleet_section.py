@@ -1,0 +1,31 @@
+"""The config's section on how edges are reached, and how long anybody waits."""
+
+from dataclasses import dataclass
+
+from ecavg_tf.config.choices import FleetKind, TrainingFile
+from ecavg_tf.core.commands import EDGE_TIMEOUT_S
+
+
+@dataclass
+class FleetConfig:
+    """How edges are reached.
+
+    Attributes:
+        kind: ``local`` (this process) or ``folder`` (``ecavg edge`` elsewhere).
+        folder: the exchange folder, for ``folder``.
+        quorum: sound updates that a round needs; with fewer it stops, and can be resumed.
+        timeout_s: seconds from a request until edges without an answer are absent: later rounds
+            don't wait for them until they answer again.
+        edge_timeout_s: seconds without a request before ``ecavg edge`` gives up.
+        training_file: for ``folder``: ship a file that edges without TensorFlow train
+            (``python -m edge train``): the ``head`` (the last layer), all ``dense`` layers at
+            the model's end, or ``none``. If the server changes other layers, a new file goes
+            out each round; with ``model.train=head`` one is enough.
+    """
+
+    kind: FleetKind = FleetKind.LOCAL
+    folder: str = ""
+    quorum: int = 1
+    timeout_s: float = 3600.0
+    edge_timeout_s: float = EDGE_TIMEOUT_S
+    training_file: TrainingFile = TrainingFile.NONE

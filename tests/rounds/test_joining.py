@@ -1,0 +1,123 @@
+"""Edges with Keras and data of their own, without a config: the task comes with the request."""
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+
+import ecavg_tf
+from ecavg_tf.cli import main
+from ecavg_tf.config import Config, FleetKind
+from ecavg_tf.core.errors import ConfigError, DataError, ECAvgError
+from ecavg_tf.core.messages.inputs import Inputs
+from ecavg_tf.core.messages.request import EXCHANGE, Request, Shipped
+from ecavg_tf.core.template import Role, Template, WeightSpec
+from ecavg_tf.data.federated import federated_data
+from ecavg_tf.rounds.joining import Joiner
+from edge.device.local_data import load_local
+
+EDGES = ("edge-00", "edge-01")
+INPUTS = Inputs("tiny", (2, 2, 1), "uint8", (0.0, 16.0), ("cat", "dog"))
+
+
+def write_shares(config: Config, folder: Path) -> None:
+    """Each edge's share as a file of its own; the second names its classes in another order."""
+    data = federated_data(config)
+    for edge in EDGES:
+        share = data.edge(edge)
+        arrays = {"x_test": data.test.images, "y_test": data.test.labels}
+        for split, part in (("train", share.train), ("guard", share.guard)):
+            arrays |= {f"x_{split}": part.images, f"y_{split}": part.labels}
+        if edge == "edge-01":
+            arrays = {
+                name: 9 - value if name.startswith("y") else value for name, value in arrays.items()
+            }
+            arrays["classes"] = np.array(data.spec.classes[::-1])
+        np.savez(folder / f"{edge}.npz", **arrays)
+
+
+def test_edges_with_their_own_files_give_the_bits_of_a_simulation(
+    small: Callable[[], Config], tmp_path: Path
+) -> None:
+    config = small()
+    config.rounds = 2
+    config.edge.epochs = config.server.epochs = 1
+    write_shares(config, tmp_path)
+    near = ecavg_tf.run(config, tmp_path / "near")
+    config.fleet.kind, config.fleet.folder = FleetKind.FOLDER, str(tmp_path / "exchange")
+    config.fleet.timeout_s = 120
+    failed: list[ECAvgError] = []
+
+    def join(edge: str) -> None:
+        try:
+            data, state = tmp_path / f"{edge}.npz", tmp_path / "state"
+            Joiner(edge, tmp_path / "exchange", state, data, pool=True, timeout_s=120).run()
+        except ECAvgError as error:
+            failed.append(error)
+
+    threads = [Thread(target=join, args=(edge,)) for edge in EDGES]
+    for thread in threads:
+        thread.start()
+    far = ecavg_tf.run(config, tmp_path / "far")
+    for thread in threads:
+        thread.join(timeout=60)
+    assert failed == []
+    for one, other in zip(near.rounds, far.rounds, strict=True):
+        assert one.server == other.server
+        assert one.edges == other.edges
+
+
+def test_classes_are_matched_by_name(tmp_path: Path) -> None:
+    images = np.full((3, 2, 2, 1), 9, np.uint8)
+    path = tmp_path / "mine.npz"
+    np.savez(path, x_train=images, y_train=[0, 1, 1], classes=["dog", "cat"])
+    local = load_local(path, INPUTS, edge="north", guard_fraction=0.0, seed=0)
+    assert local.edge.train.labels.tolist() == [1, 0, 0]
+    for classes, said in (
+        (["dog", "cow"], "class 'cow' is none of this run's; valid: cat, dog"),
+        (["dog", "dog"], "hold a name twice"),
+        (["dog"], "y_train holds labels from 0 to 1, its classes are 0 to 0"),
+    ):
+        np.savez(path, x_train=images, y_train=[0, 1, 1], classes=classes)
+        with pytest.raises(DataError, match=said):
+            load_local(path, INPUTS, edge="north", guard_fraction=0.0, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("config", "inputs", "said"),
+    [
+        ({"model.name": "nosuchmodule:net"}, INPUTS, "install the module 'nosuchmodule'"),
+        ({}, None, "the server does not say what its model takes"),
+    ],
+)
+def test_what_an_edge_lacks(
+    tmp_path: Path, config: dict[str, object], inputs: Inputs | None, said: str
+) -> None:
+    template = Template((WeightSpec("w", (2,), "float32", Role.TRAINABLE),))
+    request = Request(EXCHANGE, "run", 1, template, Shipped(None), config=config, inputs=inputs)
+    joiner = Joiner("north", tmp_path, tmp_path, tmp_path / "mine.npz")
+    with pytest.raises(ConfigError, match=said):
+        joiner.answer(request)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--edge=north", "--data=x.npz", "--state=s"], "--exchange is needed"),
+        (["--exchange=x", "--data=x.npz"], "--edge, --state are needed"),
+        (["--edge=../x", "--exchange=x", "--data=x.npz", "--state=s"], "is no name of an edge"),
+        (["--edge=a", "--exchange=x/y", "--data=x.npz", "--state=s"], "x is not there"),
+    ],
+)
+def test_wrong_words(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["edge", *words]) == 2
+    assert said in capsys.readouterr().err
