@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.config import FitConfig, Schedule
+from ecavg_tf.config import ClassWeights, EdgeConfig, FitConfig, Schedule
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.errors import ConfigError, ECAvgError, InstallationError, RoundError
 from ecavg_tf.core.seeds import epoch_order, permutation
@@ -94,6 +94,7 @@ class Trainer:
             steps_per_epoch=steps(count, settings.batch_size),
             verbose=0,
             shuffle=False,
+            class_weight=_class_weight(settings, examples),
             callbacks=self._callbacks(round_number, who, count),
         )
 
@@ -149,6 +150,19 @@ class Trainer:
         if self._tensorboard is not None:
             callbacks.append(_tensorboard(self._tensorboard / f"{round_number:04d}-{who}"))
         return callbacks
+
+
+def _class_weight(settings: FitConfig, examples: Examples) -> dict[int, float] | None:
+    """What an example of each class weighs; None: all the same.
+
+    Balanced, each class that is there has the same share of the loss, and the mean weight of
+    the examples is 1.
+    """
+    if not isinstance(settings, EdgeConfig) or settings.class_weights is ClassWeights.NONE:
+        return None
+    classes, counts = np.unique(examples.labels, return_counts=True)
+    weights = len(examples) / (len(classes) * counts)
+    return dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
 
 def _users_callback(name: str, round_number: int, who: str) -> keras.callbacks.Callback:
