@@ -94,7 +94,7 @@ class Trainer:
             steps_per_epoch=steps(count, settings.batch_size),
             verbose=0,
             shuffle=False,
-            class_weight=_class_weight(settings, examples),
+            class_weight=class_weight(settings, examples),
             callbacks=self._callbacks(round_number, who, count),
         )
 
@@ -152,7 +152,7 @@ class Trainer:
         return callbacks
 
 
-def _class_weight(settings: FitConfig, examples: Examples) -> dict[int, float] | None:
+def class_weight(settings: FitConfig, examples: Examples) -> dict[int, float] | None:
     """What an example of each class weighs; None: all the same.
 
     Balanced, each class that is there has the same share of the loss, and the mean weight of
