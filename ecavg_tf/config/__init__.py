@@ -5,6 +5,7 @@ This package's own names are the ones that a config file needs.
 
 from ecavg_tf.config.checks import with_fields
 from ecavg_tf.config.choices import (
+    ClassWeights,
     FleetKind,
     Format,
     LevelFor,
@@ -17,6 +18,7 @@ from ecavg_tf.config.choices import (
     Weighting,
 )
 from ecavg_tf.config.fleet_section import FleetConfig
+from ecavg_tf.config.levels import decision_level
 from ecavg_tf.config.sections import (
     Config,
     DataConfig,
@@ -28,10 +30,10 @@ from ecavg_tf.config.sections import (
     PartitionConfig,
     ServerConfig,
     UpdateConfig,
-    decision_level,
 )
 
 __all__ = [
+    "ClassWeights",
     "Config",
     "DataConfig",
     "EdgeConfig",

@@ -8,9 +8,10 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from ecavg_tf.config.choices import FleetKind, Format
+from ecavg_tf.config.choices import ClassWeights, FleetKind, Format, PartitionKind, TrainingFile
 from ecavg_tf.config.fields import flatten
 from ecavg_tf.config.sections import Config
 from ecavg_tf.core.errors import ConfigError
@@ -128,7 +129,7 @@ def validated(config: Config) -> Config:
             raise ConfigError(f"{name} is {value}; it must be a finite number")
     for word in config.export.formats.split(","):
         one_of("export.formats", word.strip(), tuple(Format))
-    if config.edges_per_round > config.partition.num_edges:
+    if config.edges_per_round > config.partition.num_edges and _deals_out(config):
         raise ConfigError(
             f"edges_per_round is {config.edges_per_round}, "
             f"but partition.num_edges is {config.partition.num_edges}"
@@ -141,7 +142,20 @@ def validated(config: Config) -> Config:
         raise ConfigError("model.weights_path is read with model.init=imagenet only")
     if config.fleet.kind is FleetKind.FOLDER and not config.fleet.folder:
         raise ConfigError("fleet.kind is folder; say where: --config.fleet.folder=DIR")
+    weighs = config.edge.class_weights is not ClassWeights.NONE
+    if weighs and config.fleet.training_file is not TrainingFile.NONE:
+        raise ConfigError(
+            "edge.class_weights=balanced is for edges with Keras; edges that train a file "
+            "(fleet.training_file) can't weigh classes: leave one of the two out"
+        )
     return config
+
+
+def _deals_out(config: Config) -> bool:
+    """Whether ``partition.num_edges`` surely says how many edges there are."""
+    name = config.data.name
+    knows_edges = config.partition.kind is PartitionKind.KEY or ":" in name or name[:1] == "~"
+    return not knows_edges and not Path(name).is_dir()
 
 
 def one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:

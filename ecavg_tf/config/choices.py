@@ -10,6 +10,7 @@ class PartitionKind(enum.Enum):
     CLASSES = "classes"
     DIRICHLET = "dirichlet"
     SHARDS = "shards"
+    KEY = "key"
 
 
 class Weighting(enum.Enum):
@@ -17,6 +18,13 @@ class Weighting(enum.Enum):
 
     EXAMPLES = "examples"
     UNIFORM = "uniform"
+
+
+class ClassWeights(enum.Enum):
+    """What an example's class weighs in an edge's training."""
+
+    NONE = "none"
+    BALANCED = "balanced"
 
 
 class Schedule(enum.Enum):

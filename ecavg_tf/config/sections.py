@@ -9,6 +9,7 @@ read-only.
 from dataclasses import dataclass, field
 
 from ecavg_tf.config.choices import (
+    ClassWeights,
     Format,
     LevelFor,
     Output,
@@ -27,8 +28,8 @@ class DataConfig:
 
     Attributes:
         name: ``digits`` (embedded), a TFDS image-classification set (``cifar10``), an
-            ``.npz`` file, a folder of images by class (``./photos``), or a function
-            (``pkg.module:function``).
+            ``.npz`` file, a folder of images by class (``./photos``) or of edges
+            (``hospitals``), or a function (``pkg.module:function``).
         data_dir: a prepared TFDS directory; empty: ``TFDS_DATA_DIR`` or TFDS' default.
         train_examples: stratified limit on training examples; 0: all.
         test_examples: stratified limit on test examples; 0: all.
@@ -50,13 +51,15 @@ class PartitionConfig:
 
     Attributes:
         kind: ``iid``, ``classes`` (each class lives on one edge), ``dirichlet`` (label mixes
-            drawn from a Dirichlet distribution) or ``shards`` (pieces of the sorted labels).
+            drawn from a Dirichlet distribution), ``shards`` (pieces of the sorted labels) or
+            ``key`` (the data says which edge an example belongs to).
         num_edges: how many edges.
         alpha: concentration of ``dirichlet``; small: few classes an edge, large: iid.
         shards_per_edge: pieces an edge gets, for ``shards``.
         min_examples: a ``dirichlet`` draw that leaves an edge with fewer is drawn again.
         guard_fraction: share of an edge's examples that it holds out and never
             uploads, in [0, 1).
+        key: for ``key``: an array in the ``.npz``, or a TFDS feature, with the edges' names.
     """
 
     kind: PartitionKind = PartitionKind.IID
@@ -65,6 +68,7 @@ class PartitionConfig:
     shards_per_edge: int = 2
     min_examples: int = 10
     guard_fraction: float = 0.2
+    key: str = "edge"
 
 
 @dataclass
@@ -129,7 +133,11 @@ class EdgeConfig(FitConfig):
 
     Attributes:
         epochs: passes over the edge's train set.
+        class_weights: ``none``, or ``balanced``: each class of an edge weighs the same in its
+            training, however many examples it has.
     """
+
+    class_weights: ClassWeights = ClassWeights.NONE
 
 
 @dataclass
@@ -271,17 +279,3 @@ class Config:
     update: UpdateConfig = field(default_factory=UpdateConfig)
     fleet: FleetConfig = field(default_factory=FleetConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
-
-
-def decision_level(config: Config) -> float:
-    """The level of one decision: ``update.level`` divided over what it is the level of.
-
-    By the union bound (Bonferroni), the chance that any of the decisions is wrong is at
-    most their sum.
-    """
-    shares = {
-        LevelFor.DECISION: 1,
-        LevelFor.EDGE: config.rounds,
-        LevelFor.RUN: config.rounds * config.partition.num_edges,
-    }
-    return config.update.level / shares[config.update.level_for]

@@ -1,8 +1,9 @@
 """Arrays from numpy's own files, which may be damaged or hostile: nothing is unpickled."""
 
 import warnings
+from collections.abc import Collection
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -15,8 +16,12 @@ _UNPACKED = 2**28  # bytes that any packed file may unpack to
 _TIMES = 20  # larger ones: how many times their own size; pictures are packed 2 to 10 times
 
 
-def read_arrays(path: Path) -> dict[str, Array]:
+def read_arrays(path: Path, only: Collection[str] | None = None) -> dict[str, Array]:
     """All arrays of an ``.npz`` file by name, or that of an ``.npy`` file as ``x``.
+
+    Args:
+        path: the file.
+        only: of an ``.npz`` file: read arrays of these names alone; None: all.
 
     Raises:
         DataError: it can't be read, holds Python objects, or unpacks to more than 256 MiB and
@@ -31,7 +36,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
             if isinstance(loaded, np.ndarray):
                 return {"x": loaded}
             with loaded:
-                found = {name: loaded[name] for name in loaded.files}
+                found = {name: loaded[name] for name in _wanted(loaded.files, only)}
     except FileNotFoundError as error:
         raise DataError(f"{path} is not there") from error
     except NotRegularError as error:
@@ -59,3 +64,48 @@ def _check_unpacked(stream: IO[bytes], size: int) -> None:
     most = max(_UNPACKED, _TIMES * size)
     if unpacked > most:
         raise ValueError(f"it unpacks to {unpacked} bytes, at most {most} are read of {size}")
+
+
+def _wanted(names: list[str], only: Collection[str] | None) -> list[str]:
+    return [name for name in names if only is None or name in only]
+
+
+def read_header(path: Path, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of one array of an ``.npz`` file, whose values are not read.
+
+    Raises:
+        DataError: it can't be read, or holds no such array.
+    """
+    try:
+        with (
+            open_regular(path) as stream,
+            open_zip(stream) as archive,
+            archive.open(f"{name}.npy") as member,
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            version = np.lib.format.read_magic(member)
+            read = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version]
+            shape, _, dtype = read(member)
+    except Exception as error:  # zipfile and numpy raise many kinds
+        raise DataError(f"{path}: {name} can't be read: {brief(error)}") from error
+    return shape, dtype
+
+
+def array_names(path: Path) -> frozenset[str]:
+    """Names of the arrays of an ``.npz`` file.
+
+    Raises:
+        DataError: it can't be read.
+    """
+    try:
+        with open_regular(path) as stream, open_zip(stream) as archive:
+            return frozenset(name.removesuffix(".npy") for name in archive.namelist())
+    except Exception as error:  # zipfile raises many kinds
+        raise DataError(
+            f"{path} can't be read as numpy arrays: {brief(error)}; save plain numbers with "
+            "numpy.savez"
+        ) from error

@@ -42,13 +42,18 @@ def load_npz(path: Path) -> Dataset:
         path.stem,
         (x_train, y_train),
         (x_test, y_test),
-        classes=_classes(path, found.get("classes")),
-        value_range=_value_range(path, found.get("value_range")),
+        classes=stored_classes(path, found.get("classes")),
+        value_range=stored_range(path, found.get("value_range")),
     )
     return replace(made, notes=_not_read(path, found))
 
 
-def _classes(path: Path, stored: Array | None) -> tuple[str, ...] | None:
+def stored_classes(path: Path | str, stored: Array | None) -> tuple[str, ...] | None:
+    """The array ``classes`` of a file as names; None: there is none.
+
+    Raises:
+        DataError: it holds no names.
+    """
     if stored is None:
         return None
     if stored.ndim != 1 or stored.dtype.kind not in "USiu":
@@ -62,7 +67,12 @@ def _classes(path: Path, stored: Array | None) -> tuple[str, ...] | None:
         raise DataError(f"{path}: classes can't be read: {brief(error)}; save texts") from error
 
 
-def _value_range(path: Path, stored: Array | None) -> tuple[float, float] | None:
+def stored_range(path: Path | str, stored: Array | None) -> tuple[float, float] | None:
+    """The array ``value_range`` of a file; None: there is none.
+
+    Raises:
+        DataError: it is not two numbers.
+    """
     if stored is None:
         return None
     if stored.shape != (2,) or stored.dtype.kind not in "iufb":
@@ -94,13 +104,31 @@ def load_from_function(name: str) -> Dataset:
         ConfigError: the function is not there.
         DataError: it fails, or returns something else.
     """
+    return dataset_of(name, call_function(name))
+
+
+def call_function(name: str) -> Any:
+    """What a user's ``pkg.module:function`` returns.
+
+    Raises:
+        ConfigError: the function is not there.
+        DataError: it fails.
+    """
     function = load_function("data.name", name)
     try:
-        given = function()
+        return function()
     except ECAvgError as error:
         raise DataError(f"data.name={name!r}: {error}") from error
     except Exception as error:  # whatever the user's function raises
         raise DataError(f"data.name={name!r} fails: {type(error).__name__}: {error}") from error
+
+
+def dataset_of(name: str, given: Any) -> Dataset:
+    """A data set of what a user's function returned.
+
+    Raises:
+        DataError: it is something else.
+    """
     if isinstance(given, Dataset):
         return given
     if any(hasattr(part, "element_spec") for part in (given, *_parts(given))):
@@ -150,7 +178,7 @@ def dataset_from_arrays(
     )
     images = train_examples.images
     if value_range is None:
-        value_range = _default_range(images.dtype)
+        value_range = default_range(images.dtype)
     if classes is None:
         classes = numbered_classes(name, train_examples, test_examples)
     height, width, channels = images.shape[1:]
@@ -158,7 +186,12 @@ def dataset_from_arrays(
     return Dataset(spec, train_examples, test_examples)
 
 
-def _default_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+def default_range(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """The range of images that declare none.
+
+    Raises:
+        DataError: nobody knows the range of this dtype.
+    """
     if np.issubdtype(dtype, np.floating):
         return (0.0, 1.0)
     if dtype == np.uint8:
@@ -167,7 +200,20 @@ def _default_range(dtype: np.dtype[Any]) -> tuple[float, float]:
 
 
 def _examples(where: str, images: Any, labels: Any) -> Examples:
-    images = numbers(where, images)
+    return Examples(images_of(where, images), whole_numbers(where, labels))
+
+
+def images_of(where: str, given: Any) -> Array:
+    """Images of shape (n, height, width, channels); those without channels get one.
+
+    Args:
+        where: whose images they are, for an error.
+        given: an array, or what numpy makes one of.
+
+    Raises:
+        DataError: they are of another shape, or no numbers.
+    """
+    images = numbers(where, given)
     if images.ndim == 3:
         images = images[..., np.newaxis]
     if images.ndim != 4:
@@ -175,7 +221,7 @@ def _examples(where: str, images: Any, labels: Any) -> Examples:
             f"{where}: images have shape {images.shape}; expected (n, height, width) or (n, "
             "height, width, channels)"
         )
-    return Examples(_native(images), whole_numbers(where, labels))
+    return _native(images)
 
 
 def _native(images: Array) -> Array:

@@ -17,7 +17,20 @@ def check_dataset(dataset: Dataset) -> Dataset:
     Raises:
         DataError: the first fault, with where it is.
     """
-    spec = dataset.spec
+    spec = check_spec(dataset.spec)
+    train, test = (
+        checked_split(f"data set {spec.name!r}, {split}", examples, spec)
+        for split, examples in (("train", dataset.train), ("test", dataset.test))
+    )
+    return Dataset(spec, train, test, dataset.notes)
+
+
+def check_spec(spec: DataSpec) -> DataSpec:
+    """Checks classes and value range, and returns the description.
+
+    Raises:
+        DataError: the first fault.
+    """
     if spec.num_classes < 2:
         raise DataError(
             f"data set {spec.name!r} has {spec.num_classes} classes, expected 2 or more"
@@ -27,11 +40,7 @@ def check_dataset(dataset: Dataset) -> Dataset:
     low, high = spec.value_range
     if not (np.isfinite([low, high]).all() and low < high):
         raise DataError(f"data set {spec.name!r} declares the value range ({low}, {high})")
-    train, test = (
-        _checked_split(f"data set {spec.name!r}, {split}", examples, spec)
-        for split, examples in (("train", dataset.train), ("test", dataset.test))
-    )
-    return Dataset(spec, train, test, dataset.notes)
+    return spec
 
 
 def channels_first_note(spec: DataSpec) -> str | None:
@@ -46,7 +55,12 @@ def channels_first_note(spec: DataSpec) -> str | None:
     )
 
 
-def _checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
+def checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
+    """Checks one part of a data set against its description, and returns it.
+
+    Raises:
+        DataError: the first fault, with where it is.
+    """
     images, labels = numbers(where, examples.images), whole_numbers(where, examples.labels)
     if len(labels) == 0 or len(images) != len(labels):
         raise DataError(f"{where}: {len(images)} images and {len(labels)} labels")

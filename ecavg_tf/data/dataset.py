@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array
+from ecavg_tf.data.groups import whole_groups
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,13 @@ class EdgeData:
         edge: its name.
         train: what it trains on, and may upload.
         guard: what it holds out and never uploads.
+        test: its own test set; None: it has none, and its label mix weighs the global one.
     """
 
     edge: str
     train: Examples
     guard: Examples
+    test: Examples | None = None
 
 
 def concatenated(parts: Sequence[Examples]) -> Examples:
@@ -184,7 +187,9 @@ def split_off_test(everything: Examples, name: str) -> tuple[Examples, Examples]
     return everything.take(train), everything.take(test)
 
 
-def split_off_guard(edge: str, examples: Examples, fraction: float, seed: int) -> EdgeData:
+def split_off_guard(
+    edge: str, examples: Examples, fraction: float, seed: int, groups: Array | None = None
+) -> EdgeData:
     """Holds a stratified part of an edge's examples out as its guard set.
 
     Args:
@@ -192,8 +197,13 @@ def split_off_guard(edge: str, examples: Examples, fraction: float, seed: int) -
         examples: all that it has, one or more.
         fraction: share that is held out, rounded down, in [0, 1); one example always stays.
         seed: the run's seed.
+        groups: the group of each example, shape (n,); whole groups are held out then, and the
+            part is not stratified. None: each example is on its own.
     """
     count = min(int(len(examples) * fraction + 1e-9), len(examples) - 1)
-    guard = stratified(examples.labels, count, seed, "guard", edge)
+    if groups is None:
+        guard = stratified(examples.labels, count, seed, "guard", edge)
+    else:
+        guard = whole_groups(groups, count, seed, "guard", edge)
     train = np.setdiff1d(np.arange(len(examples)), guard)
     return EdgeData(edge, examples.take(train), examples.take(guard))

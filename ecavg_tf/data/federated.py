@@ -1,12 +1,25 @@
 """Where a run's data comes from: what all participants see, and what each edge has."""
 
+import copy
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
-from ecavg_tf.config import Config
+from ecavg_tf.config import Config, PartitionKind
+from ecavg_tf.config.fields import flatten
+from ecavg_tf.core.errors import ConfigError, DataError
+from ecavg_tf.core.numpy_files import read_arrays
+from ecavg_tf.core.paths import user_path
+from ecavg_tf.data import arrays, tfds_source
 from ecavg_tf.data.consent import check_pool_edges
 from ecavg_tf.data.dataset import DataSpec, EdgeData, Examples
+from ecavg_tf.data.edge_sources import EdgeSource, is_folder_of_edges, sources_in, sources_of
+from ecavg_tf.data.keyed import sources_by_key
+from ecavg_tf.data.owned import OwnedData
 from ecavg_tf.data.partition import PartitionedData
-from ecavg_tf.data.sources import load_data
+from ecavg_tf.data.sources import EMBEDDED, limited, load_data
+from ecavg_tf.forked import check_not_forked
+from ecavg_tf.plugins import is_plugin
 
 
 class FederatedData(Protocol):
@@ -22,7 +35,7 @@ class FederatedData(Protocol):
 
     @property
     def test(self) -> Examples:
-        """The global test set; the same object at every call."""
+        """The global test set, or all edges' own; the same object at every call."""
 
     @property
     def edges(self) -> tuple[str, ...]:
@@ -30,6 +43,9 @@ class FederatedData(Protocol):
 
     def edge(self, name: str) -> EdgeData:
         """What one edge has; only the process where it lives asks."""
+
+    def own_test(self, name: str) -> Examples | None:
+        """An edge's own test set; None: it has none."""
 
 
 def federated_data(config: Config) -> FederatedData:
@@ -42,6 +58,74 @@ def federated_data(config: Config) -> FederatedData:
         DataError: the data set is not there, or can't be dealt out.
         ConfigError: a user's function is not there, or an edge that is to pool.
     """
-    data = PartitionedData(load_data(config.data, config.seed), config.partition, config.seed)
+    check_not_forked()
+    data = _data(config)
     check_pool_edges(config.server, data.edges)
+    if config.edges_per_round > len(data.edges):
+        raise ConfigError(
+            f"edges_per_round is {config.edges_per_round}, but there are {len(data.edges)} edges"
+        )
+    return data
+
+
+def counted(config: Config, data: FederatedData) -> Config:
+    """A config whose ``partition.num_edges`` is how many edges there are."""
+    if config.partition.num_edges == len(data.edges):
+        return config
+    changed = copy.deepcopy(config)
+    changed.partition.num_edges = len(data.edges)
+    return changed
+
+
+def _data(config: Config) -> FederatedData:
+    name, partition = config.data.name, config.partition
+    given = arrays.call_function(name) if is_plugin(name) else None
+    if isinstance(given, Mapping):
+        return _owned(config, name.partition(":")[2], sources_of(f"data.name={name!r}", given))
+    if given is None and not name.endswith(".npz") and is_folder_of_edges(user_path(name)):
+        folder = user_path(name)
+        found = sources_in(folder, config.data.image_size, config.data.channels)
+        return _owned(config, folder.resolve().name, found)
+    if partition.kind is PartitionKind.KEY:
+        return _keyed(config)
+    if given is None:
+        dataset = load_data(config.data, config.seed)
+    else:
+        dataset = limited(arrays.dataset_of(name, given), config.data, config.seed)
+    return PartitionedData(dataset, partition, config.seed)
+
+
+def _keyed(config: Config) -> OwnedData:
+    data, key = config.data, config.partition.key
+    if data.name.endswith(".npz"):
+        path = user_path(data.name)
+        if not path.is_file():
+            raise DataError(f"data.name: file {str(path)!r} is not there")
+        return _owned(config, path.stem, sources_by_key(str(path), key, read_arrays(path)))
+    if data.name == EMBEDDED or is_plugin(data.name) or Path(data.name).is_dir():
+        raise ConfigError(
+            f"partition.kind=key needs an .npz file or a TFDS data set; data.name is {data.name!r}"
+        )
+    loaded = tfds_source.load_by_key(data.name, data.data_dir, data.image_size, data.channels, key)
+    return _owned(config, data.name, sources_by_key(f"TFDS data set {data.name!r}", key, loaded))
+
+
+_DEALING = ("kind", "num_edges", "alpha", "shards_per_edge", "min_examples")
+_UNUSED = (*(f"partition.{name}" for name in _DEALING), "data.train_examples", "data.test_examples")
+
+
+def _owned(config: Config, name: str, sources: Mapping[str, EdgeSource]) -> OwnedData:
+    data = OwnedData(name, sources, config.partition.guard_fraction, config.seed)
+    defaults = dict(flatten(Config()))
+    used = ("partition.kind",) if config.partition.kind is PartitionKind.KEY else ()
+    unused = [
+        field
+        for field, value in flatten(config)
+        if field in _UNUSED and field not in used and value != defaults[field]
+    ]
+    if unused:
+        data.notes += (
+            f"the data says which edge has what ({len(data.edges)} edges): "
+            f"{', '.join(unused)} {'is' if len(unused) == 1 else 'are'} not used",
+        )
     return data

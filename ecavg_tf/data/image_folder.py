@@ -98,6 +98,27 @@ def _beside(folder: Path, *, divided: bool) -> list[str]:
 def _read(
     folder: Path, classes: tuple[str, ...], image_size: int, channels: int, notes: list[str]
 ) -> Examples:
+    if (there := _classes(folder)) != classes:
+        odd = min(set(there) ^ set(classes))
+        raise DataError(f"{folder}: class folder {odd!r} is not in both train and test")
+    return read_classes(folder, classes, image_size, channels, notes)
+
+
+def read_classes(
+    folder: Path, classes: tuple[str, ...], image_size: int, channels: int, notes: list[str]
+) -> Examples:
+    """Reads ``FOLDER/CLASS/*.png`` of these classes, labelled by their order.
+
+    Args:
+        folder: the folder.
+        classes: names of the class folders, one or more.
+        image_size: resize to this height and width; 0: as they are.
+        channels: 1 or 3; 0: as they are.
+        notes: gets a line for what was left out.
+
+    Raises:
+        DataError: an empty class, a picture that is refused, images that differ.
+    """
     images: list[Array] = []
     labels: list[int] = []
     first: Path | None = None
@@ -116,9 +137,6 @@ def _read(
 
 def _files(folder: Path, classes: tuple[str, ...], notes: list[str]) -> list[tuple[int, Path]]:
     """All pictures with their labels; notes tell of those in deeper folders, and of others."""
-    if (there := _classes(folder)) != classes:
-        odd = min(set(there) ^ set(classes))
-        raise DataError(f"{folder}: class folder {odd!r} is not in both train and test")
     files: list[tuple[int, Path]] = []
     left_out: Counter[str] = Counter()
     for label, name in enumerate(classes):

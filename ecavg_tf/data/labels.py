@@ -42,6 +42,31 @@ def whole_numbers(where: str, given: Any) -> NDArray[np.int64]:
     return labels.astype(np.int64)
 
 
+def native_labels(where: str, given: Any) -> Array:
+    """Labels that are names or numbers: texts of shape (n,), or as ``whole_numbers`` gives them.
+
+    Raises:
+        DataError: they are of another kind.
+    """
+    try:
+        labels = np.asarray(given)
+    except ValueError:
+        return whole_numbers(where, given)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or _kind(labels) not in "US" or len(labels) == 0:
+        return whole_numbers(where, given if len(labels) else np.zeros(0, np.int64))
+    try:
+        return np.asarray(
+            [
+                label.decode() if isinstance(label, bytes) else str(label)
+                for label in labels.tolist()
+            ]
+        )
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: labels are bytes that are no UTF-8; give texts") from error
+
+
 def _cure(labels: Array) -> str:
     """How to make labels of such an array."""
     kind = _kind(labels)

@@ -9,7 +9,7 @@ from scipy.special import gammaincinv
 from ecavg_tf.config import PartitionConfig, PartitionKind
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.seeds import permutation, uniforms
-from ecavg_tf.data.dataset import Dataset, EdgeData, split_off_guard
+from ecavg_tf.data.dataset import Dataset, EdgeData, Examples, split_off_guard
 
 Indices = NDArray[np.int64]
 
@@ -59,6 +59,11 @@ class PartitionedData:
             share = self._train.take(np.sort(self._shares[name]))
             self._made[name] = split_off_guard(name, share, self._guard_fraction, self._seed)
         return self._made[name]
+
+    def own_test(self, name: str) -> Examples | None:
+        """None: a share of a data set has no test set of its own."""
+        del name
+        return None
 
 
 def _iid(labels: Indices, num_classes: int, config: PartitionConfig, seed: int) -> list[Indices]:

@@ -29,7 +29,16 @@ def load_data(config: DataConfig, seed: int) -> Dataset:
         ConfigError: a user's function is not there.
     """
     check_not_forked()
-    dataset = check_dataset(_load(config))
+    return limited(_load(config), config, seed)
+
+
+def limited(dataset: Dataset, config: DataConfig, seed: int) -> Dataset:
+    """Checks a data set and draws its stratified limits, as ``load_data`` does.
+
+    Raises:
+        DataError: it is not an image-classification set, or too small.
+    """
+    dataset = check_dataset(dataset)
     train = _limited("train", dataset.train, config.train_examples, seed)
     test = _limited("test", dataset.test, config.test_examples, seed)
     found = (channels_first_note(dataset.spec), classes_without_examples(dataset.spec, train))

@@ -31,18 +31,9 @@ def load(name: str, data_dir: str, image_size: int, channels: int) -> Dataset:
     Raises:
         DataError: it is not prepared and can't be downloaded, or is of another kind.
     """
-    where = user_path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
-    if data_dir and not where.is_dir():
-        raise DataError(f"data.data_dir {data_dir!r} is not a directory")
-    import tensorflow_datasets as tfds  # 5 s to import, and only needed here
-
-    builder = _builder(tfds, name, where)
-    _prepare(builder, name, where)
-    splits = set(builder.info.splits)
-    if "train" not in splits:
-        raise DataError(f"TFDS data set {name!r} has no split 'train', only {sorted(splits)}")
+    tfds, builder = _prepared(name, data_dir)
     train = _examples(tfds, builder, "train", image_size, channels)
-    held_out = next((split for split in ("test", "validation") if split in splits), None)
+    held_out = _held_out(builder)
     if held_out is None:
         train, test = split_off_test(train, name)
     else:
@@ -56,6 +47,62 @@ def load(name: str, data_dir: str, image_size: int, channels: int) -> Dataset:
         tuple(builder.info.features["label"].names),
     )
     return Dataset(spec, train, test)
+
+
+def load_by_key(
+    name: str, data_dir: str, image_size: int, channels: int, key: str
+) -> dict[str, Any]:
+    """Loads a set with a feature that names the edge of each example, such as a user's id.
+
+    Args:
+        name: as for ``load``; so are the directory, size and channels.
+        data_dir: a TFDS directory.
+        image_size: resize to this height and width; 0: as they are.
+        channels: 1 or 3; 0: as they are.
+        key: the feature.
+
+    Returns:
+        Arrays as an ``.npz`` file may have them, with ``KEY`` and ``KEY_test``.
+
+    Raises:
+        DataError: as for ``load``, or there is no such feature.
+    """
+    tfds, builder = _prepared(name, data_dir)
+    features = sorted(builder.info.features.keys())
+    if key not in features:
+        raise DataError(
+            f"TFDS data set {name!r} has no feature {key!r} (partition.key); it has "
+            f"{', '.join(features)}"
+        )
+    names = list(builder.info.features["label"].names)
+    arrays: dict[str, Any] = {"classes": np.array(names), "value_range": np.array([0.0, 255.0])}
+    for split, part in (("train", "train"), ("test", _held_out(builder))):
+        if part is not None:
+            owners: list[Any] = []
+            examples = _examples(tfds, builder, part, image_size, channels, (key, owners))
+            arrays |= {f"x_{split}": examples.images, f"y_{split}": examples.labels}
+            arrays[key if split == "train" else f"{key}_test"] = np.array(owners)
+    return arrays
+
+
+def _prepared(name: str, data_dir: str) -> tuple[Any, Any]:
+    where = user_path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
+    if data_dir and not where.is_dir():
+        raise DataError(f"data.data_dir {data_dir!r} is not a directory")
+    import tensorflow_datasets as tfds  # 5 s to import, and only needed here
+
+    builder = _builder(tfds, name, where)
+    _prepare(builder, name, where)
+    splits = set(builder.info.splits)
+    if "train" not in splits:
+        raise DataError(f"TFDS data set {name!r} has no split 'train', only {sorted(splits)}")
+    return tfds, builder
+
+
+def _held_out(builder: Any) -> str | None:
+    """The split that serves as test set; None: there is none."""
+    splits = set(builder.info.splits)
+    return next((split for split in ("test", "validation") if split in splits), None)
 
 
 def _builder(tfds: Any, name: str, where: Path) -> Any:
@@ -101,9 +148,20 @@ def _check_reachable(builder: Any) -> None:
         socket.getaddrinfo(host, 443)
 
 
-def _examples(tfds: Any, builder: Any, split: str, image_size: int, channels: int) -> Examples:
-    rows = tfds.as_numpy(builder.as_dataset(split=split))
-    pairs = [(resized(row["image"], image_size, channels), row["label"]) for row in rows]
+def _examples(
+    tfds: Any,
+    builder: Any,
+    split: str,
+    image_size: int,
+    channels: int,
+    kept: tuple[str, list[Any]] | None = None,
+) -> Examples:
+    """A split's examples; ``kept``: another feature, and the list that gets its values."""
+    pairs = []
+    for row in tfds.as_numpy(builder.as_dataset(split=split)):
+        pairs.append((resized(row["image"], image_size, channels), row["label"]))
+        if kept is not None:
+            kept[1].append(row[kept[0]])
     shapes = {image.shape for image, _ in pairs}
     if len(shapes) > 1:
         raise DataError(

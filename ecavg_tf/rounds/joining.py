@@ -153,11 +153,13 @@ class _OwnScorer:
         """What the model says of examples under ``weights``."""
         return self._scorer.predictions_on(examples, weights)
 
-    def scores(self, weights: Sequence[Array], class_counts: Sequence[int]) -> Scores:
+    def scores(
+        self, weights: Sequence[Array], class_counts: Sequence[int], own: Examples | None = None
+    ) -> Scores:
         """Scores on the test examples, and on them weighed by the edge's label mix."""
         if not self._has_test:
             return Scores(None, None)
-        return self._scorer.scores(weights, class_counts)
+        return self._scorer.scores(weights, class_counts, own)
 
 
 def _check_code(config: Config) -> None:

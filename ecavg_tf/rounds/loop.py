@@ -16,7 +16,7 @@ from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.data.consent import consented_count, consenting
 from ecavg_tf.data.dataset import Examples
-from ecavg_tf.data.federated import FederatedData, federated_data
+from ecavg_tf.data.federated import FederatedData, counted, federated_data
 from ecavg_tf.data.pooled import is_pooled, read_all_pooled
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.models.builders import template_of
@@ -65,7 +65,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         listener(event)
 
     data = federated_data(config)
-    task = Task(config, data.spec, directory.path, tell)
+    task = Task(counted(config, data), data.spec, directory.path, tell)
     task.check()
     _check_quorum_can_be(config, data)
     check_fleet = FLEETS[config.fleet.kind].check
@@ -201,7 +201,7 @@ class Loop:
         self._save(folder, "averaged", model.averaged)
         self._save(folder, "global", model.weights)
         self._listener(StageStarted(number, "evaluate", WHO))
-        measurer = Measurer(self._scorer, self._listener)
+        measurer = Measurer(self._scorer, self._data.own_test, self._listener)
         result = measurer.result(number, participants, replies, collected, model, pooled)
         self._directory.finish_round(result)
         return Shipped(model.weights, model.trained_on)

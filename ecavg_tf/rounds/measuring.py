@@ -1,7 +1,7 @@
 """A round's results: every stage scored, by the server or as the edges reported it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.update_file import Update
@@ -20,11 +20,18 @@ class Measurer:
 
     Args:
         scorer: scores models on the server's test set.
+        own_test: gives an edge's own test set, or None.
         listener: told of scores that an edge did not report.
     """
 
-    def __init__(self, scorer: KerasScorer, listener: Listener) -> None:
+    def __init__(
+        self,
+        scorer: KerasScorer,
+        own_test: Callable[[str], Examples | None],
+        listener: Listener,
+    ) -> None:
         self._scorer = scorer
+        self._own_test = own_test
         self._listener = listener
 
     def result(
@@ -88,7 +95,9 @@ class Measurer:
             class_counts=update.info.class_counts,
             start=self._reported(update, "start"),
             local=self._reported(update, "local"),
-            global_=self._scorer.scores(model.weights, update.info.class_counts),
+            global_=self._scorer.scores(
+                model.weights, update.info.class_counts, self._own_test(update.info.edge)
+            ),
         )
 
     def _reported(self, update: Update, stage: str) -> Scores | None:

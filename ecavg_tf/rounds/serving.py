@@ -15,7 +15,7 @@ from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import Request
 from ecavg_tf.core.paths import user_path
-from ecavg_tf.data.federated import federated_data
+from ecavg_tf.data.federated import counted, federated_data
 from ecavg_tf.events import Listener, silent
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.workers import make_workers
@@ -44,6 +44,7 @@ def serve_edges(
     workdir, exchange = user_path(workdir), user_path(config.fleet.folder)
     check_names(config)
     data = federated_data(config)
+    config = counted(config, data)
     for edge in edges:
         if edge not in data.edges:
             raise ConfigError(f"no edge {edge!r} in this config; valid: {', '.join(data.edges)}")

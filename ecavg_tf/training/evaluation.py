@@ -65,8 +65,19 @@ class KerasScorer:
         """Score on the global test set."""
         return score(self.predictions(weights))
 
-    def scores(self, weights: Sequence[Array], class_counts: Sequence[int]) -> Scores:
-        """Score on both test distributions of an edge with ``class_counts``."""
+    def scores(
+        self, weights: Sequence[Array], class_counts: Sequence[int], own: Examples | None = None
+    ) -> Scores:
+        """Score on both test distributions of an edge.
+
+        Args:
+            weights: of the model.
+            class_counts: the edge's label mix, which weighs the global test set.
+            own: the edge's own test set, which takes the place of that; None: it has none.
+        """
         predictions = self.predictions(weights)
+        if own is not None and len(own) > 0:
+            mine = score(self.predictions_on(own, weights))
+            return Scores(own=mine, all=score(predictions))
         mix = own_weights(class_counts, self._test.labels)
         return Scores(own=None if mix is None else score(predictions, mix), all=score(predictions))

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.config import FitConfig, Schedule
+from ecavg_tf.config import ClassWeights, EdgeConfig, FitConfig, Schedule
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.checkpoint import Checkpoint
 from ecavg_tf.core.errors import (
@@ -130,6 +130,7 @@ class KerasTrainer:
             steps_per_epoch=steps(count, settings.batch_size),
             verbose=0,
             shuffle=False,
+            class_weight=class_weight(settings, examples),
             callbacks=[*backups, *self._callbacks(round_number, who, count)],
         )
 
@@ -185,6 +186,19 @@ class KerasTrainer:
         if self._tensorboard is not None:
             callbacks.append(_tensorboard(self._tensorboard / f"{round_number:04d}-{who}"))
         return callbacks
+
+
+def class_weight(settings: FitConfig, examples: Examples) -> dict[int, float] | None:
+    """What an example of each class weighs; None: all the same.
+
+    Balanced, each class that is there has the same share of the loss, and the mean weight of
+    the examples is 1.
+    """
+    if not isinstance(settings, EdgeConfig) or settings.class_weights is ClassWeights.NONE:
+        return None
+    classes, counts = np.unique(examples.labels, return_counts=True)
+    weights = len(examples) / (len(classes) * counts)
+    return dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
 
 def _users_callback(name: str, round_number: int, who: str) -> keras.callbacks.Callback:

@@ -12,6 +12,7 @@ from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import EdgeData, Examples, class_names, split_off_guard
+from ecavg_tf.data.groups import group_names
 from ecavg_tf.data.labels import whole_numbers
 from edge.predict import as_batch, check_images, maybe_rescaled
 
@@ -98,7 +99,10 @@ def local_of(
     if len(train) == 0:
         raise DataError(f"{path}: x_train is empty; give at least one labelled image")
     if guard is None:
-        data = split_off_guard(edge, train, guard_fraction, seed)
+        groups = arrays.get("group")
+        if groups is not None:
+            groups = group_names(f"{path}, group", groups, len(train))
+        data = split_off_guard(edge, train, guard_fraction, seed, groups)
     else:
         data = EdgeData(edge, train, guard)
     note = maybe_rescaled(float(data.train.images.max()), info.value_range)

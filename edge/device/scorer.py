@@ -26,11 +26,14 @@ class DeviceScorer:
         """What the model says of examples under ``weights``."""
         return self._trainer.predictions(weights, examples)
 
-    def scores(self, weights: Sequence[Array], class_counts: Sequence[int]) -> Scores:
+    def scores(
+        self, weights: Sequence[Array], class_counts: Sequence[int], own: Examples | None = None
+    ) -> Scores:
         """Scores on the test images, and on them weighed by the edge's label mix."""
+        del own  # its test images are its own
         if self._test is None or len(self._test) == 0:
             return Scores(None, None)
         predictions = self._trainer.predictions(weights, self._test)
         mix = own_weights(class_counts, self._test.labels)
-        own = None if mix is None else score(predictions, mix)
-        return Scores(own=own, all=score(predictions))
+        mine = None if mix is None else score(predictions, mix)
+        return Scores(own=mine, all=score(predictions))

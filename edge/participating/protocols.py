@@ -49,5 +49,7 @@ class Scorer(Protocol):
     def predictions_on(self, examples: Examples, weights: Sequence[Array]) -> Predictions:
         """What the model says of examples under ``weights``."""
 
-    def scores(self, weights: Sequence[Array], class_counts: Sequence[int]) -> Scores:
-        """Scores on the test distributions of an edge with ``class_counts``."""
+    def scores(
+        self, weights: Sequence[Array], class_counts: Sequence[int], own: Examples | None = None
+    ) -> Scores:
+        """Scores on the test distributions of an edge with ``class_counts``, or on its own."""

@@ -226,7 +226,7 @@ class EdgeWorker:
         )
 
     def _scores(self, weights: Sequence[Array]) -> Scores:
-        return self._scorer.scores(weights, self._class_counts)
+        return self._scorer.scores(weights, self._class_counts, self._data.test)
 
     def _check_template(self, template: Template) -> None:
         """Both ends map by position: shapes, dtypes and roles must agree, keys need not."""

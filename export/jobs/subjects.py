@@ -174,7 +174,9 @@ def _calibration(
 def _parity_images(task: Task, test: Examples, edge: EdgeData | None) -> tuple[Examples, str]:
     """Test images; for an edge those of its classes (all of them, if the test set has none)."""
     words = "test images"
-    if edge is not None:
+    if edge is not None and edge.test is not None:
+        test, words = edge.test, f"test images of {edge.edge}'s own"
+    elif edge is not None:
         present = np.flatnonzero(edge.train.class_counts(task.spec.num_classes))
         indices = np.flatnonzero(np.isin(test.labels, present))
         if len(indices) > 0:

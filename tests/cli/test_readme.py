@@ -87,6 +87,18 @@ def test_own_model_and_data_from_the_command_line_and_from_python(tmp_path: Path
     assert [line.split()[0] for line in printed] == ["edge-00", "edge-01", "edge-02"]
 
 
+def test_five_hospitals(tmp_path: Path) -> None:
+    script = block("python", "# five.py")
+    assert len(script.splitlines()) < 15
+    (tmp_path / "five.py").write_text(script)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    python(tmp_path, "five.py")
+    command = script.splitlines()[0].partition(": ecavg ")[2].split()
+    printed = python(tmp_path, "-m", "ecavg_tf", *command, "--config.export.enabled=false")
+    for name in ("north", "south", "east", "west", "isle"):
+        assert f" {name} " in printed
+
+
 def test_the_config_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "mine_config.py").write_text(block("python", "# mine_config.py"))
     config = parse_config(flags.FlagValues(), [f"--config={tmp_path / 'mine_config.py'}"])
@@ -99,7 +111,14 @@ def test_the_pieces_on_their_own() -> None:
 
 
 def test_no_python_block_is_left_out_above() -> None:
-    run = ("# mine.py", '"mine:data"', "# mine_config.py", "average_weights", "export.to_tflite")
+    run = (
+        "# mine.py",
+        "# five.py",
+        '"mine:data"',
+        "# mine_config.py",
+        "average_weights",
+        "export.to_tflite",
+    )
     for page, content in PAGES.items():
         if page == "CONTRIBUTING.md":  # its recipes have tests of their own
             continue

@@ -8,7 +8,7 @@ import pytest
 
 import ecavg_tf
 from ecavg_tf.config import Config, FleetKind
-from ecavg_tf.data.dataset import EdgeData
+from ecavg_tf.data.dataset import EdgeData, Examples
 from ecavg_tf.data.federated import FederatedData, federated_data
 from ecavg_tf.events import Event, RunPlanned
 from ecavg_tf.rounds import loop, serving
@@ -26,6 +26,9 @@ class Recorded:
     def edge(self, name: str) -> EdgeData:
         self.asked.add(name)
         return self._data.edge(name)
+
+    def own_test(self, name: str) -> Examples | None:
+        return self._data.own_test(name)
 
 
 @pytest.fixture
