@@ -14,6 +14,7 @@ from ecavg_tf.core.messages.request import Request
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.federated import federated_data
 from ecavg_tf.events import Listener, silent
+from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.task import Task
@@ -59,6 +60,8 @@ def serve_edges(
             hint="(fleet.timeout_s); is 'ecavg run' up with the same fleet.folder?",
             listener=listener,
         )
+        folders = [workdir / edge for edge in edges]
+        check_one_accuracy(task.edge_trainer.model, folders, data.test)
         if config.export.enabled:
             raise_if_failed(export_edges(workdir, task, data, edges))
 
