@@ -22,6 +22,12 @@ import numpy as np
 from ecavg_tf.core.errors import ModelError
 from ecavg_tf.core.template import Array
 from ecavg_tf.models.keras_words import explained
+from ecavg_tf.models.refusals import (
+    check_drawn_in_graph,
+    check_kept,
+    check_same_weights,
+    check_trainable,
+)
 
 _IMAGES = 2
 _AGREES = 1e-3  # of the largest answer; half precision and other orders of adding stay below
@@ -42,6 +48,8 @@ def check_round_trip(model: keras.Model, other: keras.Model, images: Array, *, n
     Raises:
         ModelError: names the layer that breaks the promise.
     """
+    check_same_weights(model, other, name)
+    check_trainable(other, name)
     moved = _moved(other.get_weights())
     model.set_weights(moved)
     _load_from(model, other, name)
@@ -97,7 +105,8 @@ def _saved(layer: keras.layers.Layer) -> dict[str, Array]:
 def _owner(layers: Sequence[keras.layers.Layer], variable: keras.Variable) -> keras.layers.Layer:
     """The innermost layer that has the variable."""
     having = [layer for layer in layers if any(v is variable for v in layer.weights)]
-    return min(having, key=lambda layer: len(layer.weights))
+    inner = [layer for layer in having if not list(layer._flatten_layers(include_self=False))]
+    return min(inner or having, key=lambda layer: len(layer.weights))
 
 
 def _not_saved(layer: keras.layers.Layer, variable: keras.Variable, name: str) -> ModelError:
@@ -115,9 +124,14 @@ def _not_saved(layer: keras.layers.Layer, variable: keras.Variable, name: str) -
 
 
 def _compare(model: keras.Model, other: keras.Model, images: Array, name: str) -> None:
+    before = model.get_weights()
     first, second = _answers(model, images), _answers(other, images)
-    if _alike(first, second) or not _alike(first, _answers(model, images)):
-        return  # the second: chance at inference, which no weights fix
+    check_kept(model, before, name)
+    if _alike(first, second):
+        return
+    if not _alike(first, _answers(model, images)):  # chance at inference, which no weights fix
+        check_drawn_in_graph(model, images[:_IMAGES].astype("float32"), name)
+        return
     layer = _first_other(model, other, images)
     where = "it" if layer is None else f"layer {layer.name!r} ({type(layer).__name__})"
     raise ModelError(

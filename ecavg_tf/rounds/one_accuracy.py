@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.errors import RoundError
+from ecavg_tf.core.messages.update_file import TensorFile
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.models.outputs import Outputs
@@ -20,6 +21,8 @@ from ecavg_tf.models.saving import WHOLE, load_weights
 from edge.participating.store import accepted_files, read_accepted
 
 _IMAGES = 64  # test images that the two are compared on
+_WHOLE_TEST = 1000  # test sets of up to so many are gone through whole
+_MAY_FLIP = 0.005  # of the answers: where two classes are equally likely, rounding decides
 _SECONDS = 2.0  # after that, other edges are left: their files are made by the same code
 _AGREES = 0.01  # of the largest answer; half precision stays below
 
@@ -33,6 +36,9 @@ def check_one_accuracy(
         model: a model that is built as the edges' are; its weights are changed.
         folders: the edges' own, named as they are.
         test: the test set.
+
+    The accuracy that was recorded for the accepted model is compared with the file's, too, where
+    the test set is small.
 
     Returns:
         The names of the edges that were looked at: at least one where there are any.
@@ -48,16 +54,21 @@ def check_one_accuracy(
             break
         files = accepted_files(folder) if folder.is_dir() else []
         if files and (folder / ("accepted" + WHOLE)).exists():
-            _check(model, folder, read_accepted(files[-1]).weights, few)
+            loaded = _check(model, folder, read_accepted(files[-1]).weights, few)
+            recorded = TensorFile(files[-1]).metadata["accepted"].get("all")
+            if recorded is not None and recorded["n"] == len(test) <= _WHOLE_TEST:
+                _check_recorded(loaded, folder, float(recorded["accuracy"]), test)
             looked.append(folder.name)
     return tuple(looked)
 
 
-def _check(model: keras.Model, folder: Path, weights: Sequence[Array], few: Examples) -> None:
+def _check(
+    model: keras.Model, folder: Path, weights: Sequence[Array], few: Examples
+) -> keras.Model | None:
     model.set_weights(weights)
     accepted = Outputs(model, _IMAGES)(few.images)
     if not _alike(accepted, Outputs(model, _IMAGES)(few.images)):
-        return  # the model draws numbers as it answers: no two answers are alike
+        return None  # the model draws numbers as it answers: no two answers are alike
     file = folder / ("accepted" + WHOLE)
     try:
         loaded = keras.models.load_model(file, compile=False)
@@ -71,6 +82,25 @@ def _check(model: keras.Model, folder: Path, weights: Sequence[Array], few: Exam
             f"{folder.name}: {file} is not the model that was accepted: on {len(few)} test images "
             f"the accepted model is right on {_right(accepted, few.labels)}, the file on "
             f"{_right(answers, few.labels)}; a layer computes with something that it does not save"
+        )
+
+    return loaded
+
+
+def _check_recorded(
+    loaded: keras.Model | None, folder: Path, accuracy: float, test: Examples
+) -> None:
+    """Compares the accuracy that results.json tells of with the file's, where it is cheap."""
+    if loaded is None:
+        return
+    parts = [test.images[at : at + 256] for at in range(0, len(test), 256)]
+    answers = [loaded(_floats(part), training=False) for part in parts]
+    right = _right(np.concatenate([keras.ops.convert_to_numpy(a) for a in answers]), test.labels)
+    if abs(right - accuracy * len(test)) > max(1.0, _MAY_FLIP * len(test)):
+        raise RoundError(
+            f"{folder.name}: results.json tells of an accuracy of {accuracy:.2%} for the accepted "
+            f"model, its file {folder / ('accepted' + WHOLE)} has {right / len(test):.2%} on the "
+            "same test images; a layer computes with something that it does not save"
         )
 
 

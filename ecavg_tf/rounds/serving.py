@@ -17,6 +17,7 @@ from ecavg_tf.core.messages.request import Request
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.federated import counted, federated_data
 from ecavg_tf.events import Listener, silent
+from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.task import Task
@@ -77,6 +78,8 @@ def serve_edges(
             listener=listener,
         )
         drop_checkpoints(workdir, edges)
+        folders = [workdir / edge for edge in edges]
+        check_one_accuracy(task.edge_trainer.model, folders, data.test)
         if config.export.enabled:
             raise_if_failed(export_edges(workdir, task, data, edges))
 

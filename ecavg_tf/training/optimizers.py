@@ -7,6 +7,11 @@ import numpy as np
 
 from ecavg_tf.core.errors import ConfigError, brief
 
+# Adafactor divides by the product of a row's and a column's mean square. With Keras' default,
+# 1e-30, it is 0 in float32 where both had no gradient (a pixel that is always black, a unit that
+# is off): 0 / 0. Adam's epsilon squared is 1e-14.
+_OPTIONS: dict[str, dict[str, float]] = {"adafactor": {"epsilon_1": 1e-16}}
+
 
 def make_optimizer(
     name: str, weight_decay: float, *, scaled: bool = False
@@ -21,8 +26,9 @@ def make_optimizer(
     Raises:
         ConfigError: there is none of that name, or none that works by its name alone.
     """
-    options = {"weight_decay": weight_decay} if weight_decay else {}
-
+    options = dict(_OPTIONS.get(name.lower(), {}))
+    if weight_decay:
+        options["weight_decay"] = weight_decay
     kind = _kinds().get(name.lower())
     if kind is None:
         raise ConfigError(

@@ -1,11 +1,13 @@
 """Weights are all there is to a model, or its layer is refused by name."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ecavg_tf.core.errors import ModelError
 from ecavg_tf.models.outputs import Outputs
@@ -114,6 +116,72 @@ class Wavering(LAYERS.Layer):
         return x + keras.random.normal(keras.ops.shape(x))
 
 
+class Untracked(LAYERS.Layer):
+    """Keeps a running mean where Keras does not look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = tf.Variable(0.0)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if training:
+            self.mean.assign(keras.ops.mean(x))
+        return x - self.mean
+
+
+class Counting(LAYERS.Layer):
+    """Counts its answers, and answers by the count."""
+
+    def build(self, _: Any) -> None:
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, name="count")
+
+    def call(self, x: Any) -> Any:
+        self.count.assign_add(1.0)
+        return x * self.count
+
+
+class Tossed(LAYERS.Layer):
+    """Draws by numpy in each call: once, where it is traced."""
+
+    def call(self, x: Any) -> Any:
+        return x + np.random.default_rng().uniform(0.0, 0.5, x.shape[1:]).astype("float32")
+
+
+class Lazy(keras.Model):
+    """Makes its layer anew in each call."""
+
+    def call(self, x: Any) -> Any:
+        return LAYERS.Dense(4, "softmax")(LAYERS.Flatten()(x))
+
+
+def frozen() -> keras.Model:
+    model = net()
+    model.trainable = False
+    return model
+
+
+def broken() -> keras.Model:
+    model = net()
+    model.layers[-1].bias.assign(np.full(4, np.nan))
+    return model
+
+
+def quantized() -> keras.Model:
+    model = net(LAYERS.Dense(6, name="small"))
+    model.get_layer("small").quantize("int8")
+    return model
+
+
+def inner_adapters() -> keras.Model:
+    layer = LAYERS.Dense(6, name="adapted")
+    model = net(keras.Sequential([keras.Input((8, 8, 3)), layer]))
+    layer.enable_lora(2)
+    return model
+
+
+SIZES = itertools.count(3)
+
+
 def adapters(kind: type[Any], *arguments: Any) -> keras.Model:
     layer = kind(*arguments, name="adapted")
     model = net(layer)
@@ -128,6 +196,17 @@ def adapters(kind: type[Any], *arguments: Any) -> keras.Model:
         (lambda: adapters(LAYERS.Conv2D, 6, 3), r"'adapted' \(Conv2D\) has LoRA adapters"),
         (lambda: net(Drawn()), r"\(Drawn\) computes with something that is not in its weights"),
         (lambda: net(Forgetful()), r"\(Forgetful\) does not save its weight 'shift'"),
+        (inner_adapters, r"'adapted' \(Dense\) has LoRA adapters"),
+        (quantized, r"'small' \(Dense\) is quantized \(int8\)"),
+        (lambda: net(LAYERS.Dense(6, dtype="int8_from_float32")), r"is quantized \(int8\)"),
+        (lambda: net(Untracked()), r"\(Untracked\) keeps a tf.Variable as 'mean'"),
+        (lambda: net(Counting()), r"counting.*/count changes as the model answers"),
+        (lambda: net(Tossed()), r"draws random numbers by numpy or Python"),
+        (Lazy, r"has no trainable weights"),
+        (frozen, r"has no trainable weights"),
+        (broken, r"bias has values that are NaN or infinite before any training"),
+        (lambda: net(LAYERS.Dense(next(SIZES))), r"makes another architecture each time"),
+        (lambda: net(*[LAYERS.Dense(3)] * (next(SIZES) % 2)), r"makes another architecture"),
     ],
 )
 def test_state_outside_of_weights_is_refused_by_name(

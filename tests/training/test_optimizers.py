@@ -33,6 +33,21 @@ def test_keras_optimizers_train_or_are_refused(name: str, decay: float) -> None:
     assert (after < 1).all()
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NEED_ARGUMENTS])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_weights_without_a_gradient_stay_finite(name: str, size: float) -> None:
+    gradient = np.full((4, 4), size, np.float32)
+    gradient[0, :] = gradient[:, 0] = 0.0  # a black pixel, and a unit that is off
+    optimizer = make_optimizer(name, 0.0)
+    weight = keras.Variable(np.ones((4, 4), np.float32))
+    optimizer.build([weight])
+    optimizer.learning_rate = 0.01
+    for _ in range(3):
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)])
+    assert np.isfinite(np.asarray(weight)).all()
+    assert (np.asarray(weight)[1:, 1:] <= 1).all()
+
+
 @pytest.mark.parametrize("name", ["adamm", "", "loss_scale_optimizer", "Custom>Adam"])
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="is not one of Keras'"):
