@@ -20,7 +20,12 @@ def rates(world: Any, n: int) -> tuple[float, float]:
     return guard, student
 
 
-@pytest.mark.parametrize("n", WORLDS["SIZES"])
+FIRST, *OTHERS = WORLDS["SIZES"]
+
+
+@pytest.mark.parametrize(
+    "n", [FIRST, *(pytest.param(size, marks=pytest.mark.slow) for size in OTHERS)]
+)
 def test_false_acceptances_stay_under_the_level(n: int) -> None:
     found = []
     for world in FAIR:

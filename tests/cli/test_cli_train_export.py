@@ -43,6 +43,7 @@ def test_of_a_run_and_of_a_keras_file(
     assert (info.optimizer.momentum, info.held) == (0.9, (2, 3))
 
 
+@pytest.mark.slow
 def test_what_lies_there_is_not_replaced_silently(
     small: Callable[[], Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_changed_global_model_does_not_train(
     assert "is not the one that was accepted" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_training_bundles_are_signed(
     small: Callable[[], Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Callable[[], Co
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_its_report_and_an_export(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,8 +95,8 @@ def test_a_run_its_report_and_an_export(
         "check ~/none.bundle.zip",
         "predict ~/none.bundle.zip ~/data.npz",
         "predict --state=~/none ~/data.npz",
-        "train --bundle=~/none.zip --data=~/data.npz --state=~/state",
-        "train --exchange=~/none --data=~/data.npz --state=~/state --timeout=0.1",
+        "train --edge=north --bundle=~/none.zip --data=~/data.npz --state=~/state",
+        "train --edge=north --exchange=~/none --data=~/data.npz --state=~/state --timeout=0.1",
         "run --config=~/none.py --workdir=~/run",
         "run --config=~/config.py --workdir=~/run --config.data.name=~/none.npz",
         "run --config=~/config.py --workdir=~/run --config.model.init=~/none.keras",

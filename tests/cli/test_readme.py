@@ -72,6 +72,7 @@ def python(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_own_model_and_data_from_the_command_line_and_from_python(tmp_path: Path) -> None:
     mine = block("python", "# mine.py")
     from_python = block("python", 'config.data.name = "mine:data"')
@@ -204,7 +205,8 @@ def test_readme_is_short_and_shows_two_commands_and_a_picture_first() -> None:
     assert "\nmake quickstart " in README
     assert "\nmake test " in README
     assert re.findall(r"!\[.*?\]\((.*?)\)", README) == ["docs/own-accuracy.png"]
-    listed = set(re.findall(r"^- \[.*?\]\(#(.*?)\)", README, re.MULTILINE))
+    contents = README.split("## Contents", 1)[1].split("## ", 1)[0]
+    listed = set(re.findall(r"\]\(#(.*?)\)", contents))
     sections = {
         re.sub(r"\W+", "-", title.lower())
         for title in re.findall(r"^## (.*)$", README, re.MULTILINE)

@@ -331,7 +331,8 @@ def test_a_guess_among_words_of_an_enum_is_a_plain_word() -> None:
 
 def test_edges_and_server_share_the_fields_of_a_fit() -> None:
     shared = [item.name for item in dataclasses.fields(FitConfig)]
-    assert [item.name for item in dataclasses.fields(EdgeConfig)] == shared
+    edge = [item.name for item in dataclasses.fields(EdgeConfig)]
+    assert edge == [*shared, "class_weights"]
     assert list(to_dict(Config())["server"]) == [
         *("weighting", "combine", "trim", "recalibrate", "pool", "pool_edges", "pool_bytes"),
         *("max_update_ratio", "max_examples_ratio"),

@@ -167,6 +167,7 @@ def test_a_key_in_an_npz(tmp_path: Path) -> None:
         opened("digits", kind=PartitionKind.KEY)
 
 
+@pytest.mark.slow
 def test_a_feature_of_tfds(tfds_dir: str) -> None:
     config = Config()
     config.data.name, config.data.data_dir = "mnist", tfds_dir

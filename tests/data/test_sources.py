@@ -234,6 +234,7 @@ def test_functions() -> None:
         load(f"{__name__}:failing")
 
 
+@pytest.mark.slow
 def test_tfds_sets(tfds_dir: str) -> None:
     for name, shape, classes in (("mnist", (28, 28, 1), 10), ("cifar100", (32, 32, 3), 100)):
         dataset = load(name, data_dir=tfds_dir, train_examples=200, test_examples=100)

@@ -124,6 +124,7 @@ def test_a_killed_run_gets_its_page_when_it_is_started_again(run: Path) -> None:
     assert not left.exists()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_exports_what_its_edges_accepted(run: Path) -> None:
     rows = export_run(run, formats="float32", out=run.parent / "files")
     assert {(row.model, row.status) for row in rows} == {

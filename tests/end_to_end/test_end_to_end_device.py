@@ -165,6 +165,7 @@ def test_two_edges_without_tensorflow(tmp_path: Path, keras_run: tuple[RunResult
     assert len(told["images"]) == 3
 
 
+@pytest.mark.slow
 def test_a_mixed_fleet(tmp_path: Path, keras_run: tuple[RunResults, Path]) -> None:
     config = over_files(make_config(), tmp_path)
     conf = tmp_path / "conf.py"
@@ -185,6 +186,7 @@ def test_a_mixed_fleet(tmp_path: Path, keras_run: tuple[RunResults, Path]) -> No
     assert_alike(results, tmp_path / "server", keras_run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [Trains.HEAD, pytest.param(Trains.ALL, marks=pytest.mark.slow)])
 def test_a_head_on_a_backbone(tmp_path: Path, train: Trains) -> None:
     """Frozen on the server, one file; trained by the server, a new file a round."""
@@ -210,6 +212,7 @@ def test_a_head_on_a_backbone(tmp_path: Path, train: Trains) -> None:
         assert len(files) == 3
 
 
+@pytest.mark.slow
 def test_data_stays_at_home_without_consent(tmp_path: Path) -> None:
     config = over_files(make_config(rounds=1), tmp_path)
     edges = [device(config, tmp_path, f"edge-0{n}") for n in (0, 1)]

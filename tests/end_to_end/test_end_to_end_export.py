@@ -83,6 +83,7 @@ def test_exporting_twice_gives_identical_bytes(finished: Path, tmp_path: Path) -
     assert len(again) == 15
 
 
+@pytest.mark.slow
 def test_a_finished_run_exports_again_only_what_changed(workdir: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (workdir / "exports").rglob("*.tflite")}
     config = small()
@@ -117,6 +118,7 @@ def test_results_tell_of_no_file_that_is_gone(workdir: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_failing_gate_keeps_the_file_aside(
     workdir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,6 +139,7 @@ def test_a_failing_gate_keeps_the_file_aside(
     assert "edge-00" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_run_whose_gate_fails_ends_with_8(
     workdir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,8 +165,9 @@ def test_an_edge_at_home_calibrates_on_its_own_images_without_consent(workdir: P
 
 
 def test_edges_without_a_model_are_told_of(workdir: Path) -> None:
-    for file in (workdir / "edges" / "edge-01").glob("finish-*.json"):
-        file.unlink()
+    for pattern in ("finish-*.json", "accepted*", "reply-*.json"):
+        for file in (workdir / "edges" / "edge-01").glob(pattern):
+            file.unlink()
     said = Note("edge-01 has accepted no model: none is exported")
     told: list[Event] = []
     rows = export_run(workdir, formats="float32", listener=told.append)

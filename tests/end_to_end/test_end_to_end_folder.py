@@ -75,7 +75,10 @@ def test_a_folder_fleet_gives_the_bits_of_a_local_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("signals", "code"),
-    [([signal.SIGINT, signal.SIGINT], 130), ([signal.SIGTERM], 143)],
+    [
+        pytest.param([signal.SIGINT, signal.SIGINT], 130, marks=pytest.mark.slow),
+        ([signal.SIGTERM], 143),
+    ],
     ids=["twice", "SIGTERM"],
 )
 def test_a_signal_stops_cleanly_and_says_how_to_go_on(

@@ -24,6 +24,7 @@ def rungs(edge: EdgeResult) -> list[str]:
     return [rung.rung for rung in edge.rungs]
 
 
+@pytest.mark.slow
 def test_edges_of_one_class_that_nobody_else_has(small: Make, tmp_path: Path) -> None:
     config = small()
     config.partition.num_edges = 10
@@ -121,6 +122,7 @@ def test_a_head_without_bias(small: Make, tmp_path: Path) -> None:
         assert "no weight was found" in evidence["absent"]["prior"]
 
 
+@pytest.mark.slow
 def test_three_rounds_and_a_level_for_the_whole_run(small: Make, tmp_path: Path) -> None:
     config = small()
     config.rounds = 3

@@ -18,7 +18,17 @@ Make = Callable[[], Config]
 MINE = "models_for_tests:"
 
 
-@pytest.mark.parametrize("model", ["subclassed_logits", "nested_and_shared", "frozen_backbone"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "subclassed_logits",
+        pytest.param("nested_and_shared", marks=SLOW),
+        pytest.param("frozen_backbone", marks=SLOW),
+    ],
+)
 def test_users_models_run_and_resume(small: Make, tmp_path: Path, model: str) -> None:
     def make() -> Config:
         config = small()
@@ -43,6 +53,7 @@ def test_users_models_run_and_resume(small: Make, tmp_path: Path, model: str) ->
     assert (tmp_path / "whole" / "edges" / "edge-00" / f"accepted{suffix}").is_file()
 
 
+@pytest.mark.slow
 def test_without_recalibration_statistics_are_only_averaged(small: Make, tmp_path: Path) -> None:
     config = small()
     config.model.name = MINE + "dropout_and_batchnorm"
@@ -136,6 +147,7 @@ def test_two_processes_do_not_share_a_directory(small: Make, tmp_path: Path) -> 
     assert caught
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_leaves_does_no_harm(small: Make, tmp_path: Path) -> None:
     config = small()
     config.rounds = 2

@@ -17,7 +17,7 @@ from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.keras_settings import check_keras_settings, keras_settings
 from ecavg_tf.models.builders import build_model, template_of
 from ecavg_tf.training.compiled import Compilation, CompiledModel
-from ecavg_tf.training.trainer import Trainer
+from ecavg_tf.training.trainer import KerasTrainer
 
 SPEC = DataSpec("tiny", (6, 6, 1), "uint8", (0.0, 16.0), ("a", "b", "c"))
 RNG = np.random.default_rng(0)
@@ -141,7 +141,7 @@ def test_each_dtype_policy_trains_and_recalibrates(name: str, optimizer: str) ->
     )
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaled == ("float16" in name and "bfloat16" not in name)
-    trainer = Trainer(compiled, settings, seed=1)
+    trainer = KerasTrainer(compiled, settings, seed=1)
     start = model.get_weights()
     local = trainer.fit(start, EXAMPLES, round_number=1, who="edge-00")
     again = trainer.fit(start, EXAMPLES, round_number=1, who="edge-00")

@@ -78,6 +78,7 @@ def test_a_run_of_before_a_field_came(tmp_path: Path) -> None:
     assert LevelFor.DECISION.value == stored["update"]["level_for"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_to_the_bits_of_a_longer_one(quick: Config, tmp_path: Path) -> None:
     ecavg_tf.run(quick, tmp_path / "run")
     longer = with_fields(quick, {"rounds": 2})

@@ -38,6 +38,7 @@ def write_shares(config: Config, folder: Path) -> None:
         np.savez(folder / f"{edge}.npz", **arrays)
 
 
+@pytest.mark.slow
 def test_edges_with_their_own_files_give_the_bits_of_a_simulation(
     small: Callable[[], Config], tmp_path: Path
 ) -> None:

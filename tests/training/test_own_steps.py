@@ -13,7 +13,7 @@ from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Event, Note
 from ecavg_tf.training.compiled import Compilation, CompiledModel
-from ecavg_tf.training.trainer import Trainer
+from ecavg_tf.training.trainer import KerasTrainer
 
 RNG = np.random.default_rng(0)
 EXAMPLES = Examples(
@@ -81,7 +81,7 @@ def net(*first: keras.layers.Layer, kind: type[keras.Model] = keras.Sequential) 
     return kind([keras.Input((4, 4, 1)), *first, keras.layers.Flatten(), last])
 
 
-def trainer_of(model: keras.Model, said: list[Event], *, augment: bool = False) -> Trainer:
+def trainer_of(model: keras.Model, said: list[Event], *, augment: bool = False) -> KerasTrainer:
     settings = EdgeConfig(epochs=2, batch_size=8, augment=augment)
     compiled = CompiledModel(
         model,
@@ -90,10 +90,10 @@ def trainer_of(model: keras.Model, said: list[Event], *, augment: bool = False) 
         logits=False,
         listener=said.append,
     )
-    return Trainer(compiled, settings, seed=3)
+    return KerasTrainer(compiled, settings, seed=3)
 
 
-def fitted(trainer: Trainer, start: Any, number: int = 1) -> str:
+def fitted(trainer: KerasTrainer, start: Any, number: int = 1) -> str:
     return weights_sha256(trainer.fit(start, EXAMPLES, round_number=number, who="edge-00"))
 
 

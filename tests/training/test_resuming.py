@@ -14,7 +14,7 @@ from ecavg_tf.events import EpochEnded, Event, Note
 from ecavg_tf.training import resuming
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.resuming import drop_checkpoints
-from ecavg_tf.training.trainer import Trainer
+from ecavg_tf.training.trainer import KerasTrainer
 
 RNG = np.random.default_rng(0)
 EXAMPLES = Examples(
@@ -50,7 +50,9 @@ class Run:
         self.notes: list[str] = []
         self.start: list[Array] = compiled.model.get_weights()
         folder = None if workdir is None else workdir / resuming.FOLDER
-        self.trainer = Trainer(compiled, settings, seed=3, listener=self.hear, checkpoints=folder)
+        self.trainer = KerasTrainer(
+            compiled, settings, seed=3, listener=self.hear, checkpoints=folder
+        )
 
     def hear(self, event: Event) -> None:
         if isinstance(event, Note):

@@ -59,6 +59,7 @@ def accept(store: EdgeStore, model: keras.Model, round_number: int) -> None:
     store.save_accepted(decision, template_of(model).named(weights))
 
 
+@pytest.mark.slow
 def test_an_accepted_model_of_an_older_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

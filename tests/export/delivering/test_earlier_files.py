@@ -99,6 +99,7 @@ def doctored(folder: Path, **fields: object) -> None:
     path.write_text(json.dumps(record))
 
 
+@pytest.mark.slow
 def test_a_record_names_no_file_elsewhere(tmp_path: Path) -> None:
     model, folder = net("relu"), tmp_path / "shared"
     first = exported(model, folder)
@@ -119,6 +120,7 @@ def test_a_record_names_no_file_elsewhere(tmp_path: Path) -> None:
     assert victim.read_bytes() == b"of another"
 
 
+@pytest.mark.slow
 def test_who_signs_gets_nothing_that_a_record_says_was_made(tmp_path: Path) -> None:
     model = net("relu")
     first = exported(model, tmp_path)
@@ -149,6 +151,7 @@ def test_a_users_own_file_is_neither_removed_nor_written_over(tmp_path: Path) ->
     assert mine.read_bytes() == b"mine"
 
 
+@pytest.mark.slow
 def test_files_of_another_model_are_removed_and_told_of(tmp_path: Path) -> None:
     exported(net("relu"), tmp_path)
     exported(net("relu"), tmp_path, Variant.FLOAT16)
@@ -176,6 +179,7 @@ def test_an_interrupted_export_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
     assert (again.sha256, again.bundle) == (whole.sha256, whole.bundle)
 
 
+@pytest.mark.slow
 def test_a_damaged_format_is_still_ours_after_another_was_made(tmp_path: Path) -> None:
     model = net("relu")
     exported(model, tmp_path)
