@@ -1,13 +1,15 @@
-"""Which fields of a config may change when a run goes on, and which make it another run."""
+"""The config that a run directory holds, and which of its fields may change when it goes on."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.config import Config, LevelFor
+from ecavg_tf.config import Config, LevelFor, with_fields
 from ecavg_tf.config.fields import EXPORT, flatten, flatten_dict, to_dict
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.fields import short
+from ecavg_tf.core.files import read_json
+from ecavg_tf.core.paths import user_path
 
 _NO_PART_OF_THE_ALGORITHM = (
     EXPORT,
@@ -63,3 +65,21 @@ def _check_rounds(path: Path, before: Mapping[str, Any], now: Mapping[str, Any])
             f"update.level_for={now['update.level_for']} divides update.level over these; with "
             f"{now['rounds']} the earlier decisions would break that promise: use another --workdir"
         )
+
+
+def stored_config(path: Path) -> Config:
+    """The config of a run directory.
+
+    Raises:
+        WorkdirError: it is not a run directory.
+        ConfigError: another version of this program wrote it.
+    """
+    path = user_path(path)
+    if not (path / "config.json").exists():
+        raise WorkdirError(f"{path} is not a run directory; give one that 'ecavg run' has made")
+    try:
+        return with_fields(Config(), flatten_dict(read_json(path / "config.json")))
+    except (ValueError, TypeError, AttributeError, ConfigError) as error:
+        raise ConfigError(
+            f"another version of this program wrote {path / 'config.json'}: {error}"
+        ) from error

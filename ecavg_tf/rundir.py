@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from ecavg_tf import environment
-from ecavg_tf.config import Config, with_fields
-from ecavg_tf.config.fields import flatten_dict, to_dict
-from ecavg_tf.core.errors import ConfigError, WorkdirError
+from ecavg_tf.config import Config
+from ecavg_tf.config.fields import to_dict
+from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.fields import FieldError, Fields
 from ecavg_tf.core.files import (
@@ -290,21 +290,3 @@ def _environment(path: Path) -> dict[str, Any]:
             "--workdir"
         ) from error
     return values
-
-
-def stored_config(path: Path) -> Config:
-    """The config of a run directory.
-
-    Raises:
-        WorkdirError: it is not a run directory.
-        ConfigError: another version of this program wrote it.
-    """
-    path = user_path(path)
-    if not (path / "config.json").exists():
-        raise WorkdirError(f"{path} is not a run directory; give one that 'ecavg run' has made")
-    try:
-        return with_fields(Config(), flatten_dict(read_json(path / "config.json")))
-    except (ValueError, TypeError, AttributeError, ConfigError) as error:
-        raise ConfigError(
-            f"another version of this program wrote {path / 'config.json'}: {error}"
-        ) from error

@@ -13,7 +13,7 @@ from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
-from ecavg_tf.rundir import stored_config
+from ecavg_tf.resuming import stored_config
 
 HELP = """\
 ecavg export RUN [--formats=float32,float16,dynamic,int8] [--edge=edge-00,global] [--out=DIR]

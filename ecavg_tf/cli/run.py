@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _known(argv: Sequence[str]) -> Config | None:
     """The config that the run directory holds, if it holds one."""
-    from ecavg_tf.rundir import stored_config
+    from ecavg_tf.resuming import stored_config
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--workdir", "-workdir", default="")

@@ -51,7 +51,7 @@ def tables(results: RunResults) -> RenderableType:
 
 
 def _legend(results: RunResults, done: int) -> str:
-    told = "own: the test set in the edge's label mix"
+    told = "own: accuracy on the edge's own test set, else on the test set in its label mix"
     if done > 1:
         told += " · since first: against its local model of round 1, trained alone"
     return told + (" · exported files are scored without that mix" if results.exports else "")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import validated
-from ecavg_tf.core.errors import ConfigError, RoundError, WorkdirError, disk_errors, full_disk
+from ecavg_tf.core.errors import ConfigError, RoundError, WorkdirError, disk_errors
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.scores import Decision
@@ -22,8 +22,8 @@ from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, sil
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.saving import load_weights, save_model
 from ecavg_tf.narrate import LogFile
-from ecavg_tf.report.page import is_written, write_page
 from ecavg_tf.results import RoundResult, RunResults
+from ecavg_tf.rounds.ending import complete_page, draw_page
 from ecavg_tf.rounds.fleets import FLEETS
 from ecavg_tf.rounds.measuring import Measurer
 from ecavg_tf.rounds.one_accuracy import check_one_accuracy
@@ -56,7 +56,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     directory = RunDirectory(workdir, config)
     done = directory.finished()
     if done is not None and not wants_export(config, done):
-        _complete(directory, done, listener)
+        complete_page(directory, done, listener)
         return done
     log = LogFile(directory.path / "log.txt")
 
@@ -81,20 +81,8 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
             results = Loop(directory, task, data, directory.template(template)).run()
             if config.export.enabled:
                 results = export_at_end(directory, task, data, results)
-            _write_page(results, directory.path, tell)
+            draw_page(results, directory.path, tell)
             return results
-        finally:
-            directory.close()
-
-
-def _complete(directory: RunDirectory, done: RunResults, listener: Listener) -> None:
-    """Draws the page of a finished run, if its process was killed before that."""
-    if is_written(done, directory.path):
-        return
-    with disk_errors(directory.path):
-        try:
-            directory.open()
-            _write_page(done, directory.path, listener)
         finally:
             directory.close()
 
@@ -106,16 +94,6 @@ def _check_quorum_can_be(config: Config, data: FederatedData) -> None:
             f"fleet.quorum is {config.fleet.quorum}, but a round asks {asked} "
             f"edge{'s' if asked > 1 else ''}; lower it"
         )
-
-
-def _write_page(results: RunResults, folder: Path, listener: Listener) -> None:
-    """Writes the page; whatever is wrong with it, the run's own outcome comes first."""
-    try:
-        write_page(results, folder)
-    except Exception as error:  # results.json is whole, and 'ecavg report' draws it again
-        if full_disk(error) is not None:
-            raise
-        listener(Note(f"report.html could not be written: {type(error).__name__}: {error}"))
 
 
 class Loop:
@@ -151,7 +129,7 @@ class Loop:
             # What went wrong is what the user must read, not that the disk is full too.
             with contextlib.suppress(OSError, WorkdirError):
                 results = self._directory.write_results(status, classes)
-                _write_page(results, self._directory.path, self._listener)
+                draw_page(results, self._directory.path, self._listener)
             raise
         drop_checkpoints(self._directory.path, (*self._fleet.edges, WHO))
         return self._directory.write_results("finished", classes)

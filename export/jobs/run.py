@@ -15,7 +15,8 @@ from ecavg_tf.events import Listener, Note, StageStarted, silent
 from ecavg_tf.models.builders import gives_logits
 from ecavg_tf.report.page import write_page
 from ecavg_tf.results import RunResults, load_results
-from ecavg_tf.rundir import RunDirectory, stored_config
+from ecavg_tf.resuming import stored_config
+from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from export.delivering.earlier_files import intact
 from export.exporter import Exporter

@@ -20,7 +20,7 @@ from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Template, weights_sha256
 from ecavg_tf.data.federated import federated_data
 from ecavg_tf.events import Listener, Note, silent
-from ecavg_tf.rundir import stored_config
+from ecavg_tf.resuming import stored_config
 from ecavg_tf.task import Task
 from export.delivering.signing import SUFFIX
 from export.jobs.keras_file import load_keras, matching_data
