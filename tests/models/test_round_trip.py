@@ -1,5 +1,6 @@
 """Weights are all there is to a model, or its layer is refused by name."""
 
+import inspect
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -79,6 +80,29 @@ def attention() -> keras.Model:
 
 def test_attention_comes_back() -> None:
     check_round_trip(attention(), attention(), IMAGES, name="mine:f")
+
+
+ATTENTION = {"AdditiveAttention", "Attention", "GroupQueryAttention", "MultiHeadAttention"}
+INSIDE_OTHERS = {"GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells", "RNN", "Wrapper"}
+NO_IMAGES = {  # they take words or sound
+    *("IntegerLookup", "ReversibleEmbedding", "STFTSpectrogram", "StringLookup"),
+    "TextVectorization",
+}
+
+
+def test_no_layer_of_keras_that_makes_weights_is_forgotten() -> None:
+    """A Keras that brings another one fails here, and the layer is then tried above."""
+    made = set()
+    for kind in vars(LAYERS).values():
+        if inspect.isclass(kind) and issubclass(kind, LAYERS.Layer):
+            bases = [
+                base for base in kind.__mro__ if base.__module__.startswith("keras.src.layers")
+            ]
+            own = [inspect.getsource(base) for base in bases if base is not LAYERS.Layer]
+            if any("add_weight(" in source for source in own):
+                made.add(kind.__name__)
+    assert {"Conv2D", "BatchNormalization", "LSTM"} <= made
+    assert made - ATTENTION - INSIDE_OTHERS - NO_IMAGES <= set(STATEFUL)
 
 
 class Drawn(LAYERS.Layer):
