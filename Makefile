@@ -9,10 +9,10 @@ quickstart: $(VENV)/installed
 	$(VENV)/bin/ecavg run --config=configs/digits.py --workdir=$(RUN)
 
 test: $(VENV)/installed-dev
-	$(VENV)/bin/pytest -n 2 --dist loadfile
+	$(VENV)/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: $(VENV)/installed-dev
-	$(VENV)/bin/pytest -m slow
+	$(VENV)/bin/pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .

@@ -1,6 +1,6 @@
 """An edge with Keras and data of its own: the task comes with the first request."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.builders import initial_weights
 from ecavg_tf.plugins import is_plugin, load_function
+from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.task import Task
 from ecavg_tf.training.evaluation import KerasScorer
@@ -55,6 +56,7 @@ class Joiner:
     timeout_s: float = EDGE_TIMEOUT_S
     listener: Listener = silent
     _worker: EdgeWorker | None = field(default=None, init=False)
+    _check: Callable[[], object] | None = field(default=None, init=False)
 
     @property
     def folder(self) -> Path:
@@ -78,6 +80,8 @@ class Joiner:
                 hint="(--timeout); is 'ecavg run' up with this folder as fleet.folder?",
                 listener=self.listener,
             )
+            if self._check is not None:
+                self._check()
 
     def answer(self, request: Request) -> Reply:
         """Answers a request; the first one tells what to build."""
@@ -108,6 +112,9 @@ class Joiner:
         local = self._local(config, inputs)
         if local.note:
             self.listener(Note(local.note))
+        if local.test is not None:
+            model, test = task.edge_trainer.model, local.test
+            self._check = lambda: check_one_accuracy(model, [self.folder], test)
         return EdgeWorker(
             config,
             local.edge,

@@ -32,13 +32,13 @@ def check_one_accuracy(
 ) -> tuple[str, ...]:
     """Compares each edge's accepted model with its file, by their answers on a few test images.
 
+    The accuracy that was recorded for the accepted model is compared with the file's, too, where
+    the test set is small.
+
     Args:
         model: a model that is built as the edges' are; its weights are changed.
         folders: the edges' own, named as they are.
         test: the test set.
-
-    The accuracy that was recorded for the accepted model is compared with the file's, too, where
-    the test set is small.
 
     Returns:
         The names of the edges that were looked at: at least one where there are any.

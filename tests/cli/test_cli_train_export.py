@@ -17,6 +17,7 @@ from ecavg_tf.core.bundles.training_bundle import read_training_bundle, write_tr
 from ecavg_tf.results import load_results
 
 
+@pytest.mark.slow
 def test_of_a_run_and_of_a_keras_file(
     small: Callable[[], Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -149,6 +149,7 @@ def told_to_predict(printed: str, *more: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 def test_two_edges_without_tensorflow(tmp_path: Path, keras_run: tuple[RunResults, Path]) -> None:
     config = over_files(make_config(), tmp_path)
     edges = [device(config, tmp_path, f"edge-0{n}", "--pool") for n in (0, 1)]

@@ -100,6 +100,7 @@ def test_a_finished_run_exports_again_only_what_changed(workdir: Path) -> None:
     assert load_results(workdir).config == json.loads((workdir / "config.json").read_text())
 
 
+@pytest.mark.slow
 def test_results_tell_of_no_file_that_is_gone(workdir: Path) -> None:
     """Other limits are another key: the int8 files of before are removed and not made again."""
     other = replace(small().export, max_accuracy_loss=0.5, formats="float32")
@@ -188,6 +189,7 @@ def test_without_pooled_data_int8_is_skipped_with_the_reason(workdir: Path) -> N
     assert "no edge pools its data" in skipped.reasons[0]
 
 
+@pytest.mark.slow
 def test_a_keras_file_with_and_without_data(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def bits(results: RunResults) -> list[str | None]:
     ]
 
 
+@pytest.mark.slow
 def test_a_folder_a_function_and_a_key_give_the_same_weights(
     small: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_folder_a_function_and_a_key_give_the_same_weights(
         assert edge.global_.own.n == 20
 
 
+@pytest.mark.slow
 def test_own_scores_are_the_plain_mean_over_the_own_test_set(small: Make, tmp_path: Path) -> None:
     edges = hospitals()
     config = small()

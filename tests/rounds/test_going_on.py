@@ -92,6 +92,7 @@ def test_a_finished_run_goes_on_to_the_bits_of_a_longer_one(quick: Config, tmp_p
     assert load_results(tmp_path / "run").status == "finished"
 
 
+@pytest.mark.slow
 def test_a_directory_knows_its_config(
     quick: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,6 +106,7 @@ def test_a_directory_knows_its_config(
     assert "give one config file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_in_its_first_round_does_not_own_the_directory(
     quick: Config, tmp_path: Path
 ) -> None:

@@ -191,6 +191,7 @@ def test_with_one_of_three_edges_absent_the_others_finish(
     assert "absent edge-01: no answer since round 1" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_below_the_quorum_a_run_stops_and_can_be_resumed(
     three: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

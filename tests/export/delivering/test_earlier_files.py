@@ -76,6 +76,7 @@ def test_the_same_model_built_again_is_found(tmp_path: Path) -> None:
     assert file.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_damaged_record_finds_nothing_and_owns_nothing(tmp_path: Path) -> None:
     model = net("relu")
     first = exported(model, tmp_path)
@@ -132,6 +133,7 @@ def test_who_signs_gets_nothing_that_a_record_says_was_made(tmp_path: Path) -> N
     assert again.bundle_sha256 == first.bundle_sha256 == file_sha256(bundle)
 
 
+@pytest.mark.slow
 def test_formats_made_before_stay_beside_a_fresh_one(tmp_path: Path) -> None:
     model = net("relu")
     first = exported(model, tmp_path, Variant.FLOAT16)
@@ -140,6 +142,7 @@ def test_formats_made_before_stay_beside_a_fresh_one(tmp_path: Path) -> None:
     assert exported(model, tmp_path, Variant.FLOAT16) == first
 
 
+@pytest.mark.slow
 def test_a_users_own_file_is_neither_removed_nor_written_over(tmp_path: Path) -> None:
     exported(net("relu"), tmp_path)
     mine = tmp_path / "edge-00" / "float16.tflite"
@@ -165,6 +168,7 @@ def test_files_of_another_model_are_removed_and_told_of(tmp_path: Path) -> None:
     assert len(events) == 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_export_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt

@@ -35,6 +35,7 @@ def doctor(folder: Path, bundle: str, path: Path) -> None:
     (folder / RECORD).write_text(json.dumps(record))
 
 
+@pytest.mark.slow
 def test_a_bundle_that_somebody_put_there_is_not_signed(
     exported: tuple[list[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_bundle_that_somebody_put_there_is_not_signed(
     assert "float32.bundle.zip: whole, and signed" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_no_signature_is_made_elsewhere(exported: tuple[list[str], Path], tmp_path: Path) -> None:
     command, folder = exported
     secret, _ = keys(tmp_path)
