@@ -36,6 +36,8 @@ _IMPLAUSIBLE = math.log(0.01)  # a label whose probability is below 1 %
 _SEEN = 10  # the others have had that many examples of a class: they can judge it
 _AGAINST = 0.05  # cosines: the others agree by as much, and the edge points as much against them
 _FAR = 2.0  # an average is far worse than the start with so many times its loss
+_HARM = 3.0  # the loss falls by more than so many times what it falls without another edge
+_LEAST_HARM = 0.1  # and by more than this share of it
 _CHANCE = 1e-3  # level at which an edge's labels are called implausible
 
 
@@ -223,8 +225,8 @@ def _harms(measured: Sequence[Influence], at: int) -> str:
     effect, whole = effects[at], measured[at].loss_with
     if whole is None or not effect > 0:
         return ""
-    usual = float(np.median([abs(other) for other in (*effects[:at], *effects[at + 1 :])]))
-    if effect <= 3 * usual or effect <= 0.05 * whole:
+    usual = float(np.median([max(0.0, one) for one in (*effects[:at], *effects[at + 1 :])]))
+    if effect <= _HARM * usual or effect <= _LEAST_HARM * whole:
         return ""
     return (
         f"without it, the average's loss on pooled examples falls from {whole:.3g} to "
