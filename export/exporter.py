@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
+from ecavg_tf.core.bundles.bundle import described
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
@@ -174,6 +175,7 @@ class Exporter:
             self.spec.value_range,
             self._output_kind(variant),
             dict(subject.origin),
+            self.spec.columns,
         )
         try:
             content = attach(self._convert(subject, variant, converter), description)
@@ -250,7 +252,7 @@ class Exporter:
             "weights": subject.weights_sha256,
             "origin": dict(subject.origin),
             "limits": {item.name: getattr(self.limits, item.name) for item in fields(Limits)},
-            "spec": asdict(self.spec),
+            "spec": described(self.spec),
             "logits": self.logits,
             "calibration": None if calibration is None else _hash(calibration.images),
             "images": _hash(subject.images),

@@ -28,13 +28,14 @@ class DataConfig:
 
     Attributes:
         name: ``digits`` (embedded), a TFDS image-classification set (``cifar10``), an
-            ``.npz`` file, a folder of images by class (``./photos``) or of edges
+            ``.npz`` or ``.csv`` file, a folder of images by class (``./photos``) or of edges
             (``hospitals``), or a function (``pkg.module:function``).
         data_dir: a prepared TFDS directory; empty: ``TFDS_DATA_DIR`` or TFDS' default.
         train_examples: stratified limit on training examples; 0: all.
         test_examples: stratified limit on test examples; 0: all.
         image_size: for folders and TFDS: resize to this height and width; 0: as they are.
         channels: for folders and TFDS: 1 (grey) or 3 (colour); 0: as they are.
+        label_column: for ``.csv`` files: the name of the column with the labels.
     """
 
     name: str = "digits"
@@ -43,6 +44,7 @@ class DataConfig:
     test_examples: int = 0
     image_size: int = 0
     channels: int = 0
+    label_column: str = "label"
 
 
 @dataclass
@@ -59,7 +61,8 @@ class PartitionConfig:
         min_examples: a ``dirichlet`` draw that leaves an edge with fewer is drawn again.
         guard_fraction: share of an edge's examples that it holds out and never
             uploads, in [0, 1).
-        key: for ``key``: an array in the ``.npz``, or a TFDS feature, with the edges' names.
+        key: for ``key``: an array in the ``.npz``, a column of the ``.csv``, or a TFDS feature,
+            with the edges' names.
     """
 
     kind: PartitionKind = PartitionKind.IID

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,51 @@ def positions(
             "others out"
         )
     return np.array([place[name] for name in wanted], np.int64)
+
+
+def check_columns(
+    where: str, columns: Sequence[str] | None, wanted: Sequence[str] | None, whose: str
+) -> None:
+    """Checks that two data sets have the same columns, in any order, or no names for them both.
+
+    Args:
+        where: whose columns they are, for an error.
+        columns: their names; None: they have none.
+        wanted: those of the other data set; None: they have none.
+        whose: the other data set.
+
+    Raises:
+        DataError: they differ; the line names a column.
+    """
+    if (columns is None) != (wanted is None):
+        named, other = (where, whose) if wanted is None else (whose, where)
+        raise DataError(
+            f"{named} names its columns, {other} does not; give both as CSV files, or add an array "
+            "columns with the names to an .npz file"
+        )
+    if columns is not None and wanted is not None:
+        positions(where, columns, wanted)
+
+
+def in_order(
+    where: str,
+    inputs: NDArray[Any],
+    columns: Sequence[str] | None,
+    wanted: Sequence[str] | None,
+) -> NDArray[Any]:
+    """Inputs with their columns in the order that a model takes them in.
+
+    Args:
+        where: whose inputs they are, for an error.
+        inputs: shape (n, columns).
+        columns: names of their columns; None: they have none, and stay as they are.
+        wanted: names that the model takes; None: it knows none, and they stay as they are.
+
+    Raises:
+        DataError: a column is missing, or one is there that nobody wants.
+    """
+    places = None if columns is None or wanted is None else positions(where, columns, wanted)
+    return inputs if places is None else inputs[:, places]
 
 
 def fault_of(columns: Sequence[str], longest: int) -> str | None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.columns import check_columns
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.arrays import default_range, stored_classes, stored_range
+from ecavg_tf.data.arrays import default_range, stored_classes, stored_columns, stored_range
 from ecavg_tf.data.checks import check_spec
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.edge_sources import SPLITS, TEST, EdgeSource
@@ -24,12 +25,14 @@ class Declared:
         value_range: lowest and highest value that an image can hold.
         classes: names of its classes in the order of its numbers; None: it has numbers alone.
         labels: lowest and highest label; (0, 0) where labels are names.
+        columns: names of its inputs, where they are the columns of a table.
     """
 
     images: tuple[tuple[int, ...], str]
     value_range: tuple[float, float]
     classes: tuple[str, ...] | None
     labels: tuple[int, int]
+    columns: tuple[str, ...] | None = None
 
 
 def whose(name: str) -> str:
@@ -65,6 +68,7 @@ def declared(name: str, source: EdgeSource) -> Declared:
         stored_range(where, given) or default_range(dtype),
         classes,
         labels,
+        stored_columns(where, _stored(source, "columns")),
     )
 
 
@@ -110,7 +114,10 @@ def agreed(name: str, found: Mapping[str, Declared], test: Declared | None) -> D
         DataError: an edge's differs from the others'; the line names it.
     """
     first, reference = next(iter(found.items()))
-    for edge, other in (*found.items(), *([(TEST, test)] if test is not None else [])):
+    everybody = (*found.items(), *([(TEST, test)] if test is not None else []))
+    for edge, other in everybody:
+        check_columns(whose(edge), other.columns, reference.columns, f"edge {first!r}")
+    for edge, other in everybody:
         for what, mine, theirs in (
             ("images", _images(reference), _images(other)),
             ("the value range", reference.value_range, other.value_range),
@@ -122,7 +129,14 @@ def agreed(name: str, found: Mapping[str, Declared], test: Declared | None) -> D
                 )
     (height, width, channels), dtype = reference.images
     classes = _classes(found, test)
-    spec = DataSpec(name, (height, width, channels), dtype, reference.value_range, classes)
+    spec = DataSpec(
+        name,
+        (height, width, channels),
+        dtype,
+        reference.value_range,
+        classes,
+        reference.columns,
+    )
     return check_spec(spec)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ecavg_tf.core.columns import fault_of
 from ecavg_tf.core.errors import DataError, ECAvgError, brief
 from ecavg_tf.core.numpy_files import read_arrays
+from ecavg_tf.core.table import LONGEST_TEXT
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.checks import numbers
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, class_names
@@ -16,7 +18,7 @@ from ecavg_tf.data.labels import numbered_classes, whole_numbers
 from ecavg_tf.plugins import load_function
 
 _SPLITS = ("x_train", "y_train", "x_test", "y_test")
-_OPTIONAL = ("classes", "value_range")
+_OPTIONAL = ("classes", "value_range", "columns")
 
 
 def load_npz(path: Path) -> Dataset:
@@ -45,7 +47,8 @@ def load_npz(path: Path) -> Dataset:
         classes=stored_classes(path, found.get("classes")),
         value_range=stored_range(path, found.get("value_range")),
     )
-    return replace(made, notes=_not_read(path, found))
+    columns = stored_columns(path, found.get("columns"))
+    return replace(made, spec=replace(made.spec, columns=columns), notes=_not_read(path, found))
 
 
 def stored_classes(path: Path | str, stored: Array | None) -> tuple[str, ...] | None:
@@ -65,6 +68,25 @@ def stored_classes(path: Path | str, stored: Array | None) -> tuple[str, ...] | 
         return class_names(stored.tolist())
     except Exception as error:  # a hostile file may hold what is no text
         raise DataError(f"{path}: classes can't be read: {brief(error)}; save texts") from error
+
+
+def stored_columns(path: Path | str, stored: Array | None) -> tuple[str, ...] | None:
+    """The array ``columns`` of a file as names of its inputs; None: there is none.
+
+    Raises:
+        DataError: it holds no names.
+    """
+    if stored is None:
+        return None
+    if stored.ndim != 1 or stored.dtype.kind != "U" or not len(stored):
+        raise DataError(
+            f"{path}: columns have shape {stored.shape} and dtype {stored.dtype}, expected the "
+            "inputs' names as texts of shape (number of inputs,)"
+        )
+    names = tuple(str(name) for name in stored.tolist())
+    if fault := fault_of(names, LONGEST_TEXT):
+        raise DataError(f"{path}: {fault}")
+    return names
 
 
 def stored_range(path: Path | str, stored: Array | None) -> tuple[float, float] | None:

@@ -37,6 +37,11 @@ def check_spec(spec: DataSpec) -> DataSpec:
         )
     if fault := fault_of(spec.classes):
         raise DataError(f"data set {spec.name!r}: {fault}")
+    if spec.columns is not None and spec.image_shape != (len(spec.columns),):
+        raise DataError(
+            f"data set {spec.name!r}: columns are {len(spec.columns)} names, inputs have shape "
+            f"{spec.image_shape}; only inputs of shape (columns,) have names"
+        )
     low, high = spec.value_range
     if not (np.isfinite([low, high]).all() and low < high):
         raise DataError(f"data set {spec.name!r} declares the value range ({low}, {high})")

@@ -53,6 +53,8 @@ class DataSpec:
         value_range: lowest and highest value an image can hold. A model of one's own begins
             with a ``Rescaling`` made of it, or gets images as they are.
         classes: the classes' names, in label order.
+        columns: the names of the inputs, where they are the columns of a table; None: they have
+            none.
     """
 
     name: str
@@ -60,6 +62,7 @@ class DataSpec:
     dtype: str
     value_range: tuple[float, float]
     classes: tuple[str, ...]
+    columns: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         made: dict[str, tuple[Callable[[Any], Any], str]] = {
@@ -68,6 +71,7 @@ class DataSpec:
             "dtype": (lambda dtype: np.dtype(dtype).name, "a numpy dtype"),
             "value_range": (_range, "two numbers (lowest, highest)"),
             "classes": (class_names, "the classes' names"),
+            "columns": (_columns, "the inputs' names, or None"),
         }
         for field, (make, expected) in made.items():
             given = getattr(self, field)
@@ -99,6 +103,10 @@ def class_names(given: Any) -> tuple[str, ...]:
 
 def _shape(given: Any) -> tuple[int, ...]:
     return tuple(operator.index(size) for size in given)
+
+
+def _columns(given: Any) -> tuple[str, ...] | None:
+    return None if given is None else class_names(given)
 
 
 def _range(given: Any) -> tuple[float, float]:

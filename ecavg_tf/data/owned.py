@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ecavg_tf.core.columns import in_order
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.agreement import Declared, agreed, declared, matched, whose
@@ -22,7 +23,7 @@ from ecavg_tf.data.groups import check_apart, group_names, whole_groups
 
 _READ = {
     *(f"{letter}_{split}" for letter in "xy" for split in SPLITS),
-    *("group", "group_test", "group_guard", "classes", "value_range"),
+    *("group", "group_test", "group_guard", "classes", "value_range", "columns"),
 }
 
 
@@ -106,6 +107,7 @@ class OwnedData:
     def _part(self, name: str, split: str) -> Examples:
         source, where = self._sources[name], f"{whose(name)}, {split}"
         images = images_of(where, source.read(f"x_{split}"))
+        images = in_order(where, images, self._declared[name].columns, self.spec.columns)
         own = self._declared[name].classes
         labels = matched(where, source.read(f"y_{split}"), own, self.spec.classes)
         if len(images) == 0 and len(labels) == 0:

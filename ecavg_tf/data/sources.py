@@ -7,7 +7,7 @@ import numpy as np
 from ecavg_tf.config import DataConfig
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.paths import user_path
-from ecavg_tf.data import arrays, image_folder, tfds_source
+from ecavg_tf.data import arrays, image_folder, tables, tfds_source
 from ecavg_tf.data.checks import channels_first_note, check_dataset
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, split_off_test, stratified
 from ecavg_tf.data.labels import classes_without_examples
@@ -54,6 +54,8 @@ def _load(config: DataConfig) -> Dataset:
         return arrays.load_npz(user_path(name))
     if is_plugin(name):
         return arrays.load_from_function(name)
+    if tables.parts_of(user_path(name)):
+        return tables.load_tables(user_path(name), config.label_column)
     if name.startswith((".", "/", "~")) or Path(name).is_dir():
         return image_folder.load(user_path(name), config.image_size, config.channels)
     return tfds_source.load(name, config.data_dir, config.image_size, config.channels)

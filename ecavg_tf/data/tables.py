@@ -5,6 +5,7 @@ the inputs.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from ecavg_tf.core.columns import positions
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.table import LABEL, SUFFIX, TEXTS, Table, is_table, read_header, read_table
 from ecavg_tf.core.template import Array
+from ecavg_tf.data.arrays import dataset_from_arrays
+from ecavg_tf.data.dataset import Dataset, Examples, class_names, split_off_test
+from ecavg_tf.data.groups import whole_groups
 
 PARTS = ("train", "test", "guard")
 
@@ -108,7 +112,11 @@ class TableSource:
             for split in self._parts
             for label in np.unique(self._read(split).texts[self._label])
         }
-        return sorted(found, key=int) if all(map(str.isdecimal, found)) else sorted(found)
+        return (
+            sorted(found, key=lambda name: (int(name), name))
+            if all(map(str.isdecimal, found))
+            else sorted(found)
+        )
 
 
 def _array(text: str, split: str) -> str:
@@ -120,13 +128,57 @@ def arrays_of(source: TableSource) -> dict[str, Array]:
     return {name: source.read(name) for name in sorted(source.names)}
 
 
-def table_source(path: Path, label: str = LABEL, texts: Collection[str] = TEXTS) -> TableSource:
-    """The tables of a file or a folder.
+def keyed_arrays(path: Path, label: str, key: str) -> dict[str, Array]:
+    """The arrays of tables with a column that names each example's edge.
 
     Raises:
-        DataError: it is neither a CSV file nor a folder with one, or can't be read.
+        DataError: there is no such column, or a file can't be read.
     """
-    parts = parts_of(path)
-    if not parts:
-        raise DataError(f"{path} is no {SUFFIX} file and no folder with train{SUFFIX}")
-    return TableSource(parts, label, texts)
+    source = TableSource(parts_of(path), label, (*TEXTS, key))
+    if key not in source.names:
+        raise DataError(
+            f"{path} has no column {key!r} (partition.key) with the name of each example's edge"
+        )
+    return arrays_of(source)
+
+
+def load_tables(path: Path, label: str = LABEL) -> Dataset:
+    """Loads one data set. Without a test part, a fixed fifth of the examples is split off.
+
+    Args:
+        path: a CSV file, or a folder with ``train.csv`` and ``test.csv``.
+        label: the name of the column with the labels.
+
+    Raises:
+        DataError: a file can't be read.
+    """
+    source, name = TableSource(parts_of(path), label), path.stem
+    train = Examples(source.read("x_train"), source.read("y_train"))
+    if "x_test" in source.names:
+        test = Examples(source.read("x_test"), source.read("y_test"))
+    elif "group" in source.names:
+        held = whole_groups(source.read("group"), len(train) // 5, 0, f"{name}-test")
+        test = train.take(held)
+        train = train.take(np.setdiff1d(np.arange(len(train)), held))
+    else:
+        train, test = split_off_test(train, name)
+    made = dataset_from_arrays(
+        name,
+        (train.images, train.labels),
+        (test.images, test.labels),
+        classes=class_names(source.read("classes").tolist()),
+    )
+    spec = replace(made.spec, columns=class_names(source.read("columns").tolist()))
+    return replace(made, spec=spec, notes=(*made.notes, *_passed_over(path, source)))
+
+
+def _passed_over(path: Path, source: TableSource) -> tuple[str, ...]:
+    """A note on what counts for nothing where the examples of one table are dealt out."""
+    names = [name for name in (*TEXTS, "x_guard") if name in source.names]
+    if not names:
+        return ()
+    said = " and ".join("guard.csv" if name == "x_guard" else f"column {name}" for name in names)
+    return (
+        f"{path}: {said} {'are' if len(names) > 1 else 'is'} not used to deal examples out to "
+        "edges; partition.kind=key does that by a column",
+    )

@@ -82,7 +82,9 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
 
 
 def _inputs(spec: DataSpec) -> Inputs:
-    return Inputs(spec.name, spec.image_shape, spec.dtype, spec.value_range, spec.classes)
+    return Inputs(
+        spec.name, spec.image_shape, spec.dtype, spec.value_range, spec.classes, spec.columns
+    )
 
 
 FLEETS: Mapping[FleetKind, FleetMaker] = {

@@ -1,4 +1,4 @@
-"""A device's own labelled images, from an ``.npz`` file."""
+"""A device's own labelled images, from an ``.npz`` file or from tables."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +7,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.columns import in_order
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
+from ecavg_tf.data.arrays import stored_columns
 from ecavg_tf.data.dataset import EdgeData, Examples, class_names, split_off_guard
 from ecavg_tf.data.groups import group_names
 from ecavg_tf.data.labels import whole_numbers
+from ecavg_tf.data.tables import TableSource, arrays_of, parts_of
 from edge.predict import as_batch, check_images, maybe_rescaled
 
 _SPLITS = ("train", "guard", "test")
@@ -53,31 +57,46 @@ class TakenInputs(Protocol):
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in label order."""
 
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """Names of the inputs; None: they have none."""
+
 
 def load_local(
-    path: str | Path, info: TakenInputs, *, edge: str, guard_fraction: float, seed: int
+    path: str | Path,
+    info: TakenInputs,
+    *,
+    edge: str,
+    guard_fraction: float,
+    seed: int,
+    label_column: str = LABEL,
 ) -> LocalData:
     """Reads ``x_train`` and ``y_train``, and ``guard`` and ``test`` alike where they are.
 
-    Where the file names its ``classes``, labels are matched to the model's by these names.
+    Where the file names its ``classes``, labels are matched to the model's by these names, and
+    so are the ``columns`` of a table.
 
     Args:
-        path: an ``.npz`` file.
+        path: an ``.npz`` or ``.csv`` file, or a folder with ``train.csv``.
         info: what the model takes.
         edge: the edge's name.
         guard_fraction: share of the training examples that is held out where the file has
             no guard examples of its own.
         seed: the run's seed.
+        label_column: of a table: the name of the column with the labels.
 
     Raises:
         DataError: a part is missing or does not fit the model.
     """
     path = user_path(path)
-    if path.suffix != ".npz":
-        raise DataError(f"{path}: expected an .npz file with x_train and y_train")
-    return local_of(
-        path, read_arrays(path), info, edge=edge, guard_fraction=guard_fraction, seed=seed
-    )
+    tables = parts_of(path)
+    if not tables and path.suffix != ".npz":
+        raise DataError(
+            f"{path}: expected an .npz file with x_train and y_train, a .csv file with a header, "
+            "or a folder with train.csv"
+        )
+    arrays = arrays_of(TableSource(tables, label_column)) if tables else read_arrays(path)
+    return local_of(path, arrays, info, edge=edge, guard_fraction=guard_fraction, seed=seed)
 
 
 def local_of(
@@ -146,6 +165,8 @@ def _examples(
         return None
     if images is None or labels is None:
         raise DataError(f"{path} has one of x_{split} and y_{split}; give both")
+    columns = stored_columns(path, arrays.get("columns"))
+    images = in_order(f"{path}: x_{split}", images, columns, info.columns)
     images = as_batch(images, info.image_shape)
     check_images(images, info.image_shape, info.value_range, f"{path}: x_{split}")
     if images.dtype.name != info.images_dtype:

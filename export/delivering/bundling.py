@@ -40,6 +40,7 @@ def bundle_file(
         min_runtime=cost.min_runtime,
         operators=tuple((op.name, op.version, op.count) for op in cost.operators),
         tolerance=TOLERANCE[variant.kind],
+        columns=description.columns,
     )
     write_bundle(path, Bundle(info, content, reference.images[chosen], found.answers[chosen]))
 

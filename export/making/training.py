@@ -111,6 +111,7 @@ class TrainingExporter:
             golden_learning_rate=_RATES[self.optimizer.name],
             golden_steps=_STEPS,
             tolerance=TOLERANCE,
+            columns=self.spec.columns,
         )
         return TrainingBundle(info, content, golden.images, golden.labels, outputs)
 

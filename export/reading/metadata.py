@@ -8,11 +8,11 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ecavg_tf.core.bundles.archive import add_members
-from ecavg_tf.core.bundles.bundle import LABELS
+from ecavg_tf.core.bundles.bundle import LABELS, described
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import load_json
 
@@ -30,6 +30,8 @@ class Description:
         value_range: lowest and highest raw value; rescaling from it is in the model.
         output_kind: ``probabilities`` or ``logits``.
         origin: run, round, edge, weights_sha256.
+        columns: names of the inputs, where they are the columns of a table; None: they have
+            none, and nothing is written of them.
     """
 
     classes: tuple[str, ...]
@@ -37,12 +39,13 @@ class Description:
     value_range: tuple[float, float]
     output_kind: str
     origin: Mapping[str, Any]
+    columns: tuple[str, ...] | None = None
 
 
 def attach(tflite: bytes, description: Description) -> bytes:
     """The file with its description; the same input, the same bytes."""
     stream = io.BytesIO(tflite)
-    text = json.dumps(asdict(description), indent=2, sort_keys=True, allow_nan=False) + "\n"
+    text = json.dumps(described(description), indent=2, sort_keys=True, allow_nan=False) + "\n"
     labels = "".join(f"{label}\n" for label in description.classes)
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
         add_members(archive, {LABELS: labels.encode(), DESCRIPTION: text.encode()})
@@ -66,6 +69,8 @@ def read_description(tflite: bytes) -> Description:
             fields = dict(load_json(archive.read(DESCRIPTION)))
         low, high = (float(value) for value in fields.pop("value_range"))
         classes = tuple(str(name) for name in fields.pop("classes"))
+        if "columns" in fields:
+            fields["columns"] = tuple(str(name) for name in fields["columns"])
         if list(classes) != labels:
             raise ValueError(f"{LABELS} and {DESCRIPTION} name different classes")
         return Description(classes=classes, value_range=(low, high), **fields)

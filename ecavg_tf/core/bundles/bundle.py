@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 SCHEMA_VERSION = 1
 MANIFEST = "bundle.json"
@@ -84,6 +87,8 @@ class BundleInfo:
         operators: name, version and count of each operator.
         tolerance: largest absolute difference from the golden outputs (probabilities),
             and least share of equal labels, that a sound runtime may show.
+        columns: names of the inputs, where they are the columns of a table; None: they have
+            none, and bundle.json does not tell of them.
     """
 
     format: str
@@ -97,6 +102,7 @@ class BundleInfo:
     min_runtime: str | None
     operators: tuple[tuple[str, int, int], ...]
     tolerance: Mapping[str, float]
+    columns: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
     }
     manifest = {
         "schema_version": SCHEMA_VERSION,
-        **asdict(bundle.info),
+        **described(bundle.info),
         "parts": {name: identity(content) for name, content in parts.items()},
     }
     text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False) + "\n"
@@ -153,6 +159,29 @@ def read_bundle(path: str | Path) -> Bundle:
     inputs, outputs = (read_array(path, name, contents[name]) for name in PARTS[2:])
     _check_golden(path, info, inputs, outputs)
     return Bundle(info, contents[MODEL], inputs, outputs)
+
+
+def described(info: "DataclassInstance") -> dict[str, Any]:
+    """A description as a manifest has it; names of columns are left out where there are none."""
+    told = asdict(info)
+    return (
+        told if told["columns"] is not None else {k: v for k, v in told.items() if k != "columns"}
+    )
+
+
+def columns_of(fields: Fields, shape: Sequence[int]) -> tuple[str, ...] | None:
+    """The names of the inputs that a manifest tells; None: of none.
+
+    Args:
+        fields: the manifest.
+        shape: of one input.
+    """
+    if "columns" not in fields.values:
+        return None
+    columns = fields.texts("columns")
+    if tuple(shape) != (len(columns),):
+        raise fields.refuse("columns", f"one name for each input, of shape {tuple(shape)}")
+    return columns
 
 
 def check_labels(path: Path, content: bytes, classes: Sequence[str]) -> None:
@@ -194,18 +223,20 @@ def _manifest(path: Path, content: bytes) -> tuple[BundleInfo, Mapping[str, Any]
 
 def _info(fields: Fields) -> BundleInfo:
     format_ = fields.choice("format", TOLERANCE)
+    input_ = _tensor(fields.inner("input"))
     return BundleInfo(
         format=format_,
         classes=fields.texts("classes"),
         images_dtype=fields.choice("images_dtype", DTYPES),
         value_range=fields.value_range("value_range"),
-        input=_tensor(fields.inner("input")),
+        input=input_,
         output=_tensor(fields.inner("output")),
         output_kind=fields.choice("output_kind", OUTPUT_KINDS),
         origin=fields.inner("origin").values,
         min_runtime=fields.release("min_runtime"),
         operators=fields.operators("operators"),
         tolerance=_tolerance(fields.inner("tolerance"), TOLERANCE[format_]),
+        columns=columns_of(fields, input_.shape[1:]),
     )
 
 

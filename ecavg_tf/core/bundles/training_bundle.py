@@ -8,7 +8,7 @@ the run's template the file trains and what the others must be.
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from ecavg_tf.core.bundles.bundle import (
     MANIFEST,
     MODEL,
     check_labels,
+    columns_of,
+    described,
     label_bytes,
 )
 from ecavg_tf.core.errors import ExportError, brief
@@ -104,6 +106,7 @@ class TrainingInfo:
         golden_learning_rate: of the golden steps.
         golden_steps: how many steps on the golden images lie between the golden outputs.
         tolerance: largest absolute difference from a golden output.
+        columns: names of the inputs, where they are the columns of a table; None: they have none.
     """
 
     trainable: str
@@ -125,6 +128,7 @@ class TrainingInfo:
     golden_learning_rate: float
     golden_steps: int
     tolerance: float
+    columns: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
     manifest = {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
-        **asdict(bundle.info),
+        **described(bundle.info),
         "template": bundle.info.template.to_json(),
         "parts": {name: identity(content) for name, content in parts.items()},
     }
@@ -241,12 +245,13 @@ def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, An
 def _info(fields: Fields) -> TrainingInfo:
     template = Template.from_json(fields.inner("template").values)
     count = len(template.weights)
+    image_shape = fields.sizes("image_shape")
     return TrainingInfo(
         trainable=fields.choice("trainable", TRAINABLE),
         classes=fields.texts("classes"),
         images_dtype=fields.choice("images_dtype", DTYPES),
         value_range=fields.value_range("value_range"),
-        image_shape=fields.sizes("image_shape"),
+        image_shape=image_shape,
         feature_shape=fields.sizes("feature_shape"),
         frozen_layers=fields.flag("frozen_layers"),
         optimizer=_optimizer(fields.inner("optimizer")),
@@ -263,6 +268,7 @@ def _info(fields: Fields) -> TrainingInfo:
         golden_learning_rate=fields.number("golden_learning_rate", 0, zero=False),
         golden_steps=fields.whole("golden_steps", 1, _MOST_STEPS),
         tolerance=fields.number("tolerance", 0, TOLERANCE),
+        columns=columns_of(fields, image_shape),
     )
 
 

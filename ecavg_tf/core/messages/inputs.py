@@ -1,6 +1,7 @@
 """What a run's model takes and tells apart, for edges that have data of their own."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from ecavg_tf.core.fields import Fields
 
@@ -15,6 +16,7 @@ class Inputs:
         images_dtype: numpy's name of the native dtype.
         value_range: lowest and highest value.
         classes: names of the classes, in label order.
+        columns: names of the inputs, in the model's order; None: they have none.
     """
 
     name: str
@@ -22,10 +24,11 @@ class Inputs:
     images_dtype: str
     value_range: tuple[float, float]
     classes: tuple[str, ...]
+    columns: tuple[str, ...] | None = None
 
     @classmethod
     def field(cls, fields: Fields, name: str) -> "Inputs":
-        """Reads what ``asdict`` made of one.
+        """Reads what ``to_json`` made of one.
 
         Raises:
             ValueError: it is not one.
@@ -40,4 +43,9 @@ class Inputs:
             images_dtype=inner.text("images_dtype"),
             value_range=(float(bounds[0]), float(bounds[1])),
             classes=inner.texts("classes"),
+            columns=inner.texts("columns") if "columns" in inner.values else None,
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``field`` reads; what is not known is left out, as older versions wrote it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
