@@ -21,14 +21,14 @@ class Declared:
     """What one edge's data says of itself.
 
     Attributes:
-        images: height, width and channels, and the dtype's name.
+        inputs: height, width and channels, and the dtype's name.
         value_range: lowest and highest value that an image can hold.
         classes: names of its classes in the order of its numbers; None: it has numbers alone.
         labels: lowest and highest label; (0, 0) where labels are names.
         columns: names of its inputs, where they are the columns of a table.
     """
 
-    images: tuple[tuple[int, ...], str]
+    inputs: tuple[tuple[int, ...], str]
     value_range: tuple[float, float]
     classes: tuple[str, ...] | None
     labels: tuple[int, int]
@@ -119,7 +119,7 @@ def agreed(name: str, found: Mapping[str, Declared], test: Declared | None) -> D
         check_columns(whose(edge), other.columns, reference.columns, f"edge {first!r}")
     for edge, other in everybody:
         for what, mine, theirs in (
-            ("images", _images(reference), _images(other)),
+            ("inputs", _inputs(reference), _inputs(other)),
             ("the value range", reference.value_range, other.value_range),
         ):
             if mine != theirs:
@@ -127,7 +127,7 @@ def agreed(name: str, found: Mapping[str, Declared], test: Declared | None) -> D
                     f"{whose(edge)} differs from edge {first!r}: {what} {theirs}, and {mine}; all "
                     "edges need the same"
                 )
-    (height, width, channels), dtype = reference.images
+    (height, width, channels), dtype = reference.inputs
     classes = _classes(found, test)
     spec = DataSpec(
         name,
@@ -140,8 +140,8 @@ def agreed(name: str, found: Mapping[str, Declared], test: Declared | None) -> D
     return check_spec(spec)
 
 
-def _images(declared: Declared) -> str:
-    return f"{declared.images[1]}{declared.images[0]}"
+def _inputs(declared: Declared) -> str:
+    return f"{declared.inputs[1]}{declared.inputs[0]}"
 
 
 def _classes(found: Mapping[str, Declared], test: Declared | None) -> tuple[str, ...]:

@@ -164,8 +164,8 @@ def load_tables(path: Path, label: str = LABEL) -> Dataset:
         train, test = split_off_test(train, name)
     made = dataset_from_arrays(
         name,
-        (train.images, train.labels),
-        (test.images, test.labels),
+        (train.inputs, train.labels),
+        (test.inputs, test.labels),
         classes=class_names(source.read("classes").tolist()),
     )
     spec = replace(made.spec, columns=class_names(source.read("columns").tolist()))
