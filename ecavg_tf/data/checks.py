@@ -37,7 +37,7 @@ def check_spec(spec: DataSpec) -> DataSpec:
         )
     if fault := fault_of(spec.classes):
         raise DataError(f"data set {spec.name!r}: {fault}")
-    if spec.columns is not None and spec.input_shape != (len(spec.columns),):
+    if spec.columns is not None and tuple(spec.input_shape) != (len(spec.columns),):
         raise DataError(
             f"data set {spec.name!r}: columns are {len(spec.columns)} names, inputs have shape "
             f"{spec.input_shape}; only inputs of shape (columns,) have names"
