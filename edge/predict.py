@@ -165,4 +165,5 @@ def _load_bundle(path: str | Path, threads: int, check: bool) -> LoadedModel:
         inputs_dtype=info.inputs_dtype,
         value_range=info.value_range,
         answer=lambda inputs: predict_probabilities(model, inputs, info.output_kind),
+        columns=info.columns,
     )

@@ -21,7 +21,8 @@ class LoadedModel:
         input_shape: of one raw image.
         inputs_dtype: numpy's name of raw images' dtype.
         value_range: lowest and highest value of a raw image.
-        answer: from raw images, shape (n, …), to probabilities, shape (n, classes).
+        answer: from raw inputs, shape (n, …), to probabilities, shape (n, classes).
+        columns: names of the inputs, where it was trained on a table; None: they have none.
     """
 
     source: Mapping[str, str]
@@ -31,3 +32,4 @@ class LoadedModel:
     inputs_dtype: str
     value_range: tuple[float, float]
     answer: Callable[[Array], NDArray[np.float32]]
+    columns: tuple[str, ...] | None = None

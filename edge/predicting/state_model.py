@@ -99,6 +99,7 @@ def _load(state: Path, edge: str, threads: int, check: bool) -> LoadedModel:
         inputs_dtype=info.inputs_dtype,
         value_range=info.value_range,
         answer=answer,
+        columns=info.columns,
     )
 
 
