@@ -25,7 +25,7 @@ from edge.predict import as_batch, check_inputs
 ARRAYS = (".npz", ".npy")
 STDIN = "-"
 
-_NAMES = ("inputs", "images", "x", "x_test")
+_NAMES = ("x", "inputs", "images", "x_test")
 _KINDS = (*PICTURES, SUFFIX, *ARRAYS)
 
 
@@ -135,8 +135,8 @@ def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
     name = next((name for name in _NAMES if name in arrays), None)
     if name is None and len(arrays) != 1:
         raise DataError(
-            f"{path} holds the arrays {', '.join(sorted(arrays))}; name the inputs "
-            f"{' or '.join(_NAMES)}"
+            f"{path} holds the arrays {', '.join(sorted(arrays))}; give the inputs one of the "
+            f"names {', '.join(_NAMES)}"
         )
     inputs = arrays[name] if name is not None else next(iter(arrays.values()))
     columns = stored_columns(path, arrays.get("columns"))

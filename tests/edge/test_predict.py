@@ -91,7 +91,7 @@ def test_files_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "high.png": "is 8 wide and 9 high, the model takes 8 and 8",
         "text.png": "is no picture that can be read",
         "objects.npy": "can't be read as numpy arrays",
-        "two.npz": "holds the arrays a, b; name the images",
+        "two.npz": "holds the arrays a, b; give the inputs one of",
         "empty": "holds no .png",
         "nothing.png": "is not there",
     }.items():
