@@ -10,6 +10,7 @@ from ecavg_tf.config import Config, DataConfig, ExportConfig, Format
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
@@ -29,6 +30,7 @@ def export_file(
     *,
     formats: str = "",
     data: str = "",
+    label_column: str = LABEL,
     value_range: tuple[float, float] = (0.0, 255.0),
     logits: bool = False,
     settings: ExportConfig | None = None,
@@ -42,6 +44,7 @@ def export_file(
         folder: where to.
         formats: separated by commas; empty: those of the settings.
         data: images and labels, like ``data.name`` of a config; empty: none.
+        label_column: of a table as data: the name of the column with the labels.
         value_range: lowest and highest pixel, where there is no data.
         logits: whether the model gives logits.
         settings: limits and numbers of examples; None: the defaults.
@@ -58,7 +61,7 @@ def export_file(
     with disk_errors(folder):
         job = _Job(model, file, folder / file.stem, logits, settings, listener, fresh)
         if data:
-            return _with_data(job, wanted, data)
+            return _with_data(job, wanted, data, label_column)
         return _without_data(job, wanted, value_range)
 
 
@@ -116,18 +119,20 @@ def load_keras(file: Path) -> keras.Model:
     return model
 
 
-def matching_data(model: keras.Model, file: Path, data: str) -> Dataset:
+def matching_data(model: keras.Model, file: Path, data: str, label_column: str = LABEL) -> Dataset:
     """Labelled images for a saved model.
 
     Args:
         model: the model.
         file: where it was saved.
         data: what images, as ``data.name`` of a config.
+        label_column: of a table: the name of the column with the labels.
 
     Raises:
         ECAvgError: they are not there, or not what the model takes.
     """
-    dataset = load_data(DataConfig(name=data), seed=Config().seed)
+    config = DataConfig(name=data, label_column=label_column)
+    dataset = load_data(config, seed=Config().seed)
     spec = dataset.spec
     if model.input_shape[1:] != spec.input_shape or model.output_shape[1] != spec.num_classes:
         raise ConfigError(
@@ -142,9 +147,11 @@ def _is_shape(shape: object) -> bool:
     return isinstance(shape, tuple) and all(isinstance(size, int) for size in shape[1:])
 
 
-def _with_data(job: _Job, wanted: tuple[Format, ...], data: str) -> tuple[Exported, ...]:
+def _with_data(
+    job: _Job, wanted: tuple[Format, ...], data: str, label_column: str
+) -> tuple[Exported, ...]:
     model, file, settings = job.model, job.file, job.settings
-    dataset = matching_data(model, file, data)
+    dataset = matching_data(model, file, data, label_column)
     test = dataset.test
     if 0 < settings.parity_examples < len(test):
         test = test.take(stratified(test.labels, settings.parity_examples, 0, "parity"))

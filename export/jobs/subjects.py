@@ -175,7 +175,8 @@ def _parity_inputs(task: Task, test: Examples, edge: EdgeData | None) -> tuple[E
     """Test images; for an edge those of its classes (all of them, if the test set has none)."""
     words = "test examples"
     if edge is not None and edge.test is not None:
-        test, words = edge.test, f"test examples of {edge.edge}'s own"
+        part = {id(edge.guard): "held-out", id(edge.train): "training"}.get(id(edge.test), "test")
+        test, words = edge.test, f"{part} examples of {edge.edge}'s own"
     elif edge is not None:
         present = np.flatnonzero(edge.train.class_counts(task.spec.num_classes))
         indices = np.flatnonzero(np.isin(test.labels, present))
