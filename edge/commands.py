@@ -78,7 +78,9 @@ def predict(
         if as_json:
             rows.append({"image": name, "top": best, "latency_ms": round(milliseconds, 4)})
         else:
-            said = ", ".join(f"class {row['label']} ({row['probability']:.1%})" for row in best)
+            said = ", ".join(
+                f"class {row['label']} ({100 * row['probability']:.1f} %)" for row in best
+            )
             print(printable(f"{name}: {said} in {milliseconds:.2f} ms"))
     if note := maybe_rescaled(highest, model.value_range):
         _note(note)

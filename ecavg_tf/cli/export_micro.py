@@ -64,7 +64,10 @@ def for_micro(exports: Sequence[Exported], folder: Path, flash: str, ram: str) -
             run = run_in_micro(bundle.model, bundle.golden_inputs)
             print(f"  arena {run.arena.needed:,} bytes; labels as in LiteRT: {run.agreement:.3f}")
         with disk_errors(sources):
-            write_sources(sources, bundle.model, bundle.info.classes, run, PlainLines())
+            info = bundle.info
+            write_sources(
+                sources, bundle.model, info.classes, run, PlainLines(), info.columns or ()
+            )
         print(f"  sources in {sources}")
     if too_large:
         raise ExportError(f"{', '.join(too_large)} will not fit flash {flash} and RAM {ram}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecavg_tf.config.checks import one_of
-from ecavg_tf.core.errors import WorkdirError, disk_errors
+from ecavg_tf.core.errors import DataError, WorkdirError, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.dataset import DataSpec, EdgeData, Examples
@@ -87,6 +87,8 @@ def export_state(
     for edge in edges or known:
         kept = JoinedTask.load(state / edge)
         place = user_path(data) if data else kept.data
+        if not place.exists():
+            raise DataError(f"{place}: the data of {edge} is not there; give its place as --data")
         column = label_column or kept.label_column
         joiner = Joiner(edge, state, state, place, label_column=column, listener=listener)
         task, local = joiner.prepared(kept.config, kept.inputs)

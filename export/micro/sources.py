@@ -43,6 +43,7 @@ def write_sources(
     labels: Sequence[str],
     run: MicroRun,
     listener: Listener = silent,
+    columns: Sequence[str] = (),
 ) -> tuple[Path, ...]:
     """Writes what a firmware needs to run a model.
 
@@ -53,6 +54,7 @@ def write_sources(
         run: what ``run_in_micro`` found for this very file. Its arena is what the sources
             reserve, its clearest image what they test themselves with.
         listener: told of a ``main.cc`` that is kept: it is there to be filled in.
+        columns: names of the inputs, for a comment; empty: they have none.
 
     Returns:
         The files: ``model_data.h``, ``model_data.cc``, ``ops.h``, ``main.cc`` and
@@ -70,7 +72,7 @@ def write_sources(
     if len(labels) != scores:
         raise ExportError(f"{len(labels)} labels came, and the model gives {scores} scores")
     texts = {
-        "model_data.h": _header(len(tflite), labels, run),
+        "model_data.h": _header(len(tflite), labels, run, columns),
         "ops.h": _operators(facts),
         _MAIN: templates.MAIN,
         "README.txt": _readme(len(tflite), run),
@@ -108,7 +110,7 @@ def _is_edited(main: Path) -> bool:
     return main.read_bytes() != templates.MAIN.encode()
 
 
-def _header(size: int, labels: Sequence[str], run: MicroRun) -> str:
+def _header(size: int, labels: Sequence[str], run: MicroRun, columns: Sequence[str]) -> str:
     (entry,), (exit_,) = run.facts.inputs, run.facts.outputs
     return templates.HEADER.format(
         sha256=run.sha256,
@@ -123,7 +125,16 @@ def _header(size: int, labels: Sequence[str], run: MicroRun) -> str:
         output_scale=c_float(exit_.scale),
         output_zero_point=exit_.zero_point,
         labels=len(labels),
+        columns=_in_a_comment(columns),
     )
+
+
+def _in_a_comment(columns: Sequence[str]) -> str:
+    """The names of the inputs; escaped, none of them can end the comment."""
+    if not columns:
+        return ""
+    lines = (f"//   [{at}] {c_string(name)}\n" for at, name in enumerate(columns))
+    return "// The values that the model takes, in this order:\n" + "".join(lines)
 
 
 def _data(tflite: bytes, labels: Sequence[str], run: MicroRun) -> Iterator[str]:

@@ -20,7 +20,7 @@ extern const unsigned char kModel[kModelSize];
 constexpr std::size_t kArenaSize = {arena};
 
 // The model takes int8: value / kInputScale + kInputZeroPoint, rounded, within -128..127.
-constexpr int kInputShape[] = {{{input_shape}}};
+{columns}constexpr int kInputShape[] = {{{input_shape}}};
 constexpr std::size_t kInputSize = {input_size};
 constexpr float kInputScale = {input_scale};
 constexpr int kInputZeroPoint = {input_zero_point};

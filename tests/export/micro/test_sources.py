@@ -62,6 +62,19 @@ def written(int8: bytes, run: MicroRun, tmp_path_factory: pytest.TempPathFactory
     return folder
 
 
+def test_the_names_of_inputs_are_a_comment(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    plain = write_sources(tmp_path / "plain", int8, LABELS, run)[3].read_text()
+    named = write_sources(tmp_path / "named", int8, LABELS, run, columns=("age", "a\\\nb*/"))
+    header = named[3].read_text()
+    assert named[3].name == "model_data.h"
+    said = [line for line in header.splitlines() if line not in plain.splitlines()]
+    assert said == [
+        "// The values that the model takes, in this order:",
+        '//   [0] "age"',
+        '//   [1] "a\\134\\012b*/"',
+    ]
+
+
 def constant(header: str, name: str) -> str:
     found = re.search(rf"{name}(?:\[\])? = ([^;]+);", header)
     assert found, name
