@@ -15,7 +15,7 @@ from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.arrays import stored_columns
 from ecavg_tf.data.dataset import EdgeData, Examples, class_names, split_off_guard
-from ecavg_tf.data.groups import group_names
+from ecavg_tf.data.groups import check_apart, group_names
 from ecavg_tf.data.labels import whole_numbers
 from ecavg_tf.data.tables import TableSource, arrays_of, parts_of
 from edge.predict import as_batch, check_inputs, maybe_rescaled
@@ -117,15 +117,26 @@ def local_of(
         raise DataError(f"{path} holds no x_train and y_train; it has {names}")
     if len(train) == 0:
         raise DataError(f"{path}: x_train is empty; give at least one labelled image")
+    groups = _groups(path, arrays, parts)
+    check_apart(edge, groups)
     if guard is None:
-        groups = arrays.get("group")
-        if groups is not None:
-            groups = group_names(f"{path}, group", groups, len(train))
-        data = split_off_guard(edge, train, guard_fraction, seed, groups)
+        data = split_off_guard(edge, train, guard_fraction, seed, groups.get("train"))
     else:
         data = EdgeData(edge, train, guard)
     note = maybe_rescaled(float(data.train.inputs.max()), info.value_range)
     return LocalData(data, parts["test"], note)
+
+
+def _groups(
+    path: Path, arrays: dict[str, Array], parts: dict[str, Examples | None]
+) -> dict[str, Array]:
+    """The group of each example, by part, of the parts that name groups."""
+    found: dict[str, Array] = {}
+    for split, examples in parts.items():
+        name = "group" if split == "train" else f"group_{split}"
+        if examples is not None and name in arrays:
+            found[split] = group_names(f"{path}, {name}", arrays[name], len(examples))
+    return found
 
 
 def _matched(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> dict[str, Array]:

@@ -104,6 +104,15 @@ def test_a_devices_table_that_does_not_fit(tmp_path: Path, text: str, problem: s
         local(written(tmp_path / "h", mine=text) / "mine.csv")
 
 
+def test_a_group_is_in_one_part_alone(tmp_path: Path) -> None:
+    head = HEAD.strip() + ",group\n"
+    folder = written(tmp_path / "h", train=head + "1,cat,2,p1\n", guard=head + "3,dog,4,p1\n")
+    with pytest.raises(DataError, match="group p1 has examples in train and in guard"):
+        local(folder)
+    written(folder, guard=head + "3,dog,4,p2\n")
+    assert len(local(folder).edge.guard) == 1
+
+
 def test_another_column_has_the_labels(tmp_path: Path) -> None:
     path = written(tmp_path / "h", mine="age,size,kind\n1,2,cat\n") / "mine.csv"
     assert local(path, label_column="kind").edge.train.labels.tolist() == [1]
