@@ -55,7 +55,7 @@ def predict(predictor: Predictor, inputs: Sequence[str], *, top: int, as_json: b
         0.
     """
     model = predictor.model
-    wanted = Wanted(model.input_shape, model.inputs_dtype, model.value_range)
+    wanted = Wanted(model.input_shape, model.inputs_dtype, model.value_range, model.declared)
     rows: list[dict[str, Any]] = []
     highest = -math.inf
     for name, image in load_inputs(inputs, wanted, tell=_note):
@@ -69,7 +69,7 @@ def predict(predictor: Predictor, inputs: Sequence[str], *, top: int, as_json: b
         else:
             labels = ", ".join(f"{row['label']} {100 * row['probability']:.1f} %" for row in best)
             print(printable(f"{name}: {labels}  ({milliseconds:.2f} ms)"))
-    if note := maybe_rescaled(highest, model.value_range):
+    if model.declared and (note := maybe_rescaled(highest, model.value_range)):
         _note(note)
     if as_json:
         described = {**model.source, "runtime": str(model.runtime)}

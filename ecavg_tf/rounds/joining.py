@@ -9,7 +9,7 @@ import numpy as np
 from ecavg_tf.config import Config
 from ecavg_tf.core.commands import EDGE_TIMEOUT_S
 from ecavg_tf.core.deciding.predictions import Predictions
-from ecavg_tf.core.errors import ConfigError, disk_errors
+from ecavg_tf.core.errors import ConfigError, DataError, disk_errors
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
@@ -100,13 +100,14 @@ class Joiner:
         check_names(config)
         _check_code(config)
         inputs = request.inputs
-        height, width, channels = inputs.input_shape
         spec = DataSpec(
             inputs.name,
-            (height, width, channels),
+            inputs.input_shape,
             inputs.inputs_dtype,
             inputs.value_range,
             inputs.classes,
+            inputs.declared,
+            inputs.feature_ranges,
         )
         task = Task(config, spec, self.folder, self.listener)
         local = self._local(config, inputs)
@@ -130,6 +131,11 @@ class Joiner:
         fraction, seed = config.partition.guard_fraction, config.seed
         if not self.data.is_dir():
             return load_local(self.data, inputs, edge=self.edge, guard_fraction=fraction, seed=seed)
+        if len(inputs.input_shape) != 3:  # height, width, channels
+            raise DataError(
+                f"{self.data} is a folder, which can hold pictures, and this run's inputs have the "
+                f"shape {inputs.input_shape}; give an .npz file"
+            )
         read = image_folder.load(self.data, inputs.input_shape[0], inputs.input_shape[-1])
         for note in read.notes:
             self.listener(Note(note))

@@ -53,6 +53,10 @@ class TakenInputs(Protocol):
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in label order."""
 
+    @property
+    def declared(self) -> bool:
+        """Whether values outside the range are refused."""
+
 
 def load_local(
     path: str | Path, info: TakenInputs, *, edge: str, guard_fraction: float, seed: int
@@ -105,7 +109,8 @@ def local_of(
         data = split_off_guard(edge, train, guard_fraction, seed, groups)
     else:
         data = EdgeData(edge, train, guard)
-    note = maybe_rescaled(float(data.train.inputs.max()), info.value_range)
+    highest = float(data.train.inputs.max())
+    note = maybe_rescaled(highest, info.value_range) if info.declared else None
     return LocalData(data, parts["test"], note)
 
 
@@ -147,13 +152,14 @@ def _examples(
     if inputs is None or labels is None:
         raise DataError(f"{path} has one of x_{split} and y_{split}; give both")
     inputs = as_batch(inputs, info.input_shape)
-    check_inputs(inputs, info.input_shape, info.value_range, f"{path}: x_{split}")
+    what = f"{path}: x_{split}"
+    check_inputs(inputs, info.input_shape, info.value_range, what, declared=info.declared)
     if inputs.dtype.name != info.inputs_dtype:
         converted = inputs.astype(info.inputs_dtype)
         if np.issubdtype(converted.dtype, np.integer) and np.any(converted != inputs):
             raise DataError(
                 f"{path}: x_{split} holds fractions, the model was made for whole numbers from "
-                f"{info.value_range[0]:g} to {info.value_range[1]:g}; don't rescale images"
+                f"{info.value_range[0]:g} to {info.value_range[1]:g}; don't rescale inputs"
             )
         inputs = converted
     return Examples(inputs, _labels(path, labels, split, len(inputs), len(info.classes)))

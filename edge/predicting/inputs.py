@@ -33,11 +33,13 @@ class Wanted:
         shape: of one example: (height, width, channels).
         dtype: numpy's name of raw images' dtype, for raw bytes.
         value_range: lowest and highest value.
+        declared: whether values outside the range are refused.
     """
 
     shape: tuple[int, ...]
     dtype: str
     value_range: tuple[float, float]
+    declared: bool = True
 
 
 def load_inputs(
@@ -105,7 +107,7 @@ def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
         )
     inputs = arrays[name] if name is not None else next(iter(arrays.values()))
     inputs = as_batch(inputs, wanted.shape)
-    check_inputs(inputs, wanted.shape, wanted.value_range, str(path))
+    check_inputs(inputs, wanted.shape, wanted.value_range, str(path), declared=wanted.declared)
     if len(inputs) == 0:
         raise DataError(f"{path} holds no example (shape {inputs.shape}); give at least one")
     for number in range(len(inputs)):
@@ -125,7 +127,7 @@ def _raw(stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[str, Array]]:
     # Bytes of another dtype make another number of images, with values that nobody gave.
     counted = f"{len(inputs)} image{'s' if len(inputs) > 1 else ''}"
     what = f"standard input's {len(content)} bytes, read as {counted} of dtype {wanted.dtype},"
-    check_inputs(inputs, wanted.shape, wanted.value_range, what)
+    check_inputs(inputs, wanted.shape, wanted.value_range, what, declared=wanted.declared)
     for number in range(len(inputs)):
         yield f"stdin[{number}]", inputs[number : number + 1]
 
