@@ -65,7 +65,12 @@ def predict(
     """
     model = predictor.model
     wanted = Wanted(
-        model.input_shape, model.inputs_dtype, model.value_range, model.columns, label_column
+        model.input_shape,
+        model.inputs_dtype,
+        model.value_range,
+        model.declared,
+        model.columns,
+        label_column,
     )
     rows: list[dict[str, Any]] = []
     highest = -math.inf
@@ -82,7 +87,7 @@ def predict(
                 f"class {row['label']} ({100 * row['probability']:.1f} %)" for row in best
             )
             print(printable(f"{name}: {said} in {milliseconds:.2f} ms"))
-    if note := maybe_rescaled(highest, model.value_range):
+    if model.declared and (note := maybe_rescaled(highest, model.value_range)):
         _note(note)
     if as_json:
         described = {**model.source, "runtime": str(model.runtime)}

@@ -84,7 +84,8 @@ class Predictor:
                 outside the data set's range.
         """
         inputs = np.asarray(inputs)
-        check_inputs(inputs, self.input_shape, self.model.value_range)
+        model = self.model
+        check_inputs(inputs, self.input_shape, model.value_range, declared=model.declared)
         return self.model.answer(inputs)
 
 
@@ -117,15 +118,21 @@ def as_batch(inputs: Array, shape: tuple[int, ...]) -> Array:
 
 
 def check_inputs(
-    inputs: Array, shape: tuple[int, ...], value_range: tuple[float, float], what: str = "inputs"
+    inputs: Array,
+    shape: tuple[int, ...],
+    value_range: tuple[float, float],
+    what: str = "inputs",
+    *,
+    declared: bool = True,
 ) -> None:
-    """Makes sure that images are what a model takes.
+    """Makes sure that inputs are what a model takes.
 
     Args:
-        inputs: the images.
+        inputs: the inputs.
         shape: of one of them.
         value_range: lowest and highest value.
         what: what they are called.
+        declared: whether the range was declared; values outside one that was measured are fine.
 
     Raises:
         DataError: they are not; the line says what came.
@@ -142,7 +149,7 @@ def check_inputs(
         bad = inputs.size - np.count_nonzero(np.isfinite(inputs))
         raise DataError(f"{what} hold {bad} values that are NaN or infinite")
     low, high = value_range
-    if inputs.min() < low or inputs.max() > high:
+    if declared and (inputs.min() < low or inputs.max() > high):
         raise DataError(
             f"{what} hold values from {inputs.min():g} to {inputs.max():g}, expected {low:g} to "
             f"{high:g}: the data set's own range, not rescaled"
@@ -164,6 +171,9 @@ def _load_bundle(path: str | Path, threads: int, check: bool) -> LoadedModel:
         input_shape=info.input.shape[1:],
         inputs_dtype=info.inputs_dtype,
         value_range=info.value_range,
-        answer=lambda inputs: predict_probabilities(model, inputs, info.output_kind),
+        declared=info.declared,
+        answer=lambda inputs: predict_probabilities(
+            model, inputs, info.output_kind, info.feature_scaling
+        ),
         columns=info.columns,
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
-from ecavg_tf.core.bundles.bundle import described
+from ecavg_tf.core.bundles.scaling import told
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
+from ecavg_tf.models.inputs import for_model
+from ecavg_tf.models.pixels import takes_tokens
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
@@ -32,6 +34,7 @@ from export.delivering.earlier_files import (
 from export.making.calibration import Calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
 from export.making.formats import Variant
+from export.making.front import Front, front_of
 from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import checked_probabilities
 from export.proving.file_proof import prove_file
@@ -78,7 +81,7 @@ class Exporter:
 
     Attributes:
         model: the Keras model; a subject's weights are those that are set on it.
-        spec: what its images are, and its classes.
+        spec: what its inputs are, and its classes.
         logits: whether it gives logits.
         limits: what files must keep to.
         latency_s: seconds to spend on each latency.
@@ -96,6 +99,12 @@ class Exporter:
     listener: Listener = silent
     _converted: dict[tuple[str, Variant], bytes] = field(default_factory=dict)
     _keras: tuple[Latency, ...] = ()
+    _front: Front | None = field(default=None, init=False)
+    _tokens: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._tokens = takes_tokens(self.model, self.spec)
+        self._front = None if self._tokens else front_of(self.model)
 
     def export(
         self, subject: Subject, wanted: tuple[Variant, ...], folder: Path
@@ -134,7 +143,10 @@ class Exporter:
             # Written first, so that files of an interrupted export are recognized later.
             write_record(folder, key, answers, known.values(), ours)
             reference = self._reference(subject)
-            with Converter(self.model, self.spec.input_shape) as converter:
+            dtype = "int32" if self._tokens else "float32"
+            with Converter(
+                self.model, self.spec.input_shape, dtype=dtype, front=self._front
+            ) as converter:
                 for variant in missing:
                     row = self._export(subject, variant, converter, reference, folder)
                     known[variant.value] = row
@@ -175,6 +187,8 @@ class Exporter:
             self.spec.value_range,
             self._output_kind(variant),
             dict(subject.origin),
+            self.spec.declared,
+            self._front.scaling if self._front and variant is Variant.INT8 else None,
             self.spec.columns,
         )
         try:
@@ -227,14 +241,14 @@ class Exporter:
         return "logits" if self.logits or fitted else "probabilities"
 
     def _reference(self, subject: Subject) -> Reference:
-        inputs = subject.inputs.astype(np.float32)
+        inputs = for_model(subject.inputs)
         answers = self.model.predict(inputs, batch_size=256, verbose=0)
         probabilities = checked_probabilities(answers, logits=self.logits)
         return Reference(subject.inputs, probabilities, subject.labels, subject.words)
 
     def _probed(self, inputs: Array) -> Array:
         """Keras' probabilities of a few examples, without tracing the model."""
-        few = inputs[spread(len(inputs), _PROBES)].astype(np.float32)
+        few = for_model(inputs[spread(len(inputs), _PROBES)])
         return checked_probabilities(
             np.asarray(self.model(few, training=False)), logits=self.logits
         )
@@ -252,7 +266,7 @@ class Exporter:
             "weights": subject.weights_sha256,
             "origin": dict(subject.origin),
             "limits": {item.name: getattr(self.limits, item.name) for item in fields(Limits)},
-            "spec": described(self.spec),
+            "spec": told(self.spec, asdict(self.spec)),
             "logits": self.logits,
             "calibration": None if calibration is None else _hash(calibration.inputs),
             "inputs": _hash(subject.inputs),

@@ -10,7 +10,7 @@ import numpy as np
 from ecavg_tf.config import Config
 from ecavg_tf.core.commands import EDGE_TIMEOUT_S
 from ecavg_tf.core.deciding.predictions import Predictions
-from ecavg_tf.core.errors import ConfigError, disk_errors
+from ecavg_tf.core.errors import ConfigError, DataError, disk_errors
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
@@ -136,14 +136,15 @@ class Joiner:
         config.server.pool = config.server.pool and self.pool
         check_names(config)
         _check_code(config)
-        height, width, channels = inputs.input_shape
         spec = DataSpec(
             inputs.name,
-            (height, width, channels),
+            inputs.input_shape,
             inputs.inputs_dtype,
             inputs.value_range,
             inputs.classes,
-            columns=inputs.columns,
+            inputs.declared,
+            inputs.feature_ranges,
+            inputs.columns,
         )
         task = Task(config, spec, self.folder, self.listener)
         local = self._local(config, inputs)
@@ -161,6 +162,11 @@ class Joiner:
                 guard_fraction=fraction,
                 seed=seed,
                 label_column=self.label_column,
+            )
+        if len(inputs.input_shape) != 3:  # height, width, channels
+            raise DataError(
+                f"{self.data} is a folder, which can hold pictures, and this run's inputs have the "
+                f"shape {inputs.input_shape}; give an .npz or .csv file"
             )
         read = image_folder.load(self.data, inputs.input_shape[0], inputs.input_shape[-1])
         for note in read.notes:

@@ -57,7 +57,7 @@ class KerasScorer:
     def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
         """The model's answers to ``core.probe``'s images under ``weights``."""
         self._model.set_weights(weights)
-        inputs = probe_inputs(spec.input_shape, spec.value_range, spec.dtype)
+        inputs = probe_inputs(spec.input_shape, spec.bounds, spec.dtype)
         outputs = self._outputs(inputs)
         return as_probe(softmax(outputs) if self._logits else outputs)
 

@@ -58,6 +58,10 @@ class TakenInputs(Protocol):
         """Names of the classes, in label order."""
 
     @property
+    def declared(self) -> bool:
+        """Whether values outside the range are refused."""
+
+    @property
     def columns(self) -> tuple[str, ...] | None:
         """Names of the inputs; None: they have none."""
 
@@ -123,7 +127,8 @@ def local_of(
         data = split_off_guard(edge, train, guard_fraction, seed, groups.get("train"))
     else:
         data = EdgeData(edge, train, guard)
-    note = maybe_rescaled(float(data.train.inputs.max()), info.value_range)
+    highest = float(data.train.inputs.max())
+    note = maybe_rescaled(highest, info.value_range) if info.declared else None
     return LocalData(data, parts["test"], note)
 
 
@@ -179,13 +184,14 @@ def _examples(
     columns = stored_columns(path, arrays.get("columns"))
     inputs = in_order(f"{path}: x_{split}", inputs, columns, info.columns)
     inputs = as_batch(inputs, info.input_shape)
-    check_inputs(inputs, info.input_shape, info.value_range, f"{path}: x_{split}")
+    what = f"{path}: x_{split}"
+    check_inputs(inputs, info.input_shape, info.value_range, what, declared=info.declared)
     if inputs.dtype.name != info.inputs_dtype:
         converted = inputs.astype(info.inputs_dtype)
         if np.issubdtype(converted.dtype, np.integer) and np.any(converted != inputs):
             raise DataError(
                 f"{path}: x_{split} holds fractions, the model was made for whole numbers from "
-                f"{info.value_range[0]:g} to {info.value_range[1]:g}; don't rescale images"
+                f"{info.value_range[0]:g} to {info.value_range[1]:g}; don't rescale inputs"
             )
         inputs = converted
     return Examples(inputs, _labels(path, labels, split, len(inputs), len(info.classes)))

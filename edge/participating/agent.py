@@ -144,7 +144,7 @@ class Agent:
             return
         if trainer.runs(weights):  # if not, training and deciding say so
             info = trainer.info
-            inputs = probe_inputs(info.input_shape, info.value_range, info.inputs_dtype)
+            inputs = probe_inputs(info.input_shape, info.bounds, info.inputs_dtype)
             check_probe(request.probe, trainer.probabilities(weights, inputs))
 
     def _made(self, mailbox: Mailbox, checked: CheckedTraining, request: Request) -> EdgeWorker:

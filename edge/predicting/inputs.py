@@ -37,6 +37,7 @@ class Wanted:
         shape: of one example, such as (height, width, channels).
         dtype: numpy's name of raw inputs' dtype, for raw bytes and tables.
         value_range: lowest and highest value.
+        declared: whether values outside the range are refused.
         columns: names of the inputs, where the model was trained on a table; None: they have none.
         label_column: of a table: a column that is no input, if it is there.
     """
@@ -44,6 +45,7 @@ class Wanted:
     shape: tuple[int, ...]
     dtype: str
     value_range: tuple[float, float]
+    declared: bool = True
     columns: tuple[str, ...] | None = None
     label_column: str = LABEL
 
@@ -117,7 +119,7 @@ def _table(
     if wanted.columns is None and tell is not None:
         tell(f"note: {path}: the model names no columns, so they are taken in the file's order")
     inputs = in_order(str(path), table.inputs, table.columns, wanted.columns)
-    check_inputs(inputs, wanted.shape, wanted.value_range, str(path))
+    check_inputs(inputs, wanted.shape, wanted.value_range, str(path), declared=wanted.declared)
     if np.issubdtype(np.dtype(wanted.dtype), np.integer):
         broken = np.flatnonzero((inputs != np.round(inputs)).any(axis=1))
         if len(broken):
@@ -142,7 +144,7 @@ def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
     columns = stored_columns(path, arrays.get("columns"))
     inputs = in_order(str(path), inputs, columns, wanted.columns)
     inputs = as_batch(inputs, wanted.shape)
-    check_inputs(inputs, wanted.shape, wanted.value_range, str(path))
+    check_inputs(inputs, wanted.shape, wanted.value_range, str(path), declared=wanted.declared)
     if len(inputs) == 0:
         raise DataError(f"{path} holds no example (shape {inputs.shape}); give at least one")
     for number in range(len(inputs)):
@@ -162,7 +164,7 @@ def _raw(stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[str, Array]]:
     # Bytes of another dtype make another number of examples, with values that nobody gave.
     counted = f"{len(inputs)} example{'s' if len(inputs) > 1 else ''}"
     what = f"standard input's {len(content)} bytes, read as {counted} of dtype {wanted.dtype},"
-    check_inputs(inputs, wanted.shape, wanted.value_range, what)
+    check_inputs(inputs, wanted.shape, wanted.value_range, what, declared=wanted.declared)
     for number in range(len(inputs)):
         yield f"stdin[{number}]", inputs[number : number + 1]
 

@@ -98,6 +98,7 @@ def _load(state: Path, edge: str, threads: int, check: bool) -> LoadedModel:
         input_shape=info.input_shape,
         inputs_dtype=info.inputs_dtype,
         value_range=info.value_range,
+        declared=info.declared,
         answer=answer,
         columns=info.columns,
     )

@@ -40,7 +40,7 @@ def head_of(model: keras.Model) -> keras.layers.Layer | None:
     """The Dense layer whose softmax or logits are the model's output, if it ends in one."""
     last, graph = model, model
     while isinstance(last, keras.Model):
-        outputs = _outputs(last)
+        outputs = outputs_of(last)
         if outputs is None:
             return None
         graph = last
@@ -58,7 +58,13 @@ def node_in(model: keras.Model, layer: keras.layers.Layer) -> Any | None:
 
     A layer counts all its calls, also those in other models that it was lent to.
     """
-    outputs = _outputs(model)
+    found = [node for node in nodes_of(model) if node.operation is layer]
+    return found[0] if len(found) == 1 else None
+
+
+def nodes_of(model: keras.Model) -> list[Any]:
+    """All calls of layers between a model's input and its output, as Keras' nodes."""
+    outputs = outputs_of(model)
     waiting = [] if outputs is None else [tensor._keras_history for tensor in outputs]
     seen: set[int] = set()
     found: list[Any] = []
@@ -69,14 +75,13 @@ def node_in(model: keras.Model, layer: keras.layers.Layer) -> Any | None:
         if id(node) in seen:
             continue
         seen.add(id(node))
-        if operation is layer:
-            found.append(node)
+        found.append(node)
         if not any(id(tensor) in inputs for tensor in node.output_tensors):
             waiting += [tensor._keras_history for tensor in node.input_tensors]
-    return found[0] if len(found) == 1 else None
+    return found
 
 
-def _outputs(model: keras.Model) -> list[Any] | None:
+def outputs_of(model: keras.Model) -> list[Any] | None:
     """What a functional or Sequential model gives; None where Keras does not know its graph."""
     try:
         outputs = model.outputs

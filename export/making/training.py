@@ -111,6 +111,8 @@ class TrainingExporter:
             golden_learning_rate=_RATES[self.optimizer.name],
             golden_steps=_STEPS,
             tolerance=TOLERANCE,
+            declared=self.spec.declared,
+            feature_ranges=self.spec.feature_ranges,
             columns=self.spec.columns,
         )
         return TrainingBundle(info, content, golden.inputs, golden.labels, outputs)

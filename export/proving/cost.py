@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.exports import Cost, Latency
 from ecavg_tf.core.template import Array
+from ecavg_tf.models.inputs import for_model
 from export.proving.interpreter import LiteModel
 from export.reading.flatmodel import read_flatmodel
 
@@ -56,7 +57,7 @@ def keras_latencies(model: keras.Model, image: Array, seconds: float) -> tuple[L
         image: one raw image, without the batch.
         seconds: time to spend on each.
     """
-    batch = image[np.newaxis].astype(np.float32)
+    batch = for_model(image[np.newaxis])
     calls: tuple[tuple[str, Callable[[], object]], ...] = (
         ("Keras predict", lambda: model.predict(batch, verbose=0)),
         ("Keras model(x)", lambda: np.asarray(model(batch, training=False))),

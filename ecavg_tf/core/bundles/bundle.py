@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,14 +23,12 @@ from ecavg_tf.core.bundles.archive import (
     read_array,
     read_members,
 )
+from ecavg_tf.core.bundles.scaling import FeatureScaling, told
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 SCHEMA_VERSION = 1
 MANIFEST = "bundle.json"
@@ -77,8 +75,8 @@ class BundleInfo:
     Attributes:
         format: ``float32``, ``float16``, ``dynamic`` or ``int8``.
         classes: labels, in the order of the outputs.
-        inputs_dtype: numpy's name of the raw images' dtype.
-        value_range: lowest and highest value of a raw image.
+        inputs_dtype: numpy's name of the raw inputs' dtype.
+        value_range: lowest and highest value of a raw input.
         input: the input tensor; quantize raw images with its scale and zero point.
         output: the output tensor.
         output_kind: ``probabilities``, or ``logits``: apply a softmax.
@@ -87,6 +85,8 @@ class BundleInfo:
         operators: name, version and count of each operator.
         tolerance: largest absolute difference from the golden outputs (probabilities),
             and least share of equal labels, that a sound runtime may show.
+        declared: whether values outside the range are refused.
+        feature_scaling: what is done to raw inputs before they are quantized; None: nothing.
         columns: names of the inputs, where they are the columns of a table; None: they have
             none, and bundle.json does not tell of them.
     """
@@ -102,6 +102,8 @@ class BundleInfo:
     min_runtime: str | None
     operators: tuple[tuple[str, int, int], ...]
     tolerance: Mapping[str, float]
+    declared: bool = True
+    feature_scaling: FeatureScaling | None = None
     columns: tuple[str, ...] | None = None
 
 
@@ -133,7 +135,7 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
     }
     manifest = {
         "schema_version": SCHEMA_VERSION,
-        **described(bundle.info),
+        **told(bundle.info, asdict(bundle.info)),
         "parts": {name: identity(content) for name, content in parts.items()},
     }
     text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False) + "\n"
@@ -159,14 +161,6 @@ def read_bundle(path: str | Path) -> Bundle:
     inputs, outputs = (read_array(path, name, contents[name]) for name in PARTS[2:])
     _check_golden(path, info, inputs, outputs)
     return Bundle(info, contents[MODEL], inputs, outputs)
-
-
-def described(info: "DataclassInstance") -> dict[str, Any]:
-    """A description as a manifest has it; names of columns are left out where there are none."""
-    told = asdict(info)
-    return (
-        told if told["columns"] is not None else {k: v for k, v in told.items() if k != "columns"}
-    )
 
 
 def columns_of(fields: Fields, shape: Sequence[int]) -> tuple[str, ...] | None:
@@ -236,6 +230,10 @@ def _info(fields: Fields) -> BundleInfo:
         min_runtime=fields.release("min_runtime"),
         operators=fields.operators("operators"),
         tolerance=_tolerance(fields.inner("tolerance"), TOLERANCE[format_]),
+        declared="declared" not in fields.values or fields.flag("declared"),
+        feature_scaling=FeatureScaling.field(fields, "feature_scaling")
+        if "feature_scaling" in fields.values
+        else None,
         columns=columns_of(fields, input_.shape[1:]),
     )
 
@@ -261,6 +259,12 @@ def _tolerance(fields: Fields, most: Mapping[str, float]) -> Mapping[str, float]
 
 
 def _check_golden(path: Path, info: BundleInfo, inputs: Array, outputs: Array) -> None:
+    scaling = info.feature_scaling
+    if scaling is not None and info.input.shape[-1:] != (len(scaling.scale),):
+        raise ExportError(
+            f"bundle {path}: it rescales {len(scaling.scale)} features, its input is "
+            f"{info.input.shape}"
+        )
     expected = (len(inputs), len(info.classes))
     if outputs.shape != expected or inputs.shape[1:] != info.input.shape[1:] or not len(inputs):
         raise ExportError(

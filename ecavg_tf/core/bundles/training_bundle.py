@@ -8,7 +8,7 @@ the run's template the file trains and what the others must be.
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,9 @@ from ecavg_tf.core.bundles.bundle import (
     MODEL,
     check_labels,
     columns_of,
-    described,
     label_bytes,
 )
+from ecavg_tf.core.bundles.scaling import bounds_of, told
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, open_regular, write_bytes
@@ -88,9 +88,9 @@ class TrainingInfo:
     Attributes:
         trainable: ``head`` or ``dense``.
         classes: labels, in the order of the outputs.
-        inputs_dtype: numpy's name of raw images' dtype.
-        value_range: lowest and highest value of a raw image.
-        input_shape: of one raw image.
+        inputs_dtype: numpy's name of raw inputs' dtype.
+        value_range: lowest and highest value of a raw input.
+        input_shape: of one raw input.
         feature_shape: of what ``features`` gives for one example.
         frozen_layers: whether ``features`` holds weights, which makes it worth caching.
         optimizer: how it trains.
@@ -106,6 +106,8 @@ class TrainingInfo:
         golden_learning_rate: of the golden steps.
         golden_steps: how many steps on the golden examples lie between the golden outputs.
         tolerance: largest absolute difference from a golden output.
+        declared: whether values outside the range are refused.
+        feature_ranges: of each feature or channel; empty: one range for all.
         columns: names of the inputs, where they are the columns of a table; None: they have none.
     """
 
@@ -128,7 +130,14 @@ class TrainingInfo:
     golden_learning_rate: float
     golden_steps: int
     tolerance: float
+    declared: bool = True
+    feature_ranges: tuple[tuple[float, float], ...] = ()
     columns: tuple[str, ...] | None = None
+
+    @property
+    def bounds(self) -> tuple[Any, Any]:
+        """Lowest and highest value: two numbers, or an array each with one number a feature."""
+        return bounds_of(self.value_range, self.feature_ranges)
 
 
 @dataclass(frozen=True)
@@ -182,7 +191,7 @@ def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
     manifest = {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
-        **described(bundle.info),
+        **told(bundle.info, asdict(bundle.info)),
         "template": bundle.info.template.to_json(),
         "parts": {name: identity(content) for name, content in parts.items()},
     }
@@ -205,6 +214,7 @@ def read_training_bundle(path: str | Path) -> TrainingBundle:
     inputs, labels, outputs = (read_array(path, name, contents[name]) for name in _GOLDEN)
     fits = (
         inputs.shape == (len(labels), *info.input_shape)
+        and len(info.feature_ranges) in (0, info.input_shape[-1])
         and outputs.shape == (2, len(labels), len(info.classes))
         and labels.dtype == np.int64
         and len(labels) > 0
@@ -268,6 +278,10 @@ def _info(fields: Fields) -> TrainingInfo:
         golden_learning_rate=fields.number("golden_learning_rate", 0, zero=False),
         golden_steps=fields.whole("golden_steps", 1, _MOST_STEPS),
         tolerance=fields.number("tolerance", 0, TOLERANCE),
+        declared="declared" not in fields.values or fields.flag("declared"),
+        feature_ranges=fields.each("feature_ranges", Fields.value_range)
+        if "feature_ranges" in fields.values
+        else (),
         columns=columns_of(fields, input_shape),
     )
 

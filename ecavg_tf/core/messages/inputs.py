@@ -5,6 +5,8 @@ from typing import Any
 
 from ecavg_tf.core.fields import Fields
 
+_LEFT_OUT = {"declared": True, "feature_ranges": []}  # by servers of older versions
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -16,6 +18,8 @@ class Inputs:
         inputs_dtype: numpy's name of the native dtype.
         value_range: lowest and highest value.
         classes: names of the classes, in label order.
+        declared: whether values outside the range are refused.
+        feature_ranges: of each feature or channel; empty: one range for all.
         columns: names of the inputs, in the model's order; None: they have none.
     """
 
@@ -24,6 +28,8 @@ class Inputs:
     inputs_dtype: str
     value_range: tuple[float, float]
     classes: tuple[str, ...]
+    declared: bool = True
+    feature_ranges: tuple[tuple[float, float], ...] = ()
     columns: tuple[str, ...] | None = None
 
     @classmethod
@@ -33,7 +39,7 @@ class Inputs:
         Raises:
             ValueError: it is not one.
         """
-        inner = fields.inner(name)
+        inner = Fields(_LEFT_OUT | dict(fields.inner(name).values), f"{fields.prefix}{name}.")
         bounds = inner.each("value_range", Fields.number)
         if len(bounds) != 2:
             raise inner.refuse("value_range", "two numbers")
@@ -43,6 +49,8 @@ class Inputs:
             inputs_dtype=inner.text("inputs_dtype"),
             value_range=(float(bounds[0]), float(bounds[1])),
             classes=inner.texts("classes"),
+            declared=inner.flag("declared"),
+            feature_ranges=inner.each("feature_ranges", Fields.value_range),
             columns=inner.texts("columns") if "columns" in inner.values else None,
         )
 

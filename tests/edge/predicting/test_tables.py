@@ -9,7 +9,7 @@ import pytest
 from ecavg_tf.core.errors import DataError
 from edge.predicting.inputs import Wanted, load_inputs
 
-WANTED = Wanted((2,), "float32", (0.0, 9.0), ("age", "size"))
+WANTED = Wanted((2,), "float32", (0.0, 9.0), columns=("age", "size"))
 
 
 def rows(path: Path, wanted: Wanted = WANTED) -> tuple[list[str], list[list[float]], list[str]]:
