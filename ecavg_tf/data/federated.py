@@ -83,7 +83,8 @@ def _data(config: Config) -> FederatedData:
     given = arrays.call_function(name) if is_plugin(name) else None
     if isinstance(given, Mapping):
         return _owned(config, name.partition(":")[2], sources_of(f"data.name={name!r}", given))
-    if given is None and not name.endswith(".npz") and is_folder_of_edges(user_path(name)):
+    may_be_folder = given is None and name != EMBEDDED and not name.endswith(".npz")
+    if may_be_folder and is_folder_of_edges(user_path(name)):
         folder = user_path(name)
         data = config.data
         found = sources_in(folder, data.image_size, data.channels, data.label_column)
@@ -104,7 +105,7 @@ def _keyed(config: Config) -> OwnedData:
         if not path.is_file():
             raise DataError(f"data.name: file {str(path)!r} is not there")
         return _owned(config, path.stem, sources_by_key(str(path), key, read_arrays(path)))
-    if parts_of(user_path(data.name)):
+    if data.name != EMBEDDED and parts_of(user_path(data.name)):
         path = user_path(data.name)
         arrays = keyed_arrays(path, data.label_column, key)
         return _owned(config, path.stem, sources_by_key(str(path), key, arrays))

@@ -134,6 +134,14 @@ def test_tables_beside_arrays(tmp_path: Path) -> None:
         opened(folder)
 
 
+def test_a_run_directory_called_digits_is_not_the_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "digits", results=NORTH, train=NORTH)  # a run writes results.csv
+    monkeypatch.chdir(tmp_path)
+    assert opened("digits").spec.input_shape == (8, 8, 1)
+
+
 def test_names_for_inputs_that_have_none(tmp_path: Path) -> None:
     images = np.zeros((4, 4, 4), np.uint8)
     splits = {"x_train": images, "y_train": [0, 1, 0, 1], "x_test": images, "y_test": [0, 1, 0, 1]}
