@@ -137,7 +137,7 @@ def test_tables_beside_arrays(tmp_path: Path) -> None:
 def test_a_run_directory_called_digits_is_not_the_data_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written(tmp_path / "digits", results=NORTH, train=NORTH)  # a run writes results.csv
+    written(tmp_path / "digits", results=NORTH)  # as a run writes
     monkeypatch.chdir(tmp_path)
     assert opened("digits").spec.input_shape == (8, 8, 1)
 
