@@ -173,9 +173,10 @@ class _Reader:
                 if cells not in ([], [""]):
                     yield row, cells
         except csv.Error as error:
-            raise DataError(
-                f"{self._path}: row {row + 1} can't be read as CSV: {brief(error)}"
-            ) from error
+            said = brief(error)
+            if said.startswith("new-line character"):  # Python's words speak of its own functions
+                said = "its lines end in a carriage return alone; save it with other line ends"
+            raise DataError(f"{self._path}: row {row + 1} can't be read as CSV: {said}") from error
 
     def _lines(self, stream: IO[bytes]) -> Iterator[str]:
         number = 0

@@ -114,6 +114,10 @@ def test_more_rows_than_are_converted_at_once(
         ("a,label\n1," + "c" * 201, "row 2, column 'label' has 201 characters, at most 200"),
         ('a,label\n1,"cat\n', "row 2 can't be read as CSV: unexpected end of data"),
         ('a,label\n"1"2,cat\n', "row 2 can't be read as CSV"),
+        (
+            "a,label\r1,cat\r",
+            "row 1 can't be read as CSV: its lines end in a carriage return alone",
+        ),
         ("a,label\n1,cat\n".encode("utf-16"), "line 1 (holds a NUL byte|is no UTF-8 text)"),
         ("a,label\n1,größe\n".encode("latin-1"), "line 2 is no UTF-8 text; save the file as CSV"),
         ("a,label\n1,c\0t\n", "line 2 holds a NUL byte"),
