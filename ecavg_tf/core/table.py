@@ -66,8 +66,8 @@ def read_table(
         path: the file, UTF-8.
         label: the name of the column with the examples' labels.
         texts: names of other columns that hold texts, if they are there.
-        labelled: whether the column of labels must be there, and is read. Without it, this
-            column and those of ``texts`` are passed over.
+        labelled: whether the column of labels must be there; if not, ``label`` means nothing,
+            and the columns of ``texts`` are passed over.
         numbers: whether the numbers are read; without them, only texts are.
 
     Raises:
@@ -75,7 +75,8 @@ def read_table(
     """
     try:
         with open_regular(path) as stream:
-            return _Reader(path, stream, label, texts).read(labelled, numbers)
+            reader = _Reader(path, stream, label if labelled else None, texts)
+            return reader.read(numbers)
     except FileNotFoundError as error:
         raise DataError(f"{path} is not there") from error
     except NotRegularError as error:
@@ -95,7 +96,7 @@ def read_header(path: Path, *, label: str = LABEL, texts: Collection[str] = TEXT
     """
     try:
         with open_regular(path) as stream:
-            return _Reader(path, stream, label, texts).header(labelled=True)
+            return _Reader(path, stream, label, texts).header()
     except OSError:
         return read_table(path, label=label, texts=texts)  # which says why it can't be read
 
@@ -103,21 +104,23 @@ def read_header(path: Path, *, label: str = LABEL, texts: Collection[str] = TEXT
 class _Reader:
     """Reads one file, once."""
 
-    def __init__(self, path: Path, stream: IO[bytes], label: str, texts: Collection[str]) -> None:
+    def __init__(
+        self, path: Path, stream: IO[bytes], label: str | None, texts: Collection[str]
+    ) -> None:
         self._path, self._label = path, label
+        self._words = sorted(texts) if label is None else [label, *sorted(set(texts) - {label})]
         self._records = self._rows(stream)
         found = next(self._records, None)
         if found is None:
             raise DataError(f"{path} is empty; expected a header with the columns' names")
         self._names = tuple(name.strip() for name in found[1])
         self._check_header()
-        words = {label, *texts}
-        self._texts = [at for at, name in enumerate(self._names) if name in words]
-        self._numbers = [at for at, name in enumerate(self._names) if name not in words]
+        self._texts = [at for at, name in enumerate(self._names) if name in self._words]
+        self._numbers = [at for at, name in enumerate(self._names) if name not in self._words]
 
-    def header(self, labelled: bool) -> Table:
+    def header(self) -> Table:
         """The columns alone."""
-        if labelled and self._label not in self._names:
+        if self._label is not None and self._label not in self._names:
             raise DataError(
                 f"{self._path} has no column {self._label!r} for the labels; its columns are "
                 f"{shown(self._names)}; say which it is: --label-column (in a run: "
@@ -130,10 +133,10 @@ class _Reader:
         texts = {self._names[at]: np.zeros(0, np.str_) for at in self._texts}
         return Table(names, nothing, texts, np.zeros(0, np.int64))
 
-    def read(self, labelled: bool, numbers: bool) -> Table:
+    def read(self, numbers: bool) -> Table:
         """The whole table."""
-        head = self.header(labelled)
-        held: dict[int, list[str]] = {at: [] for at in self._texts if labelled}
+        head = self.header()
+        held: dict[int, list[str]] = {at: [] for at in self._texts if self._label is not None}
         parts, rows, cells, seen = [head.inputs], [], [], dict[str, str]()
         at_once = max(1, _CELLS_AT_ONCE // len(head.columns))
         for row, found in self._records:
@@ -237,11 +240,11 @@ class _Reader:
             self._refuse(row, at, "is empty; fill it in, or leave the row out")
         if not _is_number(cell):
             comma = "; write numbers with a decimal point" if "," in cell else ""
-            words = ", ".join(repr(word) for word in (self._label, *TEXTS))
+            but = f" but {shown(self._words)}" if self._words else ""
             self._refuse(
                 row,
                 at,
-                f"is {short(cell)}; expected a number, as in every column but {words}{comma}",
+                f"is {short(cell)}; expected a number, as in every column{but}{comma}",
             )
         with np.errstate(over="ignore"):
             finite = np.isfinite(np.float32(float(cell)))

@@ -17,7 +17,7 @@ from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.pictures import SUFFIXES as PICTURES
 from ecavg_tf.core.pictures import counted, find_files, read_picture
-from ecavg_tf.core.table import LABEL, SUFFIX, is_table, read_table
+from ecavg_tf.core.table import LABEL, SUFFIX, TEXTS, is_table, read_table
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.arrays import stored_columns
 from edge.predict import as_batch, check_inputs
@@ -115,7 +115,8 @@ def _table(
             f"{path}: the model takes inputs of shape {wanted.shape}, no rows of a table; give "
             "arrays (.npz)"
         )
-    table = read_table(path, label=wanted.label_column, labelled=False)
+    passed_over = {wanted.label_column, *TEXTS} - set(wanted.columns or ())
+    table = read_table(path, texts=passed_over, labelled=False)
     if wanted.columns is None and tell is not None:
         tell(f"note: {path}: the model names no columns, so they are taken in the file's order")
     inputs = in_order(str(path), table.inputs, table.columns, wanted.columns)

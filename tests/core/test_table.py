@@ -46,7 +46,8 @@ def test_parts_of_a_table(tmp_path: Path) -> None:
     texts = read(tmp_path, SOUND, numbers=False)
     assert texts.texts["label"].tolist() == ["cat", "dog"]
     assert texts.inputs.shape == (0, 2)
-    assert read(tmp_path, SOUND, labelled=False).texts == {}
+    passed = read(tmp_path, SOUND, texts=("label", "group"), labelled=False)
+    assert (passed.texts, passed.columns) == ({}, ("age", "size"))
     assert read(tmp_path, "a,b\n1,2\n", labelled=False).columns == ("a", "b")
     assert read(tmp_path, "0,1\n5,6\n", labelled=False).inputs.tolist() == [[5, 6]]
 

@@ -28,6 +28,8 @@ def test_rows_are_matched_by_name(tmp_path: Path) -> None:
     path.write_text("size,kind,age\n2,cat,1\n")
     assert rows(path, replace(WANTED, label_column="kind"))[1] == [[1, 2]]
     assert rows(tmp_path, replace(WANTED, label_column="kind"))[1] == [[1, 2]]
+    path.write_text("edge,label\n2,1\n")  # names that have no other meaning for this model
+    assert rows(path, replace(WANTED, columns=("label", "edge")))[1] == [[1, 2]]
 
 
 def test_a_model_that_names_no_columns(tmp_path: Path) -> None:
