@@ -33,7 +33,7 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
   --state    the folder that 'ecavg edge --data=…' was given: exports what its edges accepted
              last, calibrated and compared on their own data (--data if it has moved)
   --data     for a .keras file: its images and labels, as data.name of a config: an .npz
-             with x_train y_train x_test y_test, a TFDS name, a folder, pkg.module:function.
+             with x_train y_train x_test y_test, a .csv, a TFDS name, a folder, pkg.module:function.
              int8 is calibrated on the training examples, files are compared on the test
              examples. Without it only float32 and float16 are made, compared on random
              images in --value-range.
