@@ -9,6 +9,7 @@ is read and not repeated.
 """
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def main() -> int:
     parser.add_argument("--workdir", type=Path, required=True)
     workdir = parser.parse_args().workdir
     import_tensorflow()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several runs in one process retrace
     print(
         "| data | chance % | global model % | accepted rungs | float32 on the device %, bytes | "
         "int8 on the device %, bytes | arena in tflite-micro, bytes |"
