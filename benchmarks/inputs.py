@@ -9,7 +9,9 @@ is read and not repeated.
 """
 
 import argparse
+import logging
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,18 @@ from export.micro.interpreter import run_in_micro
 
 EPOCHS = 12
 FORMATS = ("float32", "int8")
+HEAD = (
+    "data",
+    "model",
+    "chance",
+    "Keras",
+    "accepted",
+    "float32",
+    "bytes",
+    "int8",
+    "bytes",
+    "arena in tflite-micro",
+)
 
 
 def played(name: str, folder: Path, epochs: int = EPOCHS, edges: int = 3) -> RunResults:
@@ -77,7 +91,7 @@ def in_micro(run: Path, row: Exported) -> str:
     try:
         return f"{run_in_micro(bundle.model, inputs).arena.needed:,}"
     except ECAvgError as error:
-        return f"no: {error}"
+        return f"no: {str(error).split(';')[0]}"
 
 
 def line(name: str, folder: Path) -> tuple[str, ...]:
@@ -88,14 +102,16 @@ def line(name: str, folder: Path) -> tuple[str, ...]:
     accepted = [edge.accepted for edge in last.edges if edge.accepted is not None]
     accuracy = last.server.global_.all
     assert accuracy is not None
-    cells = [name, f"{100 / len(results.classes):.0f}", f"{100 * accuracy.accuracy:.1f}"]
-    cells.append(", ".join(each.rung for each in accepted))
+    model = SETS[name][1].partition(":")[2] or SETS[name][1]
+    cells = [name, model, f"{100 / len(results.classes):.0f}", f"{100 * accuracy.accuracy:.1f}"]
+    taken = Counter(each.rung for each in accepted)
+    cells.append(", ".join(f"{rung} {count}" for rung, count in sorted(taken.items())))
     for variant in FORMATS:
         row = chosen[variant]
         if row.status == "passed":
-            cells.append(f"{100 * on_device(run, row):.1f}, {row.size_bytes:,}")
+            cells += [f"{100 * on_device(run, row):.1f}", f"{row.size_bytes:,}"]
         else:
-            cells.append(f"{row.status}: {'; '.join(row.reasons)}")
+            cells += [f"{row.status}: {'; '.join(row.reasons)}", "-"]
     passed = chosen["int8"].status == "passed"
     return (*cells, in_micro(run, chosen["int8"]) if passed else "-")
 
@@ -106,13 +122,13 @@ def main() -> int:
     parser.add_argument("--workdir", type=Path, required=True)
     workdir = parser.parse_args().workdir
     import_tensorflow()
-    print(
-        "| data | chance % | global model % | accepted rungs | float32 on the device %, bytes | "
-        "int8 on the device %, bytes | arena in tflite-micro, bytes |"
-    )
-    print("|---|---|---|---|---|---|---|")
-    for name in SETS:
-        print(f"| {' | '.join(line(name, workdir / name.replace(' ', '-')))} |", flush=True)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # several runs in one process retrace
+    rows = [HEAD, *(line(name, workdir / name.replace(" ", "-")) for name in SETS)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = tuple("-" * width for width in widths)
+    for row in (rows[0], rule, *rows[1:]):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        print(f"| {' | '.join(cells)} |")
     return 0
 
 

@@ -1,13 +1,16 @@
 """The data sets of ``inputs.py``, and the text model: tables, signals and token ids."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.seeds import uniforms
 from ecavg_tf.data.dataset import DataSpec
+
+if TYPE_CHECKING:
+    import keras
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -61,8 +64,10 @@ def tokens(count: int = 1500) -> Arrays:
     return _split(words.astype(np.int32), labels, ["sport", "weather", "money"])
 
 
-def text_model(spec: DataSpec) -> keras.Model:
+def text_model(spec: DataSpec) -> "keras.Model":
     """An Embedding, the mean over words, and a softmax."""
+    import keras  # not at the top: who imports TensorFlow first may keep it quiet
+
     return keras.Sequential(
         [
             keras.Input(spec.input_shape, dtype="int32"),
@@ -82,9 +87,8 @@ SETS: dict[str, tuple[Callable[[], Arrays], str]] = {
 }
 
 
-def _table(bunch: "object") -> Arrays:
-    data, target, names = (getattr(bunch, name) for name in ("data", "target", "target_names"))
-    return _split(data.astype(np.float32), target, list(names))
+def _table(bunch: Any) -> Arrays:
+    return _split(bunch.data.astype(np.float32), bunch.target, list(bunch.target_names))
 
 
 def _split(inputs: NDArray[np.generic], labels: NDArray[np.int64], names: list[str]) -> Arrays:

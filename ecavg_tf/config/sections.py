@@ -113,7 +113,7 @@ class FitConfig:
         learning_rate: its learning rate.
         schedule: ``constant``, or ``cosine`` (epoch by epoch, towards 0).
         weight_decay: decoupled weight decay; 0: none.
-        augment: flip and shift the training examples.
+        augment: flip and shift the training inputs, which must be pictures.
         callbacks: functions ``pkg.module:function``, separated by commas; each is called with
             (round, who) for every fit and returns a keras.callbacks.Callback.
         recalibrate: re-estimate BatchNorm statistics after training.

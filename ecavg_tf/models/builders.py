@@ -15,7 +15,7 @@ from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_key
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.keras_settings import check_keras_settings
-from ecavg_tf.models.inputs import for_model
+from ecavg_tf.models.inputs import two_inputs
 from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.pixels import meets_raw_pixels, rescaled, rescaling
 from ecavg_tf.models.signals import conv1d
@@ -189,9 +189,7 @@ def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> ker
             f"{spec.input_shape}"
         )
     try:
-        probe = np.random.default_rng(0).uniform(*spec.bounds, (2, *spec.input_shape))
-        dtype = spec.dtype if spec.may_be_tokens else "float32"
-        outputs = model(for_model(probe.astype(dtype)), training=False)
+        outputs = model(two_inputs(spec), training=False)
     except Exception as error:  # Keras raises many kinds
         raise ModelError(
             f"model.name={name!r} can't take inputs of shape {spec.input_shape}: {explained(error)}"

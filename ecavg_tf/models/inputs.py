@@ -3,6 +3,7 @@
 import numpy as np
 
 from ecavg_tf.core.template import Array
+from ecavg_tf.data.dataset import DataSpec
 
 _LARGEST = np.iinfo(np.int32).max
 
@@ -20,3 +21,19 @@ def for_model(inputs: Array) -> Array:
     if whole and int(inputs.min(initial=0)) >= -_LARGEST and int(inputs.max(initial=0)) <= _LARGEST:
         return inputs.astype(np.int32, copy=False)
     return inputs.astype(np.float32, copy=False)
+
+
+def lowest_and_highest(spec: DataSpec) -> Array:
+    """Two inputs as a model takes them: all at the lowest values, and all at the highest."""
+    ends = [np.broadcast_to(end, spec.input_shape) for end in spec.bounds]
+    return for_model(np.stack(ends).astype(spec.dtype))
+
+
+def two_inputs(spec: DataSpec) -> Array:
+    """Two inputs to try a model on, of noise.
+
+    Rows of whole numbers are the lowest and the highest: a vocabulary may be too small for them.
+    """
+    if spec.may_be_tokens:
+        return lowest_and_highest(spec)
+    return for_model(np.random.default_rng(0).uniform(*spec.bounds, (2, *spec.input_shape)))

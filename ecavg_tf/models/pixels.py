@@ -9,7 +9,7 @@ import numpy as np
 
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
-from ecavg_tf.models.inputs import for_model
+from ecavg_tf.models.inputs import lowest_and_highest
 
 _SMALL = 1.0  # what layers are initialised for
 _HARMLESS = 16.0  # the range of the embedded digits, which nets of any kind learn from
@@ -137,11 +137,12 @@ def takes_tokens(model: keras.Model, spec: DataSpec) -> bool:
 
 def _first_layer(model: keras.Model, spec: DataSpec) -> tuple[Any, Array] | None:
     """The first layer with weights that a model calls, and what it gets of two inputs."""
-    # Inputs of one value each: what pools, pads or resizes them does not hide their range.
-    ends = [np.broadcast_to(end, spec.input_shape) for end in spec.bounds]
     states = model.get_weights()
-    with _first_with_weights() as first:
-        model(for_model(np.stack(ends).astype(spec.dtype)), training=False)
+    # Token ids beyond the vocabulary fail in the layer that is looked for; whoever needs the
+    # model's answers sees that.
+    with _first_with_weights() as first, contextlib.suppress(Exception):
+        # Inputs of one value each: what pools, pads or resizes them does not hide their range.
+        model(lowest_and_highest(spec), training=False)
     model.set_weights(states)
     return first[0] if first else None
 

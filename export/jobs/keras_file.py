@@ -16,6 +16,8 @@ from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, silent
 from ecavg_tf.forked import check_not_forked
+from ecavg_tf.models.keras_words import explained
+from ecavg_tf.models.pixels import takes_tokens
 from export.exporter import Exporter, Subject
 from export.making.calibration import draw
 from export.making.formats import parse_formats, variants
@@ -177,8 +179,20 @@ def _without_data(
             f"{', '.join(wanted)} can only be made and judged on real images: give --data=NAME"
         )
     classes = tuple(str(label) for label in range(model.output_shape[1]))
-    spec = DataSpec(file.stem, model.input_shape[1:], "float32", value_range, classes)
+    spec = DataSpec(file.stem, model.input_shape[1:], "int32", value_range, classes)
     noise = random_inputs(spec.input_shape, _RANDOM_INPUTS, value_range)
+    if takes_tokens(model, spec):
+        noise = noise.astype(np.int32)
+    else:
+        spec = replace(spec, dtype="float32")
+    try:
+        model(noise[:1], training=False)
+    except Exception as error:  # Keras and TensorFlow raise many kinds
+        raise ExportError(
+            f"{file}: the model can't take random inputs from {value_range[0]:g} to "
+            f"{value_range[1]:g}: {explained(error)}; say what it takes: --value-range=LOWEST,"
+            "HIGHEST, or --data=NAME"
+        ) from error
     examples = Examples(noise, np.zeros(_RANDOM_INPUTS, np.int64))
     words = f"{_RANDOM_INPUTS} random images from {value_range[0]:g} to {value_range[1]:g}"
     subject = _subject(model, file, examples, words)

@@ -131,6 +131,12 @@ def test_who_takes_token_ids(make: Any, spec: DataSpec, tokens: bool) -> None:
         np.testing.assert_array_equal(kept, weight)
 
 
+def test_a_vocabulary_that_is_too_small() -> None:
+    spec = DataSpec("text", (6,), "int32", (0, 40), ABC, False, ((0.0, 40.0),) * 6)
+    with pytest.raises(ModelError, match=r"can't take inputs of shape \(6,\): .*40 is not in"):
+        build_model(config(model__name=named(text_model)), spec)
+
+
 def test_token_ids_reach_the_model_whole() -> None:
     """A run's checks, its initial weights and its round trip all call the model."""
     task = Task(config(model__name=named(Looked)), TOKENS, Path(), silent)

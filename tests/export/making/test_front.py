@@ -16,6 +16,7 @@ from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.ranges import measured_range
 from ecavg_tf.models.pixels import rescaling
 from edge.predict import Predictor
+from export.api import to_tflite
 from export.exporter import Exporter, Subject
 from export.making.calibration import as_calibration
 from export.making.formats import Variant
@@ -142,6 +143,12 @@ def test_token_ids_go_into_files_as_whole_numbers(tmp_path: Path) -> None:
     assert (bundle.info.input.dtype, bundle.golden_inputs.dtype) == ("int32", np.int32)
     right = Predictor(tmp_path / str(row.bundle), check=False).predict(WORDS).argmax(axis=1)
     assert (right == LABELS).mean() > 0.9
+
+
+def test_token_ids_without_a_run() -> None:
+    model = trained(WORDS, layers.Embedding(901, 8), layers.GlobalAveragePooling1D())
+    file = to_tflite(model, WORDS, "int8")["int8"]
+    assert file.input.dtype == "int32"
 
 
 def test_scaling_as_a_device_does_it() -> None:
