@@ -1,7 +1,7 @@
 """What an edge that joined a run keeps of its task, so that its model can be exported later."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class JoinedTask:
             folder / _FILE,
             {
                 "config": dict(self.config),
-                "inputs": self.inputs.to_json(),
+                "inputs": asdict(self.inputs),
                 "data": str(self.data.absolute()),
                 "label_column": self.label_column,
             },

@@ -1,5 +1,7 @@
 """Tables as data: their arrays by name, and a device's own."""
 
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +142,7 @@ def test_a_column_names_the_edges(tmp_path: Path) -> None:
 
 def test_the_task_carries_the_names_of_columns() -> None:
     for inputs in (TAKEN, Inputs("digits", (8, 8, 1), "uint8", (0.0, 16.0), ("0", "1"))):
-        told = inputs.to_json()
-        assert ("columns" in told) == (inputs.columns is not None)
-        as_json = {"inputs": {k: list(v) if isinstance(v, tuple) else v for k, v in told.items()}}
-        assert Inputs.field(Fields(as_json), "inputs") == inputs
+        told = json.loads(json.dumps({"inputs": asdict(inputs)}))
+        assert Inputs.field(Fields(told), "inputs") == inputs
+        del told["inputs"]["columns"]  # as older servers write it
+        assert Inputs.field(Fields(told), "inputs") == replace(inputs, columns=None)

@@ -1,11 +1,14 @@
 """What a run's model takes and tells apart, for edges that have data of their own."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from ecavg_tf.core.fields import Fields
 
-_LEFT_OUT = {"declared": True, "feature_ranges": []}  # by servers of older versions
+_LEFT_OUT = {
+    "declared": True,
+    "feature_ranges": [],
+    "columns": None,
+}  # by servers of older versions
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Inputs:
 
     @classmethod
     def field(cls, fields: Fields, name: str) -> "Inputs":
-        """Reads what ``to_json`` made of one.
+        """Reads what ``asdict`` made of one.
 
         Raises:
             ValueError: it is not one.
@@ -51,9 +54,5 @@ class Inputs:
             classes=inner.texts("classes"),
             declared=inner.flag("declared"),
             feature_ranges=inner.each("feature_ranges", Fields.value_range),
-            columns=inner.texts("columns") if "columns" in inner.values else None,
+            columns=inner.maybe("columns", Fields.texts),
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """What ``field`` reads; what is not known is left out, as older versions wrote it."""
-        return {name: value for name, value in asdict(self).items() if value is not None}

@@ -93,7 +93,7 @@ def write_request(path: Path, request: Request) -> None:
     if request.probe is not None:
         metadata["probe"] = request.probe
     if request.inputs is not None:
-        metadata["inputs"] = request.inputs.to_json()
+        metadata["inputs"] = asdict(request.inputs)
     metadata["sha256"] = _seal(metadata, weights)
     save_tensors(path, {} if weights is None else request.template.named(weights), metadata)
 
