@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from ecavg_tf.config import Config, with_fields
-from ecavg_tf.core.errors import ConfigError, ModelError
+from ecavg_tf.core.errors import ConfigError, DataError, ModelError
 from ecavg_tf.core.messages.probe import probe_inputs
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import silent
 from ecavg_tf.models.builders import build_model
 from ecavg_tf.models.inputs import for_model
+from ecavg_tf.models.outputs import Outputs
 from ecavg_tf.models.pixels import range_note, raw_pixels_note, takes_tokens
 from ecavg_tf.task import Task
 
@@ -135,6 +136,13 @@ def test_a_vocabulary_that_is_too_small() -> None:
     spec = DataSpec("text", (6,), "int32", (0, 40), ABC, False, ((0.0, 40.0),) * 6)
     with pytest.raises(ModelError, match=r"can't take inputs of shape \(6,\): .*40 is not in"):
         build_model(config(model__name=named(text_model)), spec)
+
+
+def test_an_id_that_only_other_data_has() -> None:
+    """The run's range is that of the training data; a test set may go beyond the vocabulary."""
+    outputs = Outputs(build_model(config(model__name=named(text_model)), TOKENS), 4)
+    with pytest.raises(DataError, match=r"token id 40, the model's vocabulary ends at 39; make"):
+        outputs(np.full((2, 6), 40, np.int32))
 
 
 def test_token_ids_reach_the_model_whole() -> None:
