@@ -77,22 +77,22 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "predict",
-        help="label images",
-        usage="%(prog)s (BUNDLE | --state=DIR [--edge=EDGE]) IMAGE [IMAGE ...] [--top=N] "
+        help="label inputs",
+        usage="%(prog)s (BUNDLE | --state=DIR [--edge=EDGE]) INPUT [INPUT ...] [--top=N] "
         "[--no-check] [--threads=N] [--json]",
-        description="Prints each image's label, its probability and the time it took: with a "
+        description="Prints each example's label, its probability and the time it took: with a "
         "bundle, or with what 'train' left in its --state.",
     )
     parser.add_argument(
         "image",
         nargs="+",
-        metavar="IMAGE",
+        metavar="INPUT",
         help="PNG, JPEG, .npz, .npy, a folder, or - for raw bytes on stdin; without --state the "
         "bundle comes before them",
     )
     parser.add_argument("--state", type=Path, help="the folder that train was given")
     parser.add_argument("--edge", help="the edge's name, if --state holds several")
-    parser.add_argument("--top", type=_positive, default=1, help="labels an image; default 1")
+    parser.add_argument("--top", type=_positive, default=1, help="labels an example; default 1")
     parser.add_argument("--no-check", action="store_true", help="don't replay the golden examples")
     _common(parser)
     parser.set_defaults(run=_predict)
@@ -173,7 +173,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     bundle, inputs = _bundle_and_inputs(arguments)
     if "-" in inputs and len(inputs) > 1:
-        raise ConfigError("- (standard input) can't be given beside other images")
+        raise ConfigError("- (standard input) can't be given beside other examples")
     threads, check = arguments.threads, not arguments.no_check
     if bundle is None:
         edge = arguments.edge
@@ -194,7 +194,7 @@ def _bundle_and_inputs(arguments: argparse.Namespace) -> tuple[str | None, list[
     if arguments.edge is not None:
         raise ConfigError("--edge names an edge of --state; give --state=DIR, or leave it out")
     if not others:
-        raise ConfigError(f"{first} came alone; give BUNDLE IMAGE, or --state=DIR IMAGE")
+        raise ConfigError(f"{first} came alone; give BUNDLE INPUT, or --state=DIR INPUT")
     return first, others
 
 

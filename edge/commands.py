@@ -43,12 +43,12 @@ def check(bundles: Sequence[str], *, as_json: bool) -> int:
 
 
 def predict(predictor: Predictor, inputs: Sequence[str], *, top: int, as_json: bool) -> int:
-    """Labels images and prints a line each.
+    """Labels inputs and prints a line each.
 
     Args:
         predictor: what labels them.
         inputs: files, folders, or ``-``.
-        top: how many labels to print of each image.
+        top: how many labels to print of each example.
         as_json: one JSON object instead of lines.
 
     Returns:
@@ -58,14 +58,14 @@ def predict(predictor: Predictor, inputs: Sequence[str], *, top: int, as_json: b
     wanted = Wanted(model.input_shape, model.inputs_dtype, model.value_range, model.declared)
     rows: list[dict[str, Any]] = []
     highest = -math.inf
-    for name, image in load_inputs(inputs, wanted, tell=_note):
-        highest = max(highest, float(image.max()))
+    for name, example in load_inputs(inputs, wanted, tell=_note):
+        highest = max(highest, float(example.max()))
         began = time.perf_counter()
-        (probabilities,) = predictor.predict(image)
+        (probabilities,) = predictor.predict(example)
         milliseconds = 1000 * (time.perf_counter() - began)
         best = _best(probabilities, model.classes, top)
         if as_json:
-            rows.append({"image": name, "top": best, "latency_ms": round(milliseconds, 4)})
+            rows.append({"input": name, "top": best, "latency_ms": round(milliseconds, 4)})
         else:
             labels = ", ".join(f"{row['label']} {100 * row['probability']:.1f} %" for row in best)
             print(printable(f"{name}: {labels}  ({milliseconds:.2f} ms)"))
@@ -115,7 +115,7 @@ def _checked_row(path: str, checked: Checked) -> dict[str, Any]:
         "sound": True,
         "format": checked.bundle.info.format,
         "runtime": str(checked.runtime),
-        "golden_images": checked.inputs,
+        "golden_examples": checked.inputs,
         "difference": checked.difference,
         "agreement": checked.agreement,
     }

@@ -38,7 +38,7 @@ class Order:
 
     Attributes:
         edge: the edge's name.
-        data: an ``.npz`` file with labelled images.
+        data: an ``.npz`` file with labelled examples.
         state: where the edge keeps its files.
         exchange: the exchange folder; None: train for this device alone.
         bundle: the training bundle; None: the server ships it.
@@ -75,7 +75,7 @@ class Order:
     def predict(self) -> str:
         """The command that predicts with what is trained."""
         words = [f"--state={self.state}", f"--edge={self.edge}"]
-        return f"{self.program} predict {shlex.join(words)} IMAGE"
+        return f"{self.program} predict {shlex.join(words)} INPUT"
 
 
 def train(order: Order) -> int:

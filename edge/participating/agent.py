@@ -42,7 +42,7 @@ class Agent:
         edge: its name.
         exchange: the exchange folder.
         state: a folder for what it must keep; it survives a loss of power.
-        data: an ``.npz`` file with its labelled images.
+        data: an ``.npz`` file with its labelled examples.
         bundle: a training bundle, for a server that ships none; None: it must ship one.
         pool: whether the owner consents to upload training examples when the server asks.
         threads: how many the runtime may use; 0: one a core.

@@ -1,4 +1,4 @@
-"""Images from files, a folder, an ``.npz`` or raw bytes.
+"""Inputs from files, a folder, an ``.npz`` or raw bytes.
 
 Arrays need numpy alone; pictures need Pillow.
 """
@@ -27,11 +27,11 @@ _NAMES = ("inputs", "x", "x_test")
 
 @dataclass(frozen=True)
 class Wanted:
-    """The images that a model takes.
+    """The inputs that a model takes.
 
     Attributes:
         shape: of one example: (height, width, channels).
-        dtype: numpy's name of raw images' dtype, for raw bytes.
+        dtype: numpy's name of raw inputs' dtype, for raw bytes.
         value_range: lowest and highest value.
         declared: whether values outside the range are refused.
     """
@@ -48,7 +48,7 @@ def load_inputs(
     stdin: BinaryIO | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[str, Array]]:
-    """Gives every image with its name.
+    """Gives every input with its name.
 
     Args:
         sources: files, folders, or ``-`` for raw bytes on standard input.
@@ -102,7 +102,7 @@ def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
     name = next((name for name in _NAMES if name in arrays), None)
     if name is None and len(arrays) != 1:
         raise DataError(
-            f"{path} holds the arrays {', '.join(sorted(arrays))}; name the images "
+            f"{path} holds the arrays {', '.join(sorted(arrays))}; name the inputs "
             f"{' or '.join(_NAMES)}"
         )
     inputs = arrays[name] if name is not None else next(iter(arrays.values()))
@@ -124,8 +124,8 @@ def _raw(stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[str, Array]]:
         )
     inputs = np.frombuffer(content, np.dtype(wanted.dtype).newbyteorder("<"))
     inputs = inputs.reshape(-1, *wanted.shape)
-    # Bytes of another dtype make another number of images, with values that nobody gave.
-    counted = f"{len(inputs)} image{'s' if len(inputs) > 1 else ''}"
+    # Bytes of another dtype make another number of inputs, with values that nobody gave.
+    counted = f"{len(inputs)} input{'s' if len(inputs) > 1 else ''}"
     what = f"standard input's {len(content)} bytes, read as {counted} of dtype {wanted.dtype},"
     check_inputs(inputs, wanted.shape, wanted.value_range, what, declared=wanted.declared)
     for number in range(len(inputs)):

@@ -99,7 +99,7 @@ def export_at_end(
 def export_edges(
     workdir: Path, task: Task, data: FederatedData, edges: Sequence[str]
 ) -> tuple[Exported, ...]:
-    """Exports the accepted models of edges that live in this process, with their own images.
+    """Exports the accepted models of edges that live in this process, with their own examples.
 
     Args:
         workdir: the folder with each edge's own folder.

@@ -15,7 +15,7 @@ from ecavg_tf.events import silent
 from ecavg_tf.models.builders import build_model
 from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.outputs import Outputs
-from ecavg_tf.models.pixels import range_note, raw_pixels_note, takes_tokens
+from ecavg_tf.models.rescaling import range_note, raw_values_note, takes_tokens
 from ecavg_tf.task import Task
 
 ABC = ("a", "b", "c")
@@ -184,8 +184,8 @@ def test_what_is_said_of_a_range_that_nobody_declared() -> None:
 
 def test_token_ids_are_no_raw_values() -> None:
     model = build_model(config(model__name=named(floats_model)), TOKENS)
-    assert raw_pixels_note(model, TOKENS) is None
-    assert raw_pixels_note(build_model(config(model__name=named(plain_model)), TABLE), TABLE)
+    assert raw_values_note(model, TOKENS) is None
+    assert raw_values_note(build_model(config(model__name=named(plain_model)), TABLE), TABLE)
 
 
 def test_probes_lie_in_each_features_own_range() -> None:
