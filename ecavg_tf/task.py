@@ -11,7 +11,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.builders import build_model, gives_logits, initial_model, template_of
-from ecavg_tf.models.pixels import range_note, raw_pixels_note, takes_tokens
+from ecavg_tf.models.rescaling import range_note, raw_values_note, takes_tokens
 from ecavg_tf.models.round_trip import check_round_trip
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
@@ -53,7 +53,7 @@ class Task:
         if is_plugin(self.config.model.name):
             model = self.server_trainer.model
             tokens = takes_tokens(model, self.spec)
-            found += filter(None, [raw_pixels_note(model, self.spec)])
+            found += filter(None, [raw_values_note(model, self.spec)])
         found += filter(None, [range_note(self.spec, tokens=tokens)])
         for note in found:
             self.listener(Note(note))

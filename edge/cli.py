@@ -191,7 +191,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     bundle, inputs = _bundle_and_inputs(arguments)
     if "-" in inputs and len(inputs) > 1:
-        raise ConfigError("- (standard input) can't be given beside other inputs")
+        raise ConfigError("- (standard input) can't be given beside other examples")
     threads, check = arguments.threads, not arguments.no_check
     if bundle is None:
         edge = arguments.edge

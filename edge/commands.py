@@ -81,7 +81,7 @@ def predict(
         milliseconds = 1000 * (time.perf_counter() - began)
         best = _best(probabilities, model.classes, top)
         if as_json:
-            rows.append({"image": name, "top": best, "latency_ms": round(milliseconds, 4)})
+            rows.append({"input": name, "top": best, "latency_ms": round(milliseconds, 4)})
         else:
             said = ", ".join(
                 f"class {row['label']} ({100 * row['probability']:.1f} %)" for row in best
@@ -133,7 +133,7 @@ def _checked_row(path: str, checked: Checked) -> dict[str, Any]:
         "sound": True,
         "format": checked.bundle.info.format,
         "runtime": str(checked.runtime),
-        "golden_images": checked.inputs,
+        "golden_examples": checked.inputs,
         "difference": checked.difference,
         "agreement": checked.agreement,
     }

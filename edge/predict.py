@@ -1,8 +1,8 @@
 """Predicting with a bundle, or with what was trained on this device.
 
 from edge.predict import Predictor
-probabilities = Predictor("int8.bundle.zip").predict(images)
-probabilities = Predictor.from_state("/var/lib/ecavg", edge="edge-00").predict(images)
+probabilities = Predictor("int8.bundle.zip").predict(inputs)
+probabilities = Predictor.from_state("/var/lib/ecavg", edge="edge-00").predict(inputs)
 """
 
 from pathlib import Path
@@ -80,7 +80,7 @@ class Predictor:
             Shape (n, classes), float32.
 
         Raises:
-            DataError: the images have another shape, are not numbers, or hold values
+            DataError: the examples have another shape, are not numbers, or hold values
                 outside the data set's range.
         """
         inputs = np.asarray(inputs)
@@ -90,23 +90,23 @@ class Predictor:
 
 
 def maybe_rescaled(highest: float, value_range: tuple[float, float]) -> str | None:
-    """A note on images so dark that they may have been rescaled, which no check can tell.
+    """A note on inputs so small that they may have been rescaled, which no check can tell.
 
     Args:
-        highest: the highest value of any image.
-        value_range: lowest and highest value of a raw image.
+        highest: the highest value of any example.
+        value_range: lowest and highest value of a raw input.
     """
     low, high = value_range
     if highest - low > (high - low) / 8:
         return None
     return (
-        f"note: no value is above {highest:g}, raw images go from {low:g} to {high:g}; "
+        f"note: no value is above {highest:g}, raw inputs go from {low:g} to {high:g}; "
         "if these were rescaled, give raw ones"
     )
 
 
 def as_batch(inputs: Array, shape: tuple[int, ...]) -> Array:
-    """One image as a batch of one, and grey images without a channel with one.
+    """One example as a batch of one, and grey pictures without a channel with one.
 
     Args:
         inputs: shape (n, …) or that of one example; grey ones may lack the last 1.

@@ -18,7 +18,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.inputs import for_model
-from ecavg_tf.models.pixels import takes_tokens
+from ecavg_tf.models.rescaling import takes_tokens
 from export.making.calibration import as_calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
 from export.making.formats import Variant, parse_formats, variants

@@ -20,7 +20,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.inputs import for_model
-from ecavg_tf.models.pixels import takes_tokens
+from ecavg_tf.models.rescaling import takes_tokens
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
@@ -42,7 +42,7 @@ from export.proving.gate import Reference
 from export.reading.metadata import Description, attach
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
-_PROBES = 8  # images that tell whether a model is still the same function of its weights
+_PROBES = 8  # examples that tell whether a model is still the same function of its weights
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Subject:
         name: an edge's name, ``global``, or a file's.
         weights_sha256: hash of its weights.
         origin: run, round, edge, weights_sha256: what is written into the file.
-        calibration: int8's images; None: ``no_calibration`` says why.
+        calibration: int8's examples; None: ``no_calibration`` says why.
         no_calibration: why there are no calibration examples.
         inputs: parity examples, raw, shape (n, …).
         labels: their labels, shape (n,), or None.
@@ -112,7 +112,7 @@ class Exporter:
         """Makes the wanted files of the model as it is set now, or finds them made already.
 
         Args:
-            subject: whose model it is, with its images.
+            subject: whose model it is, with its examples.
             wanted: which files.
             folder: where to, named as the subject; files that no export made stay.
 
@@ -162,7 +162,7 @@ class Exporter:
             self.listener(
                 Note(
                     f"{folder}: removed {', '.join(gone)}: of an earlier export (another model, "
-                    "other images, limits or packages), or damaged since"
+                    "other examples, limits or packages), or damaged since"
                 )
             )
 
@@ -221,9 +221,9 @@ class Exporter:
             row, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
         )
 
-    def _cost(self, content: bytes, image: Array) -> Cost:
+    def _cost(self, content: bytes, example: Array) -> Cost:
         return cost_sheet(
-            content, image, seconds=self.latency_s, keras_latencies=self._keras_latencies(image)
+            content, example, seconds=self.latency_s, keras_latencies=self._keras_latencies(example)
         )
 
     def _convert(self, subject: Subject, variant: Variant, converter: Converter) -> bytes:
@@ -253,10 +253,10 @@ class Exporter:
             np.asarray(self.model(few, training=False)), logits=self.logits
         )
 
-    def _keras_latencies(self, image: Array) -> tuple[Latency, ...]:
+    def _keras_latencies(self, example: Array) -> tuple[Latency, ...]:
         """Measured once for all subjects, because they have one architecture."""
         if not self._keras:
-            self._keras = keras_latencies(self.model, image, self.latency_s)
+            self._keras = keras_latencies(self.model, example, self.latency_s)
         return self._keras
 
     def _key(self, subject: Subject) -> str:

@@ -24,7 +24,7 @@ ecavg export RUN --target=micro [--flash=1M --ram=256K]
 ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9]
 ecavg export --verify=PUBLIC.pem BUNDLE_OR_FOLDER
 
-Makes .tflite files, compares each with its Keras model on real images, and keeps aside
+Makes .tflite files, compares each with its Keras model on real examples, and keeps aside
 those that differ (NAME.failed-gate.tflite, exit code 8).
 
   --formats  which, separated by commas; default: all four
@@ -32,12 +32,12 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
   --out      where to; default: RUN/exports, DIR/exports, or MODEL-export beside the file
   --state    the folder that 'ecavg edge --data=…' was given: exports what its edges accepted
              last, calibrated and compared on their own data (--data if it has moved)
-  --data     for a .keras file: its images and labels, as data.name of a config: an .npz
+  --data     for a .keras file: its inputs and labels, as data.name of a config: an .npz
              with x_train y_train x_test y_test, a .csv, a TFDS name, a folder, pkg.module:function.
              int8 is calibrated on the training examples, files are compared on the test
              examples. Without it only float32 and float16 are made, compared on random
-             images in --value-range.
-  --value-range  for a .keras file without --data: lowest and highest pixel; default: 0,255
+             inputs in --value-range.
+  --value-range  for a .keras file without --data: lowest and highest value; default: 0,255
   --label-column  of a .csv file as --data: the column with the labels; default: label
   --logits   for a .keras file: it gives logits, not probabilities; without it, answers
              that do not sum to 1 are refused
@@ -88,7 +88,7 @@ def main(argv: Sequence[str]) -> int:
         flags.DEFINE_string(name, "", name, flag_values=values)
     flags.DEFINE_float("momentum", 0.0, "of sgd", flag_values=values)
     flags.DEFINE_list("edge", [], "whose models", flag_values=values)
-    flags.DEFINE_list("value-range", ["0", "255"], "pixels", flag_values=values)
+    flags.DEFINE_list("value-range", ["0", "255"], "values", flag_values=values)
     flags.DEFINE_bool("logits", False, "whether the model gives logits", flag_values=values)
     sources = [*parse(values, argv), *filter(None, [values["state"].value])]
     if len(sources) != 1:

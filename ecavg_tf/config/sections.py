@@ -88,7 +88,7 @@ class ModelConfig:
         output: ``probabilities`` or ``logits``; built-in models give probabilities.
         train: ``all`` layers, or the ``head`` (the last layer) on a frozen backbone. Edges
             may leave frozen weights out of their updates.
-        rescale: for a function's model: ``auto`` puts a layer before it that rescales images
+        rescale: for a function's model: ``auto`` puts a layer before it that rescales inputs
             from the data set's value range to 0..1, unless it does so itself; ``off`` leaves
             it as it is. The layer is exported with the model.
     """
@@ -155,7 +155,7 @@ class CollectConfig:
         trim: for ``trimmed_mean``: the share of edges left out at either end, in [0, 0.5).
         pool: ask the edges for their training data, once.
         pool_edges: names of the edges that consent, separated by commas; empty: all.
-        pool_bytes: how many bytes of images each edge may upload; 0: all it has.
+        pool_bytes: how many bytes of examples each edge may upload; 0: all it has.
         max_update_ratio: an update's change over what is usual among the others; 0: any.
         max_examples_ratio: examples that an edge counts for without having pooled them, over
             the median of the others'; 0: any.
@@ -210,13 +210,13 @@ class Limits:
     Attributes:
         max_difference: float32 fails where a probability differs from Keras' by more.
         max_difference_float16: likewise float16.
-        max_mean_difference_dynamic: dynamic fails where images' largest differences of a
+        max_mean_difference_dynamic: dynamic fails where examples' largest differences of a
             probability are more on average.
         max_mean_difference_int8: likewise int8.
         min_agreement_float: least share of equal labels, ties aside, of float32 and float16.
         min_agreement_dynamic: likewise of dynamic.
         min_agreement_int8: likewise of int8.
-        max_ties: share of images that may be ties; with more, agreement says nothing.
+        max_ties: share of examples that may be ties; with more, agreement says nothing.
         max_accuracy_loss: accuracy that a file may lose against Keras, in [0, 1].
     """
 

@@ -158,7 +158,7 @@ def dataset_of(name: str, given: Any) -> Dataset:
     if any(hasattr(part, "element_spec") for part in (given, *_parts(given))):
         raise DataError(
             f"data.name={name!r} returned a tf.data pipeline; give arrays: of a pipeline of single "
-            "examples, next(iter(pipeline.batch(len(pipeline)))) is (images, labels)"
+            "examples, next(iter(pipeline.batch(len(pipeline)))) is (inputs, labels)"
         )
     try:
         (x_train, y_train), (x_test, y_test) = given

@@ -2,7 +2,7 @@
 
 All give the same arrays by name: ``x_train`` and ``y_train``, and where they are there the same
 of ``test`` and ``guard``, ``group``, ``group_test``, ``group_guard``, ``classes``,
-``value_range`` and ``columns``. What all edges must agree on is read without reading their images.
+``value_range`` and ``columns``. What all edges must agree on is read without reading their inputs.
 """
 
 import re
@@ -37,7 +37,7 @@ class EdgeSource(Protocol):
         """One array, or what numpy makes one of."""
 
     def header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Shape and dtype of one array of images; its values need not be read."""
+        """Shape and dtype of one array of inputs; its values need not be read."""
 
 
 class ArraySource:

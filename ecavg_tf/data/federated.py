@@ -28,7 +28,7 @@ class FederatedData(Protocol):
 
     @property
     def spec(self) -> DataSpec:
-        """What the images of all edges are."""
+        """What the inputs of all edges are."""
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from ecavg_tf.forked import check_not_forked
 from ecavg_tf.keras_settings import check_keras_settings
 from ecavg_tf.models.inputs import two_inputs
 from ecavg_tf.models.keras_words import explained
-from ecavg_tf.models.pixels import meets_raw_pixels, rescaled, rescaling
+from ecavg_tf.models.rescaling import meets_raw_values, rescaled, rescaling
 from ecavg_tf.models.signals import conv1d
 from ecavg_tf.models.state import follow_weights
 from ecavg_tf.models.users_function import call_users_function, check_new
@@ -158,7 +158,7 @@ def _built(config: Config, spec: DataSpec) -> keras.Model:
         function = load_function("model.name", name)
         model = _checked(call_users_function(function, name, spec), name, spec, logits)
         check_new(model, name)
-        if config.model.rescale is Rescale.AUTO and meets_raw_pixels(model, spec):
+        if config.model.rescale is Rescale.AUTO and meets_raw_values(model, spec):
             model = rescaled(model, spec)
     else:
         model = _checked(MODELS[name](spec, config.model), name, spec, logits)

@@ -1,11 +1,18 @@
 """What a model is given where it is called outside of training."""
 
-import numpy as np
+import contextlib
+import re
+from collections.abc import Iterator
 
+import numpy as np
+import tensorflow as tf
+
+from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
 
 _LARGEST = np.iinfo(np.int32).max
+_NOT_IN = re.compile(r"= (-?\d+) is not in \[0, (\d+)\)")
 
 
 def for_model(inputs: Array) -> Array:
@@ -37,3 +44,22 @@ def two_inputs(spec: DataSpec) -> Array:
     if spec.may_be_tokens:
         return lowest_and_highest(spec)
     return for_model(np.random.default_rng(0).uniform(*spec.bounds, (2, *spec.input_shape)))
+
+
+@contextlib.contextmanager
+def token_ids() -> Iterator[None]:
+    """While it lasts, TensorFlow's error of an id beyond the vocabulary says how to mend it.
+
+    Raises:
+        DataError: there was such an id.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = _NOT_IN.search(str(error))
+        if found is None:
+            raise
+        raise DataError(
+            f"the data has token id {found[1]}, the model's vocabulary ends at "
+            f"{int(found[2]) - 1}; make it larger, or give all unknown words one id in it"
+        ) from error

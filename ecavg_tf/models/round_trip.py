@@ -8,7 +8,7 @@ its weights (LoRA adapters are merged when they are saved).
 What is proved: weights moved a little from the initial ones go bit by bit through what each layer
 saves into a second build of the model, and the two, one with the weights set and one with the
 weights loaded, answer a few examples alike. What is not: that the file itself is whole (its hash
-is compared whenever it is loaded), and state that shows on other images only.
+is compared whenever it is loaded), and state that shows on other examples only.
 """
 
 import tempfile

@@ -5,7 +5,7 @@ import keras
 from ecavg_tf.config import ModelConfig
 from ecavg_tf.core.errors import ModelError
 from ecavg_tf.data.dataset import DataSpec
-from ecavg_tf.models.pixels import rescaling
+from ecavg_tf.models.rescaling import rescaling
 
 _LEAST_STEPS = 8  # what two convolutions of stride 2 leave something of
 

@@ -18,7 +18,7 @@ from ecavg_tf.models.batchnorm import Recalibrator
 from ecavg_tf.training.chance import Chance, Step
 from ecavg_tf.training.optimizers import build_optimizer, make_optimizer
 
-_PROBES = 8  # images of noise that tell which weight is the head's bias
+_PROBES = 8  # inputs of noise that tell which weight is the head's bias
 SHIFT = 0.125  # 4 of 32 pixels, the usual pad-and-crop of CIFAR training
 
 
@@ -157,7 +157,7 @@ def _augmentation() -> list[keras.layers.Layer]:
 
 
 def augmented(step: Step, layers: Sequence[keras.layers.Layer]) -> Step:
-    """A training step, the model's own or a user's, whose images went through ``layers``."""
+    """A training step, the model's own or a user's, whose inputs went through ``layers``."""
     if not layers:
         return step
 

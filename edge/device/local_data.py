@@ -1,4 +1,4 @@
-"""A device's own labelled images, from an ``.npz`` file or from tables."""
+"""A device's own labelled examples, from an ``.npz`` file or from tables."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ _SPLITS = ("train", "guard", "test")
 
 @dataclass(frozen=True)
 class LocalData:
-    """The labelled images that a device has.
+    """The labelled examples that a device has.
 
     Attributes:
         edge: examples to train on, and those it holds out to decide with.
@@ -120,7 +120,7 @@ def local_of(
         names = ", ".join(sorted(arrays)) or "nothing"
         raise DataError(f"{path} holds no x_train and y_train; it has {names}")
     if len(train) == 0:
-        raise DataError(f"{path}: x_train is empty; give at least one labelled image")
+        raise DataError(f"{path}: x_train is empty; give at least one labelled example")
     groups = _groups(path, arrays, parts)
     check_apart(edge, groups)
     if guard is None:

@@ -162,8 +162,8 @@ def _raw(stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[str, Array]]:
         )
     inputs = np.frombuffer(content, np.dtype(wanted.dtype).newbyteorder("<"))
     inputs = inputs.reshape(-1, *wanted.shape)
-    # Bytes of another dtype make another number of examples, with values that nobody gave.
-    counted = f"{len(inputs)} example{'s' if len(inputs) > 1 else ''}"
+    # Bytes of another dtype make another number of inputs, with values that nobody gave.
+    counted = f"{len(inputs)} input{'s' if len(inputs) > 1 else ''}"
     what = f"standard input's {len(content)} bytes, read as {counted} of dtype {wanted.dtype},"
     check_inputs(inputs, wanted.shape, wanted.value_range, what, declared=wanted.declared)
     for number in range(len(inputs)):

@@ -17,7 +17,7 @@ from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, silent
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.keras_words import explained
-from ecavg_tf.models.pixels import takes_tokens
+from ecavg_tf.models.rescaling import takes_tokens
 from export.exporter import Exporter, Subject
 from export.making.calibration import draw
 from export.making.formats import parse_formats, variants
@@ -45,9 +45,9 @@ def export_file(
         file: the ``.keras`` file.
         folder: where to.
         formats: separated by commas; empty: those of the settings.
-        data: images and labels, like ``data.name`` of a config; empty: none.
+        data: inputs and labels, like ``data.name`` of a config; empty: none.
         label_column: of a table as data: the name of the column with the labels.
-        value_range: lowest and highest pixel, where there is no data.
+        value_range: lowest and highest value, where there is no data.
         logits: whether the model gives logits.
         settings: limits and numbers of examples; None: the defaults.
         listener: told of files that are removed.
@@ -109,7 +109,7 @@ def load_keras(file: Path) -> keras.Model:
         raise ModelError(f"{file} can't be loaded as a Keras model: {brief(error)}") from error
     if not getattr(model, "built", False) or not hasattr(model, "output_shape"):
         raise ExportError(
-            f"{file}: the model is not built, its shapes are not known; call it once on images, or "
+            f"{file}: the model is not built, its shapes are not known; call it once on inputs, or "
             "begin it with keras.Input, and save it again"
         )
     given, answered = model.input_shape, model.output_shape
@@ -122,12 +122,12 @@ def load_keras(file: Path) -> keras.Model:
 
 
 def matching_data(model: keras.Model, file: Path, data: str, label_column: str = LABEL) -> Dataset:
-    """Labelled images for a saved model.
+    """Labelled examples for a saved model.
 
     Args:
         model: the model.
         file: where it was saved.
-        data: what images, as ``data.name`` of a config.
+        data: what examples, as ``data.name`` of a config.
         label_column: of a table: the name of the column with the labels.
 
     Raises:
@@ -171,12 +171,12 @@ def _with_data(
 def _without_data(
     job: _Job, wanted: tuple[Format, ...], value_range: tuple[float, float]
 ) -> tuple[Exported, ...]:
-    """Random images tell whether a float file computes what Keras does, and no more."""
+    """Random inputs tell whether a float file computes what Keras does, and no more."""
     model, file = job.model, job.file
     floats = tuple(f for f in wanted if f in (Format.FLOAT32, Format.FLOAT16))
     if not floats:
         raise ConfigError(
-            f"{', '.join(wanted)} can only be made and judged on real images: give --data=NAME"
+            f"{', '.join(wanted)} can only be made and judged on real examples: give --data=NAME"
         )
     classes = tuple(str(label) for label in range(model.output_shape[1]))
     spec = DataSpec(file.stem, model.input_shape[1:], "int32", value_range, classes)
@@ -194,7 +194,7 @@ def _without_data(
             "HIGHEST, or --data=NAME"
         ) from error
     examples = Examples(noise, np.zeros(_RANDOM_INPUTS, np.int64))
-    words = f"{_RANDOM_INPUTS} random images from {value_range[0]:g} to {value_range[1]:g}"
+    words = f"{_RANDOM_INPUTS} random inputs from {value_range[0]:g} to {value_range[1]:g}"
     subject = _subject(model, file, examples, words)
     rows = job.export(subject, spec, floats)
     skipped = tuple(
@@ -204,7 +204,7 @@ def _without_data(
             subject.weights_sha256,
             variant.value,
             "skipped",
-            ("it can only be judged on real images: give --data=NAME",),
+            ("it can only be judged on real examples: give --data=NAME",),
         )
         for variant in variants(tuple(f for f in wanted if f not in floats))
     )

@@ -105,7 +105,7 @@ def export_edges(
     folder: Path | None = None,
     fresh: bool = False,
 ) -> tuple[Exported, ...]:
-    """Exports the accepted models of edges that live in this process, with their own images.
+    """Exports the accepted models of edges that live in this process, with their own examples.
 
     Args:
         workdir: the folder with each edge's own folder.

@@ -49,7 +49,7 @@ def export_training(
         trainable: ``head`` or ``dense``.
         optimizer: ``sgd`` or ``adam``; empty: ``edge.optimizer`` of the run, or adam.
         momentum: of ``sgd``.
-        data: for a ``.keras`` file: its labelled images, as ``data.name`` of a config.
+        data: for a ``.keras`` file: its labelled examples, as ``data.name`` of a config.
         label_column: of a table as data: the name of the column with the labels.
         out: where to; empty: ``exports`` in the run directory, or beside the file.
         listener: told of a bundle that is replaced.
@@ -67,7 +67,7 @@ def export_training(
     if source.suffix == ".keras":
         if not data:
             raise ConfigError(
-                "--trainable compares the file with Keras on labelled images: give --data=NAME"
+                "--trainable compares the file with Keras on labelled examples: give --data=NAME"
             )
         model = load_keras(source)
         dataset = matching_data(model, source, data, label_column)

@@ -85,10 +85,10 @@ class Converter:
 
         Args:
             variant: which.
-            calibration: raw images, shape (n, …); for int8.
+            calibration: raw inputs, shape (n, …); for int8.
 
         Returns:
-            The file's bytes; the same for the same model and images.
+            The file's bytes; the same for the same model and examples.
 
         Raises:
             ExportError: the model uses what builtin operators can't do, or answers
@@ -152,7 +152,7 @@ class _Attempt:
 
 
 def _lost(content: bytes, inputs: Array, wanted: NDArray[np.float64]) -> float:
-    """Mean largest difference of a probability on the images."""
+    """Mean largest difference of a probability on the examples."""
     given = LiteModel(content, logits=True).probabilities(inputs)
     return float(np.abs(given - wanted).max(axis=1).mean())
 

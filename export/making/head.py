@@ -94,7 +94,7 @@ def fit_range(logits: Array) -> LogitRange:
     """Chooses the range whose 256 steps change the answers least.
 
     Every pair of a lower and an upper end from a few percentiles is tried: what is lost
-    is the share of images whose best class changes or ties, plus the mean largest change
+    is the share of examples whose best class changes or ties, plus the mean largest change
     of a probability.
 
     Args:
@@ -121,16 +121,16 @@ def typical(logits: Array, most: float = MOST_LEFT_OUT[-1]) -> NDArray[np.bool_]
     a CIFAR-100 run: of 200 calibration examples 8 were far out (logits up to 350 where the
     median is 2.6); with them int8 agreed with Keras on 41 % of test examples, without them
     on 94 %, ties aside. Far out is beyond Tukey's outer fence, the upper quartile plus three
-    interquartile ranges, of each image's largest centred logit. But what is clipped at
+    interquartile ranges, of each example's largest centred logit. But what is clipped at
     inference costs labels, too: on a CIFAR-10 MobileNetV2, 4 % left out cost 2.1 points of
     accuracy, none left out nothing.
 
     Args:
         logits: Keras' logits of the calibration examples, shape (n, classes).
-        most: percent of the images that may be left out.
+        most: percent of the examples that may be left out.
 
     Returns:
-        Shape (n,), True for images to calibrate on.
+        Shape (n,), True for examples to calibrate on.
     """
     centred = np.asarray(logits, np.float64)
     largest = np.abs(centred - centred.mean(axis=1, keepdims=True)).max(axis=1)

@@ -55,7 +55,7 @@ def write_sources(
         tflite: a full-int8 file.
         labels: name of every class, in the order of the model's scores.
         run: what ``run_in_micro`` found for this very file. Its arena is what the sources
-            reserve, its clearest image what they test themselves with.
+            reserve, its clearest example what they test themselves with.
         listener: told of a ``main.cc`` that is kept: it is there to be filled in.
         scaling: what is done to raw inputs before they are quantized; None: nothing.
         columns: names of the inputs, for a comment; empty: they have none.

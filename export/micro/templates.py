@@ -30,7 +30,7 @@ constexpr std::size_t kOutputSize = {output_size};
 constexpr float kOutputScale = {output_scale};
 constexpr int kOutputZeroPoint = {output_zero_point};
 
-// An image as the model takes it, and the scores that the tflite-micro interpreter gave.
+// An example as the model takes it, and the scores that the tflite-micro interpreter gave.
 extern const std::int8_t kGoldenImage[kInputSize];
 extern const std::int8_t kGoldenScores[kOutputSize];
 
@@ -196,7 +196,7 @@ Sources for a microcontroller, written by ecavg-tf
 ==================================================
 
 model_data.h, model_data.cc   the model ({size} bytes) as a C array, scales, labels, and an
-                              image with its scores for a self-test
+                              example with its scores for a self-test
 ops.h                         the operators to register
 main.cc                       one inference; fill in ReadImage for your board
 

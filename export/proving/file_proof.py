@@ -41,13 +41,13 @@ class FileProof:
 def prove_file(
     tflite: bytes, variant: Variant, expected: Description, reference: Reference, limits: Limits
 ) -> FileProof:
-    """Runs a file on real images and judges it.
+    """Runs a file on real examples and judges it.
 
     Args:
         tflite: the file's bytes, description included.
         variant: what it should be.
         expected: what must be written in it.
-        reference: images and Keras' answers.
+        reference: examples and Keras' answers.
         limits: what it must keep to.
     """
     reasons = _described(tflite, expected)

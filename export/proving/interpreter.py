@@ -1,4 +1,4 @@
-"""Running a ``.tflite`` file: raw images in, probabilities out, whatever it computes in."""
+"""Running a ``.tflite`` file: raw inputs in, probabilities out, whatever it computes in."""
 
 from collections.abc import Callable
 from typing import Any
@@ -96,13 +96,13 @@ class LiteModel:
         return np.concatenate(parts)
 
     def probabilities(self, inputs: Array) -> NDArray[np.float32]:
-        """Probabilities of shape (n, classes), float32, for raw images of shape (n, …)."""
+        """Probabilities of shape (n, classes), float32, for raw inputs of shape (n, …)."""
         answers = self.answers(inputs)
         return softmax(answers).astype(np.float32) if self._logits else answers
 
-    def ready(self, image: Array) -> Callable[[], None]:
+    def ready(self, example: Array) -> Callable[[], None]:
         """What runs the file once more on one example of raw values, without the batch."""
-        self._run(image[np.newaxis])
+        self._run(example[np.newaxis])
         invoke: Callable[[], None] = self._interpreter.invoke
         return invoke
 

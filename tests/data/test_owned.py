@@ -280,7 +280,7 @@ def test_a_name_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def of_group(data: FederatedData, groups: np.ndarray[Any, Any]) -> list[set[int]]:
-    """The groups of each part; image number n begins with the value 16 n."""
+    """The groups of each part; example number n begins with the value 16 n."""
     edge = data.edge("north")
     assert edge.test is not None
     parts = (edge.train, edge.guard, edge.test)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from ecavg_tf.config import Config, with_fields
-from ecavg_tf.core.errors import ConfigError, ModelError
+from ecavg_tf.core.errors import ConfigError, DataError, ModelError
 from ecavg_tf.core.messages.probe import probe_inputs
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import silent
 from ecavg_tf.models.builders import build_model
 from ecavg_tf.models.inputs import for_model
-from ecavg_tf.models.pixels import range_note, raw_pixels_note, takes_tokens
+from ecavg_tf.models.outputs import Outputs
+from ecavg_tf.models.rescaling import range_note, raw_values_note, takes_tokens
 from ecavg_tf.task import Task
 
 ABC = ("a", "b", "c")
@@ -137,6 +138,13 @@ def test_a_vocabulary_that_is_too_small() -> None:
         build_model(config(model__name=named(text_model)), spec)
 
 
+def test_an_id_that_only_other_data_has() -> None:
+    """The run's range is that of the training data; a test set may go beyond the vocabulary."""
+    outputs = Outputs(build_model(config(model__name=named(text_model)), TOKENS), 4)
+    with pytest.raises(DataError, match=r"token id 40, the model's vocabulary ends at 39; make"):
+        outputs(np.full((2, 6), 40, np.int32))
+
+
 def test_token_ids_reach_the_model_whole() -> None:
     """A run's checks, its initial weights and its round trip all call the model."""
     task = Task(config(model__name=named(Looked)), TOKENS, Path(), silent)
@@ -176,8 +184,8 @@ def test_what_is_said_of_a_range_that_nobody_declared() -> None:
 
 def test_token_ids_are_no_raw_values() -> None:
     model = build_model(config(model__name=named(floats_model)), TOKENS)
-    assert raw_pixels_note(model, TOKENS) is None
-    assert raw_pixels_note(build_model(config(model__name=named(plain_model)), TABLE), TABLE)
+    assert raw_values_note(model, TOKENS) is None
+    assert raw_values_note(build_model(config(model__name=named(plain_model)), TABLE), TABLE)
 
 
 def test_probes_lie_in_each_features_own_range() -> None:

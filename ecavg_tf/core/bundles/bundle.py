@@ -77,7 +77,7 @@ class BundleInfo:
         classes: labels, in the order of the outputs.
         inputs_dtype: numpy's name of the raw inputs' dtype.
         value_range: lowest and highest value of a raw input.
-        input: the input tensor; quantize raw images with its scale and zero point.
+        input: the input tensor; quantize raw inputs with its scale and zero point.
         output: the output tensor.
         output_kind: ``probabilities``, or ``logits``: apply a softmax.
         origin: where the model comes from: run, round, edge, weights_sha256.
@@ -114,7 +114,7 @@ class Bundle:
     Attributes:
         info: the description.
         model: bytes of the ``.tflite``.
-        golden_inputs: raw images, shape (k, …), in the images' dtype.
+        golden_inputs: raw inputs, shape (k, …), in the inputs' dtype.
         golden_outputs: what the file answered where it was made, probabilities, shape
             (k, classes), float32.
     """

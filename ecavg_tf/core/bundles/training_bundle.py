@@ -147,7 +147,7 @@ class TrainingBundle:
     Attributes:
         info: the description.
         model: bytes of the ``.tflite``.
-        golden_inputs: raw images, shape (k, …).
+        golden_inputs: raw inputs, shape (k, …).
         golden_labels: their labels, shape (k,), int64.
         golden_outputs: probabilities before and after the golden steps, shape
             (2, k, classes), float32.

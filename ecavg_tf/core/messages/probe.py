@@ -26,7 +26,7 @@ def probe_inputs(shape: Sequence[int], value_range: tuple[Any, Any], dtype: str)
     Args:
         shape: of one example.
         value_range: lowest and highest value of a raw input, or of each feature: an array each.
-        dtype: numpy's name of raw images' dtype.
+        dtype: numpy's name of raw inputs' dtype.
 
     Returns:
         Noise over the whole range, shape (8, …).

@@ -14,7 +14,7 @@ from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.ranges import measured_range
-from ecavg_tf.models.pixels import rescaling
+from ecavg_tf.models.rescaling import rescaling
 from edge.predict import Predictor
 from export.api import to_tflite
 from export.exporter import Exporter, Subject

@@ -1,4 +1,4 @@
-"""Decides whether a user's own model takes raw pixels, or gets a layer that rescales them."""
+"""Decides whether a user's own model takes raw values, or gets a layer that rescales them."""
 
 import contextlib
 from collections.abc import Iterator
@@ -75,24 +75,24 @@ def range_note(spec: DataSpec, *, tokens: bool) -> str | None:
     )
 
 
-def raw_pixels_note(model: keras.Model, spec: DataSpec) -> str | None:
-    """A line on a model whose layers get large pixels as they are; None: nothing to say."""
+def raw_values_note(model: keras.Model, spec: DataSpec) -> str | None:
+    """A line on a model whose layers get large values as they are; None: nothing to say."""
     if max(map(abs, spec.value_range)) <= _HARMLESS or takes_tokens(model, spec):
         return None
-    layer = meets_raw_pixels(model, spec)
+    layer = meets_raw_values(model, spec)
     if layer is None:
         return None
     low, high = spec.value_range
     return (
-        f"model {model.name!r} does not rescale its images: layer {layer!r} gets values from "
+        f"model {model.name!r} does not rescale its inputs: layer {layer!r} gets values from "
         f"{low:g} to {high:g}, from which most models learn badly; begin the model with a "
         "Rescaling layer made of spec.value_range, or set model.rescale=auto, which adds one and "
         "exports with it"
     )
 
 
-def meets_raw_pixels(model: keras.Model, spec: DataSpec) -> str | None:
-    """The first layer with weights, where it gets pixels of a wide range as they are.
+def meets_raw_values(model: keras.Model, spec: DataSpec) -> str | None:
+    """The first layer with weights, where it gets values of a wide range as they are.
 
     Found by trying, so it holds for subclassed models and for models that divide by 255
     themselves. Layers that bring their own scale, such as BatchNormalization, count as fine.
@@ -174,14 +174,14 @@ def _is_leaf(layer: Any) -> bool:
 
 
 def rescaled(model: keras.Model, spec: DataSpec) -> keras.Model:
-    """The same model behind a layer that rescales raw pixels to [0, 1].
+    """The same model behind a layer that rescales raw values to [0, 1].
 
     Its layers and weights are those of ``model``; sequential and functional models keep
     their layers side by side, others become a layer.
     """
     inputs = keras.Input(spec.input_shape)
-    pixels = rescaling(spec)(inputs)
+    values = rescaling(spec)(inputs)
     # Called as a layer, a model becomes one; its own call() lays its layers side by side.
     apart = type(model).__module__.startswith("keras.")
-    outputs = model.call(pixels) if apart else model(pixels)
+    outputs = model.call(values) if apart else model(values)
     return keras.Model(inputs, outputs, name=model.name)
