@@ -164,7 +164,7 @@ def read_pooled(path: Path, edge: str, spec: DataSpec) -> Examples:
     if np.issubdtype(inputs.dtype, np.floating) and not np.isfinite(inputs).all():
         raise ValueError("its pooled examples hold NaN or infinite values")
     low, high = spec.value_range
-    if inputs.min() < low or inputs.max() > high:
+    if spec.declared and (inputs.min() < low or inputs.max() > high):
         raise ValueError(
             f"its pooled examples hold values from {inputs.min()} to {inputs.max()}, "
             f"expected {low:g} to {high:g}"
