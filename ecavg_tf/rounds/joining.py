@@ -113,8 +113,8 @@ class Joiner:
         if local.note:
             self.listener(Note(local.note))
         if local.test is not None:
-            model, test = task.edge_trainer.model, local.test
-            self._check = lambda: check_one_accuracy(model, [self.folder], test)
+            test = local.test
+            self._check = lambda: check_one_accuracy(task, [self.folder], test)
         return EdgeWorker(
             config,
             local.edge,

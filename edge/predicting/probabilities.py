@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import are_logits, class_probabilities
 from edge.device.runtime import Model
 
 _AT_ONCE = 64  # where the model takes any number
@@ -16,7 +16,7 @@ def predict_probabilities(model: Model, images: Array, output_kind: str) -> NDAr
     Args:
         model: a loaded model.
         images: raw images, shape (n, …), of the shape that the model takes.
-        output_kind: ``probabilities`` or ``logits``.
+        output_kind: what the model gives, as its bundle says.
     """
     step = model.at_once or _AT_ONCE
     parts: list[NDArray[np.float32]] = []
@@ -28,6 +28,6 @@ def predict_probabilities(model: Model, images: Array, output_kind: str) -> NDAr
             chunk = np.concatenate([chunk, filling])
         parts.append(model.answers(chunk)[:wanted])
     if not parts:
-        return np.zeros((0, model.output.shape[-1]), np.float32)
-    answers = np.concatenate(parts)
-    return softmax(answers).astype(np.float32) if output_kind == "logits" else answers
+        return np.zeros((0, max(2, model.output.shape[-1])), np.float32)
+    answers = class_probabilities(np.concatenate(parts), logits=are_logits(output_kind))
+    return np.asarray(answers, np.float32)
