@@ -16,8 +16,10 @@ from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import output_kind
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
+from ecavg_tf.models.one_output import has_one_output
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
@@ -172,7 +174,7 @@ class Exporter:
             self.spec.classes,
             self.spec.dtype,
             self.spec.value_range,
-            self._output_kind(variant),
+            self._output_kind(variant, reference),
             dict(subject.origin),
         )
         try:
@@ -220,9 +222,10 @@ class Exporter:
             self._converted[place] = converter.convert(variant)
         return self._converted[place]
 
-    def _output_kind(self, variant: Variant) -> str:
+    def _output_kind(self, variant: Variant, reference: Reference) -> str:
         fitted = variant is Variant.INT8 and gives_fitted_logits(self.model)
-        return "logits" if self.logits or fitted else "probabilities"
+        one = has_one_output(self.model, reference.images[:1].astype(np.float32))
+        return output_kind(logits=self.logits or fitted, one_output=one)
 
     def _reference(self, subject: Subject) -> Reference:
         images = subject.images.astype(np.float32)

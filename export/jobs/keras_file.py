@@ -108,12 +108,17 @@ def load_keras(file: Path) -> keras.Model:
             "begin it with keras.Input, and save it again"
         )
     given, answered = model.input_shape, model.output_shape
-    if not _is_shape(given) or not _is_shape(answered) or len(answered) != 2 or answered[1] < 2:
+    if not _is_shape(given) or not _is_shape(answered) or len(answered) != 2:
         raise ExportError(
             f"{file}: input {given}, output {answered}; expected one input of a fixed size and one "
-            "output (n, classes), 2 classes or more whose probabilities sum to 1"
+            "output (n, classes) of probabilities that sum to 1, or (n, 1) of two classes"
         )
     return model
+
+
+def num_classes(model: keras.Model) -> int:
+    """How many classes a saved model tells apart; with one output, two."""
+    return max(2, model.output_shape[1])
 
 
 def matching_data(model: keras.Model, file: Path, data: str) -> Dataset:
@@ -129,9 +134,9 @@ def matching_data(model: keras.Model, file: Path, data: str) -> Dataset:
     """
     dataset = load_data(DataConfig(name=data), seed=Config().seed)
     spec = dataset.spec
-    if model.input_shape[1:] != spec.image_shape or model.output_shape[1] != spec.num_classes:
+    if model.input_shape[1:] != spec.image_shape or num_classes(model) != spec.num_classes:
         raise ConfigError(
-            f"{file} takes {model.input_shape[1:]} and gives {model.output_shape[1]} classes; "
+            f"{file} takes {model.input_shape[1:]} and gives {num_classes(model)} classes; "
             f"--data={data} has {spec.image_shape} and {spec.num_classes}"
         )
     return dataset
@@ -169,7 +174,7 @@ def _without_data(
         raise ConfigError(
             f"{', '.join(wanted)} can only be made and judged on real images: give --data=NAME"
         )
-    classes = tuple(str(label) for label in range(model.output_shape[1]))
+    classes = tuple(str(label) for label in range(num_classes(model)))
     spec = DataSpec(file.stem, model.input_shape[1:], "float32", value_range, classes)
     noise = random_inputs(spec.image_shape, _RANDOM_IMAGES, value_range)
     examples = Examples(noise, np.zeros(_RANDOM_IMAGES, np.int64))

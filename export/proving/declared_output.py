@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ConfigError, ExportError
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import class_columns, class_probabilities
 
 HINT = "--logits for a .keras file, model.output=logits for a run"
 _SUM = 1e-3  # how far a row's sum may be from 1
@@ -31,23 +31,27 @@ def checked_probabilities(answers: Array, *, logits: bool, hint: str = HINT) -> 
     than what is written in the file.
 
     Args:
-        answers: shape (n, classes).
+        answers: shape (n, classes), or (n, 1) of two classes.
         logits: whether they were said to be logits.
         hint: how to say so.
+
+    Returns:
+        Shape (n, classes).
 
     Raises:
         ConfigError: they are logits and were said to be probabilities, or the other way round.
         ExportError: they are neither (ECAvg has no such classifiers), or not finite.
     """
     values = np.asarray(answers, np.float64)
-    if values.ndim != 2 or values.shape[1] < 2:
+    if values.ndim != 2:
         raise ExportError(
-            f"the model's answers have shape {values.shape}; expected (n, classes), 2 classes or "
-            "more whose probabilities sum to 1"
+            f"the model's answers have shape {values.shape}; expected (n, classes), classes "
+            "whose probabilities sum to 1, or (n, 1), that of the second of two classes"
         )
     check_finite(values)
-    _check(values, logits, hint)
-    return softmax(values) if logits else values
+    if values.shape[1] > 1 or not logits:  # one logit may lie in 0..1, too
+        _check(values, logits, hint)
+    return np.asarray(class_probabilities(values, logits=logits))
 
 
 def check_finite(answers: Array, images: str = "images") -> None:
@@ -70,7 +74,7 @@ def check_finite(answers: Array, images: str = "images") -> None:
 
 
 def _check(values: NDArray[np.float64], logits: bool, hint: str) -> None:
-    if logits != are_probabilities(values):
+    if logits != are_probabilities(class_columns(values, logits=logits)):
         return
     if logits:
         raise ConfigError(
