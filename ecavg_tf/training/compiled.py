@@ -30,7 +30,7 @@ class Compilation:
     Attributes:
         optimizer: a Keras optimizer's name.
         weight_decay: decoupled weight decay; 0: none.
-        augment: whether training images are flipped and shifted.
+        augment: whether training examples are flipped and shifted.
     """
 
     optimizer: str
@@ -50,7 +50,7 @@ class CompiledModel:
         model: a built model. It is compiled anew, whatever it was compiled with; a
             ``train_step`` or ``compute_loss`` of its own is used.
         compilation: optimizer and augmentation.
-        image_shape: (height, width, channels) of what the model takes.
+        input_shape: (height, width, channels) of what the model takes.
         logits: whether the model gives logits.
         value_range: lowest and highest value of an image.
         listener: told of what can't be made repeatable.
@@ -61,7 +61,7 @@ class CompiledModel:
         model: keras.Model,
         compilation: Compilation,
         *,
-        image_shape: tuple[int, int, int],
+        input_shape: tuple[int, int, int],
         logits: bool,
         value_range: tuple[float, float] = (0.0, 1.0),
         listener: Listener = silent,
@@ -73,7 +73,7 @@ class CompiledModel:
         self._optimizer = make_optimizer(
             compilation.optimizer, compilation.weight_decay, scaled=_in_float16(model)
         )
-        self._probes = np.random.default_rng(0).uniform(*value_range, (_PROBES, *image_shape))
+        self._probes = np.random.default_rng(0).uniform(*value_range, (_PROBES, *input_shape))
         loss, accuracy = _measures(logits, has_one_output(model, self._probes.astype(np.float32)))
         model.compile(
             self._optimizer,
@@ -172,11 +172,11 @@ def augmented(step: Step, layers: Sequence[keras.layers.Layer]) -> Step:
         return step
 
     def augmenting(data: Any) -> Any:
-        images, *rest = data
-        images = keras.ops.cast(images, "float32")
+        inputs, *rest = data
+        inputs = keras.ops.cast(inputs, "float32")
         for layer in layers:
-            images = layer(images, training=True)
-        return step((images, *rest))
+            inputs = layer(inputs, training=True)
+        return step((inputs, *rest))
 
     return augmenting
 
