@@ -118,7 +118,7 @@ def load_keras(file: Path) -> keras.Model:
 
 def num_classes(model: keras.Model) -> int:
     """How many classes a saved model tells apart; with one output, two."""
-    return max(2, model.output_shape[1])
+    return max(2, int(model.output_shape[1]))
 
 
 def matching_data(model: keras.Model, file: Path, data: str) -> Dataset:

@@ -8,8 +8,8 @@ far below the best one. So the int8 file computes logits that are centred (the m
 classes taken off the head's weights) and clipped to a range that is fitted on the
 calibration examples. The clipping is a fused ReLU6, which every runtime has.
 
-The one logit of two classes says by its sign which is better, so it is not centred: it is clipped to
-a range around 0, by a fused ReLU_N1_TO_1.
+The one logit of two classes says by its sign which is better, so it is not centred: it is clipped
+to a range around 0, by a fused ReLU_N1_TO_1.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ class LogitRange:
 
 
 def head_of(model: keras.Model) -> keras.layers.Layer | None:
-    """The Dense layer whose softmax, one sigmoid or logits are the model's output, if there is one."""
+    """The Dense layer that ends a model: its softmax, its one sigmoid, or its logits."""
     last, graph = model, model
     while isinstance(last, keras.Model):
         outputs = _outputs(last)
