@@ -12,7 +12,7 @@ from ecavg_tf.core.files import atomic_path, write_text
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
 from export.micro import templates
-from export.micro.interpreter import MicroRun
+from export.micro.interpreter import MicroRun, even_score
 from export.micro.literals import c_float, c_string, elements
 from export.micro.operators import require_micro, resolver_call
 from export.reading.flatmodel import FlatModel
@@ -67,17 +67,18 @@ def write_sources(
     if hashlib.sha256(tflite).hexdigest() != run.sha256:
         raise ExportError("the run in tflite-micro was of another file; run this one first")
     scores = elements(facts.outputs[0])
-    if len(labels) != scores:
+    if len(labels) != max(2, scores):
         raise ExportError(f"{len(labels)} labels came, and the model gives {scores} scores")
+    main = templates.MAIN if scores > 1 else templates.MAIN_OF_ONE_SCORE
     texts = {
         "model_data.h": _header(len(tflite), labels, run),
         "ops.h": _operators(facts),
-        _MAIN: templates.MAIN,
+        _MAIN: main,
         "README.txt": _readme(len(tflite), run),
     }
     names = sorted((*texts, _DATA))
     _check_ours(folder, [name for name in names if name != _MAIN])
-    if _is_edited(folder / _MAIN):
+    if _is_edited(folder / _MAIN, main):
         listener(Note(f"{folder / _MAIN} is kept as it is there; remove it for a fresh one"))
         del texts[_MAIN]
     for name, text in texts.items():
@@ -101,11 +102,11 @@ def _is_marked(path: Path) -> bool:
         return _MARK in stream.readline(_FIRST_LINE)
 
 
-def _is_edited(main: Path) -> bool:
+def _is_edited(path: Path, main: str) -> bool:
     """Whether something else lies there than what would be written."""
-    if not main.is_file():
-        return os.path.lexists(main)
-    return main.read_bytes() != templates.MAIN.encode()
+    if not path.is_file():
+        return os.path.lexists(path)
+    return path.read_bytes() != main.encode()
 
 
 def _header(size: int, labels: Sequence[str], run: MicroRun) -> str:
@@ -122,6 +123,7 @@ def _header(size: int, labels: Sequence[str], run: MicroRun) -> str:
         output_size=elements(exit_),
         output_scale=c_float(exit_.scale),
         output_zero_point=exit_.zero_point,
+        even=templates.EVEN.format(even=even_score(exit_)) if elements(exit_) == 1 else "",
         labels=len(labels),
     )
 
