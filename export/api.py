@@ -22,6 +22,7 @@ from export.making.formats import Variant, parse_formats, variants
 from export.proving.declared_output import (
     are_probabilities,
     check_finite,
+    check_one_logit,
     checked_probabilities,
     in_unit_range,
     random_inputs,
@@ -102,6 +103,8 @@ def to_tflite(
     with computed_in_float32(model):
         answers = _answers(model, inputs)
         kind = _kind(answers) if output is None else _told(output, answers)
+        if kind is Kind.LOGITS:
+            check_one_logit(model, inputs, "output='logits'")
         sample = as_calibration(inputs, _COUNT, 0).inputs
         classifier = kind is not Kind.VALUES
         with Converter(model, inputs.shape[1:], classifier=classifier) as converter:

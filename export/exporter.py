@@ -19,7 +19,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import output_kind
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
-from ecavg_tf.models.one_output import has_one_output
+from ecavg_tf.models.output_kind import has_one_output
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
@@ -34,7 +34,7 @@ from export.making.calibration import Calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
 from export.making.formats import Variant
 from export.proving.cost import cost_sheet, keras_latencies
-from export.proving.declared_output import checked_probabilities
+from export.proving.declared_output import check_one_logit, checked_probabilities
 from export.proving.file_proof import prove_file
 from export.proving.gate import Reference
 from export.reading.metadata import Description, attach
@@ -229,6 +229,8 @@ class Exporter:
 
     def _reference(self, subject: Subject) -> Reference:
         inputs = subject.inputs.astype(np.float32)
+        if self.logits:
+            check_one_logit(self.model, inputs)
         answers = self.model.predict(inputs, batch_size=256, verbose=0)
         probabilities = checked_probabilities(answers, logits=self.logits)
         return Reference(subject.inputs, probabilities, subject.labels, subject.words)

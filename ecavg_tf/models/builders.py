@@ -16,7 +16,7 @@ from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.keras_settings import check_keras_settings
 from ecavg_tf.models.keras_words import explained
-from ecavg_tf.models.one_output import gives_one_probability
+from ecavg_tf.models.output_kind import check_output
 from ecavg_tf.models.pixels import meets_raw_pixels, rescaled, rescaling
 from ecavg_tf.models.state import follow_weights
 from ecavg_tf.models.users_function import call_users_function, check_new
@@ -196,33 +196,9 @@ def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> ker
             f"classes, expected shape (n, {spec.num_classes})"
             + (", or (n, 1) of the second class alone" if spec.num_classes == 2 else "")
         )
-    if one:
-        probability = gives_one_probability(model, probe.astype("float32"))
-        if probability is None:
-            raise ModelError(
-                f"model.name={name!r} gives the same for all images, whatever its weights are (a "
-                "softmax of one output is always 1); end it in one sigmoid, or in a softmax of 2"
-            )
-    else:
-        probability = _sum_to_1(keras.ops.convert_to_numpy(outputs))
-    _check_output(probability, name, logits)
+    answers = keras.ops.convert_to_numpy(outputs)
+    check_output(model, probe.astype("float32"), answers, name, logits=logits)
     return model
-
-
-def _sum_to_1(outputs: Array) -> bool:
-    return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3))
-
-
-def _check_output(probabilities: bool, name: str, logits: bool) -> None:
-    """A softmax that is taken for logits, or logits for a softmax, trains to nonsense."""
-    if probabilities == logits:
-        gives, wanted = (
-            ("probabilities", "logits") if probabilities else ("logits", "probabilities")
-        )
-        raise ModelError(
-            f"model.name={name!r} gives {gives}, model.output is {wanted}; "
-            f"set --config.model.output={gives}"
-        )
 
 
 def initial_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Model:

@@ -15,7 +15,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.anatomy import anatomy_of
 from ecavg_tf.models.batchnorm import Recalibrator
-from ecavg_tf.models.one_output import has_one_output
+from ecavg_tf.models.output_kind import has_one_output
 from ecavg_tf.training.chance import Chance, Step
 from ecavg_tf.training.optimizers import build_optimizer, make_optimizer
 
