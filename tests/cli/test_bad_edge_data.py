@@ -5,12 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from messages_for_tests import asked, decided
 
 from ecavg_tf.cli import main
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import Mailbox
-from ecavg_tf.core.messages.request import EXCHANGE, Request, Shipped
+from ecavg_tf.core.messages.owner import Owner
+from ecavg_tf.core.messages.reply import Reply
+from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
 from ecavg_tf.core.template import Role, Template, WeightSpec
+from ecavg_tf.events import silent
+from edge.device.local_data import load_local
+from edge.participating.serving import Served, serve
 
 Arrays = dict[str, Any]
 INPUTS = Inputs("tiny", (4, 4, 1), "uint8", (0.0, 255.0), ("0", "1", "2"))
@@ -81,6 +87,13 @@ BAD: dict[str, tuple[Arrays, str, str]] = {
 }
 
 
+def run_words(place: Path, data: Path) -> list[str]:
+    config = place / "plain.py"
+    config.write_text("from ecavg_tf import Config\n\n\ndef get_config():\n    return Config()\n")
+    words = [f"--config={config}", f"--config.data.name={data}", f"--workdir={place / 'run'}"]
+    return ["run", *words]
+
+
 def said(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The one line with which a command refuses."""
     code = main(words)
@@ -99,26 +112,54 @@ def test_a_run_from_a_folder_by_edge(
     good = {"x_train": X, "y_train": Y}
     np.savez(folder / "north.npz", **good)
     np.savez(folder / "south.npz", **{**good, **BAD[fault][0]})
-    config = tmp_path / "plain.py"
-    config.write_text("from ecavg_tf import Config\n\n\ndef get_config():\n    return Config()\n")
-    words = [f"--config={config}", f"--config.data.name={folder}", f"--workdir={tmp_path / 'run'}"]
-    assert BAD[fault][1] in said(["run", *words], capsys)
+    assert BAD[fault][1] in said(run_words(tmp_path, folder), capsys)
 
 
 @pytest.mark.parametrize("fault", BAD)
 def test_an_edge_that_joins(fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "mine.npz", **{"x_train": X, "y_train": Y, **BAD[fault][0]})
     template = Template((WeightSpec("w", (2,), "float32", Role.TRAINABLE),))
-    asked = Request(EXCHANGE, "run", 1, template, Shipped(None), config={}, inputs=INPUTS)
-    Mailbox(tmp_path / "exchange" / "south").send(asked)
+    request = Request(EXCHANGE, "run", 1, template, Shipped(None), config={}, inputs=INPUTS)
+    Mailbox(tmp_path / "exchange" / "south").send(request)
     words = ["--edge=south", f"--exchange={tmp_path / 'exchange'}"]
     words += [f"--data={tmp_path / 'mine.npz'}", f"--state={tmp_path / 'state'}", "--timeout=20"]
     assert BAD[fault][2] in said(["edge", *words], capsys)
 
 
-def test_labels_that_are_names_are_matched(tmp_path: Path) -> None:
-    from edge.device.local_data import load_local
+def test_a_name_twice_and_labels_from_1_on_all_edges(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "hospitals"
+    folder.mkdir()
+    for edge in ("north", "south"):
+        np.savez(folder / f"{edge}.npz", x_train=X, y_train=Y + 1)
+    words = run_words(tmp_path, folder)
+    assert "labels begin at 1 and have no names; number the classes from 0" in said(words, capsys)
+    (folder / "north" / "train" / "0").mkdir(parents=True)
+    assert "edge 'north' is there twice" in said(words, capsys)
 
+
+def test_a_name_that_belongs_to_another_state_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = Mailbox(tmp_path / "exchange" / "north")
+    box.send(asked(1, FINISH))
+
+    def first(request: Request) -> Reply:
+        return Reply("north", request.round, None, None, decided("north", request.round), {})
+
+    owner = Owner.of(tmp_path / "one" / "north")
+    serve([Served(box, first, owner)], timeout_s=5, hint="", listener=silent)
+    box.send(asked(2, FINISH))
+    np.savez(tmp_path / "mine.npz", x_train=X, y_train=Y)
+    words = ["--edge=north", f"--exchange={tmp_path / 'exchange'}", "--timeout=20"]
+    words += [f"--data={tmp_path / 'mine.npz'}", f"--state={tmp_path / 'two'}"]
+    line = said(["edge", *words], capsys)
+    assert "the name north belongs to " in line
+    assert "which answered first (20" in line
+
+
+def test_labels_that_are_names_are_matched(tmp_path: Path) -> None:
     path = tmp_path / "mine.npz"
     for more in ({}, {"classes": ["2", "0"]}):
         np.savez(path, x_train=X[:3], y_train=["2", "0", "2"], **more)
