@@ -11,7 +11,7 @@ from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.arrays import stored_range
+from ecavg_tf.data.arrays import stored_classes, stored_range
 from ecavg_tf.data.dataset import EdgeData, Examples, class_names, split_off_guard
 from ecavg_tf.data.groups import check_apart, group_names
 from ecavg_tf.data.labels import native_labels, whole_numbers
@@ -147,13 +147,13 @@ def _matched(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> 
 def _numbered(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> dict[str, Array]:
     """The arrays with numbers for labels that are names, of the file's or the model's classes."""
     numbered = dict(arrays)
-    own = arrays["classes"].tolist() if "classes" in arrays else classes
-    number = {str(name): index for index, name in enumerate(own)}
     for split in _SPLITS:
         if (where := f"y_{split}") not in arrays:
             continue
         labels = native_labels(f"{path}, {where}", arrays[where])
         if labels.dtype.kind == "U":
+            own = stored_classes(path, arrays.get("classes")) or classes
+            number = {name: index for index, name in enumerate(own)}
             unknown = sorted(set(labels.tolist()) - set(number))
             if unknown:
                 raise DataError(
