@@ -17,9 +17,11 @@ from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import output_kind
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.inputs import for_model
+from ecavg_tf.models.output_kind import has_one_output
 from ecavg_tf.models.rescaling import takes_tokens
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
@@ -36,7 +38,7 @@ from export.making.convert import Converter, computed_in_float32, gives_fitted_l
 from export.making.formats import Variant
 from export.making.front import Front, front_of
 from export.proving.cost import cost_sheet, keras_latencies
-from export.proving.declared_output import checked_probabilities
+from export.proving.declared_output import check_one_logit, checked_probabilities
 from export.proving.file_proof import prove_file
 from export.proving.gate import Reference
 from export.reading.metadata import Description, attach
@@ -185,7 +187,7 @@ class Exporter:
             self.spec.classes,
             self.spec.dtype,
             self.spec.value_range,
-            self._output_kind(variant),
+            self._output_kind(variant, reference),
             dict(subject.origin),
             self.spec.declared,
             self._front.scaling if self._front and variant is Variant.INT8 else None,
@@ -236,12 +238,15 @@ class Exporter:
             self._converted[place] = converter.convert(variant)
         return self._converted[place]
 
-    def _output_kind(self, variant: Variant) -> str:
+    def _output_kind(self, variant: Variant, reference: Reference) -> str:
         fitted = variant is Variant.INT8 and gives_fitted_logits(self.model)
-        return "logits" if self.logits or fitted else "probabilities"
+        one = has_one_output(self.model, for_model(reference.inputs[:1]))
+        return output_kind(logits=self.logits or fitted, one_output=one)
 
     def _reference(self, subject: Subject) -> Reference:
         inputs = for_model(subject.inputs)
+        if self.logits:
+            check_one_logit(self.model, inputs)
         answers = self.model.predict(inputs, batch_size=256, verbose=0)
         probabilities = checked_probabilities(answers, logits=self.logits)
         return Reference(subject.inputs, probabilities, subject.labels, subject.words)

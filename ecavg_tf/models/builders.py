@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from ecavg_tf.config import Config, ModelConfig, Output, Rescale, Trains
 from ecavg_tf.core.errors import ConfigError, ModelError
@@ -17,6 +16,7 @@ from ecavg_tf.forked import check_not_forked
 from ecavg_tf.keras_settings import check_keras_settings
 from ecavg_tf.models.inputs import two_inputs
 from ecavg_tf.models.keras_words import explained
+from ecavg_tf.models.output_kind import check_output
 from ecavg_tf.models.rescaling import meets_raw_values, rescaled, rescaling
 from ecavg_tf.models.signals import conv1d
 from ecavg_tf.models.state import follow_weights
@@ -195,7 +195,8 @@ def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> ker
             f"model.name={name!r} can't take inputs of shape {spec.input_shape}: {explained(error)}"
         ) from error
     shape = getattr(outputs, "shape", None)
-    if shape is None or tuple(shape) != (2, spec.num_classes):
+    one = shape is not None and tuple(shape) == (2, 1) and spec.num_classes == 2
+    if not one and (shape is None or tuple(shape) != (2, spec.num_classes)):
         got = (
             type(outputs).__name__
             if shape is None
@@ -204,20 +205,11 @@ def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> ker
         raise ModelError(
             f"model.name={name!r} gives {got}; data set {spec.name!r} has {spec.num_classes} "
             f"classes, expected shape (n, {spec.num_classes})"
+            + (", or (n, 1) of the second class alone" if spec.num_classes == 2 else "")
         )
-    _check_output(keras.ops.convert_to_numpy(outputs), name, logits)
+    answers = keras.ops.convert_to_numpy(outputs)
+    check_output(model, probe.astype("float32"), answers, name, logits=logits)
     return model
-
-
-def _check_output(outputs: Array, name: str, logits: bool) -> None:
-    """A softmax that is taken for logits, or logits for a softmax, trains to nonsense."""
-    softmax = bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3))
-    if softmax == logits:
-        gives, wanted = ("probabilities", "logits") if softmax else ("logits", "probabilities")
-        raise ModelError(
-            f"model.name={name!r} gives {gives}, model.output is {wanted}; "
-            f"set --config.model.output={gives}"
-        )
 
 
 def initial_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Model:

@@ -108,8 +108,8 @@ class Joiner:
         task, local = self.prepared(request.config, request.inputs)
         config, spec = task.config, task.spec
         if local.test is not None:
-            model, test = task.edge_trainer.model, local.test
-            self._check = lambda: check_one_accuracy(model, [self.folder], test)
+            test = local.test
+            self._check = lambda: check_one_accuracy(task, [self.folder], test)
         worker = EdgeWorker(
             config,
             local.edge,

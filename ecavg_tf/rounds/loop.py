@@ -148,7 +148,7 @@ class Loop:
             self._keep_decisions(rounds, answers)
         if self._config.fleet.kind is FleetKind.LOCAL:
             folders = [self._directory.edges / edge for edge in self._fleet.edges]
-            check_one_accuracy(self._task.edge_trainer.model, folders, self._data.test)
+            check_one_accuracy(self._task, folders, self._data.test)
 
     def _round(self, number: int, start: Shipped) -> Shipped:
         participants = self._participants(number)

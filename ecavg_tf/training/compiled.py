@@ -15,6 +15,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.anatomy import anatomy_of
 from ecavg_tf.models.batchnorm import Recalibrator
+from ecavg_tf.models.output_kind import has_one_output
 from ecavg_tf.training.chance import Chance, Step
 from ecavg_tf.training.optimizers import build_optimizer, make_optimizer
 
@@ -74,10 +75,13 @@ class CompiledModel:
         self._optimizer = make_optimizer(
             compilation.optimizer, compilation.weight_decay, scaled=_in_float16(model)
         )
+        noise = np.random.default_rng(0).uniform(*value_range, (_PROBES, *input_shape))
+        self._probes = noise.astype(np.int32 if whole else np.float32)
+        loss, accuracy = _measures(logits, has_one_output(model, self._probes))
         model.compile(
             self._optimizer,
-            keras.losses.SparseCategoricalCrossentropy(from_logits=logits),
-            metrics=["accuracy"],
+            loss,
+            metrics=[accuracy],
             # Augmenting layers have operations that XLA has not.
             jit_compile=False if before else "auto",
         )
@@ -85,8 +89,6 @@ class CompiledModel:
         self._fresh_optimizer = [variable.numpy() for variable in self._optimizer.variables]
         self.recalibrate = Recalibrator(model)
         self._logits = logits
-        noise = np.random.default_rng(0).uniform(*value_range, (_PROBES, *input_shape))
-        self._probes = noise.astype(np.int32 if whole else np.float32)
         self._fresh_weights: list[Array] = model.get_weights()
 
     @cached_property
@@ -119,6 +121,17 @@ class CompiledModel:
         self.model.set_weights(state.weights)
         for variable, value in zip(self._optimizer.variables, state.slots, strict=True):
             variable.assign(value)
+
+
+def _measures(logits: bool, one_output: bool) -> tuple[keras.losses.Loss, str | keras.Metric]:
+    """The cross-entropy and the accuracy; of one output they are those of its two columns."""
+    if not one_output:
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=logits), "accuracy"
+    half = 0.0 if logits else 0.5
+    return (
+        keras.losses.BinaryCrossentropy(from_logits=logits),
+        keras.metrics.BinaryAccuracy(name="accuracy", threshold=half),
+    )
 
 
 def ignored(model: keras.Model) -> list[str]:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
 from ecavg_tf.core.messages.probe import Probe, as_probe, probe_inputs
 from ecavg_tf.core.reweighting import own_weights, score
 from ecavg_tf.core.scores import Score, Scores
 from ecavg_tf.core.template import Array, weights_sha256
+from ecavg_tf.core.two_classes import class_probabilities
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.outputs import Outputs
 
@@ -59,7 +59,7 @@ class KerasScorer:
         self._model.set_weights(weights)
         inputs = probe_inputs(spec.input_shape, spec.bounds, spec.dtype)
         outputs = self._outputs(inputs)
-        return as_probe(softmax(outputs) if self._logits else outputs)
+        return as_probe(class_probabilities(outputs, logits=self._logits))
 
     def all(self, weights: Sequence[Array]) -> Score:
         """Score on the global test set."""

@@ -13,10 +13,10 @@ from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.arrays import stored_columns
+from ecavg_tf.data.arrays import stored_classes, stored_columns, stored_range
 from ecavg_tf.data.dataset import EdgeData, Examples, class_names, split_off_guard
 from ecavg_tf.data.groups import check_apart, group_names
-from ecavg_tf.data.labels import whole_numbers
+from ecavg_tf.data.labels import native_labels, whole_numbers
 from ecavg_tf.data.tables import TableSource, arrays_of, parts_of
 from edge.predict import as_batch, check_inputs, maybe_rescaled
 
@@ -113,6 +113,7 @@ def local_of(
     seed: int,
 ) -> LocalData:
     """As ``load_local``, of arrays that were read from ``path`` already."""
+    _check_range(path, arrays.get("value_range"), info)
     arrays = _matched(path, arrays, info.classes)
     parts = {split: _examples(path, arrays, split, info) for split in _SPLITS}
     train, guard = parts["train"], parts["guard"]
@@ -146,6 +147,7 @@ def _groups(
 
 def _matched(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> dict[str, Array]:
     """The arrays with the model's labels, where the file has names for its own."""
+    arrays = _numbered(path, arrays, classes)
     if "classes" not in arrays:
         return arrays
     try:
@@ -173,6 +175,35 @@ def _matched(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> 
     return matched
 
 
+def _numbered(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> dict[str, Array]:
+    """The arrays with numbers for labels that are names, of the file's or the model's classes."""
+    numbered = dict(arrays)
+    for split in _SPLITS:
+        if (where := f"y_{split}") not in arrays:
+            continue
+        labels = native_labels(f"{path}, {where}", arrays[where])
+        if labels.dtype.kind == "U":
+            own = stored_classes(path, arrays.get("classes")) or classes
+            number = {name: index for index, name in enumerate(own)}
+            unknown = sorted(set(labels.tolist()) - set(number))
+            if unknown:
+                raise DataError(
+                    f"{path}, {where}: unknown class {unknown[0]!r}; valid: {', '.join(number)}"
+                )
+            numbered[where] = np.array([number[name] for name in labels.tolist()], np.int64)
+    return numbered
+
+
+def _check_range(path: Path, stored: Array | None, info: TakenInputs) -> None:
+    """What the file says of its own values must be what the run's model takes."""
+    own = stored_range(path, stored)
+    if own is not None and own != info.value_range:
+        raise DataError(
+            f"{path}: value_range is {own[0]:g} to {own[1]:g}, the run's model takes values from "
+            f"{info.value_range[0]:g} to {info.value_range[1]:g}; give values in that range"
+        )
+
+
 def _examples(
     path: Path, arrays: dict[str, Array], split: str, info: TakenInputs
 ) -> Examples | None:
@@ -194,6 +225,11 @@ def _examples(
                 f"{info.value_range[0]:g} to {info.value_range[1]:g}; don't rescale inputs"
             )
         inputs = converted
+    if len(inputs) == 0 and split != "train":
+        raise DataError(
+            f"{path}: the {split} set is empty; give at least one example, or leave x_{split} and "
+            f"y_{split} out"
+        )
     return Examples(inputs, _labels(path, labels, split, len(inputs), len(info.classes)))
 
 
@@ -204,6 +240,7 @@ def _labels(path: Path, labels: Array, split: str, count: int, classes: int) -> 
     if count and (labels.min() < 0 or labels.max() >= classes):
         raise DataError(
             f"{path}: y_{split} holds labels from {labels.min()} to {labels.max()}, the model has "
-            f"the classes 0 to {classes - 1}"
+            f"the classes 0 to {classes - 1}; number them so, or give an array classes with the "
+            "names of yours, which are matched to the run's"
         )
     return labels

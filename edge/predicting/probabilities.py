@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.bundles.scaling import FeatureScaling, rescaled
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import are_logits, class_probabilities
 from edge.device.runtime import Model
 
 _AT_ONCE = 64  # where the model takes any number
@@ -19,7 +19,7 @@ def predict_probabilities(
     Args:
         model: a loaded model.
         inputs: raw inputs, shape (n, …), of the shape that the model takes.
-        output_kind: ``probabilities`` or ``logits``.
+        output_kind: what the model gives, as its bundle says.
         scaling: what the bundle says is done to raw inputs.
     """
     inputs = rescaled(scaling, inputs)
@@ -33,6 +33,6 @@ def predict_probabilities(
             chunk = np.concatenate([chunk, filling])
         parts.append(model.answers(chunk)[:wanted])
     if not parts:
-        return np.zeros((0, model.output.shape[-1]), np.float32)
-    answers = np.concatenate(parts)
-    return softmax(answers).astype(np.float32) if output_kind == "logits" else answers
+        return np.zeros((0, max(2, model.output.shape[-1])), np.float32)
+    answers = class_probabilities(np.concatenate(parts), logits=are_logits(output_kind))
+    return np.asarray(answers, np.float32)

@@ -113,12 +113,17 @@ def load_keras(file: Path) -> keras.Model:
             "begin it with keras.Input, and save it again"
         )
     given, answered = model.input_shape, model.output_shape
-    if not _is_shape(given) or not _is_shape(answered) or len(answered) != 2 or answered[1] < 2:
+    if not _is_shape(given) or not _is_shape(answered) or len(answered) != 2:
         raise ExportError(
             f"{file}: input {given}, output {answered}; expected one input of a fixed size and one "
-            "output (n, classes), 2 classes or more whose probabilities sum to 1"
+            "output (n, classes) of probabilities that sum to 1, or (n, 1) of two classes"
         )
     return model
+
+
+def num_classes(model: keras.Model) -> int:
+    """How many classes a saved model tells apart; with one output, two."""
+    return max(2, int(model.output_shape[1]))
 
 
 def matching_data(model: keras.Model, file: Path, data: str, label_column: str = LABEL) -> Dataset:
@@ -136,9 +141,9 @@ def matching_data(model: keras.Model, file: Path, data: str, label_column: str =
     config = DataConfig(name=data, label_column=label_column)
     dataset = load_data(config, seed=Config().seed)
     spec = dataset.spec
-    if model.input_shape[1:] != spec.input_shape or model.output_shape[1] != spec.num_classes:
+    if model.input_shape[1:] != spec.input_shape or num_classes(model) != spec.num_classes:
         raise ConfigError(
-            f"{file} takes {model.input_shape[1:]} and gives {model.output_shape[1]} classes; "
+            f"{file} takes {model.input_shape[1:]} and gives {num_classes(model)} classes; "
             f"--data={data} has {spec.input_shape} and {spec.num_classes}"
         )
     return dataset
@@ -178,7 +183,7 @@ def _without_data(
         raise ConfigError(
             f"{', '.join(wanted)} can only be made and judged on real examples: give --data=NAME"
         )
-    classes = tuple(str(label) for label in range(model.output_shape[1]))
+    classes = tuple(str(label) for label in range(num_classes(model)))
     spec = DataSpec(file.stem, model.input_shape[1:], "int32", value_range, classes)
     noise = random_inputs(spec.input_shape, _RANDOM_INPUTS, value_range)
     if takes_tokens(model, spec):

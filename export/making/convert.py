@@ -15,10 +15,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ecavg_tf.config import Format
-from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import class_probabilities
 from ecavg_tf.models.keras_words import explained
 from export.making.formats import Variant
 from export.making.front import Front
@@ -121,7 +121,7 @@ class Converter:
         tried = [self._attempt(model, head, logits, calibration, mask) for mask in kept.values()]
         best = tried[0]
         if len(tried) > 1:  # judged on calibration examples, all of them, never on the test set
-            wanted = softmax(logits)
+            wanted = class_probabilities(logits, logits=True)
             best = min(tried, key=lambda attempt: _lost(attempt.content, calibration, wanted))
         self.left_out, self.logit_range = best.left_out, best.logit_range
         return best.content

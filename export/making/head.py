@@ -7,6 +7,9 @@ label in eight tied. A softmax does not see a constant added to all logits, nor 
 far below the best one. So the int8 file computes logits that are centred (the mean over
 classes taken off the head's weights) and clipped to a range that is fitted on the
 calibration examples. The clipping is a fused ReLU6, which every runtime has.
+
+The one logit of two classes says by its sign which is better, so it is not centred: it is clipped
+to a range around 0, by a fused ReLU_N1_TO_1.
 """
 
 import contextlib
@@ -21,6 +24,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import class_columns
 
 _STEPS = 255
 _SIX = 6.0  # ReLU6's ceiling: the range is scaled to it and back
@@ -37,7 +41,7 @@ class LogitRange:
 
 
 def head_of(model: keras.Model) -> keras.layers.Layer | None:
-    """The Dense layer whose softmax or logits are the model's output, if it ends in one."""
+    """The Dense layer that ends a model: its softmax, its one sigmoid, or its logits."""
     last, graph = model, model
     while isinstance(last, keras.Model):
         outputs = outputs_of(last)
@@ -49,8 +53,8 @@ def head_of(model: keras.Model) -> keras.layers.Layer | None:
     plain = type(last) is keras.layers.Dense and last.use_bias
     if not plain or node_in(graph, last) is None:
         return None
-    ends = (keras.activations.softmax, keras.activations.linear)
-    return last if last.activation in ends else None
+    squashed = keras.activations.sigmoid if last.units == 1 else keras.activations.softmax
+    return last if last.activation in (squashed, keras.activations.linear) else None
 
 
 def node_in(model: keras.Model, layer: keras.layers.Layer) -> Any | None:
@@ -98,10 +102,15 @@ def fit_range(logits: Array) -> LogitRange:
     of a probability.
 
     Args:
-        logits: Keras' logits of the calibration examples, shape (n, classes), nats.
+        logits: Keras' logits of the calibration examples, shape (n, classes) or (n, 1), nats.
     """
-    centred = np.asarray(logits, np.float64)
-    centred = centred - centred.mean(axis=1, keepdims=True)
+    centred = _centred(logits)
+    if logits.shape[1] == 1:
+        ends = np.percentile(np.abs(logits), [100 - p for p in _TRIED])
+        most = min(
+            np.unique(np.maximum(ends, 1e-6)), key=lambda end: _lost(centred, -end / 2, end / 2)
+        )
+        return LogitRange(-float(most), float(most))
     lows = np.unique([np.percentile(centred, p) for p in _TRIED])
     ranked = np.sort(centred, axis=1)
     tops = [np.percentile(ranked[:, -1], 100 - p) for p in _TRIED]
@@ -126,16 +135,20 @@ def typical(logits: Array, most: float = MOST_LEFT_OUT[-1]) -> NDArray[np.bool_]
     accuracy, none left out nothing.
 
     Args:
-        logits: Keras' logits of the calibration examples, shape (n, classes).
+        logits: Keras' logits of the calibration examples, shape (n, classes) or (n, 1).
         most: percent of the examples that may be left out.
 
     Returns:
         Shape (n,), True for examples to calibrate on.
     """
-    centred = np.asarray(logits, np.float64)
-    largest = np.abs(centred - centred.mean(axis=1, keepdims=True)).max(axis=1)
+    largest = np.abs(_centred(logits)).max(axis=1)
     lower, upper, nearly_all = np.percentile(largest, [25, 75, 100 - most])
     return np.asarray(largest <= max(upper + 3.0 * (upper - lower), nearly_all))
+
+
+def _centred(logits: Array) -> NDArray[np.float64]:
+    columns = class_columns(np.asarray(logits, np.float64), logits=True)
+    return np.asarray(columns - columns.mean(axis=1, keepdims=True))
 
 
 def _lost(centred: NDArray[np.float64], low: float, high: float) -> float:
@@ -161,16 +174,29 @@ def giving_logits(head: keras.layers.Layer) -> Iterator[None]:
 
 @contextlib.contextmanager
 def fitted(head: keras.layers.Layer, limits: LogitRange) -> Iterator[None]:
-    """While it lasts, the head gives centred logits, clipped to ``limits``, from 0 up."""
+    """While it lasts, the head gives centred logits, clipped to ``limits``, from 0 up.
+
+    The one logit of two classes is clipped alone: all of ``limits`` around 0.
+    """
     kernel, bias = head.kernel.numpy(), head.bias.numpy()
     kept = head.activation
-    scale = np.float32(_SIX / (limits.high - limits.low))
-    head.kernel.assign((kernel - kernel.mean(axis=1, keepdims=True)) * scale)
-    head.bias.assign((bias - bias.mean() - limits.low) * scale)
-    head.activation = lambda scaled: tf.nn.relu6(scaled) * (1 / scale)
+    if head.units == 1:
+        most = np.float32(limits.high)
+        head.kernel.assign(kernel / most)
+        head.bias.assign(bias / most)
+        head.activation = lambda scaled: tf.clip_by_value(scaled, -1.0, 1.0) * most
+    else:
+        _fit_classes(head, kernel, bias, limits)
     try:
         yield
     finally:
         head.kernel.assign(kernel)
         head.bias.assign(bias)
         head.activation = kept
+
+
+def _fit_classes(head: keras.layers.Layer, kernel: Array, bias: Array, limits: LogitRange) -> None:
+    scale = np.float32(_SIX / (limits.high - limits.low))
+    head.kernel.assign((kernel - kernel.mean(axis=1, keepdims=True)) * scale)
+    head.bias.assign((bias - bias.mean() - limits.low) * scale)
+    head.activation = lambda scaled: tf.nn.relu6(scaled) * (1 / scale)

@@ -51,9 +51,9 @@ class MicroRun:
         facts: what the file says of itself.
         arena: what it needs.
         inputs: what both were given, int8, shape (n, …) as the model takes them.
-        outputs: of tflite-micro, int8, shape (n, classes).
-        default: of LiteRT with its default kernels, int8, shape (n, classes).
-        reference: of LiteRT with its reference kernels, int8, shape (n, classes).
+        outputs: of tflite-micro, int8, shape (n, classes), or (n, 1) of two classes.
+        default: likewise of LiteRT with its default kernels.
+        reference: likewise of LiteRT with its reference kernels.
     """
 
     sha256: str
@@ -67,18 +67,17 @@ class MicroRun:
     @property
     def labels(self) -> Array:
         """Index of the highest score, the first of equals; shape (n,)."""
-        found: Array = self.outputs.argmax(axis=1)
-        return found
+        return self._labels(self.outputs)
 
     @property
     def agreement(self) -> float:
         """Fraction of examples that LiteRT's default kernels give the same label."""
-        return float(np.mean(self.labels == self.default.argmax(axis=1)))
+        return float(np.mean(self.labels == self._labels(self.default)))
 
     @property
     def reference_agreement(self) -> float:
         """Fraction of examples that LiteRT's reference kernels give the same label."""
-        return float(np.mean(self.labels == self.reference.argmax(axis=1)))
+        return float(np.mean(self.labels == self._labels(self.reference)))
 
     @property
     def max_difference(self) -> int:
@@ -88,16 +87,37 @@ class MicroRun:
     @property
     def ties(self) -> float:
         """Fraction of examples with several highest scores: int8 can't tell those apart."""
-        highest = self.outputs == self.outputs.max(axis=1, keepdims=True)
+        scores = self._scores(self.outputs)
+        highest = scores == scores.max(axis=1, keepdims=True)
         return float(np.mean(highest.sum(axis=1) > 1))
 
     @property
     def clearest(self) -> int:
         """Index of the example whose highest score stands furthest above the second."""
-        if self.outputs.shape[1] < 2:
-            return 0
-        ordered = np.sort(self.outputs.astype(int), axis=1)
+        ordered = np.sort(self._scores(self.outputs), axis=1)
         return int(np.argmax(ordered[:, -1] - ordered[:, -2]))
+
+    def _labels(self, outputs: Array) -> Array:
+        found: Array = self._scores(outputs).argmax(axis=1)
+        return found
+
+    def _scores(self, outputs: Array) -> Array:
+        """One column a class: the one score of two classes stands against the even one."""
+        scores = outputs.astype(int)
+        if scores.shape[1] > 1:
+            return scores
+        return np.concatenate([np.full_like(scores, even_score(self.facts.outputs[0])), scores], 1)
+
+
+def even_score(port: Port) -> int:
+    """The one score at which two classes are equally likely, in steps.
+
+    Of a logit it is what stands for 0. An int8 sigmoid always has 256 steps from 0 to 1
+    (TFLite's quantization specification, LOGISTIC), so there it is 0, which stands for a half.
+    """
+    assert port.zero_point is not None and port.scale is not None
+    of_sigmoid = port.zero_point == -128 and port.scale == 1 / 256
+    return 0 if of_sigmoid else port.zero_point
 
 
 def run_in_micro(tflite: bytes, inputs: Array, *, timeout: float = TIMEOUT_SECONDS) -> MicroRun:

@@ -13,7 +13,7 @@ from ecavg_tf.core.files import atomic_path, write_text
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
 from export.micro import templates
-from export.micro.interpreter import MicroRun
+from export.micro.interpreter import MicroRun, even_score
 from export.micro.literals import c_float, c_string, elements
 from export.micro.operators import require_micro, resolver_call
 from export.reading.flatmodel import FlatModel
@@ -73,17 +73,18 @@ def write_sources(
     if hashlib.sha256(tflite).hexdigest() != run.sha256:
         raise ExportError("the run in tflite-micro was of another file; run this one first")
     scores = elements(facts.outputs[0])
-    if len(labels) != scores:
+    if len(labels) != max(2, scores):
         raise ExportError(f"{len(labels)} labels came, and the model gives {scores} scores")
+    main = _main(scores, scaling)
     texts = {
         "model_data.h": _header(len(tflite), labels, run, scaling, columns),
         "ops.h": _operators(facts),
-        _MAIN: _main(scaling),
+        _MAIN: main,
         "README.txt": _readme(len(tflite), run),
     }
     names = sorted((*texts, _DATA))
     _check_ours(folder, [name for name in names if name != _MAIN])
-    if _is_edited(folder / _MAIN, texts[_MAIN]):
+    if _is_edited(folder / _MAIN, main):
         listener(Note(f"{folder / _MAIN} is kept as it is there; remove it for a fresh one"))
         del texts[_MAIN]
     for name, text in texts.items():
@@ -107,18 +108,18 @@ def _is_marked(path: Path) -> bool:
         return _MARK in stream.readline(_FIRST_LINE)
 
 
-def _is_edited(main: Path, text: str) -> bool:
+def _is_edited(path: Path, main: str) -> bool:
     """Whether something else lies there than what would be written."""
-    if not main.is_file():
-        return os.path.lexists(main)
-    return main.read_bytes() != text.encode()
+    if not path.is_file():
+        return os.path.lexists(path)
+    return path.read_bytes() != main.encode()
 
 
-def _main(scaling: FeatureScaling | None) -> str:
+def _main(scores: int, scaling: FeatureScaling | None) -> str:
     """``main.cc``; with features on scales of their own, each is rescaled by its place."""
+    text = templates.MAIN if scores > 1 else templates.MAIN_OF_ONE_SCORE
     if scaling is None:
-        return templates.MAIN
-    text = templates.MAIN
+        return text
     for plain, scaled in templates.MAIN_SCALED:
         text = text.replace(plain, scaled)
     return text
@@ -144,6 +145,7 @@ def _header(
         output_size=elements(exit_),
         output_scale=c_float(exit_.scale),
         output_zero_point=exit_.zero_point,
+        even=templates.EVEN.format(even=even_score(exit_)) if elements(exit_) == 1 else "",
         labels=len(labels),
         features="" if scaling is None else templates.FEATURES.format(features=len(scaling.scale)),
         columns=_in_a_comment(columns),

@@ -29,7 +29,7 @@ constexpr int kInputZeroPoint = {input_zero_point};
 constexpr std::size_t kOutputSize = {output_size};
 constexpr float kOutputScale = {output_scale};
 constexpr int kOutputZeroPoint = {output_zero_point};
-
+{even}
 // An example as the model takes it, and the scores that the tflite-micro interpreter gave.
 extern const std::int8_t kGoldenImage[kInputSize];
 extern const std::int8_t kGoldenScores[kOutputSize];
@@ -69,6 +69,11 @@ std::int8_t Quantize(float raw, std::size_t place) {
     ("Rescaling is a layer of the model", "Quantize rescales them"),
     ("Quantize(0.0f)", "Quantize(0.0f, i)"),
 )
+
+EVEN = """\
+// The one score is the second label's: above this it wins, at or below the first label does.
+constexpr int kEvenScore = {even};
+"""
 
 DATA_HEAD = """\
 // Written by ecavg-tf; model_data.h says what this is.
@@ -190,6 +195,17 @@ int main() {
   return 0;
 }
 """
+
+_LARGEST = """\
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < ecavg::kOutputSize; ++i) {
+    if (scores[i] > scores[best]) best = i;
+  }
+  return best;
+"""
+MAIN_OF_ONE_SCORE = MAIN.replace(
+    _LARGEST, "  return scores[0] > ecavg::kEvenScore ? 1 : 0;\n"
+).replace("scores[best] - ", "scores[0] - ")
 
 README = """\
 Sources for a microcontroller, written by ecavg-tf

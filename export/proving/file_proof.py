@@ -11,6 +11,7 @@ from ecavg_tf.core.bundles.scaling import rescaled
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Parity
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import are_logits
 from export.making.formats import Variant
 from export.proving.gate import Reference, compare, verdict
 from export.proving.interpreter import LiteModel
@@ -51,7 +52,7 @@ def prove_file(
         limits: what it must keep to.
     """
     reasons = _described(tflite, expected)
-    logits = expected.output_kind == "logits"
+    logits = are_logits(expected.output_kind)
     try:
         scaling = expected.feature_scaling
         model = LiteModel(tflite, logits=logits, scaling=scaling)

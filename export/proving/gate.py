@@ -120,6 +120,8 @@ def _ties(
     """Examples whose two best classes are closer than what the file's output can tell apart."""
     best = np.sort(probabilities, axis=1)[:, -2:]
     margin = _MARGINS[format_] if output.scale is None else output.scale
+    if output.scale is not None and output.shape[-1] == 1 and not logits:
+        margin *= 2  # a step of the one probability moves the other one, too
     if output.scale is not None and logits:
         with np.errstate(divide="ignore", invalid="ignore"):
             gap = np.log(best[:, 1]) - np.log(best[:, 0])

@@ -8,11 +8,12 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.bundle import TensorSpec
-from ecavg_tf.core.bundles.quantization import dequantize, quantize, softmax, tensor_spec
+from ecavg_tf.core.bundles.quantization import dequantize, quantize, tensor_spec
 from ecavg_tf.core.bundles.scaling import FeatureScaling, rescaled
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import class_probabilities
 
 
 def open_file(tflite: bytes, **options: Any) -> Interpreter:
@@ -97,8 +98,8 @@ class LiteModel:
 
     def probabilities(self, inputs: Array) -> NDArray[np.float32]:
         """Probabilities of shape (n, classes), float32, for raw inputs of shape (n, …)."""
-        answers = self.answers(inputs)
-        return softmax(answers).astype(np.float32) if self._logits else answers
+        answers = class_probabilities(self.answers(inputs), logits=self._logits)
+        return np.asarray(answers, np.float32)
 
     def ready(self, example: Array) -> Callable[[], None]:
         """What runs the file once more on one example of raw values, without the batch."""

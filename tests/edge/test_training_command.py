@@ -90,6 +90,27 @@ def test_the_guard_is_held_out(bundle: Path, tmp_path: Path) -> None:
     assert local.test is not None
 
 
+def test_whole_groups_are_held_out(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrays = local_arrays()
+    groups = np.arange(300) // 25  # twelve patients
+    np.savez(tmp_path / "data.npz", **arrays, group=groups)
+    info = read_training_bundle(bundle).info
+    local = load_local(tmp_path / "data.npz", info, edge="edge-00", guard_fraction=0.2, seed=0)
+    patients = {
+        image.tobytes(): group for image, group in zip(arrays["x_train"], groups, strict=True)
+    }
+    trained, held = (
+        {patients[image.tobytes()] for image in part.inputs}
+        for part in (local.edge.train, local.edge.guard)
+    )
+    assert (len(local.edge.train), len(local.edge.guard)) == (250, 50)
+    assert (len(trained), len(held), trained & held) == (10, 2, set())
+    assert main(train_words(bundle, tmp_path, "--epochs=1", "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["examples"] == 250
+
+
 def test_a_file_that_trains_wrong_is_refused(bundle: Path, tmp_path: Path) -> None:
     whole = read_training_bundle(bundle)
     wrong = tmp_path / "wrong.zip"

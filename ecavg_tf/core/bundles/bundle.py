@@ -35,7 +35,7 @@ MANIFEST = "bundle.json"
 MODEL, LABELS = "model.tflite", "labels.txt"
 GOLDEN_INPUTS, GOLDEN_OUTPUTS = "golden_inputs.npy", "golden_outputs.npy"
 PARTS = (MODEL, LABELS, GOLDEN_INPUTS, GOLDEN_OUTPUTS)
-OUTPUT_KINDS = ("probabilities", "logits")
+OUTPUT_KINDS = ("probabilities", "logits", "probability_of_second", "logit_of_second")
 # What interpreters may differ by, of each format (measured: a few steps of int8, summed over
 # the layers): what is written, and the most that is believed of what is read.
 TOLERANCE: Mapping[str, Mapping[str, float]] = {
@@ -79,7 +79,9 @@ class BundleInfo:
         value_range: lowest and highest value of a raw input.
         input: the input tensor; quantize raw inputs with its scale and zero point.
         output: the output tensor.
-        output_kind: ``probabilities``, or ``logits``: apply a softmax.
+        output_kind: ``probabilities``, or ``logits``: apply a softmax. Of one output for two
+            classes: ``probability_of_second``, of the second class, or ``logit_of_second``:
+            apply a sigmoid.
         origin: where the model comes from: run, round, edge, weights_sha256.
         min_runtime: oldest TFLite runtime that can run it; None when not known.
         operators: name, version and count of each operator.

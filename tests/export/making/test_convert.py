@@ -153,5 +153,22 @@ def test_a_fitted_head_gives_the_same_probabilities() -> None:
     )
 
 
+def test_the_one_logit_of_two_classes_is_clipped_around_0() -> None:
+    logits = np.random.default_rng(0).normal(3, 2, (200, 1))
+    logits[::9] -= 300  # a step of 2.3 nats if they counted
+    limits = fit_range(logits)
+    assert limits.low == -limits.high
+    assert 4 < limits.high < 15
+    assert typical(np.array([[1.0], [-2.0], [3.0]])).all()
+    net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    head = head_of(net)
+    assert head is net.layers[0]
+    inputs = np.array([[1.0, 2, 3], [9, 9, 9], [-9, -9, -9]], np.float32)
+    logit = inputs @ head.kernel.numpy() + head.bias.numpy()
+    with fitted(head, LogitRange(-0.5, 0.5)):
+        np.testing.assert_allclose(net(inputs), np.clip(logit, -0.5, 0.5), atol=1e-6)
+    np.testing.assert_allclose(net(inputs), 1 / (1 + np.exp(-logit)), atol=1e-6)
+
+
 def test_softmax_by_hand() -> None:
     np.testing.assert_allclose(softmax(np.log([[1.0, 3.0]])), [[0.25, 0.75]])

@@ -2,6 +2,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -14,11 +15,11 @@ from tflite_for_tests import convert, sequential
 from ecavg_tf.core.bundles.scaling import FeatureScaling
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.events import Event, Note
-from export.micro.interpreter import Arena, MicroRun
+from export.micro.interpreter import Arena, MicroRun, even_score
 from export.micro.literals import c_float, c_string
 from export.micro.operators import resolver_call
 from export.micro.sources import arena_with_margin, write_sources
-from export.reading.flatmodel import read_flatmodel
+from export.reading.flatmodel import Port, read_flatmodel
 
 layers = keras.layers
 LABELS = ("cat", 'a "dog"\\', "Übung ??/ 5")
@@ -74,6 +75,18 @@ def test_the_names_of_inputs_are_a_comment(int8: bytes, run: MicroRun, tmp_path:
         '//   [0] "age"',
         '//   [1] "a\\134\\012b*/"',
     ]
+
+
+def test_the_one_score_of_two_classes_stands_against_the_even_one(run: MicroRun) -> None:
+    logit = Port((1, 1), "int8", 0.05, -7, name="output")
+    sigmoid = Port((1, 1), "int8", 1 / 256, -128, name="output")
+    assert (even_score(logit), even_score(sigmoid)) == (-7, 0)
+    facts = replace(run.facts, outputs=(logit,))
+    scores = np.array([[-7], [-6], [90], [-128]], np.int8)
+    other = np.array([[7], [6], [-90], [-128]], np.int8)
+    one = replace(run, facts=facts, outputs=scores, default=scores, reference=other)
+    assert one.labels.tolist() == [0, 1, 1, 0]
+    assert (one.ties, one.clearest, one.agreement, one.reference_agreement) == (0.25, 3, 1.0, 0.5)
 
 
 def constant(header: str, name: str) -> str:
