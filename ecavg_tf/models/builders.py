@@ -189,7 +189,8 @@ def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> ker
             f"{spec.input_shape}"
         )
     try:
-        outputs = model(two_inputs(spec), training=False)
+        probe = two_inputs(spec)
+        outputs = model(probe, training=False)
     except Exception as error:  # Keras raises many kinds
         raise ModelError(
             f"model.name={name!r} can't take inputs of shape {spec.input_shape}: {explained(error)}"
@@ -208,7 +209,7 @@ def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> ker
             + (", or (n, 1) of the second class alone" if spec.num_classes == 2 else "")
         )
     answers = keras.ops.convert_to_numpy(outputs)
-    check_output(model, probe.astype("float32"), answers, name, logits=logits)
+    check_output(model, probe, answers, name, logits=logits)
     return model
 
 
