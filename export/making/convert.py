@@ -4,7 +4,7 @@ import contextlib
 import io
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -214,20 +214,28 @@ def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> No
 
 @contextlib.contextmanager
 def numbered(model: keras.Model) -> Iterator[None]:
-    """Names layers by their position while it lasts.
+    """Numbers the scopes that layers open, by their position, while it lasts.
 
-    A file holds the names of layers, and Keras counts those up over a process: the same
-    model built later would give other bytes.
+    A file holds the names of scopes, and Keras counts the names of layers up over a process: the
+    same model built later would give other bytes. The layers keep their names, because a
+    subclass may look them up in its call.
     """
     layers = list(model._flatten_layers())
-    kept = [layer.name for layer in layers]
+    for number, layer in enumerate(layers):
+        vars(layer)["_open_name_scope"] = _scope(layer, f"layer_{number}")
     try:
-        for number, layer in enumerate(layers):
-            layer.name = f"layer_{number}"
         yield
     finally:
-        for layer, name in zip(layers, kept, strict=True):
-            layer.name = name
+        for layer in layers:
+            vars(layer).pop("_open_name_scope", None)
+
+
+def _scope(layer: keras.layers.Layer, name: str) -> Callable[[], Any]:
+    def opened() -> Any:
+        type(layer)._open_name_scope(layer)  # notes where the layer was called first
+        return keras.name_scope(name, caller=layer)
+
+    return opened
 
 
 def _convert(folder: Path, format_: Format, calibration: Array | None = None) -> bytes:
