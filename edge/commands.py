@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from ecavg_tf.core.bundles.training_bundle import is_training_bundle
 from ecavg_tf.core.commands import one_line
 from ecavg_tf.core.errors import ECAvgError, printable
+from ecavg_tf.core.raw_inputs import maybe_rescaled
 from edge.device.check import Checked, check_bundle
 from edge.device.check_training import check_training_bundle
-from edge.predict import Predictor, maybe_rescaled
+from edge.predict import Predictor
 from edge.predicting.inputs import Wanted, load_inputs
 
 
@@ -57,9 +58,9 @@ def predict(predictor: Predictor, inputs: Sequence[str], *, top: int, as_json: b
     model = predictor.model
     wanted = Wanted(model.input_shape, model.inputs_dtype, model.value_range)
     rows: list[dict[str, Any]] = []
-    highest = -math.inf
+    lowest, highest = math.inf, -math.inf
     for name, image in load_inputs(inputs, wanted, tell=_note):
-        highest = max(highest, float(image.max()))
+        lowest, highest = min(lowest, float(image.min())), max(highest, float(image.max()))
         began = time.perf_counter()
         (probabilities,) = predictor.predict(image)
         milliseconds = 1000 * (time.perf_counter() - began)
@@ -69,8 +70,8 @@ def predict(predictor: Predictor, inputs: Sequence[str], *, top: int, as_json: b
         else:
             labels = ", ".join(f"{row['label']} {100 * row['probability']:.1f} %" for row in best)
             print(printable(f"{name}: {labels}  ({milliseconds:.2f} ms)"))
-    if note := maybe_rescaled(highest, model.value_range):
-        _note(note)
+    if said := maybe_rescaled(lowest, highest, model.value_range):
+        _note(f"note: {said}")
     if as_json:
         described = {**model.source, "runtime": str(model.runtime)}
         print(json.dumps({**described, "inputs": rows}, indent=2))

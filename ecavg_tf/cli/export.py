@@ -10,6 +10,7 @@ from absl import flags
 
 from ecavg_tf.cli.config_flag import parse
 from ecavg_tf.config.checks import one_of
+from ecavg_tf.core.bundles.bundle import OUTPUT_KINDS
 from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
@@ -34,8 +35,9 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
              examples. Without it only float32 and float16 are made, compared on random
              images in --value-range.
   --value-range  for a .keras file without --data: lowest and highest pixel; default: 0,255
-  --logits   for a .keras file: it gives logits, not probabilities; without it, answers
-             that do not sum to 1 are refused
+  --output   for a .keras file: probabilities (default), or logits, as --logits says, too;
+             answers that do not sum to 1 are refused as probabilities. Models that are no
+             classifiers: export.to_tflite(model, …, output='values') from Python
   --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
              sources; with --flash=1M --ram=256K says whether they fit a board
   --trainable  makes a file that a device trains without TensorFlow (python -m edge train), of
@@ -75,7 +77,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     values = flags.FlagValues()
     for name in (
-        *("formats", "out", "data", "sign", "verify", "target", "flash", "ram"),
+        *("formats", "out", "data", "output", "sign", "verify", "target", "flash", "ram"),
         *("trainable", "optimizer"),
     ):
         flags.DEFINE_string(name, "", name, flag_values=values)
@@ -102,7 +104,7 @@ def main(argv: Sequence[str]) -> int:
         out=values["out"].value,
         data=values["data"].value,
         value_range=_range(values["value-range"].value),
-        logits=values["logits"].value,
+        logits=_gives_logits(values["output"].value, logits=values["logits"].value),
         sign=values["sign"].value,
         micro=micro,
         flash=values["flash"].value,
@@ -232,6 +234,19 @@ def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
             fresh=bool(options.sign),
         )
     return made, user_path(options.out or source / FOLDER)
+
+
+def _gives_logits(output: str, *, logits: bool) -> bool:
+    if output == "values":
+        raise ConfigError(
+            "--output=values: the command line exports classifiers; "
+            "export.to_tflite(model, …, output='values') makes files of other models from Python"
+        )
+    if output:
+        one_of("--output", output, OUTPUT_KINDS)
+    if logits and output == "probabilities":
+        raise ConfigError("--logits and --output=probabilities contradict; give one of them")
+    return logits or output == "logits"
 
 
 def _range(words: Sequence[str]) -> tuple[float, float]:

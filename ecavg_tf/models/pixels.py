@@ -63,7 +63,7 @@ def meets_raw_pixels(model: keras.Model, spec: DataSpec) -> str | None:
     # Images of one value each: what pools, pads or resizes them does not hide their range.
     inputs = np.stack([np.full(spec.input_shape, value, np.float32) for value in (low, high)])
     states = model.get_weights()
-    with _first_with_weights() as first:
+    with first_with_weights() as first:
         model(inputs, training=False)
     model.set_weights(states)
     if not first or isinstance(first[0][0], _OWN_SCALE):
@@ -76,13 +76,19 @@ def meets_raw_pixels(model: keras.Model, spec: DataSpec) -> str | None:
 
 
 @contextlib.contextmanager
-def _first_with_weights() -> Iterator[list[tuple[Any, Array]]]:
-    """Notes which layer with weights of its own is called first, and with what."""
+def first_with_weights(
+    beyond: tuple[type[keras.layers.Layer], ...] = (),
+) -> Iterator[list[tuple[Any, Array]]]:
+    """Notes which layer with weights of its own is called first, and with what.
+
+    Args:
+        beyond: layers of these kinds do not count.
+    """
     found: list[tuple[Any, Array]] = []
     original = keras.layers.Layer.__call__
 
     def watched(layer: Any, *inputs: Any, **options: Any) -> Any:
-        if not found and inputs and _is_leaf(layer) and not isinstance(inputs[0], list | dict):
+        if not found and inputs and _takes_one(layer, inputs[0]) and not isinstance(layer, beyond):
             found.append((layer, np.asarray(keras.ops.convert_to_numpy(inputs[0]))))
         return original(layer, *inputs, **options)
 
@@ -91,6 +97,10 @@ def _first_with_weights() -> Iterator[list[tuple[Any, Array]]]:
         yield found
     finally:
         keras.layers.Layer.__call__ = original
+
+
+def _takes_one(layer: Any, given: Any) -> bool:
+    return _is_leaf(layer) and not isinstance(given, list | dict)
 
 
 def _is_leaf(layer: Any) -> bool:

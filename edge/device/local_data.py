@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.raw_inputs import as_batch, maybe_rescaled
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import EdgeData, Examples, class_names, split_off_guard
 from ecavg_tf.data.groups import group_names
 from ecavg_tf.data.labels import whole_numbers
-from edge.predict import as_batch, check_inputs, maybe_rescaled
+from edge.predict import check_inputs
 
 _SPLITS = ("train", "guard", "test")
 
@@ -105,8 +106,9 @@ def local_of(
         data = split_off_guard(edge, train, guard_fraction, seed, groups)
     else:
         data = EdgeData(edge, train, guard)
-    note = maybe_rescaled(float(data.train.inputs.max()), info.value_range)
-    return LocalData(data, parts["test"], note)
+    lowest, highest = float(data.train.inputs.min()), float(data.train.inputs.max())
+    said = maybe_rescaled(lowest, highest, info.value_range)
+    return LocalData(data, parts["test"], said and f"note: {said}")
 
 
 def _matched(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> dict[str, Array]:

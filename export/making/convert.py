@@ -104,7 +104,7 @@ class Converter:
             return _convert(folder, Format.INT8, calibration)
         with giving_logits(head):
             logits = _answers(self._model, calibration)
-        check_finite(logits, "calibration examples")
+        check_finite(logits, "calibration examples", logits=True)
         kept = {int(mask.sum()): mask for mask in (typical(logits, m) for m in MOST_LEFT_OUT)}
         tried = [self._attempt(head, logits, calibration, mask) for mask in kept.values()]
         best = tried[0]

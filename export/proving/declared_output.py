@@ -45,22 +45,27 @@ def checked_probabilities(answers: Array, *, logits: bool, hint: str = HINT) -> 
             f"the model's answers have shape {values.shape}; expected (n, classes), 2 classes or "
             "more whose probabilities sum to 1"
         )
-    check_finite(values)
+    check_finite(values, logits=logits)
     _check(values, logits, hint)
     return softmax(values) if logits else values
 
 
-def check_finite(answers: Array, inputs: str = "inputs") -> None:
+def check_finite(answers: Array, inputs: str = "examples", *, logits: bool = False) -> None:
     """Refuses NaN and infinity: no file can be calibrated or compared with them.
 
     Args:
         answers: shape (n, …).
         inputs: what they are answers to.
+        logits: whether they are logits: minus infinity then switches a class off.
 
     Raises:
         ExportError: there is one.
     """
-    wrong = (~np.isfinite(answers)).any(axis=tuple(range(1, answers.ndim)))
+    axes = tuple(range(1, answers.ndim))
+    sound = np.isfinite(answers)
+    if logits:
+        sound = (sound | np.isneginf(answers)) & sound.any(axis=axes, keepdims=True)
+    wrong = (~sound).any(axis=axes)
     if wrong.any():
         raise ExportError(
             f"the model's answers are not finite (NaN or infinity) for {np.sum(wrong)} of "
@@ -85,7 +90,8 @@ def _check(values: NDArray[np.float64], logits: bool, hint: str) -> None:
         )
     raise ConfigError(
         f"the model's answers run from {values.min():.3g} to {values.max():.3g}: these are no "
-        f"probabilities; if they are logits, say so: {hint}"
+        f"probabilities; if they are logits of classes, say so: {hint}; if they are values "
+        "(regression, independent tags), export.to_tflite(model, …, output='values') makes files"
     )
 
 
