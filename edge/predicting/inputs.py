@@ -124,7 +124,7 @@ def _raw(stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[str, Array]]:
     inputs = np.frombuffer(content, np.dtype(wanted.dtype).newbyteorder("<"))
     inputs = inputs.reshape(-1, *wanted.shape)
     # Bytes of another dtype make another number of images, with values that nobody gave.
-    counted = f"{len(inputs)} example{'s' if len(inputs) > 1 else ''}"
+    counted = f"{len(inputs)} image{'s' if len(inputs) > 1 else ''}"
     what = f"standard input's {len(content)} bytes, read as {counted} of dtype {wanted.dtype},"
     check_inputs(inputs, wanted.shape, wanted.value_range, what)
     for number in range(len(inputs)):

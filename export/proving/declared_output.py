@@ -50,7 +50,7 @@ def checked_probabilities(answers: Array, *, logits: bool, hint: str = HINT) -> 
     return softmax(values) if logits else values
 
 
-def check_finite(answers: Array, inputs: str = "examples", *, logits: bool = False) -> None:
+def check_finite(answers: Array, inputs: str = "inputs", *, logits: bool = False) -> None:
     """Refuses NaN and infinity: no file can be calibrated or compared with them.
 
     Args:
