@@ -36,10 +36,12 @@ from export.proving.values import compare_values
 _COUNT = 200
 _RANDOM = 64
 _UNLIKE = 50.0
-_SEVERAL = (
-    "the model has {count} {what}s ({names}), and a file has one: make a model of each output that "
-    "is needed, keras.Model(model.inputs[0], model.outputs[0]), and export that"
-)
+_SEVERAL = {
+    "input": "the model has {count} inputs ({names}), and a file has one: join them into one input "
+    "array, and take it apart inside the model",
+    "output": "the model has {count} outputs ({names}), and a file has one: make a model of each "
+    "that is needed, keras.Model(model.inputs[0], model.outputs[0]), and export that",
+}
 
 
 class Kind(StrEnum):
@@ -167,9 +169,10 @@ def _file_kind(model: keras.Model, kind: Kind, variant: Variant) -> Kind:
 def _check_ports(model: keras.Model) -> None:
     """Refuses models of several inputs or outputs, where Keras knows that they are such."""
     for what in ("input", "output"):
-        names = [tensor.name for tensor in getattr(model, f"{what}s", None) or ()]
+        tensors = getattr(model, f"{what}s", None) or ()
+        names = getattr(model, f"{what}_names", None) or [tensor.name for tensor in tensors]
         if len(names) > 1:
-            raise ExportError(_SEVERAL.format(count=len(names), what=what, names=", ".join(names)))
+            raise ExportError(_SEVERAL[what].format(count=len(names), names=", ".join(names)))
 
 
 def _inputs(
@@ -197,7 +200,12 @@ def _answers(model: keras.Model, inputs: Array, output: str | None) -> NDArray[n
         ) from error
     if not isinstance(given, np.ndarray):
         names = ", ".join(map(str, given if isinstance(given, dict) else range(len(given))))
-        raise ExportError(_SEVERAL.format(count=len(given), what="output", names=names))
+        raise ExportError(_SEVERAL["output"].format(count=len(given), names=names))
+    if len(given) != len(inputs):
+        raise ExportError(
+            f"Keras' predict gave {len(given)} answers to {len(inputs)} inputs; if its "
+            "max_steps_per_epoch is set, take it away"
+        )
     maybe_logits = given.ndim == 2 and output in (None, Kind.LOGITS)
     check_finite(given, "inputs", logits=maybe_logits)
     return given.astype(np.float64)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
+from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
@@ -110,10 +111,12 @@ class Exporter:
             One entry a file, refused ones and skipped ones included.
 
         Raises:
-            ExportError: the model answers no probabilities, or a file that no export
-                made lies where one is to be written.
+            ExportError: the model answers no probabilities, the name of a class fits no file of
+                labels, or a file that no export made lies where one is to be written.
             ConfigError: it answers logits and was not said to, or the other way round.
         """
+        if fault := fault_of(self.spec.classes):
+            raise ExportError(fault)
         with computed_in_float32(self.model):  # in half, probabilities need not sum to 1
             return self._exported(subject, wanted, folder)
 

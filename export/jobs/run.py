@@ -28,6 +28,7 @@ from export.jobs.subjects import (
     models_of,
     subject_of,
 )
+from export.making.convert import computed_in_float32
 from export.making.formats import parse_formats, variants
 
 FOLDER = "exports"
@@ -94,6 +95,17 @@ def export_at_end(
     renewed = directory.write_results(results.status, results.classes, exports)
     write_page(renewed, path)
     return renewed
+
+
+def check_exportable(task: Task) -> None:
+    """Finds before any training that no file can be made of what a run will end with.
+
+    Raises:
+        ExportError: a layer computes in float64, or has weights in half precision.
+    """
+    if task.config.export.enabled:
+        with computed_in_float32(task.server_trainer.model):
+            pass
 
 
 def export_edges(

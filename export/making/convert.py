@@ -33,6 +33,7 @@ from export.making.head import (
 from export.proving.declared_output import check_finite
 from export.proving.interpreter import LiteModel
 
+_OTHERS = ("float16", "bfloat16", "float64")  # than float32; files compute in none of them
 INPUT, OUTPUT = "image", "output"
 _SIGNATURE = "serving_default"
 
@@ -142,23 +143,20 @@ def _lost(content: bytes, inputs: Array, wanted: NDArray[np.float64]) -> float:
 
 @contextlib.contextmanager
 def computed_in_float32(model: keras.Model) -> Iterator[None]:
-    """While it lasts, layers of mixed precision compute in float32, which files can do.
+    """While it lasts, layers of another precision compute in float32, which files can do.
 
-    Their weights are float32 as they are.
+    Their weights are float32 as they are, or they have none.
 
     Raises:
-        ExportError: a layer has weights in half precision.
+        ExportError: a layer has weights that are not float32.
     """
-    halves = ("float16", "bfloat16")
     layers = list(model._flatten_layers())
     for layer in layers:
-        if getattr(layer, "variable_dtype", "float32") in halves and layer.weights:
-            raise ExportError(
-                f"layer {layer.name!r} has weights in {layer.variable_dtype}, which TFLite has no "
-                "builtin operators for; build the model under "
-                "keras.config.set_dtype_policy('float32') and load its weights"
-            )
-    mixed = [layer for layer in layers if getattr(layer, "compute_dtype", None) in halves]
+        own = {variable.dtype for variable in layer._trainable_variables}
+        own |= {variable.dtype for variable in layer._non_trainable_variables}
+        if found := own & set(_OTHERS):
+            raise ExportError(_not_built_in(layer, found.pop()))
+    mixed = [layer for layer in layers if getattr(layer, "compute_dtype", None) in _OTHERS]
     kept = [layer._dtype_policy for layer in mixed]
     try:
         for layer in mixed:
@@ -171,6 +169,15 @@ def computed_in_float32(model: keras.Model) -> Iterator[None]:
             layer._dtype_policy = policy
         if mixed:
             model.predict_function = None
+
+
+def _not_built_in(layer: keras.layers.Layer, dtype: str) -> str:
+    does = "computes in" if dtype == "float64" else "has weights in"
+    return (
+        f"layer {layer.name!r} {does} {dtype}, which TFLite has no builtin operators for; build "
+        "the model under keras.config.set_dtype_policy('float32') ('floatx' in keras.json sets "
+        "it, too) and load its weights"
+    )
 
 
 def gives_fitted_logits(model: keras.Model) -> bool:

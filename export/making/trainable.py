@@ -263,13 +263,13 @@ def convert_trainable(module: TrainableModule) -> bytes:
 
 
 def _check_precision(model: keras.Model) -> None:
-    """Refuses half precision, which the converter answers with pages of its own internals.
+    """Refuses other precisions, which the converter answers with pages of its own internals.
 
     Raises:
-        ExportError: a layer computes in it.
+        ExportError: a layer computes in one.
     """
     for layer in model._flatten_layers():
-        if getattr(layer, "compute_dtype", "float32") in ("float16", "bfloat16"):
+        if getattr(layer, "compute_dtype", "float32") in ("float16", "bfloat16", "float64"):
             raise ExportError(
                 f"layer {layer.name!r} computes in {layer.compute_dtype}, which TFLite has no "
                 "builtin operators for; build the model under "

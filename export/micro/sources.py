@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import atomic_path, write_text
 from ecavg_tf.core.template import Array
@@ -60,8 +61,8 @@ def write_sources(
 
     Raises:
         ExportError: the file can't run on a microcontroller, the run is another file's,
-            there are not as many labels as scores, or a file that no export made
-            lies where one is to be written.
+            there are not as many labels as scores, one is no printable line, or a file that no
+            export made lies where one is to be written.
     """
     facts = require_micro(tflite)
     if hashlib.sha256(tflite).hexdigest() != run.sha256:
@@ -69,6 +70,8 @@ def write_sources(
     scores = elements(facts.outputs[0])
     if len(labels) != scores:
         raise ExportError(f"{len(labels)} labels came, and the model gives {scores} scores")
+    if fault := fault_of(labels):
+        raise ExportError(fault)
     texts = {
         "model_data.h": _header(len(tflite), labels, run),
         "ops.h": _operators(facts),

@@ -169,6 +169,25 @@ def test_data_files_compile(written: Path, tmp_path: Path) -> None:
     assert subprocess.run([str(program)], check=False, timeout=10).returncode == 0
 
 
+ENDING = 'x"}; /* */ // \\ ??/'  # would end strings and comments, and glue lines
+
+
+def test_labels_stay_inside_their_strings(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    write_sources(tmp_path, int8, (ENDING, "*/ #include <a>", '%s R"(z)"'), run)
+    text = (tmp_path / "model_data.cc").read_text(encoding="ascii")
+    table = text.partition("kLabels[kLabelCount] = {")[2].partition("};\n\n}  // namespace")[0]
+    assert re.fullmatch(r'\n(    "[^"\\\n?]*(\\[0-7]{3}[^"\\\n?]*)*",\n){3}', table)
+    for other in ("model_data.h", "ops.h", "README.txt"):
+        assert "include <a>" not in (tmp_path / other).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("label", ["a\nb", "a\u2028b", "a\tb", "\ud800", "cat"])
+def test_labels_that_are_none(label: str, int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"rename the class|name of its own"):
+        write_sources(tmp_path, int8, ("cat", label, "dog"), run)
+    assert not list(tmp_path.iterdir())
+
+
 def test_labels_must_be_as_many_as_scores(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="2 labels came, and the model gives 3 scores"):
         write_sources(tmp_path, int8, LABELS[:2], run)
