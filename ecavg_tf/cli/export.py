@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +44,12 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
              the global model or a .keras file: its head (the last layer), or all dense layers
              at the model's end (flags for other files are refused with it); --optimizer
              is sgd or adam (default: the run's edge.optimizer), --momentum goes with sgd
-  --sign     an Ed25519 private key (PEM): makes every bundle again, even if it is there, and
-             signs it; in RUN/exports also those of --trainable; the signature is BUNDLE.sig
-  --verify   an Ed25519 public key (PEM): checks every bundle's signature and hashes, says
-             where each model comes from, and refuses a plain .tflite file that is not the
-             model in the bundle beside it
+  --sign     an Ed25519 private key (PEM): makes every file again, even if it is there, and
+             signs bundles, float32-batch.tflite and, with --target=micro, the C++ sources; in
+             RUN/exports also bundles of --trainable; the signature is FILE.sig
+  --verify   an Ed25519 public key (PEM): checks the signature and the hashes of all these,
+             says where each model comes from, and refuses a plain .tflite file that is not
+             the model in the bundle beside it
 
 Hashes in a bundle show damage; only a signature shows who made it.
 """
@@ -149,8 +150,11 @@ def _export(source: Path, options: Options) -> int:
     exports, folder = _make(source, options)
     if key is not None:
         for row in exports:
-            if row.bundle is not None:
-                sign(folder / row.bundle, key)
+            delivered = row.bundle or (None if row.failed else row.file)
+            if delivered is not None:  # float32-batch has no bundle
+                sign(folder / delivered, key)
+        if not options.micro:
+            _tell_unsigned(folder, {row.model for row in exports})
         if source.suffix != ".keras" and not options.out:
             for path in training_made_again(source, PlainLines()):
                 sign(path, key)
@@ -159,9 +163,18 @@ def _export(source: Path, options: Options) -> int:
     if options.micro:
         from ecavg_tf.cli.export_micro import for_micro
 
-        for_micro(exports, folder, options.flash, options.ram)
+        for_micro(exports, folder, options.flash, options.ram, key)
     raise_if_failed(exports)
     return 0
+
+
+def _tell_unsigned(folder: Path, models: Collection[str]) -> None:
+    from export.micro.manifest import DATA
+
+    for model in sorted(models):
+        if (folder / model / "micro" / DATA).exists():
+            place = folder / model / "micro"
+            print(f"{place}: the sources there are not signed again; --target=micro does that")
 
 
 def _export_training(source: Path, values: flags.FlagValues) -> int:

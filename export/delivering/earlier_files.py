@@ -86,7 +86,8 @@ def earlier_names(folder: Path) -> set[str]:
 
 def file_names(variant: Variant) -> tuple[str, ...]:
     """Every name that an export of this file may write."""
-    return tuple(variant.value + ending for ending in _ENDINGS)
+    signed = (".tflite.sig",) if variant is Variant.MASTER else ()  # others are in a bundle
+    return tuple(variant.value + ending for ending in (*_ENDINGS, *signed))
 
 
 def check_nothing_foreign(folder: Path, variants: Iterable[Variant], ours: Collection[str]) -> None:

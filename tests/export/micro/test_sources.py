@@ -15,6 +15,7 @@ from ecavg_tf.core.errors import ExportError
 from ecavg_tf.events import Event, Note
 from export.micro.interpreter import Arena, MicroRun
 from export.micro.literals import c_float, c_string
+from export.micro.manifest import SOURCES, check_sources, read_manifest
 from export.micro.operators import resolver_call
 from export.micro.sources import arena_with_margin, write_sources
 from export.reading.flatmodel import read_flatmodel
@@ -57,6 +58,7 @@ def written(int8: bytes, run: MicroRun, tmp_path_factory: pytest.TempPathFactory
         "model_data.cc",
         "model_data.h",
         "ops.h",
+        "sources.json",
     }
     assert sorted(folder.iterdir()) == list(files)
     return folder
@@ -167,6 +169,32 @@ def test_data_files_compile(written: Path, tmp_path: Path) -> None:
         timeout=60,
     )
     assert subprocess.run([str(program)], check=False, timeout=10).returncode == 0
+
+
+def test_the_list_names_what_was_written(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    (tmp_path / "main.cc").write_text("mine")
+    write_sources(tmp_path, int8, LABELS, run, origin={"edge": "edge-00"})
+    listed = read_manifest(tmp_path / SOURCES)
+    assert (listed.model_sha256, listed.origin) == (run.sha256, {"edge": "edge-00"})
+    assert check_sources(tmp_path / SOURCES) == ("main.cc",)
+    for name, sha256 in listed.files.items():
+        if name != "main.cc":
+            assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == sha256
+
+
+def test_a_signature_stays_as_long_as_it_fits(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    signature = tmp_path / f"{SOURCES}.sig"
+    signature.write_bytes(b"mine")
+    with pytest.raises(ExportError, match=r"sources\.json\.sig is there without sources\.json"):
+        write_sources(tmp_path, int8, LABELS, run)
+    assert signature.read_bytes() == b"mine"
+    signature.unlink()
+    write_sources(tmp_path, int8, LABELS, run)
+    signature.write_bytes(b"of this list")
+    write_sources(tmp_path, int8, LABELS, run)
+    assert signature.exists()
+    write_sources(tmp_path, int8, LABELS[::-1], run)
+    assert not signature.exists()
 
 
 ENDING = 'x"}; /* */ // \\ ??/'  # would end strings and comments, and glue lines
