@@ -108,7 +108,7 @@ def fit_range(logits: Array) -> LogitRange:
     """
     off = switched_off(logits)
     centred = _centred(logits, off)
-    live = centred[:, ~off]
+    live = _live(centred, off)
     lows = np.unique([np.percentile(live, p) for p in _TRIED])
     if off.any():  # they get the lower end, so it must stand for a small probability
         lows = np.append(lows, [live.min() - below for below in _BELOW])
@@ -137,7 +137,15 @@ def switched_off(logits: Array) -> NDArray[np.bool_]:
 def _centred(logits: Array, off: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Logits less the mean of those classes that are not switched off."""
     values = np.asarray(logits, np.float64)
-    return np.asarray(values - values[:, ~off].mean(axis=1, keepdims=True))
+    return np.asarray(values - _live(values, off).mean(axis=1, keepdims=True))
+
+
+def _live(values: Array, off: NDArray[np.bool_]) -> Array:
+    """The columns that are not switched off: of most models all, in the order they are summed in.
+
+    Taking columns out lays them out anew, and a sum in another order has other last digits.
+    """
+    return values[:, ~off] if off.any() else values
 
 
 def typical(logits: Array, most: float = MOST_LEFT_OUT[-1]) -> NDArray[np.bool_]:
@@ -160,7 +168,7 @@ def typical(logits: Array, most: float = MOST_LEFT_OUT[-1]) -> NDArray[np.bool_]
         Shape (n,), True for images to calibrate on.
     """
     off = switched_off(logits)
-    largest = np.abs(_centred(logits, off)[:, ~off]).max(axis=1)
+    largest = np.abs(_live(_centred(logits, off), off)).max(axis=1)
     lower, upper, nearly_all = np.percentile(largest, [25, 75, 100 - most])
     return np.asarray(largest <= max(upper + 3.0 * (upper - lower), nearly_all))
 
@@ -193,7 +201,7 @@ def fitted(head: keras.layers.Layer, limits: LogitRange) -> Iterator[None]:
     kept = head.activation
     scale = np.float32(_SIX / (limits.high - limits.low))
     off = np.isin(np.arange(len(bias)), limits.off)
-    centred = kernel - kernel[:, ~off].mean(axis=1, keepdims=True)
+    centred = kernel - _live(kernel, off).mean(axis=1, keepdims=True)
     shifted = bias - bias[~off].mean() - limits.low
     head.kernel.assign(np.where(off, np.float32(0.0), centred) * scale)
     head.bias.assign(np.where(off, np.float32(0.0), shifted) * scale)
