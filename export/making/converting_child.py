@@ -70,30 +70,30 @@ def _convert(request: Mapping[str, Any]) -> dict[str, Any]:
         # Per-channel weights make FULLY_CONNECTED version 12, which tflite-runtime 2.14 lacks.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     if request["calibration"] is not None:
-        images = np.load(request["calibration"], allow_pickle=False)
+        inputs = np.load(request["calibration"], allow_pickle=False)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.representative_dataset = lambda: _representatives(images)
+        converter.representative_dataset = lambda: _representatives(inputs)
         converter.inference_input_type = converter.inference_output_type = tf.int8
     Path(request["to"]).write_bytes(converter.convert())
     return {"ok": True}
 
 
-def _representatives(images: Array) -> Iterator[list[Array]]:
-    for image in images:
+def _representatives(inputs: Array) -> Iterator[list[Array]]:
+    for image in inputs:
         yield [image[np.newaxis].astype(np.float32)]
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     model = LiteModel(Path(request["file"]).read_bytes())
-    images = np.load(request["images"], allow_pickle=False)
-    np.save(request["to"], model.answers(images), allow_pickle=False)
+    inputs = np.load(request["inputs"], allow_pickle=False)
+    np.save(request["to"], model.answers(inputs), allow_pickle=False)
     return {"ok": True}
 
 
 def _train(request: Mapping[str, Any]) -> dict[str, Any]:
     found = training_steps(
         Path(request["file"]).read_bytes(),
-        np.load(request["images"], allow_pickle=False),
+        np.load(request["inputs"], allow_pickle=False),
         np.load(request["labels"], allow_pickle=False),
         steps=request["steps"],
         rate=request["rate"],

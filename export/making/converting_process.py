@@ -91,12 +91,12 @@ def convert_saved(
         return (place / "made.tflite").read_bytes()
 
 
-def first_answers(content: bytes, images: Array, *, logits: bool = False) -> NDArray[np.float32]:
+def first_answers(content: bytes, inputs: Array, *, logits: bool = False) -> NDArray[np.float32]:
     """What a file answers, where it is not known yet whether it crashes.
 
     Args:
         content: the file's bytes.
-        images: raw values, shape (n, …).
+        inputs: raw values, shape (n, …).
         logits: whether it gives logits, and probabilities are wanted.
 
     Returns:
@@ -109,9 +109,9 @@ def first_answers(content: bytes, images: Array, *, logits: bool = False) -> NDA
     with _folder() as place:
         (place / "file.tflite").write_bytes(content)
         request = {"do": "answer", "file": str(place / "file.tflite"), "to": str(place / "out.npy")}
-        for start in range(0, len(images), _AT_ONCE):
-            few = images[start : start + _AT_ONCE]
-            request["images"] = _saved(place / "in.npy", few)
+        for start in range(0, len(inputs), _AT_ONCE):
+            few = inputs[start : start + _AT_ONCE]
+            request["inputs"] = _saved(place / "in.npy", few)
             _run(request, CONVERT_SECONDS)
             parts.append(np.load(place / "out.npy", allow_pickle=False))
     answers = np.concatenate(parts)
@@ -119,7 +119,7 @@ def first_answers(content: bytes, images: Array, *, logits: bool = False) -> NDA
 
 
 def first_training(
-    content: bytes, images: Array, one_hot: Array, *, steps: int, rate: float
+    content: bytes, inputs: Array, one_hot: Array, *, steps: int, rate: float
 ) -> NDArray[np.float32]:
     """``training_steps`` of a file of which it is not known yet whether it crashes.
 
@@ -132,7 +132,7 @@ def first_training(
             "do": "train",
             "file": str(place / "file.tflite"),
             "to": str(place / "out.npy"),
-            "images": _saved(place / "images.npy", images),
+            "inputs": _saved(place / "images.npy", inputs),
             "labels": _saved(place / "labels.npy", one_hot),
             "steps": steps,
             "rate": float(rate),

@@ -94,9 +94,9 @@ class TrainingExporter:
         info = TrainingInfo(
             trainable=self.trainable,
             classes=self.spec.classes,
-            images_dtype=self.spec.dtype,
+            inputs_dtype=self.spec.dtype,
             value_range=self.spec.value_range,
-            image_shape=tuple(self.spec.image_shape),
+            input_shape=tuple(self.spec.input_shape),
             feature_shape=module.feature_shape,
             frozen_layers=module.frozen_layers,
             optimizer=self.optimizer,
@@ -112,16 +112,16 @@ class TrainingExporter:
             golden_steps=_STEPS,
             tolerance=TOLERANCE,
         )
-        return TrainingBundle(info, content, golden.images, golden.labels, outputs)
+        return TrainingBundle(info, content, golden.inputs, golden.labels, outputs)
 
     def _verified(
         self, content: bytes, layers: list[keras.layers.Dense], golden: Examples
     ) -> NDArray[np.float32]:
         """The file's probabilities before and after some steps, if they are Keras'."""
-        images = golden.images.astype(np.float32)
+        inputs = golden.inputs.astype(np.float32)
         # Called, not predict: every new model's predict is traced, and TensorFlow warns of it.
         backbone = keras.Model(self.model.inputs[0], input_of(self.model, layers[0]))
-        features = backbone(images, training=False).numpy()
+        features = backbone(inputs, training=False).numpy()
         twin = twin_of(layers, self.optimizer, _RATES[self.optimizer.name])
         expected = [twin(features, training=False).numpy()]
         for _ in range(_STEPS):
@@ -129,7 +129,7 @@ class TrainingExporter:
         expected.append(twin(features, training=False).numpy())
         one_hot = np.eye(len(self.spec.classes), dtype=np.float32)[golden.labels]
         rate = _RATES[self.optimizer.name]
-        found = first_training(content, images, one_hot, steps=_STEPS, rate=rate)
+        found = first_training(content, inputs, one_hot, steps=_STEPS, rate=rate)
         difference = float(np.abs(found - np.stack(expected)).max())
         if not difference <= _LIMIT:
             raise ExportError(

@@ -51,9 +51,9 @@ def prove_file(
     reasons = _described(tflite, expected)
     logits = expected.output_kind == "logits"
     try:
-        answers = first_answers(tflite, reference.images, logits=logits)  # it may crash
+        answers = first_answers(tflite, reference.inputs, logits=logits)  # it may crash
         model = LiteModel(tflite, logits=logits)
-        uncovered = _uncovered(model.input, reference.images)
+        uncovered = _uncovered(model.input, reference.inputs)
     except ExportError as error:
         return FileProof((*reasons, str(error)))
     if uncovered:
@@ -83,13 +83,13 @@ def _described(tflite: bytes, expected: Description) -> tuple[str, ...]:
     return ()
 
 
-def _uncovered(spec: TensorSpec, images: Array) -> str | None:
+def _uncovered(spec: TensorSpec, inputs: Array) -> str | None:
     """A fault in an int8 input's range: the sign of a calibration on other images."""
     if spec.scale is None or spec.zero_point is None:
         return None
     ends = np.iinfo(np.dtype(spec.dtype))
     low, high = ((end - spec.zero_point) * spec.scale for end in (ends.min, ends.max))
-    lowest, highest = float(images.min()), float(images.max())
+    lowest, highest = float(inputs.min()), float(inputs.max())
     slack = 0.1 * (highest - lowest) + 1e-6
     if low <= lowest + slack and high >= highest - slack and high - low <= 4 * (highest - lowest):
         return None

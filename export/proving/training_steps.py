@@ -9,13 +9,13 @@ from export.proving.interpreter import open_file
 
 
 def training_steps(
-    content: bytes, images: Array, one_hot: Array, *, steps: int, rate: float
+    content: bytes, inputs: Array, one_hot: Array, *, steps: int, rate: float
 ) -> NDArray[np.float32]:
     """Probabilities before and after some steps on one batch.
 
     Args:
         content: the file's bytes.
-        images: raw values, shape (n, …), float32.
+        inputs: raw values, shape (n, …), float32.
         one_hot: the labels, shape (n, classes), float32.
         steps: how many.
         rate: the learning rate.
@@ -31,7 +31,7 @@ def training_steps(
         run = {
             name: interpreter.get_signature_runner(name) for name in ("features", "train", "infer")
         }
-        features = run["features"](image=images)["features"]
+        features = run["features"](image=inputs)["features"]
         answers = [run["infer"](x=features)["probabilities"]]
         for _ in range(steps):
             run["train"](x=features, y=one_hot, learning_rate=np.float32(rate))
