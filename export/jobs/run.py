@@ -28,6 +28,7 @@ from export.jobs.subjects import (
     models_of,
     subject_of,
 )
+from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
 
 FOLDER = "exports"
@@ -68,6 +69,7 @@ def export_run(
     if formats:
         config.export = replace(config.export, formats=formats)
     validated(config)
+    warm_up()
     data = federated_data(config)
     task = Task(config, data.spec, path, listener)
     known = load_results(path)
@@ -88,6 +90,7 @@ def export_at_end(
 ) -> RunResults:
     """Exports all models of a run that just finished and writes its results again."""
     path = directory.path
+    warm_up()
     models = list(models_of(path, data.edges))
     _tell_missing(path, data.edges, models, task.listener)
     exports = _export_all(task, data, path, models, path / FOLDER)
