@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
 from ecavg_tf.core.class_names import fault_of
-from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.errors import ExportError, brief, full_disk
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
@@ -22,6 +22,7 @@ from ecavg_tf.events import Listener, Note, silent
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
+    SAID,
     check_nothing_foreign,
     earlier_names,
     file_names,
@@ -31,6 +32,7 @@ from export.delivering.earlier_files import (
 )
 from export.making.calibration import Calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
+from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import checked_probabilities
@@ -180,8 +182,10 @@ class Exporter:
         )
         try:
             content = attach(self._convert(subject, variant, converter), description)
-        except ExportError as error:  # of this format: the others may be possible
-            return replace(row, status="failed", reasons=(str(error),))
+        except Exception as error:  # of this format: the others may be possible
+            if full_disk(error) is not None:
+                raise
+            return replace(row, **_not_made(error, folder / (variant.value + SAID)))
         found = prove_file(content, variant, description, reference, self.limits)
         name = variant.value + (FAILED if found.reasons else ".tflite")
         write_bytes(folder / name, content)
@@ -274,6 +278,16 @@ def _source(subject: Subject, converter: Converter) -> str | None:
         return None
     left_out = f", {converter.left_out} outliers left out" if converter.left_out else ""
     return subject.calibration.source + left_out
+
+
+def _not_made(error: Exception, log: Path) -> dict[str, Any]:
+    """A row's status and reasons where there is no file; all that was said goes to ``log``."""
+    if isinstance(error, ConversionError) and error.said:
+        write_bytes(log, error.said.encode())
+    kind = type(error).__name__
+    told = str(error) if isinstance(error, ExportError) else f"{kind}: {brief(error)}"
+    status = "skipped" if isinstance(error, FixedBatchOnly) else "failed"
+    return {"status": status, "reasons": (told,)}
 
 
 def _hash(inputs: Array) -> str:

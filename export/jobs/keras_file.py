@@ -19,6 +19,7 @@ from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.forked import check_not_forked
 from export.exporter import Exporter, Subject
 from export.making.calibration import draw
+from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
 from export.proving.declared_output import random_inputs
 from export.proving.given_range import accuracy_note, range_notes
@@ -57,6 +58,7 @@ def export_file(
     file, folder = user_path(file), user_path(folder)
     settings = settings or ExportConfig()
     wanted = parse_formats(formats or settings.formats)
+    warm_up()
     model = load_keras(file)
     with disk_errors(folder):
         job = _Job(model, file, folder / file.stem, logits, settings, listener, fresh)

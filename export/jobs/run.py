@@ -29,6 +29,7 @@ from export.jobs.subjects import (
     subject_of,
 )
 from export.making.convert import computed_in_float32
+from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
 
 FOLDER = "exports"
@@ -69,6 +70,7 @@ def export_run(
     if formats:
         config.export = replace(config.export, formats=formats)
     validated(config)
+    warm_up()
     data = federated_data(config)
     task = Task(config, data.spec, path, listener)
     known = load_results(path)
@@ -89,6 +91,7 @@ def export_at_end(
 ) -> RunResults:
     """Exports all models of a run that just finished and writes its results again."""
     path = directory.path
+    warm_up()
     models = list(models_of(path, data.edges))
     _tell_missing(path, data.edges, models, task.listener)
     exports = _export_all(task, data, path, models, path / FOLDER)
