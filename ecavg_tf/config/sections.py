@@ -147,15 +147,19 @@ class CollectConfig:
     Attributes:
         weighting: ``examples`` or ``uniform`` (the paper's).
         combine: how updates become the averaged model: ``average``, ``start`` (leave them out:
-            fine-tune what the round started from), ``median`` or ``trimmed_mean`` (safe from a
-            minority), or a function ``pkg.module:function``.
-        trim: for ``trimmed_mean``: the share of edges left out at either end, in [0, 0.5).
+            fine-tune what the round started from), ``median``, ``trimmed_mean``,
+            ``geometric_median`` or ``multi_krum`` (safe from a minority), ``clipped`` (no update
+            is longer than the median), or a function ``pkg.module:function``.
+        trim: for ``trimmed_mean``: the share of edges left out at either end; for
+            ``multi_krum``: the share left out; in [0, 0.5).
         pool: ask the edges for their training data, once.
         pool_edges: names of the edges that consent, separated by commas; empty: all.
         pool_bytes: how many bytes of images each edge may upload; 0: all it has.
         max_update_ratio: an update's change over what is usual among the others; 0: any.
         max_examples_ratio: examples that an edge counts for without having pooled them, over
             the median of the others'; 0: any.
+        influence_examples: how many pooled examples tell what each update does to the average;
+            0: nobody looks.
     """
 
     weighting: Weighting = Weighting.EXAMPLES
@@ -167,6 +171,7 @@ class CollectConfig:
     pool_bytes: int = 0
     max_update_ratio: float = 10.0
     max_examples_ratio: float = 10.0
+    influence_examples: int = 256
 
 
 @dataclass

@@ -109,18 +109,29 @@ def read_all_pooled(folder: Path, edges: Sequence[str], spec: DataSpec) -> Examp
     Raises:
         WorkdirError: a file is damaged.
     """
-    parts: list[Examples] = []
+    parts = pooled_by_edge(folder, edges, spec)
+    return concatenated(list(parts.values())) if parts else None
+
+
+def pooled_by_edge(folder: Path, edges: Sequence[str], spec: DataSpec) -> dict[str, Examples]:
+    """What each of these edges has pooled so far, in their order; who pooled nothing is left out.
+
+    Raises:
+        WorkdirError: a file is damaged.
+    """
+    parts: dict[str, Examples] = {}
     records = _records(folder)
     for edge in edges:
         path = pooled_path(folder, edge)
         try:
             _check_unchanged(path, records.get(edge))
-            parts += [read_pooled(path, edge, spec)] if path.exists() else []
+            if path.exists():
+                parts[edge] = read_pooled(path, edge, spec)
         except ValueError as error:
             raise WorkdirError(
                 f"{path} is damaged ({error}); restore it, or begin again with an empty directory"
             ) from error
-    return concatenated(parts) if parts else None
+    return parts
 
 
 def read_pooled(path: Path, edge: str, spec: DataSpec) -> Examples:
