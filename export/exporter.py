@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
 from ecavg_tf.core.bundles.scaling import told
-from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.class_names import fault_of
+from ecavg_tf.core.errors import ExportError, brief, full_disk
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
@@ -26,6 +27,7 @@ from ecavg_tf.models.rescaling import takes_tokens
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
+    SAID,
     check_nothing_foreign,
     earlier_names,
     file_names,
@@ -35,6 +37,7 @@ from export.delivering.earlier_files import (
 )
 from export.making.calibration import Calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
+from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 from export.making.front import Front, front_of
 from export.proving.cost import cost_sheet, keras_latencies
@@ -122,10 +125,12 @@ class Exporter:
             One entry a file, refused ones and skipped ones included.
 
         Raises:
-            ExportError: the model answers no probabilities, or a file that no export
-                made lies where one is to be written.
+            ExportError: the model answers no probabilities, the name of a class fits no file of
+                labels, or a file that no export made lies where one is to be written.
             ConfigError: it answers logits and was not said to, or the other way round.
         """
+        if fault := fault_of(self.spec.classes):
+            raise ExportError(fault)
         with computed_in_float32(self.model):  # in half, probabilities need not sum to 1
             return self._exported(subject, wanted, folder)
 
@@ -195,8 +200,10 @@ class Exporter:
         )
         try:
             content = attach(self._convert(subject, variant, converter), description)
-        except ExportError as error:  # of this format: the others may be possible
-            return replace(row, status="failed", reasons=(str(error),))
+        except Exception as error:  # of this format: the others may be possible
+            if full_disk(error) is not None:
+                raise
+            return replace(row, **_not_made(error, folder / (variant.value + SAID)))
         found = prove_file(content, variant, description, reference, self.limits)
         name = variant.value + (FAILED if found.reasons else ".tflite")
         write_bytes(folder / name, content)
@@ -292,6 +299,16 @@ def _source(subject: Subject, converter: Converter) -> str | None:
         return None
     left_out = f", {converter.left_out} outliers left out" if converter.left_out else ""
     return subject.calibration.source + left_out
+
+
+def _not_made(error: Exception, log: Path) -> dict[str, Any]:
+    """A row's status and reasons where there is no file; all that was said goes to ``log``."""
+    if isinstance(error, ConversionError) and error.said:
+        write_bytes(log, error.said.encode())
+    kind = type(error).__name__
+    told = str(error) if isinstance(error, ExportError) else f"{kind}: {brief(error)}"
+    status = "skipped" if isinstance(error, FixedBatchOnly) else "failed"
+    return {"status": status, "reasons": (told,)}
 
 
 def _hash(inputs: Array) -> str:

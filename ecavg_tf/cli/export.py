@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from absl import flags
 
 from ecavg_tf.cli.config_flag import parse
 from ecavg_tf.config.checks import one_of
+from ecavg_tf.core.bundles.bundle import OUTPUT_KINDS
 from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
@@ -39,19 +40,21 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
              inputs in --value-range.
   --value-range  for a .keras file without --data: lowest and highest value; default: 0,255
   --label-column  of a .csv file as --data: the column with the labels; default: label
-  --logits   for a .keras file: it gives logits, not probabilities; without it, answers
-             that do not sum to 1 are refused
+  --output   for a .keras file: probabilities (default), or logits, as --logits says, too;
+             answers that do not sum to 1 are refused as probabilities. Models that are no
+             classifiers: export.to_tflite(model, …, output='values') from Python
   --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
              sources; with --flash=1M --ram=256K says whether they fit a board
   --trainable  makes a file that a device trains without TensorFlow (python -m edge train), of
              the global model or a .keras file: its head (the last layer), or all dense layers
              at the model's end (flags for other files are refused with it); --optimizer
              is sgd or adam (default: the run's edge.optimizer), --momentum goes with sgd
-  --sign     an Ed25519 private key (PEM): makes every bundle again, even if it is there, and
-             signs it; in RUN/exports also those of --trainable; the signature is BUNDLE.sig
-  --verify   an Ed25519 public key (PEM): checks every bundle's signature and hashes, says
-             where each model comes from, and refuses a plain .tflite file that is not the
-             model in the bundle beside it
+  --sign     an Ed25519 private key (PEM): makes every file again, even if it is there, and
+             signs bundles, float32-batch.tflite and, with --target=micro, the C++ sources; in
+             RUN/exports also bundles of --trainable; the signature is FILE.sig
+  --verify   an Ed25519 public key (PEM): checks the signature and the hashes of all these,
+             says where each model comes from, and refuses a plain .tflite file that is not
+             the model in the bundle beside it
 
 Hashes in a bundle show damage; only a signature shows who made it.
 """
@@ -82,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     values = flags.FlagValues()
     for name in (
-        *("formats", "out", "data", "sign", "verify", "target", "flash", "ram"),
+        *("formats", "out", "data", "output", "sign", "verify", "target", "flash", "ram"),
         *("trainable", "optimizer", "state", "label-column"),
     ):
         flags.DEFINE_string(name, "", name, flag_values=values)
@@ -111,7 +114,7 @@ def main(argv: Sequence[str]) -> int:
         out=values["out"].value,
         data=values["data"].value,
         value_range=_range(values["value-range"].value),
-        logits=values["logits"].value,
+        logits=_gives_logits(values["output"].value, logits=values["logits"].value),
         sign=values["sign"].value,
         micro=micro,
         flash=values["flash"].value,
@@ -159,8 +162,11 @@ def _export(source: Path, options: Options) -> int:
     exports, folder = _make(source, options)
     if key is not None:
         for row in exports:
-            if row.bundle is not None:
-                sign(folder / row.bundle, key)
+            delivered = row.bundle or (None if row.failed else row.file)
+            if delivered is not None:  # float32-batch has no bundle
+                sign(folder / delivered, key)
+        if not options.micro:
+            _tell_unsigned(folder, {row.model for row in exports})
         if source.suffix != ".keras" and not options.out and not options.state:
             for path in training_made_again(source, PlainLines()):
                 sign(path, key)
@@ -169,9 +175,18 @@ def _export(source: Path, options: Options) -> int:
     if options.micro:
         from ecavg_tf.cli.export_micro import for_micro
 
-        for_micro(exports, folder, options.flash, options.ram)
+        for_micro(exports, folder, options.flash, options.ram, key)
     raise_if_failed(exports)
     return 0
+
+
+def _tell_unsigned(folder: Path, models: Collection[str]) -> None:
+    from export.micro.manifest import DATA
+
+    for model in sorted(models):
+        if (folder / model / "micro" / DATA).exists():
+            place = folder / model / "micro"
+            print(f"{place}: the sources there are not signed again; --target=micro does that")
 
 
 def _export_training(source: Path, values: flags.FlagValues) -> int:
@@ -261,6 +276,19 @@ def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
             fresh=bool(options.sign),
         )
     return made, user_path(options.out or source / FOLDER)
+
+
+def _gives_logits(output: str, *, logits: bool) -> bool:
+    if output == "values":
+        raise ConfigError(
+            "--output=values: the command line exports classifiers; "
+            "export.to_tflite(model, …, output='values') makes files of other models from Python"
+        )
+    if output:
+        one_of("--output", output, OUTPUT_KINDS)
+    if logits and output == "probabilities":
+        raise ConfigError("--logits and --output=probabilities contradict; give one of them")
+    return logits or output == "logits"
 
 
 def _range(words: Sequence[str]) -> tuple[float, float]:

@@ -30,7 +30,7 @@ from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from ecavg_tf.training.resuming import drop_checkpoints
-from export.jobs.run import export_at_end, wants_export
+from export.jobs.run import check_exportable, export_at_end, wants_export
 from server.collect import Collected, collect
 from server.tune import WHO, make_global
 
@@ -40,8 +40,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
 
     Args:
         config: what to run.
-        workdir: the run directory. One that holds the same config is resumed after its
-            last finished round.
+        workdir: the run directory. One that holds the same config is resumed.
         listener: told of stages, epochs and refusals.
 
     Returns:
@@ -66,6 +65,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     data = federated_data(config)
     task = Task(counted(config, data), data.spec, directory.path, tell)
     task.check()
+    check_exportable(task)
     _check_quorum_can_be(config, data)
     check_fleet = FLEETS[config.fleet.kind].check
     if check_fleet is not None and not directory.exists:

@@ -15,8 +15,9 @@ from export.making.formats import Variant
 
 RECORD = "export.json"
 FAILED = ".failed-gate.tflite"
+SAID = ".converter.txt"  # all that the converter said to a file that it could not make
 _BUNDLE = ".bundle.zip"
-_ENDINGS = (".tflite", FAILED, _BUNDLE, _BUNDLE + ".sig")
+_ENDINGS = (".tflite", FAILED, SAID, _BUNDLE, _BUNDLE + ".sig")
 _SAME = 1e-4  # of a probability: float sums in another order differ by less
 
 
@@ -86,7 +87,8 @@ def earlier_names(folder: Path) -> set[str]:
 
 def file_names(variant: Variant) -> tuple[str, ...]:
     """Every name that an export of this file may write."""
-    return tuple(variant.value + ending for ending in _ENDINGS)
+    signed = (".tflite.sig",) if variant is Variant.MASTER else ()  # others are in a bundle
+    return tuple(variant.value + ending for ending in (*_ENDINGS, *signed))
 
 
 def check_nothing_foreign(folder: Path, variants: Iterable[Variant], ours: Collection[str]) -> None:

@@ -28,6 +28,8 @@ from export.jobs.subjects import (
     models_of,
     subject_of,
 )
+from export.making.convert import computed_in_float32
+from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
 
 FOLDER = "exports"
@@ -68,6 +70,7 @@ def export_run(
     if formats:
         config.export = replace(config.export, formats=formats)
     validated(config)
+    warm_up()
     data = federated_data(config)
     task = Task(config, data.spec, path, listener)
     known = load_results(path)
@@ -88,12 +91,24 @@ def export_at_end(
 ) -> RunResults:
     """Exports all models of a run that just finished and writes its results again."""
     path = directory.path
+    warm_up()
     models = list(models_of(path, data.edges))
     _tell_missing(path, data.edges, models, task.listener)
     exports = _export_all(task, data, path, models, path / FOLDER)
     renewed = directory.write_results(results.status, results.classes, exports)
     write_page(renewed, path)
     return renewed
+
+
+def check_exportable(task: Task) -> None:
+    """Finds before any training that no file can be made of what a run will end with.
+
+    Raises:
+        ExportError: a layer computes in float64, or has weights in half precision.
+    """
+    if task.config.export.enabled:
+        with computed_in_float32(task.server_trainer.model):
+            pass
 
 
 def export_edges(

@@ -11,7 +11,8 @@ from ecavg_tf.core.bundles.scaling import rescaled
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Parity
 from ecavg_tf.core.template import Array
-from ecavg_tf.core.two_classes import are_logits
+from ecavg_tf.core.two_classes import are_logits, class_probabilities
+from export.making.converting_process import first_answers
 from export.making.formats import Variant
 from export.proving.gate import Reference, compare, verdict
 from export.proving.interpreter import LiteModel
@@ -55,9 +56,10 @@ def prove_file(
     logits = are_logits(expected.output_kind)
     try:
         scaling = expected.feature_scaling
+        raw = rescaled(scaling, reference.inputs)
+        answers = class_probabilities(first_answers(tflite, raw), logits=logits)  # it may crash
         model = LiteModel(tflite, logits=logits, scaling=scaling)
-        uncovered = _uncovered(model.input, rescaled(scaling, reference.inputs), expected.declared)
-        answers = model.probabilities(reference.inputs)
+        uncovered = _uncovered(model.input, raw, expected.declared)
     except ExportError as error:
         return FileProof((*reasons, str(error)))
     if uncovered:

@@ -184,29 +184,3 @@ def _differences(parity: Parity, format_: Format, limits: Limits) -> list[str]:
             f"differences on average; at most {mean:g} is allowed"
         )
     return reasons
-
-
-# Largest difference of a value, and for quantized formats its root mean square, as shares
-# of the range of Keras' own values.
-_VALUES = {Format.FLOAT32: 1e-4, Format.FLOAT16: 1e-2, Format.DYNAMIC: 0.05, Format.INT8: 0.05}
-
-
-def compare_values(keras_values: Array, file_values: Array, format_: Format) -> tuple[str, ...]:
-    """Judges a model whose output is not classes: one line for every limit that is broken."""
-    expected = np.asarray(keras_values, np.float64)
-    found = np.asarray(file_values, np.float64)
-    if found.shape != expected.shape:
-        return (f"its answers have shape {found.shape}, Keras' {expected.shape}",)
-    if not np.isfinite(found).all():
-        return ("it answers NaN or infinity",)
-    spread = max(float(np.ptp(expected)), 1e-6)
-    difference = np.abs(found - expected) / spread
-    floating = format_ in (Format.FLOAT32, Format.FLOAT16)
-    worst = float(difference.max() if floating else np.sqrt(np.mean(difference**2)))
-    if worst <= _VALUES[format_]:
-        return ()
-    how = "a value differs" if floating else "values differ (root mean square)"
-    return (
-        f"{how} by {worst:.2g} of the range of Keras' values, "
-        f"at most {_VALUES[format_]:g} is allowed",
-    )

@@ -7,7 +7,6 @@ unpacked, and nothing is ever unpickled or written to disk.
 """
 
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from ecavg_tf.core.bundles.archive import (
     read_members,
 )
 from ecavg_tf.core.bundles.scaling import FeatureScaling, told
+from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
@@ -194,11 +194,10 @@ def label_bytes(classes: Sequence[str]) -> bytes:
     """Labels as a bundle holds them, a line each.
 
     Raises:
-        ExportError: one has a line break or another control character.
+        ExportError: one is more than a printable line, or two are the same.
     """
-    for label in classes:
-        if any(unicodedata.category(letter) == "Cc" for letter in label):
-            raise ExportError(f"class {label!r} holds a control character; rename the class")
+    if fault := fault_of(classes):
+        raise ExportError(fault)
     return "".join(f"{label}\n" for label in classes).encode()
 
 

@@ -17,7 +17,6 @@ from export.proving.file_proof import prove_file
 from export.proving.gate import (
     Reference,
     compare,
-    compare_values,
     paired_change,
     verdict,
     wilson,
@@ -199,11 +198,3 @@ def test_one_column_is_no_classes() -> None:
     known = Reference(np.zeros((3, 1)), np.full((3, 1), 0.5), None, "three")
     with pytest.raises(ExportError, match=r"\(3, 1\); expected \(n, classes\), 2 or more"):
         compare(known, known.probabilities, Format.FLOAT32, FLOAT, logits=False)
-
-
-def test_values_that_are_no_classes() -> None:
-    expected = np.linspace(0, 10, 50).reshape(50, 1)
-    assert compare_values(expected, expected + 1e-5, Format.FLOAT32) == ()
-    assert "0.1 of the range" in compare_values(expected, expected + 1.0, Format.INT8)[0]
-    assert "NaN" in compare_values(expected, expected * np.nan, Format.INT8)[0]
-    assert "shape" in compare_values(expected, expected[:3], Format.INT8)[0]
