@@ -80,7 +80,7 @@ class Parity:
     """A file compared with its Keras model, on the same images.
 
     Attributes:
-        images: what they are, in words.
+        inputs: what they are, in words.
         n: how many.
         max_difference: largest absolute difference of a probability.
         mean_difference: mean over images of each image's largest difference.
@@ -97,7 +97,7 @@ class Parity:
         claims: what was to be shown, and whether it was.
     """
 
-    images: str
+    inputs: str
     n: int
     max_difference: float
     mean_difference: float
@@ -116,7 +116,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Latency:
-    """Time for one image, in milliseconds.
+    """Time for one example, in milliseconds.
 
     Attributes:
         what: ``file, 1 thread``, ``file, 2 threads``, ``Keras predict``, ``Keras model(x)``.

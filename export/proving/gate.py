@@ -23,13 +23,13 @@ class Reference:
     """The images of a comparison, with the Keras model's answers.
 
     Attributes:
-        images: raw values, shape (n, …).
+        inputs: raw values, shape (n, …).
         probabilities: Keras' answers, shape (n, classes).
         labels: the true ones, shape (n,), or None.
         words: what the images are.
     """
 
-    images: Array
+    inputs: Array
     probabilities: NDArray[np.float64]
     labels: NDArray[np.int64] | None
     words: str
@@ -88,7 +88,7 @@ def compare(
     same = theirs == ours
     clear = same[~ties]
     parity = Parity(
-        images=reference.words,
+        inputs=reference.words,
         n=len(same),
         max_difference=float(difference.max()),
         mean_difference=float(difference.max(axis=1).mean()),

@@ -263,7 +263,7 @@ def _fixed(parity: Parity, joined: _Compared, largest: float, limits: Limits) ->
         )
     if parity.ties > limits.max_ties * parity.n:
         reasons.append(
-            f"{parity.ties} of {parity.n} images are ties at the output's step of "
+            f"{parity.ties} of {parity.n} examples are ties at the output's step of "
             f"{parity.tie_margin:.2g} {parity.tie_unit}: nothing is proved "
             f"(at most {100 * limits.max_ties:g} % may be)"
         )
