@@ -81,7 +81,7 @@ def _not_certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
 def _accuracy_loss(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     return (
         f"{_stays(accepted)} and refused {_challenger(evidence)}, which gets significantly more "
-        f"images wrong. {_tested(evidence)} {_hits(evidence)} ({_p(evidence)}), although it "
+        f"examples wrong. {_tested(evidence)} {_hits(evidence)} ({_p(evidence)}), although it "
         f"gains {evidence['gain']:.3f} nats of log-likelihood, at least {evidence['bound']:.3f}."
     )
 
@@ -108,7 +108,7 @@ def _nothing_better(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
 def _no_guard(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     del evidence
     return (
-        f"{_stays(accepted)}: it holds out fewer than two images, so nothing can be "
+        f"{_stays(accepted)}: it holds out fewer than two examples, so nothing can be "
         f"certified; raise {MORE}."
     )
 
@@ -129,7 +129,7 @@ _GUARDED = {
 
 
 def _tested(evidence: Mapping[str, Any]) -> str:
-    return f"On {evidence['n']:,} held-out images that had no part in choosing it,"
+    return f"On {evidence['n']:,} held-out examples that had no part in choosing it,"
 
 
 def _hits(evidence: Mapping[str, Any]) -> str:
@@ -186,7 +186,7 @@ def since_previous(accepted: Accepted) -> str | None:
     try:
         return (
             f"Against what it had deployed before, its accuracy on the certifying examples changed "
-            f"by {signed(evidence['accuracy_change'])} points; on images like them, a change "
+            f"by {signed(evidence['accuracy_change'])} points; on examples like them, a change "
             f"below {signed(evidence['accuracy_bound'])} points is unlikely "
             f"({_confidence(evidence)} bound)."
         )

@@ -79,8 +79,8 @@ def _check(
     answers = np.asarray(keras.ops.convert_to_numpy(loaded(_floats(few.inputs), training=False)))
     if weights_sha256(kept) != weights_sha256(weights) or not _alike(accepted, answers):
         raise RoundError(
-            f"{folder.name}: {file} is not the model that was accepted: on {len(few)} test examples "
-            f"the accepted model is right on {_right(accepted, few.labels)}, the file on "
+            f"{folder.name}: {file} is not the model that was accepted: on {len(few)} test "
+            f"examples the accepted model is right on {_right(accepted, few.labels)}, the file on "
             f"{_right(answers, few.labels)}; a layer computes with something that it does not save"
         )
 

@@ -180,7 +180,10 @@ def _parity_inputs(task: Task, test: Examples, edge: EdgeData | None) -> tuple[E
         present = np.flatnonzero(edge.train.class_counts(task.spec.num_classes))
         indices = np.flatnonzero(np.isin(test.labels, present))
         if len(indices) > 0:
-            test, words = test.take(indices), f"test examples of {edge.edge}'s {len(present)} classes"
+            test, words = (
+                test.take(indices),
+                f"test examples of {edge.edge}'s {len(present)} classes",
+            )
     most = task.config.export.parity_examples
     if 0 < most < len(test):
         place = "global" if edge is None else edge.edge

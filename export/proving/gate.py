@@ -65,7 +65,13 @@ def paired_change(
 
 
 def compare(
-    reference: Reference, probabilities: Array, format_: Format, output: TensorSpec, *, logits: bool
+    reference: Reference,
+    probabilities: Array,
+    format_: Format,
+    output: TensorSpec,
+    *,
+    logits: bool,
+    near: float = 0.0,
 ) -> Parity:
     """Measures a file's answers against Keras'.
 
@@ -75,6 +81,7 @@ def compare(
         format_: the file's format.
         output: its output tensor.
         logits: whether that tensor holds logits.
+        near: see ``ties_of``.
 
     Raises:
         ExportError: there are no two classes to compare.
@@ -83,7 +90,9 @@ def compare(
         shape = reference.probabilities.shape
         raise ExportError(f"Keras' answers have shape {shape}; expected (n, classes), 2 or more")
     difference = np.abs(np.asarray(probabilities, np.float64) - reference.probabilities)
-    ties, margin, unit = ties_of(reference.probabilities, probabilities, format_, output, logits)
+    ties, margin, unit = ties_of(
+        reference.probabilities, probabilities, format_, output, logits=logits, near=near
+    )
     theirs, ours = reference.probabilities.argmax(axis=1), probabilities.argmax(axis=1)
     same = theirs == ours
     clear = same[~ties]
@@ -119,11 +128,13 @@ def ties_of(
     file_says: Array,
     format_: Format,
     output: TensorSpec,
+    *,
     logits: bool,
+    near: float = 0.0,
 ) -> tuple[NDArray[np.bool_], float, str]:
-    """Images whose label the file's output can't tell, whatever the file computes.
+    """Examples whose label the file's output can't tell, whatever the file computes.
 
-    These are the images whose two best classes Keras holds closer than one step of the
+    These are the examples whose two best classes Keras holds closer than one step of the
     output: two outputs, each rounded by half a step, can change places. A file that answers
     a third class, farther off, is not excused.
 
@@ -133,17 +144,23 @@ def ties_of(
         format_: the file's format.
         output: its output tensor.
         logits: whether that tensor holds logits.
+        near: a label may differ, too, where Keras holds the two classes no farther apart than
+            this. For a float file that is twice what a probability may be off: two
+            probabilities that keep to this limit can change places there and nowhere else.
 
     Returns:
         Which are ties, shape (n,); the step; its unit.
     """
     margin = _MARGINS[format_] if output.scale is None else output.scale
     unit = "nats" if output.scale is not None and logits else "probability"
+    chosen = np.argmax(file_says, axis=1)[:, np.newaxis]
     with np.errstate(divide="ignore"):
         held = np.log(keras_says) if unit == "nats" else keras_says
     second, best = np.sort(held, axis=1)[:, -2:].T
-    chosen = held[np.arange(len(held)), np.argmax(file_says, axis=1)]
-    return (best - second < margin) & (best - chosen < margin), margin, unit
+    below = best - np.take_along_axis(held, chosen, axis=1)[:, 0]
+    off = keras_says.max(axis=1) - np.take_along_axis(keras_says, chosen, axis=1)[:, 0]
+    ties = (best - second < margin) & (below < margin)
+    return ties | ((0 < off) & (off <= near)), margin, unit
 
 
 # Largest difference of a value, and for quantized formats its root mean square, as shares

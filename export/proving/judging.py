@@ -105,19 +105,19 @@ def judge(
     Raises:
         ExportError: there are no two classes to compare.
     """
-    parity = compare(reference, answers, format_, output, logits=logits)
+    least, largest, mean = _limits_of(format_, limits)
     floating = format_ in (Format.FLOAT32, Format.FLOAT16)
     proved_as = ProvedAs.FLOAT if floating else ProvedAs.QUANTIZED
-    test = _compared(reference, answers, format_, output, logits, limits)
+    near = 2 * largest if floating else 0.0
+    parity = compare(reference, answers, format_, output, logits=logits, near=near)
+    test = _compared(reference, answers, format_, output, logits=logits, near=near)
     parts = [test]
     if seen is not None and len(answers) < FEW:
-        parts.append(
-            _compared(seen.reference, seen.answers, format_, output, logits, limits)
-        )
+        more = seen.reference, seen.answers
+        parts.append(_compared(*more, format_, output, logits=logits, near=near))
     if not all(np.isfinite(part.answers).all() for part in parts):
         return Judgement(Verdict.FAILED, ("it answers NaN or infinity",), parity, proved_as)
     joined = _joined(parts)
-    least, largest, mean = _limits_of(format_, limits)
     own = [_labels(joined, least)]
     if mean < math.inf:
         own.append(show("difference of probabilities", joined.distances, mean, joined.words))
@@ -167,7 +167,7 @@ def judge_tuned(
     if not np.isfinite(answers).all():
         said = ("it answers NaN or infinity",)
         return Judgement(Verdict.FAILED, said, parity, ProvedAs.TUNED)
-    test = _compared(of_tuned, answers, format_, output, logits, limits)
+    test = _compared(of_tuned, answers, format_, output, logits=logits, near=0.0)
     step = own.tie_margin / 4 if own.tie_unit == "nats" else own.tie_margin
     close = [
         replace(_labels(test, _OWN_AGREEMENT), what="labels that differ from its own model's"),
@@ -195,18 +195,13 @@ def _compared(
     answers: Array,
     format_: Format,
     output: TensorSpec,
+    *,
     logits: bool,
-    limits: Limits,
+    near: float,
 ) -> _Compared:
-    ties, _, _ = ties_of(reference.probabilities, answers, format_, output, logits)
-    if format_ in (Format.FLOAT32, Format.FLOAT16):
-        # Probabilities that keep to their limit can change places only this close together.
-        near = 2 * (_limits_of(format_, limits)[1])
-        said = reference.probabilities
-        chosen = said[np.arange(len(said)), np.argmax(answers, axis=1)]
-        differs = said.argmax(axis=1) != np.argmax(answers, axis=1)
-        ties = ties | (differs & (said.max(axis=1) - chosen <= near))
-    return _Compared(reference.probabilities, np.asarray(answers), ties, reference.words)
+    wanted = reference.probabilities
+    ties, _, _ = ties_of(wanted, answers, format_, output, logits=logits, near=near)
+    return _Compared(wanted, np.asarray(answers), ties, reference.words)
 
 
 def _joined(parts: Sequence[_Compared]) -> _Compared:

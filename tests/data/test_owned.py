@@ -204,11 +204,11 @@ def without(held: Arrays, name: str) -> Arrays:
 BAD: dict[str, tuple[Arrays, str]] = {
     "shape": (
         arrays(6) | {"x_train": np.zeros((6, 5, 4), np.uint8)},
-        r"edge 'south' differs from edge 'north': images uint8\(5, 4, 1\), and uint8\(4, 4, 1\)",
+        r"edge 'south' differs from edge 'north': inputs uint8\(5, 4, 1\), and uint8\(4, 4, 1\)",
     ),
     "dtype": (
         arrays(6) | {"x_train": np.zeros((6, 4, 4))},
-        r"edge 'south' differs from edge 'north': images float32\(4, 4, 1\), and uint8",
+        r"edge 'south' differs from edge 'north': inputs float32\(4, 4, 1\), and uint8",
     ),
     "range": (
         arrays(6) | {"value_range": [0, 16]},

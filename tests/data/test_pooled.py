@@ -156,7 +156,9 @@ def test_labels_out_of_range_are_refused(tmp_path: Path, wrong: list[int], words
 def test_images_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
     wrong = inputs(dtype="float32")
     wrong[2, 1, 1, 0] = value
-    assert refusal(tmp_path, FLOAT, inputs=wrong) == "its pooled examples hold NaN or infinite values"
+    assert (
+        refusal(tmp_path, FLOAT, inputs=wrong) == "its pooled examples hold NaN or infinite values"
+    )
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,9 @@ def test_files_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DataError, match="gave 63 bytes; one example of shape"):
         loaded("-", stdin=bytes(63))
     for stdin, problem in {
-        np.full(64, 0.5, np.float32).tobytes(): "256 bytes, read as 4 examples of dtype uint8, hold",
+        np.full(
+            64, 0.5, np.float32
+        ).tobytes(): "256 bytes, read as 4 examples of dtype uint8, hold",
         bytes([17] * 64): "64 bytes, read as 1 example of dtype uint8, hold values from 17 to 17",
     }.items():
         with pytest.raises(DataError, match=problem):
@@ -136,7 +138,8 @@ def test_no_image_at_all(
     words = ["predict", str(bundles["float32"]), str(tmp_path / "none.npz"), "--no-check"]
     assert main(words) == DataError.exit_code
     assert (
-        "none.npz holds no example (shape (0, 8, 8, 1)); give at least one" in capsys.readouterr().err
+        "none.npz holds no example (shape (0, 8, 8, 1)); give at least one"
+        in capsys.readouterr().err
     )
 
 

@@ -68,9 +68,9 @@ def test_frozen_layers_keep_their_statistics() -> None:
 
 def test_a_shared_layer_sees_all_its_inputs() -> None:
     shared = keras.layers.BatchNormalization()
-    inputs = keras.Input((2, 2, 3))
-    outputs = shared(inputs) + shared(inputs + 10.0)
-    model = keras.Model(inputs, outputs)
+    image = keras.Input((2, 2, 3))
+    outputs = shared(image) + shared(image + 10.0)
+    model = keras.Model(image, outputs)
     x = inputs(32)
     ecavg_tf.recalibrate_batchnorm(model, x, batch_size=32)
     np.testing.assert_allclose(shared.moving_mean, x.mean((0, 1, 2)) + 5.0, rtol=1e-5)

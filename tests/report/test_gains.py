@@ -65,7 +65,7 @@ SINCE = (
         (
             [[edge("c", None, None)]] * 2,
             "0 of 1 edges gained own accuracy over their local model; 1 not measured (no test "
-            "images of its own).",
+            "examples of its own).",
             "even",
         ),
         (
