@@ -160,7 +160,7 @@ def ties_of(
     below = best - np.take_along_axis(held, chosen, axis=1)[:, 0]
     off = keras_says.max(axis=1) - np.take_along_axis(keras_says, chosen, axis=1)[:, 0]
     ties = (best - second < margin) & (below < margin)
-    return ties | ((0 < off) & (off <= near)), margin, unit
+    return ties | ((off > 0) & (off <= near)), margin, unit
 
 
 # Largest difference of a value, and for quantized formats its root mean square, as shares

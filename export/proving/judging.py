@@ -71,12 +71,13 @@ class _Compared:
     def differs(self) -> NDArray[np.float64]:
         """1 where the label differs, else 0, shape (n,)."""
         same = self.wanted.argmax(axis=1) == self.answers.argmax(axis=1)
-        return 1.0 - same.astype(np.float64)
+        return np.asarray(1.0 - same, np.float64)
 
     @property
     def distances(self) -> NDArray[np.float64]:
         """Largest difference of a probability, shape (n,)."""
-        return np.abs(self.answers.astype(np.float64) - self.wanted).max(axis=1)
+        off = np.abs(self.answers.astype(np.float64) - self.wanted)
+        return np.asarray(off.max(axis=1), np.float64)
 
 
 def judge(
