@@ -217,3 +217,8 @@ class Exported:
     def undecided(self) -> bool:
         """Whether too few examples prove it."""
         return self.status == Verdict.UNDECIDED
+
+    @property
+    def delivered(self) -> bool:
+        """Whether it has the name, and mostly the bundle, that devices take."""
+        return self.file is not None and self.file.endswith(f"{self.variant}.tflite")

@@ -19,6 +19,8 @@ from export.exporter import Exporter, Subject
 from export.making.calibration import draw
 from export.making.formats import parse_formats, variants
 from export.proving.declared_output import random_inputs
+from export.proving.judging import FEW
+from export.proving.seen import gather
 
 _RANDOM_INPUTS = 64
 
@@ -155,6 +157,9 @@ def _with_data(job: _Job, wanted: tuple[Format, ...], data: str) -> tuple[Export
         _subject(model, file, test, f"{len(test)} test examples of {data}"),
         calibration=calibration,
         labels=test.labels,
+        seen=gather([(f"training examples of {data}", dataset.train.inputs)], calibration.inputs, 0)
+        if len(test) < FEW
+        else None,
     )
     return job.export(subject, dataset.spec, wanted)
 

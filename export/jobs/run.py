@@ -7,7 +7,7 @@ from pathlib import Path
 from ecavg_tf.config import Config, ExportConfig
 from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import to_dict
-from ecavg_tf.core.errors import ExportError, disk_errors
+from ecavg_tf.core.errors import ExportError, UnprovedError, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.federated import FederatedData, federated_data
@@ -119,19 +119,28 @@ def wants_export(config: Config, done: RunResults) -> bool:
 
 
 def raise_if_failed(exports: Sequence[Exported]) -> None:
-    """Ends a command whose files are not all sound.
+    """Ends a command whose files are not all delivered.
 
     Raises:
         ExportError: names the first file that failed, why, and how many others did.
+        UnprovedError: none failed; names the first that too few examples prove and that was
+            not accepted.
     """
     failed = [row for row in exports if row.failed]
+    open_ = [row for row in exports if row.undecided and not row.delivered]
+    told = failed or open_
+    if not told:
+        return
+    others = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+    first = told[0]
+    kept = "not made" if first.file is None else f"kept aside as {first.file}"
+    said = f"{first.model}, {first.variant}: {'; '.join(first.reasons)}; {kept}{others}"
     if failed:
-        others = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        first = failed[0]
-        kept = "not made" if first.file is None else f"kept aside as {first.file}"
-        raise ExportError(
-            f"{first.model}, {first.variant}: {'; '.join(first.reasons)}; {kept}{others}"
-        )
+        raise ExportError(said)
+    raise UnprovedError(
+        f"{said}: compare on more examples, or take the files as they are with "
+        "export.accept_unproved=true (ecavg export --accept_unproved)"
+    )
 
 
 def _export_all(

@@ -166,9 +166,7 @@ def _chance_below(
     return (total - first / 2) * _STEP / math.pi
 
 
-def _saddle(
-    weights: NDArray[np.float64], counts: NDArray[np.floating | np.integer]
-) -> float:
+def _saddle(weights: NDArray[np.float64], counts: NDArray[np.floating | np.integer]) -> float:
     """Where the transform over s is least between 0 and its first pole."""
     low, high = 0.0, -1 / float(weights.min())
     point = high / 2
