@@ -141,7 +141,7 @@ def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_hom
     edge = None if found.name == GLOBAL else data.edge(found.name)
     calibration = _calibration(task, path, edge, data.edges, at_home)
     parity, words = _parity_inputs(task, data.test, edge)
-    few = len(parity) < FEW
+    more = _seen(task, path, edge, data.edges, at_home, calibration, parity)
     return Subject(
         name=found.name,
         round=found.round,
@@ -158,7 +158,7 @@ def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_hom
         inputs=parity.inputs,
         labels=parity.labels,
         words=words,
-        seen=_seen(task, path, edge, data.edges, at_home, calibration) if few else None,
+        seen=more,
     )
 
 
@@ -169,15 +169,23 @@ def _seen(
     edges: Sequence[str],
     at_home: bool,
     calibration: Calibration | None,
+    test: Examples,
 ) -> SeenInputs | None:
-    """Training examples that may be used here: the edge's own, then pooled ones."""
+    """Where test examples are few, training examples: the edge's own, then pooled ones.
+
+    Pooled ones are of the classes of the test examples: what a model says of classes that
+    it was never shown is near a tie more often than what it is used for.
+    """
+    if len(test) >= FEW:
+        return None
     sources: list[tuple[str, Array]] = []
     own = None if edge is None else _own(task, edge, at_home)
     if edge is not None and own is not None:
         sources.append((f"own training examples of {edge.edge}", own.inputs))
     pooled = read_all_pooled(path / "pooled", edges, task.spec)
     if pooled is not None:
-        sources.append(("pooled training examples", pooled.inputs))
+        fitting = np.isin(pooled.labels, np.unique(test.labels))
+        sources.append(("pooled training examples", pooled.inputs[fitting]))
     used = None if calibration is None else calibration.inputs
     return gather(sources, used, task.config.seed)
 

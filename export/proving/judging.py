@@ -17,7 +17,7 @@ from ecavg_tf.config import Format, Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.exports import Claim, Parity, ProvedAs, Verdict
 from ecavg_tf.core.template import Array
-from export.proving.claims import LEVEL, lost, show
+from export.proving.claims import LEVEL, least_examples, lost, show
 from export.proving.gate import Reference, compare, ties_of
 from export.proving.verdict_words import told
 
@@ -238,14 +238,17 @@ def _accuracy(
 
     Only an example whose label differs can lose accuracy, so the share of these, ties
     included, is the most that can be lost. Two ways share the level, so that together they
-    err as rarely as one.
+    err as rarely as one. With so few test examples that they could not show it even if no
+    label differed, there is one way. Which ways there are never depends on the file.
     """
     if reference.labels is None:
         return []
     right = [each.argmax(axis=1) == reference.labels for each in (test.wanted, test.answers)]
     ways = [("accuracy lost", lost(right[0], right[1]), test.words)]
-    if joined is not test and len(joined.differs) > len(test.differs):
-        ways.append(("accuracy lost, at most", joined.differs, joined.words))
+    if len(joined.differs) > len(test.differs):
+        enough = 0 < limit < 1 and len(test.differs) >= least_examples(limit, LEVEL / 2)
+        joint = ("accuracy lost, at most", joined.differs, joined.words)
+        ways = [*ways, joint] if enough else [joint]
     level = LEVEL / len(ways)
     return [show(what, v, limit, words, lowest=-1.0, level=level) for what, v, words in ways]
 

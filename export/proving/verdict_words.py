@@ -15,8 +15,8 @@ def told(claim: Claim, parity: Parity) -> str:
     if claim.needed is None:
         return f"no number of examples like these {claim.n} shows that {_wanted(claim)}"
     return (
-        f"{claim.n} examples ({claim.examples}), {claim.needed} needed to show that "
-        f"{_wanted(claim)}: {_found(claim)}"
+        f"{claim.n} examples, {claim.needed} needed to show that {_wanted(claim)} "
+        f"({_found(claim)}; {claim.examples})"
     )
 
 
