@@ -33,6 +33,7 @@ def export_file(
     data: str = "",
     value_range: tuple[float, float] = (0.0, 255.0),
     logits: bool = False,
+    accept_unproved: bool = False,
     settings: ExportConfig | None = None,
     listener: Listener = silent,
     fresh: bool = False,
@@ -46,6 +47,8 @@ def export_file(
         data: images and labels, like ``data.name`` of a config; empty: none.
         value_range: lowest and highest pixel, where there is no data.
         logits: whether the model gives logits.
+        accept_unproved: delivers files that too few examples prove, too, whatever the
+            settings say.
         settings: limits and numbers of examples; None: the defaults.
         listener: told of files that are removed.
         fresh: makes files again that are there already, because signing must not trust them.
@@ -55,6 +58,8 @@ def export_file(
     """
     file, folder = user_path(file), user_path(folder)
     settings = settings or ExportConfig()
+    if accept_unproved:
+        settings = replace(settings, accept_unproved=True)
     wanted = parse_formats(formats or settings.formats)
     model = load_keras(file)
     with disk_errors(folder):

@@ -40,6 +40,7 @@ def export_run(
     formats: str = "",
     edges: Sequence[str] = (),
     out: str | Path = "",
+    accept_unproved: bool = False,
     listener: Listener = silent,
     fresh: bool = False,
 ) -> tuple[Exported, ...]:
@@ -52,6 +53,8 @@ def export_run(
         edges: names of edges, or ``global``; empty: all there are.
         out: where to; empty: ``exports`` in the run directory, and results.json
             tells of it.
+        accept_unproved: delivers files that too few examples prove, too, whatever the
+            settings say.
         listener: told of stages.
         fresh: makes files again that are there already, because signing must not trust them.
 
@@ -67,6 +70,8 @@ def export_run(
         config.export = settings
     if formats:
         config.export = replace(config.export, formats=formats)
+    if accept_unproved:
+        config.export = replace(config.export, accept_unproved=True)
     validated(config)
     data = federated_data(config)
     task = Task(config, data.spec, path, listener)
