@@ -9,6 +9,7 @@ from exports_for_tests import described, description, digits, model, plain, refe
 
 from ecavg_tf.config import ExportConfig, Format, Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
+from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Verdict
 from export.making.convert import Converter
@@ -21,6 +22,7 @@ from export.proving.gate import (
     paired_change,
     wilson,
 )
+from export.proving.interpreter import LiteModel
 from export.proving.judging import judge
 from export.reading.metadata import attach
 
@@ -97,6 +99,36 @@ def test_swapped_outputs() -> None:
     said = reasons(attach(content, description(Variant.FLOAT32)), Variant.FLOAT32)
     assert "a probability differs by" in said
     assert "accuracy changes by" in said
+
+
+def test_shuffled_scales() -> None:
+    """The channels of a convolution exchange their scales: a converter's fault."""
+    content = plain(Variant.INT8)
+    details = LiteModel(content)._interpreter.get_tensor_details()
+    scales = next(
+        found
+        for found in (each["quantization_parameters"]["scales"] for each in details)
+        if len(found) == 8
+    )
+    shuffled = np.roll(scales, 3)
+    stored = scales.astype("<f4").tobytes()
+    assert stored in content
+    broken = bytes(content).replace(stored, shuffled.astype("<f4").tobytes())
+    said = reasons(attach(broken, description(Variant.INT8)), Variant.INT8)
+    assert "labels agree with Keras' on" in said
+
+
+def test_another_edges_model() -> None:
+    """A sound file beside a model that learned the same classes from other examples."""
+    train, test = digits().train, digits().test
+    means = np.stack([train.inputs[train.labels == k].mean(axis=0) for k in range(10)])
+    distances = ((test.inputs[:, None].astype(float) - means) ** 2).mean(axis=(2, 3, 4))
+    other = Reference(test.inputs, softmax(-distances), test.labels, "test examples")
+    found = prove_file(
+        described(Variant.INT8), Variant.INT8, description(Variant.INT8), other, Limits()
+    )
+    assert found.verdict is Verdict.FAILED
+    assert any("labels agree with Keras' on" in reason for reason in found.reasons)
 
 
 @pytest.mark.parametrize("variant", list(Variant))
