@@ -113,6 +113,7 @@ def _halved(
     return (*support, 0.0), (*fewer.tolist(), float(often.sum() - fewer.sum()))
 
 
+@lru_cache(maxsize=4096)
 def _needed(
     support: tuple[float, ...], counts: tuple[float, ...], limit: float, level: float
 ) -> int | None:

@@ -238,19 +238,24 @@ def _accuracy(
 
     Only an example whose label differs can lose accuracy, so the share of these, ties
     included, is the most that can be lost. Two ways share the level, so that together they
-    err as rarely as one. With so few test examples that they could not show it even if no
-    label differed, there is one way. Which ways there are never depends on the file.
+    err as rarely as one; where there are too few test examples to show it even if no label
+    differed, the second way has all of it. So neither depends on what the file answers.
     """
     if reference.labels is None:
         return []
     right = [each.argmax(axis=1) == reference.labels for each in (test.wanted, test.answers)]
-    ways = [("accuracy lost", lost(right[0], right[1]), test.words)]
-    if len(joined.differs) > len(test.differs):
-        enough = 0 < limit < 1 and len(test.differs) >= least_examples(limit, LEVEL / 2)
-        joint = ("accuracy lost, at most", joined.differs, joined.words)
-        ways = [*ways, joint] if enough else [joint]
-    level = LEVEL / len(ways)
-    return [show(what, v, limit, words, lowest=-1.0, level=level) for what, v, words in ways]
+    values = lost(right[0], right[1])
+    if len(joined.differs) == len(test.differs):
+        return [show("accuracy lost", values, limit, test.words, lowest=-1.0)]
+    half = LEVEL / 2
+    hopeless = 0 < limit < 1 and len(values) < least_examples(limit, half)
+    most = show(
+        "accuracy lost, at most", joined.differs, limit, joined.words,
+        level=LEVEL if hopeless else half,
+    )  # fmt: skip
+    if most.verdict is Verdict.FAILED:  # labels that differ need not be accuracy lost
+        most = replace(most, verdict=Verdict.UNDECIDED)
+    return [show("accuracy lost", values, limit, test.words, lowest=-1.0, level=half), most]
 
 
 def _fixed(parity: Parity, joined: _Compared, largest: float, limits: Limits) -> list[str]:
