@@ -60,14 +60,16 @@ def show(
         return claim(Verdict.PASSED if estimate <= 0 else Verdict.FAILED)
     if bound <= limit:
         return claim(Verdict.PASSED)
-    if n and mean_lower_bound(np.array(support), lowest, level, np.array(counts)) > limit:
+    if n == 0:
+        return claim(Verdict.UNDECIDED, least_examples(limit, level))
+    if mean_lower_bound(np.array(support), lowest, level, np.array(counts)) > limit:
         return claim(Verdict.FAILED)
     if estimate < limit:
         return claim(Verdict.UNDECIDED, _needed(support, counts, limit, level))
-    needed = _needed(*_halved(support, counts, limit), limit, level)
-    if needed is not None and n >= needed:
+    half = _halved(support, counts, limit)
+    if _upper(*half, level) <= limit:
         return claim(Verdict.FAILED)
-    return claim(Verdict.UNDECIDED, needed)
+    return claim(Verdict.UNDECIDED, _needed(*half, limit, level))
 
 
 def lost(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -117,21 +119,18 @@ def _halved(
 def _needed(
     support: tuple[float, ...], counts: tuple[float, ...], limit: float, level: float
 ) -> int | None:
-    """The smallest sample with these shares that shows the limit; None: it takes too many."""
-    if not support:
-        return least_examples(limit, level)
+    """About the smallest sample with these shares that shows it; None: it takes too many."""
     total = sum(counts)
 
     def shown(n: int) -> bool:
         return _upper(support, tuple(count / total * n for count in counts), level) <= limit
 
-    above = 1
+    below, above = 0, least_examples(limit, level)
     while not shown(above):
         if above > _MOST:
             return None
-        above *= 2
-    below = above // 2
-    while above - below > 1:
+        below, above = above, 2 * above
+    while below and above - below > above // 32:
         middle = (below + above) // 2
         below, above = (below, middle) if shown(middle) else (middle, above)
     return above
