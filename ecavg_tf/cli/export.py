@@ -37,7 +37,7 @@ show that they don't (NAME.unproved.tflite, exit code 9).
   --value-range  for a .keras file without --data: lowest and highest pixel; default: 0,255
   --logits   for a .keras file: it gives logits, not probabilities; without it, answers
              that do not sum to 1 are refused
-  --accept_unproved  also delivers files of which too few examples show that they keep to the
+  --accept-unproved  also delivers files of which too few examples show that they keep to the
              limits (export.accept_unproved of a run); their bundles say 'undecided'
   --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
              sources; with --flash=1M --ram=256K says whether they fit a board
@@ -87,7 +87,7 @@ def main(argv: Sequence[str]) -> int:
     flags.DEFINE_list("edge", [], "whose models", flag_values=values)
     flags.DEFINE_list("value-range", ["0", "255"], "pixels", flag_values=values)
     flags.DEFINE_bool("logits", False, "whether the model gives logits", flag_values=values)
-    flags.DEFINE_bool("accept_unproved", False, "deliver them, too", flag_values=values)
+    flags.DEFINE_bool("accept-unproved", False, "deliver them, too", flag_values=values)
     sources = parse(values, argv)
     if len(sources) != 1:
         raise ConfigError(f"give one run directory or .keras file; {len(sources)} came")
@@ -108,7 +108,7 @@ def main(argv: Sequence[str]) -> int:
         data=values["data"].value,
         value_range=_range(values["value-range"].value),
         logits=values["logits"].value,
-        accept_unproved=values["accept_unproved"].value,
+        accept_unproved=values["accept-unproved"].value,
         sign=values["sign"].value,
         micro=micro,
         flash=values["flash"].value,
@@ -173,7 +173,7 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
     from export.delivering.signing import load_private_key, sign
 
     one_of("--trainable", values["trainable"].value, TRAINABLE)
-    for name in ("edge", "formats", "target", "flash", "ram", "value-range", "accept_unproved"):
+    for name in ("edge", "formats", "target", "flash", "ram", "value-range", "accept-unproved"):
         if values[name].present:
             raise ConfigError(
                 f"--{name} does not go with --trainable, which makes one file of the global model "

@@ -144,7 +144,7 @@ def raise_if_failed(exports: Sequence[Exported]) -> None:
         raise ExportError(said)
     raise UnprovedError(
         f"{said}: compare on more examples, or take the files as they are with "
-        "export.accept_unproved=true (ecavg export --accept_unproved)"
+        "export.accept_unproved=true (ecavg export --accept-unproved)"
     )
 
 

@@ -62,10 +62,10 @@ def show(
         return claim(Verdict.PASSED)
     if n == 0:
         return claim(Verdict.UNDECIDED, least_examples(limit, level))
-    if mean_lower_bound(np.array(support), lowest, level, np.array(counts)) > limit:
-        return claim(Verdict.FAILED)
     if estimate < limit:
         return claim(Verdict.UNDECIDED, _needed(support, counts, limit, level))
+    if mean_lower_bound(np.array(support), lowest, level, np.array(counts)) > limit:
+        return claim(Verdict.FAILED)
     half = _halved(support, counts, limit)
     if _upper(*half, level) <= limit:
         return claim(Verdict.FAILED)
