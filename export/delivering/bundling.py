@@ -42,6 +42,9 @@ def bundle_file(
         tolerance=TOLERANCE[variant.kind],
         proved_as=found.proved_as,
         verdict=found.verdict,
+        declared=description.declared,
+        feature_scaling=description.feature_scaling,
+        columns=description.columns,
     )
     write_bundle(path, Bundle(info, content, reference.inputs[chosen], found.answers[chosen]))
 

@@ -1,4 +1,4 @@
-"""Measures how far a file is from its Keras model, on the same images."""
+"""Measures how far a file is from its Keras model, on the same examples."""
 
 import math
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ _MARGINS = {Format.FLOAT32: 1e-5, Format.FLOAT16: 2e-3, Format.DYNAMIC: 1e-5, Fo
 
 @dataclass(frozen=True)
 class Reference:
-    """The images of a comparison, with the Keras model's answers.
+    """The examples of a comparison, with the Keras model's answers.
 
     Attributes:
         inputs: raw values, shape (n, …).
         probabilities: Keras' answers, shape (n, classes).
         labels: the true ones, shape (n,), or None.
-        words: what the images are.
+        words: what the inputs are.
     """
 
     inputs: Array
@@ -49,9 +49,9 @@ def wilson(hits: int, n: int) -> Proportion:
 def paired_change(
     before: NDArray[np.bool_], after: NDArray[np.bool_]
 ) -> tuple[float, float, float]:
-    """Change of accuracy on the same images, with its paired 95 % interval.
+    """Change of accuracy on the same examples, with its paired 95 % interval.
 
-    Only images on which the two differ count (Wald interval of a difference of paired
+    Only examples on which the two differ count (Wald interval of a difference of paired
     proportions, with Agresti and Min's correction of +0.5 to each kind of difference).
     """
     n = len(before)
@@ -76,7 +76,7 @@ def compare(
     """Measures a file's answers against Keras'.
 
     Args:
-        reference: images and Keras' answers.
+        reference: examples and Keras' answers.
         probabilities: the file's answers, shape (n, classes).
         format_: the file's format.
         output: its output tensor.
