@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.bundles.bundle import BundleInfo
 from ecavg_tf.core.bundles.training_bundle import is_training_bundle
 from ecavg_tf.core.commands import one_line
 from ecavg_tf.core.errors import ECAvgError, printable
+from ecavg_tf.core.exports import Verdict
 from ecavg_tf.core.raw_inputs import maybe_rescaled
 from ecavg_tf.core.table import LABEL
 from edge.device.check import Checked, check_bundle
@@ -137,6 +139,8 @@ def _checked_row(path: str, checked: Checked) -> dict[str, Any]:
         "golden_examples": checked.inputs,
         "difference": checked.difference,
         "agreement": checked.agreement,
+        "proved_as": checked.bundle.info.proved_as,
+        "verdict": checked.bundle.info.verdict,
     }
 
 
@@ -144,5 +148,14 @@ def _checked_line(path: str, checked: Checked) -> str:
     return (
         f"{path}: sound ({checked.bundle.info.format} in {checked.runtime}; {checked.inputs} "
         f"golden examples, largest difference {checked.difference:.2g}, labels agree on "
-        f"{checked.agreement:.0%})"
+        f"{checked.agreement:.0%}){_proof(checked.bundle.info)}"
     )
+
+
+def _proof(info: BundleInfo) -> str:
+    """What the exporter proved of the file, where it says so."""
+    if info.proved_as is None:
+        return ""
+    if info.verdict is Verdict.UNDECIDED:
+        return f"; unproved: too few examples showed that it is {info.proved_as}"
+    return f"; proved as {info.proved_as}"

@@ -13,7 +13,7 @@ from ecavg_tf.config import Limits
 from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.errors import ConfigError, ExportError, brief
-from ecavg_tf.core.exports import Parity
+from ecavg_tf.core.exports import Parity, Verdict
 from ecavg_tf.core.raw_inputs import as_batch
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import class_probabilities, output_kind
@@ -33,9 +33,10 @@ from export.proving.declared_output import (
     in_unit_range,
     random_inputs,
 )
-from export.proving.gate import Reference, compare, verdict
+from export.proving.gate import Reference
 from export.proving.given_range import range_notes
 from export.proving.interpreter import LiteModel
+from export.proving.judging import judge
 from export.proving.values import compare_values
 
 _COUNT = 200
@@ -59,7 +60,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class File:
-    """A file that passed.
+    """A file in which no fault was found.
 
     Attributes:
         content: the ``.tflite``.
@@ -68,6 +69,7 @@ class File:
         input: its input tensor; quantize with its scale and zero point.
         output: its output tensor.
         parity: how it compares with Keras; None for ``values``.
+        unproved: what too few inputs were given to show, a line each; empty: all is shown.
     """
 
     content: bytes
@@ -75,6 +77,7 @@ class File:
     input: TensorSpec
     output: TensorSpec
     parity: Parity | None
+    unproved: tuple[str, ...] = ()
 
 
 def to_tflite(
@@ -159,24 +162,25 @@ def _checked(
     kind: Kind,
     limits: Limits,
 ) -> File:
-    given = first_answers(content, inputs)  # it may crash
+    raw = first_answers(content, inputs)  # it may crash
     lite = LiteModel(content)
     word = file_kind.value
+    unproved: tuple[str, ...] = ()
     if kind is Kind.VALUES:
-        reasons, parity = compare_values(answers, given, variant.kind, lite.output), None
+        reasons, parity = compare_values(answers, raw, variant.kind, lite.output), None
     else:
-        given = lite.probabilities(inputs)
+        given = class_probabilities(raw, logits=file_kind is Kind.LOGITS)
         probabilities = class_probabilities(answers, logits=kind is Kind.LOGITS)
         reference = Reference(inputs, probabilities, None, f"{len(inputs)} inputs given")
-        parity = compare(
-            reference, given, variant.kind, lite.output, logits=file_kind is Kind.LOGITS
-        )
-        reasons = verdict(parity, variant.kind, limits)
-        one = answers.shape[1] == 1
-        word = output_kind(logits=file_kind is Kind.LOGITS, one_output=one)
+        logits = file_kind is Kind.LOGITS
+        judged = judge(reference, given, variant.kind, lite.output, limits, logits=logits)
+        reasons, parity = judged.reasons, judged.parity
+        if judged.verdict is Verdict.UNDECIDED:
+            reasons, unproved = (), judged.reasons
+        word = output_kind(logits=logits, one_output=answers.shape[1] == 1)
     if reasons:
         raise ExportError(f"{variant} is not the Keras model: {'; '.join(reasons)}")
-    return File(content, word, lite.input, lite.output, parity)
+    return File(content, word, lite.input, lite.output, parity, unproved)
 
 
 def _file_kind(model: keras.Model, kind: Kind, variant: Variant) -> Kind:

@@ -15,7 +15,7 @@ from ecavg_tf.config import Limits
 from ecavg_tf.core.bundles.scaling import told
 from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import ExportError, brief, full_disk
-from ecavg_tf.core.exports import Cost, Exported, Latency
+from ecavg_tf.core.exports import Cost, Exported, Latency, Verdict
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import output_kind
@@ -28,6 +28,7 @@ from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
     SAID,
+    UNPROVED,
     check_nothing_foreign,
     earlier_names,
     file_names,
@@ -44,6 +45,7 @@ from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import check_one_logit, checked_probabilities
 from export.proving.file_proof import prove_file
 from export.proving.gate import Reference
+from export.proving.seen import SeenInputs, uncalibrated
 from export.reading.metadata import Description, attach
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
@@ -64,6 +66,7 @@ class Subject:
         labels: their labels, shape (n,), or None.
         words: what the parity examples are.
         round: whose model it is.
+        seen: training examples to compare on as well; None where test examples are enough.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Subject:
     words: str
     no_calibration: str = "no calibration examples"
     round: int | None = None
+    seen: SeenInputs | None = None
 
 
 @dataclass
@@ -149,13 +153,13 @@ class Exporter:
                 ours.update(file_names(variant))
             # Written first, so that files of an interrupted export are recognized later.
             write_record(folder, key, answers, known.values(), ours)
-            reference = self._reference(subject)
+            references = self._references(subject)
             dtype = "int32" if self._tokens else "float32"
             with Converter(
                 self.model, self.spec.input_shape, dtype=dtype, front=self._front
             ) as converter:
                 for variant in missing:
-                    row = self._export(subject, variant, converter, reference, folder)
+                    row = self._export(subject, variant, converter, references, folder)
                     known[variant.value] = row
             rows = [known[variant.value] for variant in Variant if variant.value in known]
             write_record(folder, key, answers, rows, _held(folder, ours))
@@ -178,7 +182,7 @@ class Exporter:
         subject: Subject,
         variant: Variant,
         converter: Converter,
-        reference: Reference,
+        references: tuple[Reference, Reference | None],
         folder: Path,
     ) -> Exported:
         remove(folder, file_names(variant))
@@ -192,7 +196,7 @@ class Exporter:
             self.spec.classes,
             self.spec.dtype,
             self.spec.value_range,
-            self._output_kind(variant, reference),
+            self._output_kind(variant, references[0]),
             dict(subject.origin),
             self.spec.declared,
             self._front.scaling if self._front and variant is Variant.INT8 else None,
@@ -204,12 +208,18 @@ class Exporter:
             if full_disk(error) is not None:
                 raise
             return replace(row, **_not_made(error, folder / (variant.value + SAID)))
-        found = prove_file(content, variant, description, reference, self.limits)
-        name = variant.value + (FAILED if found.reasons else ".tflite")
+        reference, seen = references
+        if seen is not None and subject.seen is not None and variant is Variant.INT8:
+            seen = uncalibrated(seen, subject.seen)
+        found = prove_file(content, variant, description, reference, self.limits, seen=seen)
+        accepted = found.verdict is Verdict.UNDECIDED and self.limits.accept_unproved
+        delivered = found.verdict is Verdict.PASSED or accepted
+        kept = FAILED if found.verdict is Verdict.FAILED else UNPROVED
+        name = variant.value + (".tflite" if delivered else kept)
         write_bytes(folder / name, content)
         row = replace(
             row,
-            status="failed" if found.reasons else "passed",
+            status=found.verdict.value,
             reasons=found.reasons,
             file=f"{subject.name}/{name}",
             sha256=hashlib.sha256(content).hexdigest(),
@@ -217,12 +227,13 @@ class Exporter:
             output_kind=description.output_kind,
             calibration=_source(subject, converter) if variant is Variant.INT8 else None,
             parity=found.parity,
+            proved_as=found.proved_as,
         )
         if found.parity is None:
             return row
         cost = self._cost(content, reference.inputs[0])
         row = replace(row, cost=cost)
-        if found.reasons or variant is Variant.MASTER:
+        if not delivered or variant is Variant.MASTER:
             return row
         bundle = f"{variant.value}.bundle.zip"
         bundle_file(folder / bundle, content, variant, description, found, cost, reference)
@@ -250,13 +261,18 @@ class Exporter:
         one = has_one_output(self.model, for_model(reference.inputs[:1]))
         return output_kind(logits=self.logits or fitted, one_output=one)
 
-    def _reference(self, subject: Subject) -> Reference:
-        inputs = for_model(subject.inputs)
+    def _references(self, subject: Subject) -> tuple[Reference, Reference | None]:
+        """The test examples and the seen ones, with Keras' answers."""
         if self.logits:
-            check_one_logit(self.model, inputs)
-        answers = self.model.predict(inputs, batch_size=256, verbose=0)
-        probabilities = checked_probabilities(answers, logits=self.logits)
-        return Reference(subject.inputs, probabilities, subject.labels, subject.words)
+            check_one_logit(self.model, for_model(subject.inputs))
+        test = self._answered(subject.inputs, subject.labels, subject.words)
+        if subject.seen is None:
+            return test, None
+        return test, self._answered(subject.seen.inputs, None, subject.seen.words)
+
+    def _answered(self, inputs: Array, labels: NDArray[np.int64] | None, words: str) -> Reference:
+        answers = self.model.predict(for_model(inputs), batch_size=256, verbose=0)
+        return Reference(inputs, checked_probabilities(answers, logits=self.logits), labels, words)
 
     def _probed(self, inputs: Array) -> Array:
         """Keras' probabilities of a few examples, without tracing the model."""
@@ -283,6 +299,7 @@ class Exporter:
             "calibration": None if calibration is None else _hash(calibration.inputs),
             "inputs": _hash(subject.inputs),
             "labels": None if subject.labels is None else _hash(subject.labels),
+            "seen": None if subject.seen is None else _hash(subject.seen.inputs),
             "packages": {name: metadata.version(name) for name in _PACKAGES},
         }
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()

@@ -26,6 +26,8 @@ from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
 from export.proving.declared_output import random_inputs
 from export.proving.given_range import accuracy_note, range_notes
+from export.proving.judging import FEW
+from export.proving.seen import gather
 
 _RANDOM_INPUTS = 64
 
@@ -39,6 +41,7 @@ def export_file(
     label_column: str = LABEL,
     value_range: tuple[float, float] = (0.0, 255.0),
     logits: bool = False,
+    accept_unproved: bool = False,
     settings: ExportConfig | None = None,
     listener: Listener = silent,
     fresh: bool = False,
@@ -53,6 +56,8 @@ def export_file(
         label_column: of a table as data: the name of the column with the labels.
         value_range: lowest and highest value, where there is no data.
         logits: whether the model gives logits.
+        accept_unproved: delivers files that too few examples prove, too, whatever the
+            settings say.
         settings: limits and numbers of examples; None: the defaults.
         listener: told of files that are removed.
         fresh: makes files again that are there already, because signing must not trust them.
@@ -62,6 +67,8 @@ def export_file(
     """
     file, folder = user_path(file), user_path(folder)
     settings = settings or ExportConfig()
+    if accept_unproved:
+        settings = replace(settings, accept_unproved=True)
     wanted = parse_formats(formats or settings.formats)
     warm_up()
     model = load_keras(file)
@@ -192,6 +199,9 @@ def _with_data(
         _subject(model, file, test, f"{len(test)} test examples of {data}"),
         calibration=calibration,
         labels=test.labels,
+        seen=gather([(f"training examples of {data}", dataset.train.inputs)], calibration.inputs, 0)
+        if len(test) < FEW
+        else None,
     )
     for said in range_notes(model, calibration.inputs, dataset.spec.value_range):
         job.listener(Note(f"note: training examples of {data}: {said}"))
