@@ -9,8 +9,9 @@ import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from ecavg_tf.core.errors import WorkdirError, brief
-from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.exports import Exported, Parity
 from ecavg_tf.core.files import load_json, open_regular
+from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
 
@@ -152,6 +153,10 @@ class RunResults:
 
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
+    of_today = make_dict_structure_fn(Parity, converter)
+    converter.register_structure_hook(
+        Parity, lambda value, kind: of_today(with_names_of_today(value), kind)
+    )
     # Before the classes that hold one: their hooks are made from what is known by then.
     converter.register_unstructure_hook(
         ServerScore,

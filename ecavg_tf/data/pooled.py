@@ -16,6 +16,8 @@ from ecavg_tf.data.dataset import DataSpec, Examples, concatenated
 _RECORD = "taken.json"
 _HEADER = 2**16  # names, shapes and metadata
 
+_NAMES, _EARLIER_NAMES = {"inputs", "labels"}, {"images", "labels"}
+
 
 def write_pooled(path: Path, edge: str, examples: Examples) -> None:
     """Writes an edge's examples in their native dtype, whole or not at all."""
@@ -146,9 +148,10 @@ def read_pooled(path: Path, edge: str, spec: DataSpec) -> Examples:
         ValueError: it is not such a file, or does not fit ``spec``.
     """
     stored = TensorFile(path)
-    if stored.metadata.get("edge") != edge or stored.keys != {"inputs", "labels"}:
+    name = next(iter(stored.keys - {"labels"}), "")
+    if stored.metadata.get("edge") != edge or stored.keys not in (_NAMES, _EARLIER_NAMES):
         raise ValueError(f"its pooled data is not that of {edge}")
-    inputs, labels = stored["inputs"], stored["labels"]
+    inputs, labels = stored[name], stored["labels"]
     if inputs.shape[1:] != spec.input_shape or inputs.dtype.name != spec.dtype:
         raise ValueError(
             f"its pooled examples are {inputs.dtype.name}{inputs.shape[1:]}, "

@@ -17,6 +17,7 @@ from ecavg_tf.core.bundles.scaling import FeatureScaling, told
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import load_json
+from ecavg_tf.core.older_names import with_names_of_today
 
 DESCRIPTION = "ecavg.json"
 _LARGEST = 2**22
@@ -76,7 +77,7 @@ def read_description(tflite: bytes) -> Description:
             if any(entry.file_size > _LARGEST for entry in entries.values()):
                 raise ValueError("a member is too large")
             labels = archive.read(LABELS)
-            fields = dict(load_json(archive.read(DESCRIPTION)))
+            fields = with_names_of_today(dict(load_json(archive.read(DESCRIPTION))))
         low, high = (float(value) for value in fields.pop("value_range"))
         classes = tuple(str(name) for name in fields.pop("classes"))
         if "feature_scaling" in fields:

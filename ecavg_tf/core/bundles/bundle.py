@@ -28,6 +28,7 @@ from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.exports import ProvedAs, Verdict
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
+from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
 
@@ -211,7 +212,7 @@ def label_bytes(classes: Sequence[str]) -> bytes:
 
 def _manifest(path: Path, content: bytes) -> tuple[BundleInfo, Mapping[str, Any]]:
     try:
-        fields = Fields.of(load_json(content))
+        fields = Fields(with_names_of_today(Fields.of(load_json(content)).values))
         version = fields.get("schema_version")
         if version != SCHEMA_VERSION:
             raise ExportError(

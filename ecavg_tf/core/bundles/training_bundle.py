@@ -38,6 +38,7 @@ from ecavg_tf.core.bundles.scaling import bounds_of, told
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, open_regular, write_bytes
+from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, Template, weights_sha256
 
@@ -239,7 +240,7 @@ def is_training_bundle(path: str | Path) -> bool:
 
 def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, Any]]:
     try:
-        fields = Fields.of(load_json(content))
+        fields = Fields(with_names_of_today(Fields.of(load_json(content)).values))
         kind, version = fields.values.get("kind"), fields.values.get("schema_version")
         if (kind, version) != (KIND, SCHEMA_VERSION):
             raise ExportError(
