@@ -11,7 +11,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.arrays import default_range, stored_classes, stored_range
 from ecavg_tf.data.checks import check_spec
 from ecavg_tf.data.dataset import DataSpec
-from ecavg_tf.data.edge_sources import SPLITS, TEST, EdgeSource
+from ecavg_tf.data.edge_arrays import SPLITS, TEST, EdgeSource
 from ecavg_tf.data.labels import native_labels
 
 
