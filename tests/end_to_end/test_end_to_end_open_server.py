@@ -68,14 +68,14 @@ class Scene:
         (folder / "conf.py").write_text(CONFIG)
 
     def start(self, name: str, *words: str) -> None:
-        out = (self.folder / f"{name}.out").open("a")
-        self.running[name] = subprocess.Popen(
-            [sys.executable, *words],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-        )
+        with (self.folder / f"{name}.out").open("a") as out:
+            self.running[name] = subprocess.Popen(
+                [sys.executable, *words],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            )
 
     def serve(self, *more: str) -> None:
         words = [f"--config={self.folder / 'conf.py'}", f"--workdir={self.folder / 'server'}"]
