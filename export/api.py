@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 from ecavg_tf.config import Limits
 from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.bundles.bundle import TensorSpec
-from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ConfigError, ExportError, brief
 from ecavg_tf.core.exports import Parity
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import class_probabilities, output_kind
+from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.forked import check_not_forked
+from ecavg_tf.models.inputs import for_model
+from ecavg_tf.models.rescaling import takes_tokens
 from export.making.calibration import as_calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
 from export.making.formats import Variant, parse_formats, variants
 from export.proving.declared_output import (
     are_probabilities,
     check_finite,
+    check_one_logit,
     checked_probabilities,
     in_unit_range,
     random_inputs,
@@ -47,7 +51,8 @@ class File:
 
     Attributes:
         content: the ``.tflite``.
-        output_kind: ``probabilities``, ``logits`` or ``values``.
+        output_kind: ``probabilities``, ``logits`` or ``values``; of one output for two classes
+            ``probability_of_second`` or ``logit_of_second``.
         input: its input tensor; quantize with its scale and zero point.
         output: its output tensor.
         parity: how it compares with Keras; None for ``values``.
@@ -101,9 +106,13 @@ def to_tflite(
     with computed_in_float32(model):
         answers = _answers(model, inputs)
         kind = _kind(answers) if output is None else _told(output, answers)
+        if kind is Kind.LOGITS:
+            check_one_logit(model, inputs, "output='logits'")
         sample = as_calibration(inputs, _COUNT, 0).inputs
         classifier = kind is not Kind.VALUES
-        with Converter(model, inputs.shape[1:], classifier=classifier) as converter:
+        with Converter(
+            model, inputs.shape[1:], dtype=_dtype(model, inputs), classifier=classifier
+        ) as converter:
             return {
                 variant.value: _checked(
                     converter.convert(variant, sample if variant is Variant.INT8 else None),
@@ -128,19 +137,22 @@ def _checked(
     limits: Limits,
 ) -> File:
     lite = LiteModel(content, logits=file_kind is Kind.LOGITS)
-    given = lite.probabilities(inputs)
+    word = file_kind.value
     if kind is Kind.VALUES:
-        reasons, parity = compare_values(answers, given, variant.kind), None
+        reasons, parity = compare_values(answers, lite.answers(inputs), variant.kind), None
     else:
-        probabilities = softmax(answers) if kind is Kind.LOGITS else answers
+        given = lite.probabilities(inputs)
+        probabilities = class_probabilities(answers, logits=kind is Kind.LOGITS)
         reference = Reference(inputs, probabilities, None, f"{len(inputs)} inputs given")
         parity = compare(
             reference, given, variant.kind, lite.output, logits=file_kind is Kind.LOGITS
         )
         reasons = verdict(parity, variant.kind, limits)
+        one = answers.shape[1] == 1
+        word = output_kind(logits=file_kind is Kind.LOGITS, one_output=one)
     if reasons:
         raise ExportError(f"{variant} is not the Keras model: {'; '.join(reasons)}")
-    return File(content, file_kind.value, lite.input, lite.output, parity)
+    return File(content, word, lite.input, lite.output, parity)
 
 
 def _file_kind(model: keras.Model, kind: Kind, variant: Variant) -> Kind:
@@ -162,9 +174,16 @@ def _inputs(
     return random_inputs(shape[1:], _RANDOM, value_range)
 
 
+def _dtype(model: keras.Model, inputs: Array) -> str:
+    """What a file's input is: int32 for token ids, else float32."""
+    ends = float(inputs.min()), float(inputs.max())
+    spec = DataSpec("inputs", inputs.shape[1:], inputs.dtype.name, ends, ("0", "1"))
+    return "int32" if takes_tokens(model, spec) else "float32"
+
+
 def _answers(model: keras.Model, inputs: Array) -> NDArray[np.float64]:
     try:
-        given = model.predict(inputs.astype(np.float32), batch_size=64, verbose=0)
+        given = model.predict(for_model(inputs), batch_size=64, verbose=0)
     except Exception as error:  # Keras raises many kinds
         raise ExportError(
             f"the model can't take inputs of {inputs.shape[1:]}: {brief(error)}"

@@ -16,6 +16,7 @@ from tflite_runtime.interpreter import Interpreter
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from ecavg_tf.core.bundles.bundle import Bundle, read_bundle
+from ecavg_tf.core.two_classes import are_logits, class_probabilities
 
 
 def answers(bundle: Bundle) -> np.ndarray:
@@ -36,11 +37,8 @@ def answers(bundle: Bundle) -> np.ndarray:
         output = interpreter.get_tensor(wanted["index"])[0].astype(np.float32)
         if out.scale is not None:
             output = (output - out.zero_point) * out.scale
-        if bundle.info.output_kind == "logits":
-            output = np.exp(output - output.max())
-            output /= output.sum()
         found.append(output)
-    return np.stack(found)
+    return class_probabilities(np.stack(found), logits=are_logits(bundle.info.output_kind))
 
 
 def check(path: Path) -> bool:

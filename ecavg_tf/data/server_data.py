@@ -1,8 +1,10 @@
 """What a server has whose edges have all training data: a description, and a test set or none."""
 
+import dataclasses
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from ecavg_tf.data.agreement import agreed, declared, matched, whose
 from ecavg_tf.data.checks import check_spec, checked_split
 from ecavg_tf.data.dataset import DataSpec, EdgeData, Examples
 from ecavg_tf.data.edge_arrays import TEST, EdgeSource
+from ecavg_tf.data.ranges import known_range, measured_range
 
 FIRST_EDGE = "first-edge"
 _FILE = "task.json"  # in a run directory
@@ -81,12 +84,12 @@ def test_set_alone(name: str, source: EdgeSource, spec: DataSpec | None) -> Serv
     Raises:
         DataError: it can't be read, or does not fit the task.
     """
-    said = declared(TEST, source)
+    said, where = declared(TEST, source), f"{whose(TEST)} ({name})"
+    inputs = arrays.inputs_of(where, source.read("x_test"))
     if spec is None:
-        spec = agreed(name, {TEST: said}, None)
-    where = f"{whose(TEST)} ({name})"
+        spec = agreed(name, {TEST: said}, None, lambda: measured_range([(where, inputs)]))
     labels = matched(where, source.read("y_test"), said.classes, spec.classes)
-    test = Examples(arrays.inputs_of(where, source.read("x_test")), labels)
+    test = Examples(inputs, labels)
     return ServerData(spec, checked_split(where, test, spec))
 
 
@@ -96,15 +99,31 @@ def spec_of(inputs: Inputs) -> DataSpec:
     Raises:
         DataError: it is none that a model can be made for.
     """
-    height, width, channels = inputs.input_shape
-    shape = (height, width, channels)
-    made = DataSpec(inputs.name, shape, inputs.inputs_dtype, inputs.value_range, inputs.classes)
+    made = DataSpec(
+        inputs.name,
+        inputs.input_shape,
+        inputs.inputs_dtype,
+        inputs.value_range,
+        inputs.classes,
+        inputs.declared,
+        inputs.feature_ranges,
+        inputs.columns,
+    )
     return check_spec(made)
 
 
 def inputs_of(spec: DataSpec) -> Inputs:
     """The description as edges get it."""
-    return Inputs(spec.name, spec.input_shape, spec.dtype, spec.value_range, spec.classes)
+    return Inputs(
+        spec.name,
+        spec.input_shape,
+        spec.dtype,
+        spec.value_range,
+        spec.classes,
+        spec.declared,
+        spec.feature_ranges,
+        spec.columns,
+    )
 
 
 def read_spec(text: str) -> DataSpec:
@@ -116,7 +135,7 @@ def read_spec(text: str) -> DataSpec:
     path = user_path(text)
     try:
         fields = Fields.of(load_json(path.read_bytes()))
-        fields.only(("name", "input_shape", "dtype", "value_range", "classes", "said_by"))
+        fields.only((*(each.name for each in dataclasses.fields(DataSpec)), "said_by"))
         return _spec(fields, path.stem)
     except FileNotFoundError as error:
         raise DataError(
@@ -126,20 +145,30 @@ def read_spec(text: str) -> DataSpec:
         raise DataError(f"data.spec: {path} can't be read: {error}; {_WANTED}") from error
 
 
-def _spec(fields: Fields, name: str) -> DataSpec:
-    dtype = fields.choice("dtype", DTYPES)
-    bounds = arrays.default_range(np.dtype(dtype))
-    if "value_range" in fields.values:
-        given = fields.each("value_range", Fields.number)
-        if len(given) != 2:
-            raise fields.refuse("value_range", "two numbers")
-        bounds = (given[0], given[1])
-    shape = fields.sizes("input_shape")
-    shape = (*shape, 1) if len(shape) == 2 else shape
-    if len(shape) != 3:
-        raise fields.refuse("input_shape", "(height, width) or (height, width, channels)")
-    name = fields.text("name") if "name" in fields.values else name
-    return check_spec(DataSpec(name, shape, dtype, bounds, fields.texts("classes")))
+def _spec(given: Fields, name: str) -> DataSpec:
+    left_out: dict[str, Any] = {
+        "name": name,
+        "value_range": None,
+        "declared": True,
+        "feature_ranges": [],
+    }
+    fields = Fields(left_out | {"columns": None} | dict(given.values))
+    dtype, shape = fields.choice("dtype", DTYPES), fields.sizes("input_shape")
+    bounds = fields.maybe("value_range", Fields.value_range)
+    known = known_range(bounds, shape, np.dtype(dtype))
+    if known is None:
+        raise fields.refuse("value_range", "the lowest and the highest value")
+    made = DataSpec(
+        fields.text("name"),
+        shape,
+        dtype,
+        known.value_range,
+        fields.texts("classes"),
+        fields.flag("declared"),
+        fields.each("feature_ranges", Fields.value_range),
+        fields.maybe("columns", Fields.texts),
+    )
+    return check_spec(made)
 
 
 def keep_spec(run: Path, spec: DataSpec, said_by: str) -> None:

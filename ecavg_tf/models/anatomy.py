@@ -7,6 +7,7 @@ import numpy as np
 
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import class_columns
 from ecavg_tf.models.batchnorm import batchnorm_layers
 
 _AGREES = 1e-3  # of a probability; float32 through a softmax is exact to 1e-6
@@ -85,13 +86,15 @@ def _adds_to_logits(
     logits: bool,
 ) -> bool:
     """Whether shifting one weight shifts the logits alike."""
-    shift = np.linspace(-1.0, 1.0, before.shape[1])
+    # One output is the logit of the second class: what moves it moves two columns apart.
+    shift = np.linspace(-1.0, 1.0, before.shape[1]) if before.shape[1] > 1 else np.ones(1)
     shifted = list(weights)
     shifted[index] = (weights[index] + shift).astype(weights[index].dtype)
     after = outputs(shifted)
     if logits:
         return bool(np.allclose(after, before + shift, atol=_AGREES))
-    expected = before * np.exp(shift)
+    before, after = (class_columns(each, logits=False) for each in (before, after))
+    expected = before * np.exp(class_columns(shift[np.newaxis], logits=True))
     expected /= expected.sum(axis=1, keepdims=True)
     # A softmax so saturated that nothing moves proves nothing.
     moved = np.abs(after - before).max() > 10 * _AGREES

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from ecavg_tf.config import Config, ModelConfig, Output, Rescale, Trains
 from ecavg_tf.core.errors import ConfigError, ModelError
@@ -15,8 +14,11 @@ from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_key
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.keras_settings import check_keras_settings
+from ecavg_tf.models.inputs import two_inputs
 from ecavg_tf.models.keras_words import explained
-from ecavg_tf.models.pixels import meets_raw_pixels, rescaled, rescaling
+from ecavg_tf.models.output_kind import check_output
+from ecavg_tf.models.rescaling import meets_raw_values, rescaled, rescaling
+from ecavg_tf.models.signals import conv1d
 from ecavg_tf.models.state import follow_weights
 from ecavg_tf.models.users_function import call_users_function, check_new
 from ecavg_tf.plugins import check_name, is_plugin, load_function
@@ -43,14 +45,14 @@ def mlp(spec: DataSpec, config: ModelConfig) -> keras.Model:
 
 def mobilenet_v2(spec: DataSpec, config: ModelConfig) -> keras.Model:
     """Keras Applications' MobileNetV2 (arXiv 1801.04381), global pooling and a softmax."""
-    inputs = keras.Input(spec.input_shape)
+    inputs = _pictures(spec, config)
     features = _padded(rescaling(spec, -1.0, 1.0)(inputs), spec)
     return _application(keras.applications.MobileNetV2, inputs, features, spec, config)
 
 
 def resnet50(spec: DataSpec, config: ModelConfig) -> keras.Model:
     """Keras Applications' ResNet50 (arXiv 1512.03385), global pooling and a softmax."""
-    inputs = keras.Input(spec.input_shape)
+    inputs = _pictures(spec, config)
     if _pretrained(config) is None:
         features = rescaling(spec)(inputs)
     else:
@@ -61,7 +63,18 @@ def resnet50(spec: DataSpec, config: ModelConfig) -> keras.Model:
 
 Builder = Callable[[DataSpec, ModelConfig], keras.Model]
 PRETRAINED: dict[str, Builder] = {"mobilenet_v2": mobilenet_v2, "resnet50": resnet50}
-MODELS: dict[str, Builder] = {"mlp": mlp, **PRETRAINED}
+MODELS: dict[str, Builder] = {"mlp": mlp, "conv1d": conv1d, **PRETRAINED}
+
+
+def _pictures(spec: DataSpec, config: ModelConfig) -> keras.KerasTensor:
+    """The input of a model that is for pictures alone."""
+    if len(spec.input_shape) != 3:
+        raise ModelError(
+            f"model {config.name} takes pictures of shape (height, width, channels), "
+            f"{spec.name!r} has inputs of shape {spec.input_shape}; use model.name=mlp, or conv1d "
+            "for signals"
+        )
+    return keras.Input(spec.input_shape)
 
 
 def _padded(features: keras.KerasTensor, spec: DataSpec) -> keras.KerasTensor:
@@ -145,7 +158,7 @@ def _built(config: Config, spec: DataSpec) -> keras.Model:
         function = load_function("model.name", name)
         model = _checked(call_users_function(function, name, spec), name, spec, logits)
         check_new(model, name)
-        if config.model.rescale is Rescale.AUTO and meets_raw_pixels(model, spec):
+        if config.model.rescale is Rescale.AUTO and meets_raw_values(model, spec):
             model = rescaled(model, spec)
     else:
         model = _checked(MODELS[name](spec, config.model), name, spec, logits)
@@ -172,18 +185,19 @@ def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> ker
     inputs = getattr(model, "_inputs", None) or ()
     if len(inputs) > 1:
         raise ModelError(
-            f"model.name={name!r} takes {len(inputs)} inputs; expected one, images of shape "
+            f"model.name={name!r} takes {len(inputs)} inputs; expected one of shape "
             f"{spec.input_shape}"
         )
     try:
-        probe = np.random.default_rng(0).uniform(*spec.value_range, (2, *spec.input_shape))
-        outputs = model(probe.astype("float32"), training=False)
+        probe = two_inputs(spec)
+        outputs = model(probe, training=False)
     except Exception as error:  # Keras raises many kinds
         raise ModelError(
-            f"model.name={name!r} can't take images of shape {spec.input_shape}: {explained(error)}"
+            f"model.name={name!r} can't take inputs of shape {spec.input_shape}: {explained(error)}"
         ) from error
     shape = getattr(outputs, "shape", None)
-    if shape is None or tuple(shape) != (2, spec.num_classes):
+    one = shape is not None and tuple(shape) == (2, 1) and spec.num_classes == 2
+    if not one and (shape is None or tuple(shape) != (2, spec.num_classes)):
         got = (
             type(outputs).__name__
             if shape is None
@@ -192,20 +206,11 @@ def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> ker
         raise ModelError(
             f"model.name={name!r} gives {got}; data set {spec.name!r} has {spec.num_classes} "
             f"classes, expected shape (n, {spec.num_classes})"
+            + (", or (n, 1) of the second class alone" if spec.num_classes == 2 else "")
         )
-    _check_output(keras.ops.convert_to_numpy(outputs), name, logits)
+    answers = keras.ops.convert_to_numpy(outputs)
+    check_output(model, probe, answers, name, logits=logits)
     return model
-
-
-def _check_output(outputs: Array, name: str, logits: bool) -> None:
-    """A softmax that is taken for logits, or logits for a softmax, trains to nonsense."""
-    softmax = bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1.0, atol=1e-3))
-    if softmax == logits:
-        gives, wanted = ("probabilities", "logits") if softmax else ("logits", "probabilities")
-        raise ModelError(
-            f"model.name={name!r} gives {gives}, model.output is {wanted}; "
-            f"set --config.model.output={gives}"
-        )
 
 
 def initial_model(config: Config, spec: DataSpec, *place: str | int) -> keras.Model:

@@ -1,32 +1,36 @@
 """An edge with Keras and data of its own: the task comes with the first request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ecavg_tf.config import Config
 from ecavg_tf.core.commands import EDGE_TIMEOUT_S
-from ecavg_tf.core.errors import ConfigError, disk_errors
+from ecavg_tf.core.errors import ConfigError, DataError, disk_errors
 from ecavg_tf.core.messages.description import Description
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import HELLO, Request
+from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
 from ecavg_tf.data import image_folder
-from ecavg_tf.data.edge_arrays import ArraySource, NpzSource
+from ecavg_tf.data.edge_arrays import ArraySource
 from ecavg_tf.data.server_data import no_examples, spec_of
+from ecavg_tf.data.tables import parts_of
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.builders import initial_weights
 from ecavg_tf.plugins import is_plugin, load_function
+from ecavg_tf.rounds.joined_task import JoinedTask
 from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.task import Task
 from edge.device.checkpoint import locked
-from edge.device.described import described, greet
+from edge.device.described import described, greet, source_of
 from edge.device.local_data import LocalData, load_local, local_of
 from edge.participating.agent import check_exchange, config_of
 from edge.participating.serving import Served, check_took_part, serve
@@ -42,9 +46,11 @@ class Joiner:
         edge: its name.
         exchange: the exchange folder.
         state: a folder for what it must keep.
-        data: an ``.npz`` file, or a folder with one folder of pictures a class.
+        data: an ``.npz`` or ``.csv`` file, a folder with ``train.csv``, or one with one folder of
+            pictures a class.
         pool: whether the owner consents to upload training examples when the server asks.
         timeout_s: seconds without a request before it gives up.
+        label_column: of a table: the name of the column with the labels.
         listener: told of stages, epochs and answers.
     """
 
@@ -54,6 +60,7 @@ class Joiner:
     data: Path
     pool: bool = False
     timeout_s: float = EDGE_TIMEOUT_S
+    label_column: str = LABEL
     listener: Listener = silent
     _worker: EdgeWorker | None = field(default=None, init=False)
     _check: Callable[[], object] | None = field(default=None, init=False)
@@ -89,29 +96,25 @@ class Joiner:
             size = request.config.get("data.image_size", 0)
             channels = request.config.get("data.channels", 0)
             return greet(self.edge, request, lambda: self._described(size, channels))
-        if self._worker is None:
-            self._worker = self._made(request)
-        return self._worker.answer(request)
+        if self._worker is not None:
+            return self._worker.answer(request)
+        self._worker, kept = self._made(request)
+        reply = self._worker.answer(request)
+        kept.save(self.folder)  # which is this run's, now that it was answered
+        return reply
 
-    def _made(self, request: Request) -> EdgeWorker:
+    def _made(self, request: Request) -> tuple[EdgeWorker, JoinedTask]:
         if request.inputs is None:
             raise ConfigError(
                 "the server does not say what its model takes: it is of an older version; update "
                 "it, or serve with its config: ecavg edge --config=FILE"
             )
-        config = config_of(request.config)
-        config.server.pool = config.server.pool and self.pool
-        check_names(config)
-        _check_code(config)
-        inputs, spec = request.inputs, spec_of(request.inputs)
-        task = Task(config, spec, self.folder, self.listener)
-        local = self._local(config, inputs)
-        if local.note:
-            self.listener(Note(local.note))
+        task, local = self.prepared(request.config, request.inputs)
+        config, spec = task.config, task.spec
         if local.test is not None:
-            model, test = task.edge_trainer.model, local.test
-            self._check = lambda: check_one_accuracy(model, [self.folder], test)
-        return EdgeWorker(
+            test = local.test
+            self._check = lambda: check_one_accuracy(task, [self.folder], test)
+        worker = EdgeWorker(
             config,
             replace(local.edge, test=local.test),
             num_classes=spec.num_classes,
@@ -121,11 +124,44 @@ class Joiner:
             open_store=lambda run_id: EdgeStore(self.folder, self.edge, run_id),
             listener=self.listener,
         )
+        return worker, JoinedTask(request.config, request.inputs, self.data, self.label_column)
+
+    def prepared(self, fields: Mapping[str, Any], inputs: Inputs) -> tuple[Task, LocalData]:
+        """Makes the task that a server describes, and reads the edge's data for it.
+
+        Args:
+            fields: the server's config, fields by dotted names.
+            inputs: what the model takes and tells apart.
+
+        Raises:
+            ECAvgError: the config can't be used here, or the data does not fit.
+        """
+        config = config_of(fields)
+        config.server.pool = config.server.pool and self.pool
+        check_names(config)
+        _check_code(config)
+        task = Task(config, spec_of(inputs), self.folder, self.listener)
+        local = self._local(config, inputs)
+        if local.note:
+            self.listener(Note(local.note))
+        return task, local
 
     def _local(self, config: Config, inputs: Inputs) -> LocalData:
         fraction, seed = config.partition.guard_fraction, config.seed
-        if not self.data.is_dir():
-            return load_local(self.data, inputs, edge=self.edge, guard_fraction=fraction, seed=seed)
+        if parts_of(self.data) or not self.data.is_dir():
+            return load_local(
+                self.data,
+                inputs,
+                edge=self.edge,
+                guard_fraction=fraction,
+                seed=seed,
+                label_column=self.label_column,
+            )
+        if len(inputs.input_shape) != 3:  # height, width, channels
+            raise DataError(
+                f"{self.data} is a folder, which can hold pictures, and this run's inputs have the "
+                f"shape {inputs.input_shape}; give an .npz or .csv file"
+            )
         arrays, notes = _pictures(self.data, inputs.input_shape[0], inputs.input_shape[-1])
         for note in notes:
             self.listener(Note(note))
@@ -134,8 +170,8 @@ class Joiner:
         )
 
     def _described(self, image_size: int, channels: int) -> Description:
-        if not self.data.is_dir():
-            return described(self.edge, NpzSource(self.data))
+        if parts_of(self.data) or not self.data.is_dir():
+            return described(self.edge, source_of(self.data, self.label_column))
         arrays, _ = _pictures(self.data, image_size, channels)
         return described(self.edge, ArraySource(arrays))
 

@@ -79,7 +79,7 @@ def serve_edges(
         )
         drop_checkpoints(workdir, edges)
         folders = [workdir / edge for edge in edges]
-        check_one_accuracy(task.edge_trainer.model, folders, data.test)
+        check_one_accuracy(task, folders, data.test)
         if config.export.enabled:
             raise_if_failed(export_edges(workdir, task, data, edges))
 

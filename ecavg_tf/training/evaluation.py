@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
 from ecavg_tf.core.messages.probe import Probe, as_probe, probe_inputs
 from ecavg_tf.core.reweighting import own_weights, score
 from ecavg_tf.core.scores import Score, Scores
 from ecavg_tf.core.template import Array, weights_sha256
+from ecavg_tf.core.two_classes import class_probabilities
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.outputs import Outputs
 
@@ -60,11 +60,11 @@ class KerasScorer:
         return compare_with_labels(outputs, examples.labels, logits=self._logits)
 
     def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
-        """The model's answers to ``core.probe``'s images under ``weights``."""
+        """The model's answers to ``core.probe``'s inputs under ``weights``."""
         self._model.set_weights(weights)
-        inputs = probe_inputs(spec.input_shape, spec.value_range, spec.dtype)
+        inputs = probe_inputs(spec.input_shape, spec.bounds, spec.dtype)
         outputs = self._outputs(inputs)
-        return as_probe(softmax(outputs) if self._logits else outputs)
+        return as_probe(class_probabilities(outputs, logits=self._logits))
 
     def all(self, weights: Sequence[Array]) -> Score | None:
         """Score on the global test set; None: there is none."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from ecavg_tf.core.deciding.prior import prior_shift, same_mix
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import bias_shift
 from edge.policy import Candidate, Situation
 
 ALPHAS = (0.25, 0.5, 0.75)
@@ -36,7 +37,8 @@ def prior(situation: Situation) -> Rungs:
         return "the edge's label mix is the one that the global model was trained on"
     weights = list(situation.global_model)
     shift = prior_shift(situation.class_counts, situation.trained_on)
-    weights[position] = (weights[position] + shift).astype(weights[position].dtype)
+    bias = weights[position]
+    weights[position] = (bias + bias_shift(shift, bias)).astype(bias.dtype)
     return [Candidate("prior", weights)]
 
 

@@ -1,6 +1,7 @@
 """What an edge's data is, in an edge's first words to a server."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.messages.description import Description
@@ -8,30 +9,38 @@ from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import Request
 from ecavg_tf.data.agreement import declared
-from ecavg_tf.data.edge_arrays import EdgeSource
+from ecavg_tf.data.arrays import inputs_of
+from ecavg_tf.data.edge_arrays import EdgeSource, NpzSource
+from ecavg_tf.data.ranges import measured_range
+from ecavg_tf.data.tables import TableSource, parts_of
 
 
 def described(edge: str, source: EdgeSource) -> Description:
     """Describes an edge's data without a word of any one example.
 
+    Inputs are read whole only where nobody declares their range: it is measured then.
+
     Args:
         edge: the edge's name.
-        source: its arrays; of the inputs, the header alone is read.
+        source: its arrays.
 
     Raises:
         DataError: a part is missing or can't be read.
     """
     said = declared(edge, source)
-    shape, dtype = said.inputs
-    classes = said.classes or tuple(str(label) for label in range(said.labels[1] + 1))
-    return Description(
-        input_shape=shape,
-        inputs_dtype=dtype,
-        value_range=said.value_range,
-        declared="value_range" in source.names,
-        classes=classes,
-        named=said.classes is not None,
+    (shape, dtype), where = said.inputs, f"edge {edge!r}, train"
+    values = said.values or measured_range([(where, inputs_of(where, source.read("x_train")))])
+    inputs = Inputs(
+        edge,
+        shape,
+        dtype,
+        values.value_range,
+        said.classes or tuple(str(label) for label in range(said.labels[1] + 1)),
+        values.declared,
+        values.feature_ranges,
+        said.columns,
     )
+    return Description(inputs, "value_range" in source.names, said.classes is not None)
 
 
 def greet(edge: str, request: Request, describe: Callable[[], Description]) -> Reply:
@@ -53,3 +62,9 @@ def check_agrees(edge: str, description: Description, task: Inputs | None) -> No
     """
     if task is not None and (why := description.disagreement(task)) is not None:
         raise DataError(f"the data of edge {edge!r} is not that of the run: {why}")
+
+
+def source_of(path: Path, label_column: str) -> EdgeSource:
+    """The arrays of a file, or of a folder with tables."""
+    tables = parts_of(path)
+    return TableSource(tables, label_column) if tables else NpzSource(path)

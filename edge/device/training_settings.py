@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ecavg_tf.config import EdgeConfig, Schedule
+from ecavg_tf.config import ClassWeights, EdgeConfig, Schedule
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.schedules import cosine_rate
@@ -40,6 +40,7 @@ class TrainingSettings:
             ("weight_decay", config.weight_decay, 0),
             ("augment", config.augment, False),
             ("callbacks", config.callbacks, ""),
+            ("class_weights", config.class_weights.value, ClassWeights.NONE.value),
         ):
             if asked != able:
                 raise ConfigError(

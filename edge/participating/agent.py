@@ -15,13 +15,13 @@ from ecavg_tf.core.messages.probe import check_probe, probe_inputs
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import HELLO, Request
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.edge_arrays import NpzSource
 from ecavg_tf.events import Listener, Note, silent
 from edge.deciding.policies import POLICIES
 from edge.device.check_training import CheckedTraining, check_training_bundle
 from edge.device.checkpoint import CHECKPOINT
-from edge.device.described import described, greet
+from edge.device.described import described, greet, source_of
 from edge.device.learner import DeviceTrainer
 from edge.device.local_data import load_local
 from edge.device.scorer import DeviceScorer
@@ -44,11 +44,12 @@ class Agent:
         edge: its name.
         exchange: the exchange folder.
         state: a folder for what it must keep; it survives a loss of power.
-        data: an ``.npz`` file with its labelled images.
+        data: its labelled examples: an ``.npz`` or ``.csv`` file, or a folder with ``train.csv``.
         bundle: a training bundle, for a server that ships none; None: it must ship one.
         pool: whether the owner consents to upload training examples when the server asks.
         threads: how many the runtime may use; 0: one a core.
         timeout_s: seconds without a request before it gives up.
+        label_column: of a table: the name of the column with the labels.
         listener: told of epochs and answers.
     """
 
@@ -60,6 +61,7 @@ class Agent:
     pool: bool = False
     threads: int = 1
     timeout_s: float = EDGE_TIMEOUT_S
+    label_column: str = LABEL
     listener: Listener = silent
     _workers: dict[str, EdgeWorker] = field(default_factory=dict)
     _trainer: DeviceTrainer | None = None
@@ -100,7 +102,8 @@ class Agent:
     def answer(self, mailbox: Mailbox, request: Request) -> Reply | None:
         """Answers a request once the training file that it names has come too; None: not yet."""
         if request.kind == HELLO:
-            return greet(self.edge, request, lambda: described(self.edge, NpzSource(self.data)))
+            source = source_of(self.data, self.label_column)
+            return greet(self.edge, request, lambda: described(self.edge, source))
         if request.training_file is not None and not mailbox.has_file(request.training_file):
             return None
         worker = self._worker(mailbox, request)
@@ -145,7 +148,7 @@ class Agent:
             return
         if trainer.runs(weights):  # if not, training and deciding say so
             info = trainer.info
-            inputs = probe_inputs(info.input_shape, info.value_range, info.inputs_dtype)
+            inputs = probe_inputs(info.input_shape, info.bounds, info.inputs_dtype)
             check_probe(request.probe, trainer.probabilities(weights, inputs))
 
     def _made(self, mailbox: Mailbox, checked: CheckedTraining, request: Request) -> EdgeWorker:
@@ -162,6 +165,7 @@ class Agent:
             edge=self.edge,
             guard_fraction=config.partition.guard_fraction,
             seed=config.seed,
+            label_column=self.label_column,
         )
         if local.note:
             self.listener(Note(local.note))

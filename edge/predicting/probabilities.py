@@ -1,23 +1,28 @@
-"""From raw images to class probabilities, in any format a bundle can have."""
+"""From raw inputs to class probabilities, in any format a bundle can have."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundles.quantization import softmax
+from ecavg_tf.core.bundles.scaling import FeatureScaling, rescaled
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import are_logits, class_probabilities
 from edge.device.runtime import Model
 
 _AT_ONCE = 64  # where the model takes any number
 
 
-def predict_probabilities(model: Model, inputs: Array, output_kind: str) -> NDArray[np.float32]:
+def predict_probabilities(
+    model: Model, inputs: Array, output_kind: str, scaling: FeatureScaling | None = None
+) -> NDArray[np.float32]:
     """Class probabilities, shape (n, classes), float32.
 
     Args:
         model: a loaded model.
-        inputs: raw images, shape (n, …), of the shape that the model takes.
-        output_kind: ``probabilities`` or ``logits``.
+        inputs: raw inputs, shape (n, …), of the shape that the model takes.
+        output_kind: what the model gives, as its bundle says.
+        scaling: what the bundle says is done to raw inputs.
     """
+    inputs = rescaled(scaling, inputs)
     step = model.at_once or _AT_ONCE
     parts: list[NDArray[np.float32]] = []
     for at in range(0, len(inputs), step):
@@ -28,6 +33,6 @@ def predict_probabilities(model: Model, inputs: Array, output_kind: str) -> NDAr
             chunk = np.concatenate([chunk, filling])
         parts.append(model.answers(chunk)[:wanted])
     if not parts:
-        return np.zeros((0, model.output.shape[-1]), np.float32)
-    answers = np.concatenate(parts)
-    return softmax(answers).astype(np.float32) if output_kind == "logits" else answers
+        return np.zeros((0, max(2, model.output.shape[-1])), np.float32)
+    answers = class_probabilities(np.concatenate(parts), logits=are_logits(output_kind))
+    return np.asarray(answers, np.float32)

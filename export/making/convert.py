@@ -15,12 +15,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ecavg_tf.config import Format
-from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import class_probabilities
 from ecavg_tf.models.keras_words import explained
 from export.making.formats import Variant
+from export.making.front import Front
 from export.making.head import (
     MOST_LEFT_OUT,
     LogitRange,
@@ -46,6 +47,8 @@ class Converter:
     Args:
         model: a built Keras model with one input and one output.
         input_shape: of one example, without the batch.
+        dtype: of the file's input: float32, or int32 for a model that takes token ids.
+        front: the rescaling of features that int8 files leave out; None: they leave nothing out.
         classifier: whether the output is of classes: int8 then gives fitted logits.
 
     Raises:
@@ -53,11 +56,17 @@ class Converter:
     """
 
     def __init__(
-        self, model: keras.Model, input_shape: tuple[int, ...], *, classifier: bool = True
+        self,
+        model: keras.Model,
+        input_shape: tuple[int, ...],
+        *,
+        dtype: str = "float32",
+        front: Front | None = None,
+        classifier: bool = True,
     ) -> None:
         self._model = model
         self._classifier = classifier
-        self._shape = input_shape
+        self._shape, self._dtype, self._front = input_shape, dtype, front
         self._stack = contextlib.ExitStack()
         self._stack.enter_context(computed_in_float32(model))
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
@@ -76,10 +85,10 @@ class Converter:
 
         Args:
             variant: which.
-            calibration: raw images, shape (n, …); for int8.
+            calibration: raw inputs, shape (n, …); for int8.
 
         Returns:
-            The file's bytes; the same for the same model and images.
+            The file's bytes; the same for the same model and examples.
 
         Raises:
             ExportError: the model uses what builtin operators can't do, or answers
@@ -91,36 +100,44 @@ class Converter:
             return self._int8(calibration)
         if variant.batch not in self._saved:
             folder = self._folder / str(variant.batch)
-            _save(self._model, folder, (variant.batch, *self._shape))
+            _save(self._model, folder, (variant.batch, *self._shape), self._dtype)
             self._saved[variant.batch] = folder
         return _convert(self._saved[variant.batch], variant.kind)
 
     def _int8(self, calibration: Array) -> bytes:
-        head = head_of(self._model) if self._classifier else None
+        model = self._model if self._front is None else self._front.rest
+        calibration = calibration if self._front is None else self._front.scaling(calibration)
+        calibration = calibration.astype(self._dtype)
+        head = head_of(model) if self._classifier else None
         if head is None:
             self.logit_range = None
             folder = self._folder / "int8"
-            _save(self._model, folder, (1, *self._shape))
+            _save(model, folder, (1, *self._shape), self._dtype)
             return _convert(folder, Format.INT8, calibration)
         with giving_logits(head):
-            logits = _answers(self._model, calibration)
+            logits = _answers(model, calibration)
         check_finite(logits, "calibration examples")
         kept = {int(mask.sum()): mask for mask in (typical(logits, m) for m in MOST_LEFT_OUT)}
-        tried = [self._attempt(head, logits, calibration, mask) for mask in kept.values()]
+        tried = [self._attempt(model, head, logits, calibration, mask) for mask in kept.values()]
         best = tried[0]
         if len(tried) > 1:  # judged on calibration examples, all of them, never on the test set
-            wanted = softmax(logits)
+            wanted = class_probabilities(logits, logits=True)
             best = min(tried, key=lambda attempt: _lost(attempt.content, calibration, wanted))
         self.left_out, self.logit_range = best.left_out, best.logit_range
         return best.content
 
     def _attempt(
-        self, head: keras.layers.Layer, logits: Array, inputs: Array, kept: NDArray[np.bool_]
+        self,
+        model: keras.Model,
+        head: keras.layers.Layer,
+        logits: Array,
+        inputs: Array,
+        kept: NDArray[np.bool_],
     ) -> "_Attempt":
         logit_range = fit_range(logits[kept])
         folder = self._folder / f"int8-{np.count_nonzero(kept)}"
         with fitted(head, logit_range):
-            _save(self._model, folder, (1, *self._shape))
+            _save(model, folder, (1, *self._shape), self._dtype)
         content = _convert(folder, Format.INT8, inputs[kept])
         return _Attempt(content, logit_range, int(np.count_nonzero(~kept)))
 
@@ -135,8 +152,8 @@ class _Attempt:
 
 
 def _lost(content: bytes, inputs: Array, wanted: NDArray[np.float64]) -> float:
-    """Mean largest difference of a probability on the images."""
-    given = LiteModel(content, logits=True).probabilities(inputs.astype(np.float32))
+    """Mean largest difference of a probability on the examples."""
+    given = LiteModel(content, logits=True).probabilities(inputs)
     return float(np.abs(given - wanted).max(axis=1).mean())
 
 
@@ -181,13 +198,13 @@ def gives_fitted_logits(model: keras.Model) -> bool:
 def _answers(model: keras.Model, inputs: Array) -> Array:
     """The model's outputs, run eagerly: its compiled functions may still have another head."""
     parts = [
-        keras.ops.convert_to_numpy(model(inputs[at : at + 64].astype("float32"), training=False))
+        keras.ops.convert_to_numpy(model(inputs[at : at + 64], training=False))
         for at in range(0, len(inputs), 64)
     ]
     return np.concatenate(parts)
 
 
-def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> None:
+def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...], dtype: str) -> None:
     """A SavedModel whose one signature holds the variables.
 
     Converting a concrete function without an object that tracks its variables drops
@@ -199,7 +216,7 @@ def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> No
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {OUTPUT: tf.cast(model(image, training=False), tf.float32)}
 
-    spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
+    spec = tf.TensorSpec(shape, dtype, name=INPUT)
     holder.serve = tf.function(serve, input_signature=[spec], autograph=False)
     try:
         with quiet_conversion(), numbered(model):
@@ -256,7 +273,7 @@ def _convert(folder: Path, format_: Format, calibration: Array | None = None) ->
 
 def _representatives(inputs: Array) -> Iterator[list[Array]]:
     for image in inputs:
-        yield [image[np.newaxis].astype(np.float32)]
+        yield [image[np.newaxis]]
 
 
 @contextlib.contextmanager

@@ -38,14 +38,14 @@ def trained_layers(model: keras.Model, trainable: str) -> list[keras.layers.Dens
         trainable: ``head``: the last layer; ``dense``: all Dense layers at the end.
 
     Raises:
-        ExportError: the model does not end in a Dense layer under softmax or of logits, or
-            one of them has a regularizer or a constraint.
+        ExportError: the model does not end in a Dense layer under softmax, under one sigmoid or
+            of logits, or one of them has a regularizer or a constraint.
     """
     head = head_of(model)
     if head is None or head not in model.layers:
         raise ExportError(
-            f"model {model.name!r} does not end in a Dense layer with a bias, under softmax or "
-            "linear, at its top level: a device can't train it; end it so"
+            f"model {model.name!r} does not end in a Dense layer with a bias, under softmax, one "
+            "sigmoid or linear, at its top level: a device can't train it; end it so"
         )
     found = [head]
     while trainable == "dense" and (before := _previous(model, found[0])) is not None:
@@ -117,7 +117,8 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
         self._features = keras.Model(model.inputs, features)
         self.feature_shape = tuple(int(size) for size in features.shape[1:])
         self.input_shape = tuple(int(size) for size in model.input_shape[1:])
-        self.num_classes = int(model.output_shape[-1])
+        self._one_output = int(model.output_shape[-1]) == 1
+        self.num_classes = 2 if self._one_output else int(model.output_shape[-1])
 
     @property
     def frozen_layers(self) -> bool:
@@ -185,6 +186,8 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
             if biased:
                 value = value + weights.pop(0)
             values.append(tf.nn.relu(value) if relu else value)
+        if self._one_output:  # the logits of two classes, with the same cross-entropy
+            values[-1] = tf.concat([tf.zeros_like(values[-1]), values[-1]], axis=1)
         return values
 
     def _infer(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -205,6 +208,8 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
         gradients: list[tf.Tensor] = []
         position = len(self.weights)
         arriving = (tf.nn.softmax(logits) - y) / count
+        if self._one_output:
+            arriving = arriving[:, 1:]
         for layer in reversed(range(len(inputs))):
             position -= 1 + self._biased[layer]
             own = [tf.matmul(inputs[layer], arriving, transpose_a=True)]

@@ -17,6 +17,7 @@ from ecavg_tf.core.bundles.training_bundle import (
 )
 from ecavg_tf.core.errors import ConfigError, ExportError, brief
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import class_columns
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.builders import template_of
 from export.making.trainable import convert_trainable, input_of, make_trainable
@@ -52,7 +53,7 @@ class TrainingExporter:
 
     Attributes:
         model: the model; the weights that are set on it are the file's.
-        spec: what its images are, and its classes.
+        spec: what its inputs are, and its classes.
         trainable: ``head`` or ``dense``.
         optimizer: how the file trains.
     """
@@ -78,7 +79,7 @@ class TrainingExporter:
         """Converts, compares with Keras, and wraps.
 
         Args:
-            examples: labelled images; the first few become the golden ones.
+            examples: labelled examples; the first few become the golden ones.
             origin: where the model comes from.
 
         Raises:
@@ -111,6 +112,9 @@ class TrainingExporter:
             golden_learning_rate=_RATES[self.optimizer.name],
             golden_steps=_STEPS,
             tolerance=TOLERANCE,
+            declared=self.spec.declared,
+            feature_ranges=self.spec.feature_ranges,
+            columns=self.spec.columns,
         )
         return TrainingBundle(info, content, golden.inputs, golden.labels, outputs)
 
@@ -123,10 +127,10 @@ class TrainingExporter:
         backbone = keras.Model(self.model.inputs[0], input_of(self.model, layers[0]))
         features = backbone(inputs, training=False).numpy()
         twin = twin_of(layers, self.optimizer, _RATES[self.optimizer.name])
-        expected = [twin(features, training=False).numpy()]
+        expected = [_answers(twin, features)]
         for _ in range(_STEPS):
             twin.train_on_batch(features, golden.labels)
-        expected.append(twin(features, training=False).numpy())
+        expected.append(_answers(twin, features))
         found = _replay(content, inputs, golden.labels, len(self.spec.classes), self.optimizer)
         difference = float(np.abs(found - np.stack(expected)).max())
         if not difference <= _LIMIT:
@@ -140,15 +144,20 @@ class TrainingExporter:
 def twin_of(layers: list[keras.layers.Dense], optimizer: OptimizerSpec, rate: float) -> keras.Model:
     """The trained layers as a Keras model of their own, compiled as the file trains."""
     copies = [type(layer).from_config(layer.get_config()) for layer in layers]
-    copies[-1].activation = keras.activations.softmax
+    one = copies[-1].units == 1
+    copies[-1].activation = keras.activations.sigmoid if one else keras.activations.softmax
     twin = keras.Sequential([keras.Input((layers[0].kernel.shape[0],)), *copies])
     twin.set_weights([value.numpy() for layer in layers for value in layer.weights])
     if optimizer.name == "adam":
         made = keras.optimizers.Adam(rate)
     else:
         made = keras.optimizers.SGD(rate, momentum=optimizer.momentum)
-    twin.compile(made, "sparse_categorical_crossentropy")
+    twin.compile(made, "binary_crossentropy" if one else "sparse_categorical_crossentropy")
     return twin
+
+
+def _answers(twin: keras.Model, features: Array) -> Array:
+    return class_columns(twin(features, training=False).numpy(), logits=False)
 
 
 def _replay(

@@ -40,7 +40,7 @@ class Arena:
 
 @dataclass(frozen=True)
 class MicroRun:
-    """A model's run in the tflite-micro interpreter, and in LiteRT on the same images.
+    """A model's run in the tflite-micro interpreter, and in LiteRT on the same examples.
 
     tflite-micro computes as LiteRT's reference kernels do, to a step or so. LiteRT's
     default kernels (XNNPACK) round otherwise, and in a deep model that adds up: a
@@ -51,9 +51,9 @@ class MicroRun:
         facts: what the file says of itself.
         arena: what it needs.
         inputs: what both were given, int8, shape (n, …) as the model takes them.
-        outputs: of tflite-micro, int8, shape (n, classes).
-        default: of LiteRT with its default kernels, int8, shape (n, classes).
-        reference: of LiteRT with its reference kernels, int8, shape (n, classes).
+        outputs: of tflite-micro, int8, shape (n, classes), or (n, 1) of two classes.
+        default: likewise of LiteRT with its default kernels.
+        reference: likewise of LiteRT with its reference kernels.
     """
 
     sha256: str
@@ -67,18 +67,17 @@ class MicroRun:
     @property
     def labels(self) -> Array:
         """Index of the highest score, the first of equals; shape (n,)."""
-        found: Array = self.outputs.argmax(axis=1)
-        return found
+        return self._labels(self.outputs)
 
     @property
     def agreement(self) -> float:
-        """Fraction of images that LiteRT's default kernels give the same label."""
-        return float(np.mean(self.labels == self.default.argmax(axis=1)))
+        """Fraction of examples that LiteRT's default kernels give the same label."""
+        return float(np.mean(self.labels == self._labels(self.default)))
 
     @property
     def reference_agreement(self) -> float:
-        """Fraction of images that LiteRT's reference kernels give the same label."""
-        return float(np.mean(self.labels == self.reference.argmax(axis=1)))
+        """Fraction of examples that LiteRT's reference kernels give the same label."""
+        return float(np.mean(self.labels == self._labels(self.reference)))
 
     @property
     def max_difference(self) -> int:
@@ -87,17 +86,38 @@ class MicroRun:
 
     @property
     def ties(self) -> float:
-        """Fraction of images with several highest scores: int8 can't tell those apart."""
-        highest = self.outputs == self.outputs.max(axis=1, keepdims=True)
+        """Fraction of examples with several highest scores: int8 can't tell those apart."""
+        scores = self._scores(self.outputs)
+        highest = scores == scores.max(axis=1, keepdims=True)
         return float(np.mean(highest.sum(axis=1) > 1))
 
     @property
     def clearest(self) -> int:
-        """Index of the image whose highest score stands furthest above the second."""
-        if self.outputs.shape[1] < 2:
-            return 0
-        ordered = np.sort(self.outputs.astype(int), axis=1)
+        """Index of the example whose highest score stands furthest above the second."""
+        ordered = np.sort(self._scores(self.outputs), axis=1)
         return int(np.argmax(ordered[:, -1] - ordered[:, -2]))
+
+    def _labels(self, outputs: Array) -> Array:
+        found: Array = self._scores(outputs).argmax(axis=1)
+        return found
+
+    def _scores(self, outputs: Array) -> Array:
+        """One column a class: the one score of two classes stands against the even one."""
+        scores = outputs.astype(int)
+        if scores.shape[1] > 1:
+            return scores
+        return np.concatenate([np.full_like(scores, even_score(self.facts.outputs[0])), scores], 1)
+
+
+def even_score(port: Port) -> int:
+    """The one score at which two classes are equally likely, in steps.
+
+    Of a logit it is what stands for 0. An int8 sigmoid always has 256 steps from 0 to 1
+    (TFLite's quantization specification, LOGISTIC), so there it is 0, which stands for a half.
+    """
+    assert port.zero_point is not None and port.scale is not None
+    of_sigmoid = port.zero_point == -128 and port.scale == 1 / 256
+    return 0 if of_sigmoid else port.zero_point
 
 
 def run_in_micro(tflite: bytes, inputs: Array, *, timeout: float = TIMEOUT_SECONDS) -> MicroRun:
@@ -106,11 +126,11 @@ def run_in_micro(tflite: bytes, inputs: Array, *, timeout: float = TIMEOUT_SECON
     Args:
         tflite: the file's bytes.
         inputs: raw values as the Keras model takes them, shape (n, …); at least one.
-        timeout: seconds for one trial, or for some tens of images.
+        timeout: seconds for one trial, or for some tens of examples.
 
     Raises:
         ExportError: the file can't run there (the line names operator, type or size),
-            or the images don't fit it.
+            or the inputs don't fit it.
         InstallationError: there is no tflite-micro interpreter here.
     """
     facts = require_micro(tflite)
@@ -132,7 +152,7 @@ def int8_inputs(inputs: Array, port: Port) -> Array:
     """
     if len(inputs) == 0 or inputs[0].size != int(np.prod(port.shape)):
         raise ExportError(
-            f"images have shape {inputs.shape}, the model takes {port.shape}; "
+            f"examples have shape {inputs.shape}, the model takes {port.shape}; "
             "give at least one example of that shape"
         )
     return quantize(inputs, port).reshape(-1, *port.shape[1:])
@@ -185,8 +205,8 @@ def _litert_outputs(tflite: bytes, inputs: Array, *, reference: bool) -> Array:
     interpreter = open_file(tflite, experimental_op_resolver_type=kernels)
     (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
     outputs = []
-    for image in inputs:
-        interpreter.set_tensor(entry["index"], image[None])
+    for example in inputs:
+        interpreter.set_tensor(entry["index"], example[None])
         interpreter.invoke()
         outputs.append(interpreter.get_tensor(exit_["index"]).reshape(-1))
     return np.stack(outputs)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ecavg_tf.core.bundles.scaling import FeatureScaling
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import atomic_path, write_text
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
 from export.micro import templates
-from export.micro.interpreter import MicroRun
+from export.micro.interpreter import MicroRun, even_score
 from export.micro.literals import c_float, c_string, elements
 from export.micro.operators import require_micro, resolver_call
 from export.reading.flatmodel import FlatModel
@@ -43,6 +44,9 @@ def write_sources(
     labels: Sequence[str],
     run: MicroRun,
     listener: Listener = silent,
+    *,
+    scaling: FeatureScaling | None = None,
+    columns: Sequence[str] = (),
 ) -> tuple[Path, ...]:
     """Writes what a firmware needs to run a model.
 
@@ -51,8 +55,10 @@ def write_sources(
         tflite: a full-int8 file.
         labels: name of every class, in the order of the model's scores.
         run: what ``run_in_micro`` found for this very file. Its arena is what the sources
-            reserve, its clearest image what they test themselves with.
+            reserve, its clearest example what they test themselves with.
         listener: told of a ``main.cc`` that is kept: it is there to be filled in.
+        scaling: what is done to raw inputs before they are quantized; None: nothing.
+        columns: names of the inputs, for a comment; empty: they have none.
 
     Returns:
         The files: ``model_data.h``, ``model_data.cc``, ``ops.h``, ``main.cc`` and
@@ -67,23 +73,24 @@ def write_sources(
     if hashlib.sha256(tflite).hexdigest() != run.sha256:
         raise ExportError("the run in tflite-micro was of another file; run this one first")
     scores = elements(facts.outputs[0])
-    if len(labels) != scores:
+    if len(labels) != max(2, scores):
         raise ExportError(f"{len(labels)} labels came, and the model gives {scores} scores")
+    main = _main(scores, scaling)
     texts = {
-        "model_data.h": _header(len(tflite), labels, run),
+        "model_data.h": _header(len(tflite), labels, run, scaling, columns),
         "ops.h": _operators(facts),
-        _MAIN: templates.MAIN,
+        _MAIN: main,
         "README.txt": _readme(len(tflite), run),
     }
     names = sorted((*texts, _DATA))
     _check_ours(folder, [name for name in names if name != _MAIN])
-    if _is_edited(folder / _MAIN):
+    if _is_edited(folder / _MAIN, main):
         listener(Note(f"{folder / _MAIN} is kept as it is there; remove it for a fresh one"))
         del texts[_MAIN]
     for name, text in texts.items():
         write_text(folder / name, text)
     with atomic_path(folder / _DATA) as path, path.open("w", encoding="ascii") as stream:
-        stream.writelines(_data(tflite, labels, run))
+        stream.writelines(_data(tflite, labels, run, scaling))
     return tuple(folder / name for name in names)
 
 
@@ -101,14 +108,30 @@ def _is_marked(path: Path) -> bool:
         return _MARK in stream.readline(_FIRST_LINE)
 
 
-def _is_edited(main: Path) -> bool:
+def _is_edited(path: Path, main: str) -> bool:
     """Whether something else lies there than what would be written."""
-    if not main.is_file():
-        return os.path.lexists(main)
-    return main.read_bytes() != templates.MAIN.encode()
+    if not path.is_file():
+        return os.path.lexists(path)
+    return path.read_bytes() != main.encode()
 
 
-def _header(size: int, labels: Sequence[str], run: MicroRun) -> str:
+def _main(scores: int, scaling: FeatureScaling | None) -> str:
+    """``main.cc``; with features on scales of their own, each is rescaled by its place."""
+    text = templates.MAIN if scores > 1 else templates.MAIN_OF_ONE_SCORE
+    if scaling is None:
+        return text
+    for plain, scaled in templates.MAIN_SCALED:
+        text = text.replace(plain, scaled)
+    return text
+
+
+def _header(
+    size: int,
+    labels: Sequence[str],
+    run: MicroRun,
+    scaling: FeatureScaling | None,
+    columns: Sequence[str],
+) -> str:
     (entry,), (exit_,) = run.facts.inputs, run.facts.outputs
     return templates.HEADER.format(
         sha256=run.sha256,
@@ -122,11 +145,24 @@ def _header(size: int, labels: Sequence[str], run: MicroRun) -> str:
         output_size=elements(exit_),
         output_scale=c_float(exit_.scale),
         output_zero_point=exit_.zero_point,
+        even=templates.EVEN.format(even=even_score(exit_)) if elements(exit_) == 1 else "",
         labels=len(labels),
+        features="" if scaling is None else templates.FEATURES.format(features=len(scaling.scale)),
+        columns=_in_a_comment(columns),
     )
 
 
-def _data(tflite: bytes, labels: Sequence[str], run: MicroRun) -> Iterator[str]:
+def _in_a_comment(columns: Sequence[str]) -> str:
+    """The names of the inputs; escaped, none of them can end the comment."""
+    if not columns:
+        return ""
+    lines = (f"//   [{at}] {c_string(name)}\n" for at, name in enumerate(columns))
+    return "// The values that the model takes, in this order:\n" + "".join(lines)
+
+
+def _data(
+    tflite: bytes, labels: Sequence[str], run: MicroRun, scaling: FeatureScaling | None
+) -> Iterator[str]:
     yield templates.DATA_HEAD
     yield "alignas(16) const unsigned char kModel[kModelSize] = {\n"
     yield from _numbers(np.frombuffer(tflite, np.uint8))
@@ -136,6 +172,9 @@ def _data(tflite: bytes, labels: Sequence[str], run: MicroRun) -> Iterator[str]:
     yield from _numbers(run.outputs[run.clearest])
     yield "};\n\nconst char* const kLabels[kLabelCount] = {\n"
     yield from (f"    {c_string(label)},\n" for label in labels)
+    for name, values in () if scaling is None else vars(scaling).items():
+        yield f"}};\n\nconst float kFeature{name.capitalize()}[kFeatureCount] = {{\n"
+        yield from (f"    {c_float(value)},\n" for value in values)
     yield "};\n\n}  // namespace ecavg\n"
 
 

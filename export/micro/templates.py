@@ -20,17 +20,17 @@ extern const unsigned char kModel[kModelSize];
 constexpr std::size_t kArenaSize = {arena};
 
 // The model takes int8: value / kInputScale + kInputZeroPoint, rounded, within -128..127.
-constexpr int kInputShape[] = {{{input_shape}}};
+{columns}constexpr int kInputShape[] = {{{input_shape}}};
 constexpr std::size_t kInputSize = {input_size};
 constexpr float kInputScale = {input_scale};
 constexpr int kInputZeroPoint = {input_zero_point};
-
+{features}
 // It gives int8 scores: (score - kOutputZeroPoint) * kOutputScale.
 constexpr std::size_t kOutputSize = {output_size};
 constexpr float kOutputScale = {output_scale};
 constexpr int kOutputZeroPoint = {output_zero_point};
-
-// An image as the model takes it, and the scores that the tflite-micro interpreter gave.
+{even}
+// An example as the model takes it, and the scores that the tflite-micro interpreter gave.
 extern const std::int8_t kGoldenImage[kInputSize];
 extern const std::int8_t kGoldenScores[kOutputSize];
 
@@ -41,6 +41,38 @@ extern const char* const kLabels[kLabelCount];
 }}  // namespace ecavg
 
 #endif  // ECAVG_MODEL_DATA_H_
+"""
+
+FEATURES = """\
+
+// Before that, every raw value is rescaled: value * kFeatureScale[f] + kFeatureOffset[f], where f
+// is its place on the last axis of kInputShape.
+constexpr std::size_t kFeatureCount = {features};
+extern const float kFeatureScale[kFeatureCount];
+extern const float kFeatureOffset[kFeatureCount];
+"""
+
+# What stands in MAIN instead, where features are rescaled.
+MAIN_SCALED = (
+    (
+        """\
+std::int8_t Quantize(float value) {
+  const float scaled = value / ecavg::kInputScale;
+""",
+        """\
+std::int8_t Quantize(float raw, std::size_t place) {
+  const std::size_t f = place % ecavg::kFeatureCount;
+  const float value = raw * ecavg::kFeatureScale[f] + ecavg::kFeatureOffset[f];
+  const float scaled = value / ecavg::kInputScale;
+""",
+    ),
+    ("Rescaling is a layer of the model", "Quantize rescales them"),
+    ("Quantize(0.0f)", "Quantize(0.0f, i)"),
+)
+
+EVEN = """\
+// The one score is the second label's: above this it wins, at or below the first label does.
+constexpr int kEvenScore = {even};
 """
 
 DATA_HEAD = """\
@@ -164,12 +196,23 @@ int main() {
 }
 """
 
+_LARGEST = """\
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < ecavg::kOutputSize; ++i) {
+    if (scores[i] > scores[best]) best = i;
+  }
+  return best;
+"""
+MAIN_OF_ONE_SCORE = MAIN.replace(
+    _LARGEST, "  return scores[0] > ecavg::kEvenScore ? 1 : 0;\n"
+).replace("scores[best] - ", "scores[0] - ")
+
 README = """\
 Sources for a microcontroller, written by ecavg-tf
 ==================================================
 
 model_data.h, model_data.cc   the model ({size} bytes) as a C array, scales, labels, and an
-                              image with its scores for a self-test
+                              example with its scores for a self-test
 ops.h                         the operators to register
 main.cc                       one inference; fill in ReadImage for your board
 

@@ -1,13 +1,17 @@
 """Checks that a model gives the declared output (probabilities or logits); makes random inputs."""
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ConfigError, ExportError
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import class_columns, class_probabilities
+from ecavg_tf.models.output_kind import has_one_output, stays_in_unit_range
 
 HINT = "--logits for a .keras file, model.output=logits for a run"
+_NO_LOGITS = "the model's answers are probabilities and were said to be logits: don't ({hint})"
+_FEW = 8  # inputs that tell what one output is
 _SUM = 1e-3  # how far a row's sum may be from 1
 _LARGEST = float(np.finfo(np.float32).max) / 4
 
@@ -31,23 +35,43 @@ def checked_probabilities(answers: Array, *, logits: bool, hint: str = HINT) -> 
     than what is written in the file.
 
     Args:
-        answers: shape (n, classes).
+        answers: shape (n, classes), or (n, 1) of two classes.
         logits: whether they were said to be logits.
         hint: how to say so.
+
+    Returns:
+        Shape (n, classes).
 
     Raises:
         ConfigError: they are logits and were said to be probabilities, or the other way round.
         ExportError: they are neither (ECAvg has no such classifiers), or not finite.
     """
     values = np.asarray(answers, np.float64)
-    if values.ndim != 2 or values.shape[1] < 2:
+    if values.ndim != 2:
         raise ExportError(
-            f"the model's answers have shape {values.shape}; expected (n, classes), 2 classes or "
-            "more whose probabilities sum to 1"
+            f"the model's answers have shape {values.shape}; expected (n, classes), classes "
+            "whose probabilities sum to 1, or (n, 1), that of the second of two classes"
         )
     check_finite(values)
-    _check(values, logits, hint)
-    return softmax(values) if logits else values
+    if values.shape[1] > 1 or not logits:  # one logit may lie in 0..1, too
+        _check(values, logits, hint)
+    return np.asarray(class_probabilities(values, logits=logits))
+
+
+def check_one_logit(model: keras.Model, inputs: Array, hint: str = HINT) -> None:
+    """Refuses a sigmoid that was said to be a logit: answers alone don't tell them apart.
+
+    Args:
+        model: a built model; only one with one output is looked at.
+        inputs: at least one, as the model takes them.
+        hint: how to say what it gives.
+
+    Raises:
+        ConfigError: it gives a probability.
+    """
+    few = inputs[:_FEW].astype(np.float32)
+    if has_one_output(model, few) and stays_in_unit_range(model, few):
+        raise ConfigError(_NO_LOGITS.format(hint=hint))
 
 
 def check_finite(answers: Array, inputs: str = "inputs") -> None:
@@ -64,18 +88,16 @@ def check_finite(answers: Array, inputs: str = "inputs") -> None:
     if wrong.any():
         raise ExportError(
             f"the model's answers are not finite (NaN or infinity) for {np.sum(wrong)} of "
-            f"{len(answers)} {inputs}: its training diverged, or it does not take such images; "
+            f"{len(answers)} {inputs}: its training diverged, or it does not take such inputs; "
             "give a model whose answers are finite numbers"
         )
 
 
 def _check(values: NDArray[np.float64], logits: bool, hint: str) -> None:
-    if logits != are_probabilities(values):
+    if logits != are_probabilities(class_columns(values, logits=logits)):
         return
     if logits:
-        raise ConfigError(
-            f"the model's answers are probabilities and were said to be logits: don't ({hint})"
-        )
+        raise ConfigError(_NO_LOGITS.format(hint=hint))
     if in_unit_range(values):
         sums = values.sum(axis=1)
         raise ExportError(

@@ -13,7 +13,12 @@ from ecavg_tf.data.federated import federated_data
 from ecavg_tf.data.server_data import keep_spec, kept_spec, read_spec
 
 SPEC = DataSpec("task", (2, 2, 1), "uint8", (0.0, 16.0), ("cat", "dog"))
-SAID = {"input_shape": [2, 2], "dtype": "uint8", "value_range": [0, 16], "classes": ["cat", "dog"]}
+SAID = {
+    "input_shape": [2, 2, 1],
+    "dtype": "uint8",
+    "value_range": [0, 16],
+    "classes": ["cat", "dog"],
+}
 
 
 def asked(name: str = "digits", spec: str = "") -> Config:
@@ -71,7 +76,7 @@ def test_what_was_said_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_test_set_alone(tmp_path: Path) -> None:
-    inputs = np.full((4, 2, 2), 9, np.uint8)
+    inputs = np.full((4, 2, 2, 1), 9, np.uint8)
     arrays = {"x_test": inputs, "y_test": [0, 1, 1, 0], "classes": ["dog", "cat"]}
     np.savez(tmp_path / "test.npz", value_range=[0, 16], **arrays)
     data = federated_data(asked(str(tmp_path / "test.npz")))
@@ -85,13 +90,13 @@ def test_a_test_set_alone(tmp_path: Path) -> None:
 
 
 def test_a_test_set_that_is_not_of_the_task(tmp_path: Path) -> None:
-    np.savez(tmp_path / "t.npz", x_test=np.zeros((2, 3, 3), np.uint8), y_test=[0, 1])
+    np.savez(tmp_path / "t.npz", x_test=np.zeros((2, 3, 3, 1), np.uint8), y_test=[0, 1])
     with pytest.raises(DataError, match="the global test set"):
         federated_data(asked(str(tmp_path / "t.npz"), said(tmp_path)))
 
 
 def test_training_data_and_a_description(tmp_path: Path) -> None:
-    inputs, labels = np.zeros((20, 2, 2), np.uint8), [0, 1] * 10
+    inputs, labels = np.zeros((20, 2, 2, 1), np.uint8), [0, 1] * 10
     np.savez(tmp_path / "all.npz", x_train=inputs, y_train=labels, x_test=inputs, y_test=labels)
     with pytest.raises(ConfigError, match=r"data\.spec is for a server without training data"):
         federated_data(asked(str(tmp_path / "all.npz"), said(tmp_path)))

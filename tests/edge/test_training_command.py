@@ -54,7 +54,7 @@ def test_training_improves_and_writes_an_update(
         ({"x_train": np.full((300, 8, 8, 1), 200)}, "expected 0 to 16"),
         (
             {"x_train": np.zeros((0, 8, 8, 1)), "y_train": np.zeros(0, np.int64)},
-            "x_train is empty; give at least one labelled image",
+            "x_train is empty; give at least one labelled example",
         ),
         ({"x_guard": np.zeros((3, 8, 8, 1))}, "has one of x_guard and y_guard"),
     ],
@@ -88,6 +88,27 @@ def test_the_guard_is_held_out(bundle: Path, tmp_path: Path) -> None:
     local = load_local(tmp_path / "data.npz", info, edge="edge-00", guard_fraction=0.2, seed=0)
     assert (len(local.edge.train), len(local.edge.guard)) == (240, 60)
     assert local.test is not None
+
+
+def test_whole_groups_are_held_out(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrays = local_arrays()
+    groups = np.arange(300) // 25  # twelve patients
+    np.savez(tmp_path / "data.npz", **arrays, group=groups)
+    info = read_training_bundle(bundle).info
+    local = load_local(tmp_path / "data.npz", info, edge="edge-00", guard_fraction=0.2, seed=0)
+    patients = {
+        image.tobytes(): group for image, group in zip(arrays["x_train"], groups, strict=True)
+    }
+    trained, held = (
+        {patients[image.tobytes()] for image in part.inputs}
+        for part in (local.edge.train, local.edge.guard)
+    )
+    assert (len(local.edge.train), len(local.edge.guard)) == (250, 50)
+    assert (len(trained), len(held), trained & held) == (10, 2, set())
+    assert main(train_words(bundle, tmp_path, "--epochs=1", "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["examples"] == 250
 
 
 def test_a_file_that_trains_wrong_is_refused(bundle: Path, tmp_path: Path) -> None:

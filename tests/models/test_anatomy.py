@@ -42,6 +42,14 @@ def test_logits_with_a_softmax_layer_behind_and_without() -> None:
     assert anatomy(stack(dense(4)), logits=True).head_bias == 1
 
 
+def test_one_sigmoid_and_one_logit() -> None:
+    dense = keras.layers.Dense
+    assert anatomy(stack(dense(1, "relu"), dense(1, "sigmoid"))).head_bias == 3
+    assert anatomy(stack(dense(1)), logits=True).head_bias == 1
+    assert anatomy(stack(dense(1, "sigmoid", use_bias=False))).head_bias is None
+    assert anatomy(stack(dense(1), keras.layers.Rescaling(0.5)), logits=True).head_bias is None
+
+
 def no_bias() -> Layers:
     return [keras.layers.Dense(4, "relu"), keras.layers.Dense(4, "softmax", use_bias=False)]
 

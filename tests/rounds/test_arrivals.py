@@ -27,7 +27,7 @@ TASK = Inputs("task", (2, 2, 1), "uint8", (0.0, 16.0), ("cat", "dog"))
 
 
 def arrays(**other: Any) -> dict[str, Any]:
-    inputs = np.full((4, 2, 2), 9, np.uint8)
+    inputs = np.full((4, 2, 2, 1), 9, np.uint8)
     return {"x_train": inputs, "y_train": [0, 1, 1, 0], "classes": ["dog", "cat"]} | other
 
 
@@ -72,8 +72,11 @@ def test_an_edge_says_what_its_data_is_and_nothing_of_an_example(tmp_path: Path)
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        ({"x_train": np.zeros((4, 3, 3), np.uint8)}, r"its inputs are uint8\(3, 3, 1\), those of"),
-        ({"x_train": np.zeros((4, 2, 2), np.float32)}, r"its inputs are float32\(2, 2, 1\)"),
+        (
+            {"x_train": np.zeros((4, 3, 3), np.uint8)},
+            r"its inputs are uint8\(3, 3, 1\), those of",
+        ),
+        ({"x_train": np.zeros((4, 2, 2, 1), np.float32)}, r"its inputs are float32\(2, 2, 1\)"),
         ({"value_range": [0, 255]}, "it declares values from 0 to 255, those of the run go from 0"),
         ({"classes": ["dog", "cow"]}, "its class 'cow' is none of the run's; valid: cat, dog"),
         ({"classes": ["dog", "cat", "owl"], "y_train": [0, 1, 2, 0]}, "its class 'owl' is none"),
@@ -186,7 +189,7 @@ def test_settings_that_do_not_suit_the_edges(
 
 
 def test_a_test_set_alone_needs_edges_that_come(tmp_path: Path) -> None:
-    np.savez(tmp_path / "t.npz", x_test=np.zeros((4, 2, 2), np.uint8), y_test=[0, 1, 1, 0])
+    np.savez(tmp_path / "t.npz", x_test=np.zeros((4, 2, 2, 1), np.uint8), y_test=[0, 1, 1, 0])
     config = Config()
     config.data.name = str(tmp_path / "t.npz")
     with pytest.raises(ConfigError, match=r"has nothing to train on.*set fleet\.kind=folder"):

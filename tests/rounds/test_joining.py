@@ -6,15 +6,18 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from PIL import Image
+from two_digits_for_tests import config_of_two, two_digits
 
 import ecavg_tf
 from ecavg_tf.cli import main
-from ecavg_tf.config import Config, FleetKind
+from ecavg_tf.config import ClassWeights, Config, FleetKind, PartitionKind
 from ecavg_tf.core.errors import ConfigError, DataError, ECAvgError
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.request import EXCHANGE, Request, Shipped
 from ecavg_tf.core.template import Role, Template, WeightSpec
 from ecavg_tf.data.federated import federated_data
+from ecavg_tf.events import Event
 from ecavg_tf.rounds.joining import Joiner
 from edge.device.local_data import load_local
 
@@ -32,17 +35,38 @@ def write_shares(config: Config, folder: Path) -> None:
             arrays |= {f"x_{split}": part.inputs, f"y_{split}": part.labels}
         if edge == "edge-01":
             arrays = {
-                name: 9 - value if name.startswith("y") else value for name, value in arrays.items()
+                name: data.spec.num_classes - 1 - value if name.startswith("y") else value
+                for name, value in arrays.items()
             }
             arrays["classes"] = np.array(data.spec.classes[::-1])
         np.savez(folder / f"{edge}.npz", **arrays)
 
 
+def as_it_is(config: Config, folder: Path) -> Config:
+    del folder
+    return config
+
+
+def with_all_that_trains(config: Config, folder: Path) -> Config:
+    del folder
+    config.edge.weight_decay, config.edge.augment = 0.01, True
+    config.edge.class_weights = ClassWeights.BALANCED
+    return config
+
+
+def of_two_classes(config: Config, folder: Path) -> Config:
+    del config
+    made = with_all_that_trains(config_of_two(folder, "one_sigmoid"), folder)
+    made.partition.kind, made.partition.alpha = PartitionKind.DIRICHLET, 0.5
+    return made
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("change", [as_it_is, with_all_that_trains, of_two_classes])
 def test_edges_with_their_own_files_give_the_bits_of_a_simulation(
-    small: Callable[[], Config], tmp_path: Path
+    small: Callable[[], Config], tmp_path: Path, change: Callable[[Config, Path], Config]
 ) -> None:
-    config = small()
+    config = change(small(), tmp_path)
     config.rounds = 2
     config.edge.epochs = config.server.epochs = 1
     write_shares(config, tmp_path)
@@ -76,6 +100,48 @@ def test_edges_with_their_own_files_give_the_bits_of_a_simulation(
             assert edge.local.all == same.local.own == same.local.all
 
 
+def write_pictures(folder: Path) -> None:
+    held = two_digits()
+    for number, (image, label) in enumerate(zip(held["x_train"], held["y_train"], strict=True)):
+        place = folder / str(held["classes"][label])
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(place / f"{number}.png")
+
+
+def test_a_folder_of_pictures_is_an_edges_data(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "mine")
+    told: list[Event] = []
+    joiner = Joiner("north", tmp_path, tmp_path, tmp_path / "mine", listener=told.append)
+    inputs = Inputs("two", (8, 8, 1), "uint8", (0.0, 16.0), ("three", "eight"))
+    local = joiner._local(Config(), inputs)
+    held = two_digits()
+    labels = dict(zip((image.tobytes() for image in held["x_train"]), held["y_train"], strict=True))
+    assert local.test is not None
+    for part, count in ((local.edge.train, 154), (local.edge.guard, 38), (local.test, 48)):
+        assert len(part) == count
+        assert [labels[image.tobytes()] for image in part.inputs] == part.labels.tolist()
+
+
+@pytest.mark.slow
+def test_an_edge_joins_with_a_folder_of_pictures(tmp_path: Path) -> None:
+    config = config_of_two(tmp_path, "one_sigmoid")
+    config.partition.num_edges, config.update.policy = 1, "replace"
+    config.fleet.kind, config.fleet.folder = FleetKind.FOLDER, str(tmp_path / "exchange")
+    write_pictures(tmp_path / "mine")
+    joiner = Joiner(
+        "edge-00", tmp_path / "exchange", tmp_path / "state", tmp_path / "mine", timeout_s=120
+    )
+    thread = Thread(target=joiner.run)
+    thread.start()
+    (played,) = ecavg_tf.run(config, tmp_path / "far").rounds
+    thread.join(timeout=60)
+    (edge,) = played.edges
+    assert (edge.examples, edge.class_counts) == (154, (78, 76))
+    assert edge.accepted is not None and edge.accepted.own is not None
+    assert edge.accepted.own.n == 48
+    assert edge.accepted.own.accuracy > 0.8
+
+
 def test_classes_are_matched_by_name(tmp_path: Path) -> None:
     inputs = np.full((3, 2, 2, 1), 9, np.uint8)
     path = tmp_path / "mine.npz"
@@ -107,6 +173,14 @@ def test_what_an_edge_lacks(
     joiner = Joiner("north", tmp_path, tmp_path, tmp_path / "mine.npz")
     with pytest.raises(ConfigError, match=said):
         joiner.answer(request)
+
+
+def test_a_folder_holds_no_tables(tmp_path: Path) -> None:
+    table = Inputs("mine", (2,), "float32", (0.0, 9.0), ("cat", "dog"), declared=False)
+    template = Template((WeightSpec("w", (2,), "float32", Role.TRAINABLE),))
+    request = Request(EXCHANGE, "run", 1, template, Shipped(None), inputs=table)
+    with pytest.raises(DataError, match=r"inputs have the shape \(2,\); give an .npz or .csv"):
+        Joiner("north", tmp_path, tmp_path, tmp_path).answer(request)
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,12 @@ def test_a_file_of_another_model_is_named(small: Callable[[], Config], tmp_path:
     ecavg_tf.run(config, tmp_path)  # its own check is passed
     data = federated_data(config)
     task = Task(config, data.spec, tmp_path, silent)
-    model, test = task.edge_trainer.model, data.test
+    test = data.test
     folders = [tmp_path / "edges" / edge for edge in data.edges]
-    assert check_one_accuracy(model, folders, test)[0] == "edge-00"
+    assert check_one_accuracy(task, folders, test)[0] == "edge-00"
     save_model(build_model(config, data.spec, "other"), folders[0], "accepted")
     with pytest.raises(RoundError, match=r"edge-00: .*accepted.keras is not the model") as caught:
-        check_one_accuracy(model, folders, test)
+        check_one_accuracy(task, folders, test)
     assert "\n" not in str(caught.value)
 
 
@@ -46,4 +46,4 @@ def test_a_recorded_accuracy_that_the_file_does_not_have_is_named(
     metadata["accepted"]["all"]["accuracy"] = 1.25
     save_tensors(path, {key: stored[key] for key in stored.keys}, metadata)
     with pytest.raises(RoundError, match=r"edge-00: results.json tells of .* 125.00%"):
-        check_one_accuracy(task.edge_trainer.model, [folder], data.test)
+        check_one_accuracy(task, [folder], data.test)

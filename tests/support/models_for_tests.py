@@ -118,3 +118,23 @@ def convolution(spec: DataSpec) -> keras.Model:
             keras.layers.Dense(spec.num_classes, activation="softmax"),
         ]
     )
+
+
+def one_sigmoid(spec: DataSpec) -> keras.Model:
+    return _of_one(spec, "sigmoid")
+
+
+def one_logit(spec: DataSpec) -> keras.Model:
+    return _of_one(spec, None)
+
+
+def _of_one(spec: DataSpec, activation: str | None) -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input(spec.input_shape),
+            keras.layers.Rescaling(1 / 16),
+            keras.layers.Flatten(),
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.Dense(1, activation=activation),
+        ]
+    )

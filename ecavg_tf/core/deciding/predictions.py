@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.template import Array
+from ecavg_tf.core.two_classes import class_columns
 
 SMALLEST_PROBABILITY = 1e-7  # Keras' epsilon: a loss stays finite
 
@@ -36,11 +37,11 @@ def compare_with_labels(outputs: Array, labels: NDArray[np.int64], *, logits: bo
     Outputs that are NaN count as a wrong answer of the smallest probability.
 
     Args:
-        outputs: shape (n, classes): probabilities, or logits.
+        outputs: shape (n, classes), or (n, 1) of two classes: probabilities, or logits.
         labels: shape (n,).
         logits: whether ``outputs`` are logits.
     """
-    values = np.asarray(outputs, np.float64)
+    values = class_columns(np.asarray(outputs, np.float64), logits=logits)
     lowest = -np.inf if logits else 0.0  # a logit of -inf is a class that was masked
     sound = np.asarray(((values >= lowest) & (values < np.inf)).all(axis=1))
     sound &= np.isfinite(values).any(axis=1)

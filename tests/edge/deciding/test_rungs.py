@@ -66,6 +66,33 @@ def perturbed(weights: list[Array]) -> list[Array]:
     return [w + RNG.normal(0, 0.1, w.shape).astype(w.dtype) ** 2 for w in weights]
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", None])
+def test_prior_shifts_the_one_bias_of_two_classes(activation: str | None) -> None:
+    keras.utils.set_random_seed(1)
+    head = keras.layers.Dense(1, activation)
+    built = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), head])
+    config, logits = EdgeConfig(), activation is None
+    compiled = CompiledModel(built, Compilation.of(config), input_shape=(4, 4, 1), logits=logits)
+    data = EdgeData("edge-00", examples(40), examples(24))
+    scorer = KerasScorer(built, data.guard, logits=logits)
+    bench = EdgeBench(data, KerasTrainer(compiled, config, seed=0), scorer, 1)
+    weights = [weight / 20 for weight in perturbed(built.get_weights())]
+    here = replace(
+        situation(), bench=bench, global_model=weights, class_counts=(30, 10), trained_on=(9, 29)
+    )
+    (made,) = RUNGS["prior"](here)
+    # Laplace: the edge has 31 to 11, the model saw 10 to 30, so odds fall to 10/30 * 11/31.
+    shift = np.log(11 / 31) - np.log(30 / 10)
+    np.testing.assert_allclose(made.weights[1], weights[1] + shift, rtol=1e-6)
+    np.testing.assert_array_equal(made.weights[0], weights[0])
+    before, after = (
+        np.where(data.guard.labels == 1, 1, -1)
+        * np.log(1 / np.expm1(-bench.on_guard(each).log_likelihood))
+        for each in (weights, made.weights)
+    )
+    np.testing.assert_allclose(after - before, shift, atol=1e-4)
+
+
 def test_prior_shifts_the_bias_and_so_the_odds() -> None:
     here = situation()
     (candidate,) = RUNGS["prior"](here)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from device_for_tests import local_arrays, training_bundle
 
-from ecavg_tf.config import Config, ModelConfig
+from ecavg_tf.config import ClassWeights, Config, EdgeConfig, ModelConfig
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.bundles.training_bundle import (
     OptimizerSpec,
@@ -172,6 +172,12 @@ def test_a_folder_without_a_server(bundle: Path, tmp_path: Path) -> None:
         assert isinstance(note, Note)
         assert note.text.endswith(doubt) == doubted
         (tmp_path / "exchange" / "run.json").unlink(missing_ok=True)
+
+
+def test_a_file_cannot_weigh_classes() -> None:
+    config = EdgeConfig(class_weights=ClassWeights.BALANCED)
+    with pytest.raises(ConfigError, match=r"edge.class_weights='balanced', .* do 'none' only"):
+        TrainingSettings.of(config, OptimizerSpec("adam"))
 
 
 def test_a_file_with_momentum_is_not_what_a_run_means() -> None:

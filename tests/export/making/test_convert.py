@@ -105,12 +105,12 @@ def test_formats_by_name() -> None:
 def test_calibration_is_seeded_and_stratified() -> None:
     labels = np.repeat(np.arange(2), [30, 10])
     examples = Examples(np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1), labels)
-    chosen = draw(examples, 8, 0, "own images", "edge-00")
-    assert chosen.source == "8 of 40 own images"
+    chosen = draw(examples, 8, 0, "own examples", "edge-00")
+    assert chosen.source == "8 of 40 own examples"
     assert (chosen.inputs.ravel() >= 30).sum() == 2
-    again = draw(examples, 8, 0, "own images", "edge-00")
+    again = draw(examples, 8, 0, "own examples", "edge-00")
     np.testing.assert_array_equal(chosen.inputs, again.inputs)
-    assert len(draw(examples, 99, 0, "own images").inputs) == 40
+    assert len(draw(examples, 99, 0, "own examples").inputs) == 40
 
 
 def test_the_logits_range_leaves_out_what_cannot_win() -> None:
@@ -151,6 +151,23 @@ def test_a_fitted_head_gives_the_same_probabilities() -> None:
     np.testing.assert_allclose(
         np.asarray(model()(inputs)), reference().probabilities[:20], atol=1e-5
     )
+
+
+def test_the_one_logit_of_two_classes_is_clipped_around_0() -> None:
+    logits = np.random.default_rng(0).normal(3, 2, (200, 1))
+    logits[::9] -= 300  # a step of 2.3 nats if they counted
+    limits = fit_range(logits)
+    assert limits.low == -limits.high
+    assert 4 < limits.high < 15
+    assert typical(np.array([[1.0], [-2.0], [3.0]])).all()
+    net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    head = head_of(net)
+    assert head is net.layers[0]
+    inputs = np.array([[1.0, 2, 3], [9, 9, 9], [-9, -9, -9]], np.float32)
+    logit = inputs @ head.kernel.numpy() + head.bias.numpy()
+    with fitted(head, LogitRange(-0.5, 0.5)):
+        np.testing.assert_allclose(net(inputs), np.clip(logit, -0.5, 0.5), atol=1e-6)
+    np.testing.assert_allclose(net(inputs), 1 / (1 + np.exp(-logit)), atol=1e-6)
 
 
 def test_softmax_by_hand() -> None:

@@ -2,6 +2,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -11,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tflite_for_tests import convert, sequential
 
+from ecavg_tf.core.bundles.scaling import FeatureScaling
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.events import Event, Note
-from export.micro.interpreter import Arena, MicroRun
+from export.micro.interpreter import Arena, MicroRun, even_score
 from export.micro.literals import c_float, c_string
 from export.micro.operators import resolver_call
 from export.micro.sources import arena_with_margin, write_sources
-from export.reading.flatmodel import read_flatmodel
+from export.reading.flatmodel import Port, read_flatmodel
 
 layers = keras.layers
 LABELS = ("cat", 'a "dog"\\', "Übung ??/ 5")
@@ -60,6 +62,31 @@ def written(int8: bytes, run: MicroRun, tmp_path_factory: pytest.TempPathFactory
     }
     assert sorted(folder.iterdir()) == list(files)
     return folder
+
+
+def test_the_names_of_inputs_are_a_comment(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    plain = write_sources(tmp_path / "plain", int8, LABELS, run)[3].read_text()
+    named = write_sources(tmp_path / "named", int8, LABELS, run, columns=("age", "a\\\nb*/"))
+    header = named[3].read_text()
+    assert named[3].name == "model_data.h"
+    said = [line for line in header.splitlines() if line not in plain.splitlines()]
+    assert said == [
+        "// The values that the model takes, in this order:",
+        '//   [0] "age"',
+        '//   [1] "a\\134\\012b*/"',
+    ]
+
+
+def test_the_one_score_of_two_classes_stands_against_the_even_one(run: MicroRun) -> None:
+    logit = Port((1, 1), "int8", 0.05, -7, name="output")
+    sigmoid = Port((1, 1), "int8", 1 / 256, -128, name="output")
+    assert (even_score(logit), even_score(sigmoid)) == (-7, 0)
+    facts = replace(run.facts, outputs=(logit,))
+    scores = np.array([[-7], [-6], [90], [-128]], np.int8)
+    other = np.array([[7], [6], [-90], [-128]], np.int8)
+    one = replace(run, facts=facts, outputs=scores, default=scores, reference=other)
+    assert one.labels.tolist() == [0, 1, 1, 0]
+    assert (one.ties, one.clearest, one.agreement, one.reference_agreement) == (0.25, 3, 1.0, 0.5)
 
 
 def constant(header: str, name: str) -> str:
@@ -166,6 +193,35 @@ def test_data_files_compile(written: Path, tmp_path: Path) -> None:
         check=True,
         timeout=60,
     )
+    assert subprocess.run([str(program)], check=False, timeout=10).returncode == 0
+
+
+def test_features_are_rescaled_before_they_are_quantized(
+    int8: bytes, run: MicroRun, tmp_path: Path
+) -> None:
+    write_sources(tmp_path, int8, LABELS, run, scaling=FeatureScaling((0.5, 2e-5), (-1.0, 3.0)))
+    assert constant((tmp_path / "model_data.h").read_text(), "kFeatureCount") == "2"
+    data = (tmp_path / "model_data.cc").read_text()
+    assert "const float kFeatureScale[kFeatureCount] = {\n    0.5f,\n    2e-05f,\n};" in data
+    assert "const float kFeatureOffset[kFeatureCount] = {\n    -1.0f,\n    3.0f,\n};" in data
+    main = (tmp_path / "main.cc").read_text()
+    quantize = main[main.index("std::int8_t Quantize") : main.index("std::size_t Best")]
+    assert "Quantize(0.0f, i)" in main
+    assert "Quantize rescales them" in main
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("no g++ on this machine")
+    check = tmp_path / "check.cc"
+    check.write_text(
+        f'#include "model_data.h"\n{quantize}\nint main() {{\n'
+        "  const float wanted = (100000.0f * 2e-5f + 3.0f) / ecavg::kInputScale;\n"
+        "  const int step = static_cast<int>(wanted + 0.5f) + ecavg::kInputZeroPoint;\n"
+        "  return Quantize(100000.0f, 3) != step;\n}\n"
+    )
+    strict = ["-std=c++17", "-Wall", "-Wextra", "-Werror"]
+    program = tmp_path / "check"
+    sources = [str(check), str(tmp_path / "model_data.cc")]
+    subprocess.run([compiler, *strict, *sources, "-o", str(program)], check=True, timeout=60)
     assert subprocess.run([str(program)], check=False, timeout=10).returncode == 0
 
 

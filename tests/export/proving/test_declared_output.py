@@ -64,9 +64,8 @@ def two_inputs() -> keras.Model:
     return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layers.Add()(inputs))))
 
 
-def one_value() -> keras.Model:
-    head = layers.Dense(1, activation="sigmoid")
-    return keras.Sequential([keras.Input((8, 8, 1)), layers.Flatten(), head])
+def three_axes() -> keras.Model:
+    return keras.Sequential([keras.Input((8, 8, 1)), layers.Dense(3, activation="softmax")])
 
 
 @pytest.mark.filterwarnings("ignore")  # Keras', of a model that is not built
@@ -76,7 +75,7 @@ def one_value() -> keras.Model:
         (functools.partial(two_outputs, list), "expected one input of a fixed size and one output"),
         (functools.partial(two_outputs, dict), "expected one input of a fixed size and one output"),
         (two_inputs, "expected one input of a fixed size and one output"),
-        (one_value, "2 classes or more"),
+        (three_axes, "output (n, classes) of probabilities"),
         (lambda: keras.Sequential([layers.Flatten(), layers.Dense(3)]), "is not built"),
     ],
 )
@@ -118,8 +117,15 @@ def test_to_tflite_and_what_it_is_told() -> None:
         export.to_tflite(net(), inputs, "float32", output="probabilities")
     with pytest.raises(ConfigError, match=r"sigmoid.*output='values'"):
         export.to_tflite(net(activation="sigmoid"), inputs, "float32")
-    with pytest.raises(ExportError, match="2 classes or more"):
-        export.to_tflite(net(units=1), inputs, "float32", output="logits")
+    with pytest.raises(ConfigError, match="are probabilities and were said to be logits"):
+        export.to_tflite(net(units=1, activation="sigmoid"), inputs, "float32", output="logits")
+    kinds = [
+        (net(units=1), "logits", "logit_of_second"),
+        (net(units=1), None, "values"),
+    ]
+    for model, output, kind in kinds:
+        made = export.to_tflite(model, inputs, "float32", output=output)
+        assert made["float32"].output_kind == kind
     with pytest.raises(ConfigError, match="two finite numbers"):
         export.to_tflite(net(), formats="float32", value_range=(0, float("inf")))
     made = export.to_tflite(net(activation="sigmoid"), inputs, "float32", output="values")

@@ -10,6 +10,7 @@ from exports_for_tests import described, description, digits, model, plain, refe
 from ecavg_tf.config import ExportConfig, Format, Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.two_classes import class_columns
 from export.making.convert import Converter
 from export.making.formats import Variant
 from export.proving.file_proof import prove_file
@@ -67,7 +68,7 @@ def test_a_wrong_calibration_range() -> None:
     with Converter(model(), (8, 8, 1)) as converter:
         content = converter.convert(Variant.INT8, wrong)
     said = reasons(attach(content, description(Variant.INT8)), Variant.INT8)
-    assert "its input covers 0 to 1, the images run from 0 to 16" in said
+    assert "its input covers 0 to 1, the examples run from 0 to 16" in said
     assert "another range" in said
 
 
@@ -169,6 +170,19 @@ def test_ties_by_hand() -> None:
     # ln(0.6/0.4) = 0.41 nats is below a step of 1.0, ln 9 and ln 4 are above
     parity = compare(known, file_says, Format.INT8, quantized, logits=True)
     assert (parity.ties, parity.tie_margin, parity.tie_unit) == (2, 1.0, "nats")
+
+
+def test_ties_of_one_output() -> None:
+    # Of a sigmoid in steps of 0.1, 0.55 and 0.45 are half a step from a half; 0.65 is not.
+    keras_says = class_columns(np.array([[0.55], [0.45], [0.65]]), logits=False)
+    known = Reference(np.zeros((3, 1)), keras_says, None, "three")
+    sigmoid = TensorSpec((1, 1), "int8", 0.1, -128)
+    parity = compare(known, keras_says, Format.INT8, sigmoid, logits=False)
+    assert (parity.ties, parity.tie_margin, parity.tie_unit) == (2, 0.2, "probability")
+    # Their logits are 0.2, -0.2 and 0.62.
+    logit = TensorSpec((1, 1), "int8", 0.3, 0)
+    parity = compare(known, keras_says, Format.INT8, logit, logits=True)
+    assert (parity.ties, parity.tie_margin, parity.tie_unit) == (2, 0.3, "nats")
 
 
 def test_a_file_that_can_tell_nothing_apart_proves_nothing() -> None:
