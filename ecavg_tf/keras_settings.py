@@ -16,7 +16,11 @@ _DEFAULTS = {"backend": "tensorflow", "floatx": "float32", "image_data_format": 
 
 
 def keras_settings() -> dict[str, Any]:
-    """Backend, float type, data format, dtype policy and limits, as they stand."""
+    """Backend, float type, data format, dtype policy and limits, as they stand.
+
+    Raises:
+        InstallationError: Keras is not imported yet, and could not be, because of its file.
+    """
     keras: Any = sys.modules.get("keras")
     if keras is None or not hasattr(keras, "config"):
         return _stored()
@@ -55,6 +59,11 @@ def check_keras_settings() -> None:
             "keras.config.set_floatx); weights must be float32 or float64: set it to 'float32', "
             "and to compute in half precision use the dtype policy 'mixed_float16'"
         )
+    if not isinstance(found.get("epsilon", 1e-7), float):
+        raise InstallationError(
+            f"Keras' epsilon is {found['epsilon']!r} ('epsilon' in {_file()}), which Keras can't "
+            "read; write a number with a point, such as 1e-07, or take the line away"
+        )
     for name in ("max_epochs", "max_steps_per_epoch"):
         if found.get(name) is not None:
             raise InstallationError(
@@ -75,7 +84,11 @@ def _stored() -> dict[str, Any]:
     except (OSError, ValueError, RuntimeError):  # RuntimeError: there is no home folder
         stored = {}
     if not isinstance(stored, dict):
-        stored = {}
-    settings = _DEFAULTS | {name: str(stored[name]) for name in _DEFAULTS if name in stored}
+        raise InstallationError(
+            f"{_file()} holds no settings, and Keras can't be imported with it; remove the file"
+        )
+    settings: dict[str, Any] = dict(_DEFAULTS)
+    settings |= {name: str(stored[name]) for name in _DEFAULTS if name in stored}
+    settings |= {name: stored[name] for name in ("epsilon",) if name in stored}
     settings["backend"] = os.environ.get("KERAS_BACKEND") or settings["backend"]
     return settings

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.bundles.bundle import BundleInfo
 from ecavg_tf.core.bundles.training_bundle import is_training_bundle
 from ecavg_tf.core.commands import one_line
 from ecavg_tf.core.errors import ECAvgError, printable
+from ecavg_tf.core.exports import Verdict
+from ecavg_tf.core.raw_inputs import maybe_rescaled
 from ecavg_tf.core.table import LABEL
 from edge.device.check import Checked, check_bundle
 from edge.device.check_training import check_training_bundle
-from edge.predict import Predictor, maybe_rescaled
+from edge.predict import Predictor
 from edge.predicting.inputs import Wanted, load_inputs
 
 
@@ -73,9 +76,9 @@ def predict(
         label_column,
     )
     rows: list[dict[str, Any]] = []
-    highest = -math.inf
+    lowest, highest = math.inf, -math.inf
     for name, example in load_inputs(inputs, wanted, tell=_note):
-        highest = max(highest, float(example.max()))
+        lowest, highest = min(lowest, float(example.min())), max(highest, float(example.max()))
         began = time.perf_counter()
         (probabilities,) = predictor.predict(example)
         milliseconds = 1000 * (time.perf_counter() - began)
@@ -87,8 +90,8 @@ def predict(
                 f"class {row['label']} ({100 * row['probability']:.1f} %)" for row in best
             )
             print(printable(f"{name}: {said} in {milliseconds:.2f} ms"))
-    if model.declared and (note := maybe_rescaled(highest, model.value_range)):
-        _note(note)
+    if model.declared and (note := maybe_rescaled(lowest, highest, model.value_range)):
+        _note(f"note: {note}")
     if as_json:
         described = {**model.source, "runtime": str(model.runtime)}
         print(json.dumps({**described, "inputs": rows}, indent=2))
@@ -136,6 +139,8 @@ def _checked_row(path: str, checked: Checked) -> dict[str, Any]:
         "golden_examples": checked.inputs,
         "difference": checked.difference,
         "agreement": checked.agreement,
+        "proved_as": checked.bundle.info.proved_as,
+        "verdict": checked.bundle.info.verdict,
     }
 
 
@@ -143,5 +148,14 @@ def _checked_line(path: str, checked: Checked) -> str:
     return (
         f"{path}: sound ({checked.bundle.info.format} in {checked.runtime}; {checked.inputs} "
         f"golden examples, largest difference {checked.difference:.2g}, labels agree on "
-        f"{checked.agreement:.0%})"
+        f"{checked.agreement:.0%}){_proof(checked.bundle.info)}"
     )
+
+
+def _proof(info: BundleInfo) -> str:
+    """What the exporter proved of the file, where it says so."""
+    if info.proved_as is None:
+        return ""
+    if info.verdict is Verdict.UNDECIDED:
+        return f"; unproved: too few examples showed that it is {info.proved_as}"
+    return f"; proved as {info.proved_as}"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.raw_inputs import as_batch
 from ecavg_tf.core.template import Array
 from edge.device.check import check_bundle
 from edge.device.runtime import Model, find_runtime
@@ -74,7 +75,8 @@ class Predictor:
         """Class probabilities.
 
         Args:
-            inputs: in the data set's own value range, batch first: shape (n, …).
+            inputs: in the data set's own value range, batch first: shape (n, …). A single input
+                counts as a batch of one, and grey images may lack their channel axis.
 
         Returns:
             Shape (n, classes), float32.
@@ -83,38 +85,10 @@ class Predictor:
             DataError: the examples have another shape, are not numbers, or hold values
                 outside the data set's range.
         """
-        inputs = np.asarray(inputs)
+        inputs = as_batch(np.asarray(inputs), self.input_shape)
         model = self.model
         check_inputs(inputs, self.input_shape, model.value_range, declared=model.declared)
         return self.model.answer(inputs)
-
-
-def maybe_rescaled(highest: float, value_range: tuple[float, float]) -> str | None:
-    """A note on inputs so small that they may have been rescaled, which no check can tell.
-
-    Args:
-        highest: the highest value of any example.
-        value_range: lowest and highest value of a raw input.
-    """
-    low, high = value_range
-    if highest - low > (high - low) / 8:
-        return None
-    return (
-        f"note: no value is above {highest:g}, raw inputs go from {low:g} to {high:g}; "
-        "if these were rescaled, give raw ones"
-    )
-
-
-def as_batch(inputs: Array, shape: tuple[int, ...]) -> Array:
-    """One example as a batch of one, and grey pictures without a channel with one.
-
-    Args:
-        inputs: shape (n, …) or that of one example; grey ones may lack the last 1.
-        shape: of one example.
-    """
-    if shape[-1:] == (1,) and (inputs.shape == shape[:-1] or inputs.shape[1:] == shape[:-1]):
-        inputs = inputs[..., np.newaxis]
-    return inputs[np.newaxis] if inputs.shape == shape else inputs
 
 
 def check_inputs(

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
 from ecavg_tf.core.bundles.scaling import told
-from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.exports import Cost, Exported, Latency
+from ecavg_tf.core.class_names import fault_of
+from ecavg_tf.core.errors import ExportError, brief, full_disk
+from ecavg_tf.core.exports import Cost, Exported, Latency, Verdict
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import output_kind
@@ -26,6 +27,8 @@ from ecavg_tf.models.rescaling import takes_tokens
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
+    SAID,
+    UNPROVED,
     check_nothing_foreign,
     earlier_names,
     file_names,
@@ -35,12 +38,14 @@ from export.delivering.earlier_files import (
 )
 from export.making.calibration import Calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
+from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 from export.making.front import Front, front_of
 from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import check_one_logit, checked_probabilities
 from export.proving.file_proof import prove_file
 from export.proving.gate import Reference
+from export.proving.seen import SeenInputs, uncalibrated
 from export.reading.metadata import Description, attach
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
@@ -61,6 +66,7 @@ class Subject:
         labels: their labels, shape (n,), or None.
         words: what the parity examples are.
         round: whose model it is.
+        seen: training examples to compare on as well; None where test examples are enough.
     """
 
     name: str
@@ -72,6 +78,7 @@ class Subject:
     words: str
     no_calibration: str = "no calibration examples"
     round: int | None = None
+    seen: SeenInputs | None = None
 
 
 @dataclass
@@ -122,10 +129,12 @@ class Exporter:
             One entry a file, refused ones and skipped ones included.
 
         Raises:
-            ExportError: the model answers no probabilities, or a file that no export
-                made lies where one is to be written.
+            ExportError: the model answers no probabilities, the name of a class fits no file of
+                labels, or a file that no export made lies where one is to be written.
             ConfigError: it answers logits and was not said to, or the other way round.
         """
+        if fault := fault_of(self.spec.classes):
+            raise ExportError(fault)
         with computed_in_float32(self.model):  # in half, probabilities need not sum to 1
             return self._exported(subject, wanted, folder)
 
@@ -144,13 +153,13 @@ class Exporter:
                 ours.update(file_names(variant))
             # Written first, so that files of an interrupted export are recognized later.
             write_record(folder, key, answers, known.values(), ours)
-            reference = self._reference(subject)
+            references = self._references(subject)
             dtype = "int32" if self._tokens else "float32"
             with Converter(
                 self.model, self.spec.input_shape, dtype=dtype, front=self._front
             ) as converter:
                 for variant in missing:
-                    row = self._export(subject, variant, converter, reference, folder)
+                    row = self._export(subject, variant, converter, references, folder)
                     known[variant.value] = row
             rows = [known[variant.value] for variant in Variant if variant.value in known]
             write_record(folder, key, answers, rows, _held(folder, ours))
@@ -173,7 +182,7 @@ class Exporter:
         subject: Subject,
         variant: Variant,
         converter: Converter,
-        reference: Reference,
+        references: tuple[Reference, Reference | None],
         folder: Path,
     ) -> Exported:
         remove(folder, file_names(variant))
@@ -187,7 +196,7 @@ class Exporter:
             self.spec.classes,
             self.spec.dtype,
             self.spec.value_range,
-            self._output_kind(variant, reference),
+            self._output_kind(variant, references[0]),
             dict(subject.origin),
             self.spec.declared,
             self._front.scaling if self._front and variant is Variant.INT8 else None,
@@ -195,14 +204,22 @@ class Exporter:
         )
         try:
             content = attach(self._convert(subject, variant, converter), description)
-        except ExportError as error:  # of this format: the others may be possible
-            return replace(row, status="failed", reasons=(str(error),))
-        found = prove_file(content, variant, description, reference, self.limits)
-        name = variant.value + (FAILED if found.reasons else ".tflite")
+        except Exception as error:  # of this format: the others may be possible
+            if full_disk(error) is not None:
+                raise
+            return replace(row, **_not_made(error, folder / (variant.value + SAID)))
+        reference, seen = references
+        if seen is not None and subject.seen is not None and variant is Variant.INT8:
+            seen = uncalibrated(seen, subject.seen)
+        found = prove_file(content, variant, description, reference, self.limits, seen=seen)
+        accepted = found.verdict is Verdict.UNDECIDED and self.limits.accept_unproved
+        delivered = found.verdict is Verdict.PASSED or accepted
+        kept = FAILED if found.verdict is Verdict.FAILED else UNPROVED
+        name = variant.value + (".tflite" if delivered else kept)
         write_bytes(folder / name, content)
         row = replace(
             row,
-            status="failed" if found.reasons else "passed",
+            status=found.verdict.value,
             reasons=found.reasons,
             file=f"{subject.name}/{name}",
             sha256=hashlib.sha256(content).hexdigest(),
@@ -210,12 +227,13 @@ class Exporter:
             output_kind=description.output_kind,
             calibration=_source(subject, converter) if variant is Variant.INT8 else None,
             parity=found.parity,
+            proved_as=found.proved_as,
         )
         if found.parity is None:
             return row
         cost = self._cost(content, reference.inputs[0])
         row = replace(row, cost=cost)
-        if found.reasons or variant is Variant.MASTER:
+        if not delivered or variant is Variant.MASTER:
             return row
         bundle = f"{variant.value}.bundle.zip"
         bundle_file(folder / bundle, content, variant, description, found, cost, reference)
@@ -243,13 +261,18 @@ class Exporter:
         one = has_one_output(self.model, for_model(reference.inputs[:1]))
         return output_kind(logits=self.logits or fitted, one_output=one)
 
-    def _reference(self, subject: Subject) -> Reference:
-        inputs = for_model(subject.inputs)
+    def _references(self, subject: Subject) -> tuple[Reference, Reference | None]:
+        """The test examples and the seen ones, with Keras' answers."""
         if self.logits:
-            check_one_logit(self.model, inputs)
-        answers = self.model.predict(inputs, batch_size=256, verbose=0)
-        probabilities = checked_probabilities(answers, logits=self.logits)
-        return Reference(subject.inputs, probabilities, subject.labels, subject.words)
+            check_one_logit(self.model, for_model(subject.inputs))
+        test = self._answered(subject.inputs, subject.labels, subject.words)
+        if subject.seen is None:
+            return test, None
+        return test, self._answered(subject.seen.inputs, None, subject.seen.words)
+
+    def _answered(self, inputs: Array, labels: NDArray[np.int64] | None, words: str) -> Reference:
+        answers = self.model.predict(for_model(inputs), batch_size=256, verbose=0)
+        return Reference(inputs, checked_probabilities(answers, logits=self.logits), labels, words)
 
     def _probed(self, inputs: Array) -> Array:
         """Keras' probabilities of a few examples, without tracing the model."""
@@ -276,6 +299,7 @@ class Exporter:
             "calibration": None if calibration is None else _hash(calibration.inputs),
             "inputs": _hash(subject.inputs),
             "labels": None if subject.labels is None else _hash(subject.labels),
+            "seen": None if subject.seen is None else _hash(subject.seen.inputs),
             "packages": {name: metadata.version(name) for name in _PACKAGES},
         }
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
@@ -292,6 +316,16 @@ def _source(subject: Subject, converter: Converter) -> str | None:
         return None
     left_out = f", {converter.left_out} outliers left out" if converter.left_out else ""
     return subject.calibration.source + left_out
+
+
+def _not_made(error: Exception, log: Path) -> dict[str, Any]:
+    """A row's status and reasons where there is no file; all that was said goes to ``log``."""
+    if isinstance(error, ConversionError) and error.said:
+        write_bytes(log, error.said.encode())
+    kind = type(error).__name__
+    told = str(error) if isinstance(error, ExportError) else f"{kind}: {brief(error)}"
+    status = "skipped" if isinstance(error, FixedBatchOnly) else "failed"
+    return {"status": status, "reasons": (told,)}
 
 
 def _hash(inputs: Array) -> str:

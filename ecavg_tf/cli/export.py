@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from absl import flags
 
 from ecavg_tf.cli.config_flag import parse
 from ecavg_tf.config.checks import one_of
+from ecavg_tf.core.bundles.bundle import OUTPUT_KINDS
 from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
@@ -25,7 +26,8 @@ ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9]
 ecavg export --verify=PUBLIC.pem BUNDLE_OR_FOLDER
 
 Makes .tflite files, compares each with its Keras model on real examples, and keeps aside
-those that differ (NAME.failed-gate.tflite, exit code 8).
+those that differ (NAME.failed-gate.tflite, exit code 8), and those of which too few examples
+show that they don't (NAME.unproved.tflite, exit code 9).
 
   --formats  which, separated by commas; default: all four
   --edge     of a run: whose models ('global': the server's); default: all
@@ -39,19 +41,23 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
              inputs in --value-range.
   --value-range  for a .keras file without --data: lowest and highest value; default: 0,255
   --label-column  of a .csv file as --data: the column with the labels; default: label
-  --logits   for a .keras file: it gives logits, not probabilities; without it, answers
-             that do not sum to 1 are refused
+  --output   for a .keras file: probabilities (default), or logits, as --logits says, too;
+             answers that do not sum to 1 are refused as probabilities. Models that are no
+             classifiers: export.to_tflite(model, …, output='values') from Python
+  --accept-unproved  also delivers files of which too few examples show that they keep to the
+             limits (export.accept_unproved of a run); their bundles say 'undecided'
   --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
              sources; with --flash=1M --ram=256K says whether they fit a board
   --trainable  makes a file that a device trains without TensorFlow (python -m edge train), of
              the global model or a .keras file: its head (the last layer), or all dense layers
              at the model's end (flags for other files are refused with it); --optimizer
              is sgd or adam (default: the run's edge.optimizer), --momentum goes with sgd
-  --sign     an Ed25519 private key (PEM): makes every bundle again, even if it is there, and
-             signs it; in RUN/exports also those of --trainable; the signature is BUNDLE.sig
-  --verify   an Ed25519 public key (PEM): checks every bundle's signature and hashes, says
-             where each model comes from, and refuses a plain .tflite file that is not the
-             model in the bundle beside it
+  --sign     an Ed25519 private key (PEM): makes every file again, even if it is there, and
+             signs bundles, float32-batch.tflite and, with --target=micro, the C++ sources; in
+             RUN/exports also bundles of --trainable; the signature is FILE.sig
+  --verify   an Ed25519 public key (PEM): checks the signature and the hashes of all these,
+             says where each model comes from, and refuses a plain .tflite file that is not
+             the model in the bundle beside it
 
 Hashes in a bundle show damage; only a signature shows who made it.
 """
@@ -67,6 +73,7 @@ class Options:
     data: str
     value_range: tuple[float, float]
     logits: bool
+    accept_unproved: bool
     sign: str
     micro: bool
     flash: str
@@ -82,7 +89,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     values = flags.FlagValues()
     for name in (
-        *("formats", "out", "data", "sign", "verify", "target", "flash", "ram"),
+        *("formats", "out", "data", "output", "sign", "verify", "target", "flash", "ram"),
         *("trainable", "optimizer", "state", "label-column"),
     ):
         flags.DEFINE_string(name, "", name, flag_values=values)
@@ -90,6 +97,7 @@ def main(argv: Sequence[str]) -> int:
     flags.DEFINE_list("edge", [], "whose models", flag_values=values)
     flags.DEFINE_list("value-range", ["0", "255"], "values", flag_values=values)
     flags.DEFINE_bool("logits", False, "whether the model gives logits", flag_values=values)
+    flags.DEFINE_bool("accept-unproved", False, "deliver them, too", flag_values=values)
     sources = [*parse(values, argv), *filter(None, [values["state"].value])]
     if len(sources) != 1:
         raise ConfigError(
@@ -111,7 +119,8 @@ def main(argv: Sequence[str]) -> int:
         out=values["out"].value,
         data=values["data"].value,
         value_range=_range(values["value-range"].value),
-        logits=values["logits"].value,
+        logits=_gives_logits(values["output"].value, logits=values["logits"].value),
+        accept_unproved=values["accept-unproved"].value,
         sign=values["sign"].value,
         micro=micro,
         flash=values["flash"].value,
@@ -159,8 +168,11 @@ def _export(source: Path, options: Options) -> int:
     exports, folder = _make(source, options)
     if key is not None:
         for row in exports:
-            if row.bundle is not None:
-                sign(folder / row.bundle, key)
+            delivered = row.bundle or (None if row.failed else row.file)
+            if delivered is not None:  # float32-batch has no bundle
+                sign(folder / delivered, key)
+        if not options.micro:
+            _tell_unsigned(folder, {row.model for row in exports})
         if source.suffix != ".keras" and not options.out and not options.state:
             for path in training_made_again(source, PlainLines()):
                 sign(path, key)
@@ -169,9 +181,18 @@ def _export(source: Path, options: Options) -> int:
     if options.micro:
         from ecavg_tf.cli.export_micro import for_micro
 
-        for_micro(exports, folder, options.flash, options.ram)
+        for_micro(exports, folder, options.flash, options.ram, key)
     raise_if_failed(exports)
     return 0
+
+
+def _tell_unsigned(folder: Path, models: Collection[str]) -> None:
+    from export.micro.manifest import DATA
+
+    for model in sorted(models):
+        if (folder / model / "micro" / DATA).exists():
+            place = folder / model / "micro"
+            print(f"{place}: the sources there are not signed again; --target=micro does that")
 
 
 def _export_training(source: Path, values: flags.FlagValues) -> int:
@@ -179,7 +200,8 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
     from export.delivering.signing import load_private_key, sign
 
     one_of("--trainable", values["trainable"].value, TRAINABLE)
-    for name in ("state", "edge", "formats", "target", "flash", "ram", "value-range"):
+    others = ("state", "edge", "formats", "target", "flash", "ram", "value-range")
+    for name in (*others, "accept-unproved"):
         if values[name].present:
             raise ConfigError(
                 f"--{name} does not go with --trainable, which makes one file of the global model "
@@ -247,6 +269,7 @@ def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
             label_column=options.label_column or LABEL,
             value_range=options.value_range,
             logits=options.logits,
+            accept_unproved=options.accept_unproved,
             listener=PlainLines(),
             fresh=bool(options.sign),
         )
@@ -257,10 +280,24 @@ def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
             formats=options.formats,
             edges=options.edges,
             out=options.out,
+            accept_unproved=options.accept_unproved,
             listener=listening,
             fresh=bool(options.sign),
         )
     return made, user_path(options.out or source / FOLDER)
+
+
+def _gives_logits(output: str, *, logits: bool) -> bool:
+    if output == "values":
+        raise ConfigError(
+            "--output=values: the command line exports classifiers; "
+            "export.to_tflite(model, …, output='values') makes files of other models from Python"
+        )
+    if output:
+        one_of("--output", output, OUTPUT_KINDS)
+    if logits and output == "probabilities":
+        raise ConfigError("--logits and --output=probabilities contradict; give one of them")
+    return logits or output == "logits"
 
 
 def _range(words: Sequence[str]) -> tuple[float, float]:

@@ -2,16 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ecavg_tf.cli.progress import PlainLines
 from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.bundles.scaling import rescaled
 from ecavg_tf.core.errors import ConfigError, ExportError, disk_errors
 from ecavg_tf.core.exports import Exported
+from export.delivering.signing import sign
 from export.micro.interpreter import run_in_micro
 from export.micro.judge import judge, parse_size
+from export.micro.manifest import SOURCES
 from export.micro.process import require_interpreter
 from export.micro.sources import write_sources
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 def check_flags(formats: str, flash: str, ram: str) -> None:
@@ -30,7 +36,13 @@ def check_flags(formats: str, flash: str, ram: str) -> None:
         raise ConfigError(f"--target=micro runs int8, --formats is {formats!r}")
 
 
-def for_micro(exports: Sequence[Exported], folder: Path, flash: str, ram: str) -> None:
+def for_micro(
+    exports: Sequence[Exported],
+    folder: Path,
+    flash: str,
+    ram: str,
+    key: "Ed25519PrivateKey | None" = None,
+) -> None:
     """Proves every int8 file in tflite-micro, writes its sources and prints the verdict.
 
     Args:
@@ -38,6 +50,7 @@ def for_micro(exports: Sequence[Exported], folder: Path, flash: str, ram: str) -
         folder: the export folder.
         flash: of the board, like ``1M``; empty: no verdict.
         ram: likewise.
+        key: signs the sources; None: nothing is signed.
 
     Raises:
         ExportError: there is no int8 file, it can't run there, or it does not fit.
@@ -74,9 +87,12 @@ def for_micro(exports: Sequence[Exported], folder: Path, flash: str, ram: str) -
                 info.classes,
                 run,
                 PlainLines(),
+                info.origin,
                 scaling=scaling,
                 columns=info.columns or (),
             )
+            if key is not None:
+                sign(sources / SOURCES, key)
         print(f"  sources in {sources}")
     if too_large:
         raise ExportError(f"{', '.join(too_large)} will not fit flash {flash} and RAM {ram}")

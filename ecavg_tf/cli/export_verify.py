@@ -11,10 +11,10 @@ _NAMED = 3
 
 
 def verify_all(path: Path, key_file: str) -> int:
-    """Verifies a bundle, or all of a folder, prints a line each and counts them.
+    """Verifies a file, or all of a folder, prints a line each and counts them.
 
     Args:
-        path: a bundle or a folder.
+        path: a bundle, a plain model, a list of sources, or a folder.
         key_file: whose signature each must have.
 
     Returns:
@@ -26,29 +26,31 @@ def verify_all(path: Path, key_file: str) -> int:
     from export.delivering.signing import load_public_key
     from export.delivering.verification import (
         Signed,
-        bundles_in,
+        check_model_of,
         check_plain,
+        delivered_in,
         open_signed,
         uncovered,
     )
 
     key = load_public_key(key_file)
-    bundles = bundles_in(path) if path.is_dir() else (path,)
-    if not bundles:
-        raise ConfigError(f"{path} holds no *.bundle.zip")
+    files = delivered_in(path) if path.is_dir() else (path,)
+    if not files:
+        raise ConfigError(f"{path} holds no *.bundle.zip, and nothing else that could be signed")
     code, refused, sound = 0, 0, list[Signed]()
-    for bundle in bundles:
+    for file in files:
         try:
-            sound.append(signed := open_signed(bundle, key))
-            said = f"{bundle}: whole, and signed by the owner of {key_file}: {signed.words}"
+            sound.append(signed := open_signed(file, key))
+            said = f"{file}: whole, and signed by the owner of {key_file}: {signed.words}"
             print(printable(said))
             check_plain(signed)
+            check_model_of(signed, sound)
         except ExportError as error:
             code, refused = error.exit_code, refused + 1
             print(f"REFUSED: {one_line(str(error))}", file=sys.stderr)
     if path.is_dir():
         _print_loose(path, uncovered(path, sound))
-        print(_count(len(bundles) - refused, refused))
+        print(_count(len(files) - refused, refused))
     return code
 
 
@@ -57,9 +59,9 @@ def _print_loose(path: Path, loose: Sequence[Path]) -> None:
         names = ", ".join(str(file.relative_to(path)) for file in loose[:_NAMED])
         plural = "s" if len(loose) > 1 else ""
         more = ", …" if len(loose) > _NAMED else ""
-        said = f"Not covered by any signature: {len(loose)} .tflite file{plural} ({names}{more})."
+        said = f"Not covered by any signature: {len(loose)} file{plural} ({names}{more})."
         print(printable(said))
 
 
 def _count(sound: int, refused: int) -> str:
-    return f"{sound} bundle{'' if sound == 1 else 's'} sound, {refused} refused"
+    return f"{sound} file{'' if sound == 1 else 's'} sound, {refused} refused"

@@ -4,6 +4,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+_LONGEST = 1000
 _JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji need them
 
 
@@ -18,6 +19,11 @@ def fault_of(classes: Sequence[str]) -> str | None:
             return f"class {label} has an empty name; give it one"
         if name.splitlines() != [name]:
             return f"class {name!r} holds a line break; rename the class"
+        if len(name) > _LONGEST:
+            return (
+                f"the name of class {label} has {len(name)} characters, at most {_LONGEST} are "
+                "allowed; give it a shorter one"
+            )
         if not all(map(_can_be_printed, name)):
             return f"class {name!r} holds a character that can't be printed; rename the class"
     name, count = Counter(classes).most_common(1)[0] if classes else ("", 1)

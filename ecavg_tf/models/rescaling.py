@@ -140,7 +140,7 @@ def _first_layer(model: keras.Model, spec: DataSpec) -> tuple[Any, Array] | None
     states = model.get_weights()
     # Token ids beyond the vocabulary fail in the layer that is looked for; whoever needs the
     # model's answers sees that.
-    with _first_with_weights() as first, contextlib.suppress(Exception):
+    with first_with_weights() as first, contextlib.suppress(Exception):
         # Inputs of one value each: what pools, pads or resizes them does not hide their range.
         model(lowest_and_highest(spec), training=False)
     model.set_weights(states)
@@ -148,13 +148,19 @@ def _first_layer(model: keras.Model, spec: DataSpec) -> tuple[Any, Array] | None
 
 
 @contextlib.contextmanager
-def _first_with_weights() -> Iterator[list[tuple[Any, Array]]]:
-    """Notes which layer with weights of its own is called first, and with what."""
+def first_with_weights(
+    beyond: tuple[type[keras.layers.Layer], ...] = (),
+) -> Iterator[list[tuple[Any, Array]]]:
+    """Notes which layer with weights of its own is called first, and with what.
+
+    Args:
+        beyond: layers of these kinds do not count.
+    """
     found: list[tuple[Any, Array]] = []
     original = keras.layers.Layer.__call__
 
     def watched(layer: Any, *inputs: Any, **options: Any) -> Any:
-        if not found and inputs and _is_leaf(layer) and not isinstance(inputs[0], list | dict):
+        if not found and inputs and _takes_one(layer, inputs[0]) and not isinstance(layer, beyond):
             found.append((layer, np.asarray(keras.ops.convert_to_numpy(inputs[0]))))
         return original(layer, *inputs, **options)
 
@@ -163,6 +169,10 @@ def _first_with_weights() -> Iterator[list[tuple[Any, Array]]]:
         yield found
     finally:
         keras.layers.Layer.__call__ = original
+
+
+def _takes_one(layer: Any, given: Any) -> bool:
+    return _is_leaf(layer) and not isinstance(given, list | dict)
 
 
 def _is_leaf(layer: Any) -> bool:

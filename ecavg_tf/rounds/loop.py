@@ -32,7 +32,7 @@ from ecavg_tf.rounds.whose_task import check_edges, task_of_run
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from ecavg_tf.training.resuming import drop_checkpoints
-from export.jobs.run import export_at_end, wants_export
+from export.jobs.run import check_exportable, export_at_end, wants_export
 from server.collect import Collected, collect
 from server.tune import WHO, make_global
 
@@ -42,8 +42,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
 
     Args:
         config: what to run.
-        workdir: the run directory. One that holds the same config is resumed after its
-            last finished round.
+        workdir: the run directory. One that holds the same config is resumed.
         listener: told of stages, epochs and refusals.
 
     Returns:
@@ -74,6 +73,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
             data = federated_data(config, said)
             task = Task(counted(config, data), data.spec, directory.path, tell)
             task.check()
+            check_exportable(task)
             check_edges(config, data.edges)
             template = template_of(task.server_trainer.model)
             directory.open()

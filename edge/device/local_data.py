@@ -11,6 +11,7 @@ from ecavg_tf.core.columns import in_order
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.raw_inputs import as_batch, maybe_rescaled
 from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.arrays import stored_classes, stored_columns, stored_range
@@ -18,7 +19,7 @@ from ecavg_tf.data.dataset import EdgeData, Examples, class_names, split_off_gua
 from ecavg_tf.data.groups import check_apart, group_names
 from ecavg_tf.data.labels import native_labels, whole_numbers
 from ecavg_tf.data.tables import TableSource, arrays_of, parts_of
-from edge.predict import as_batch, check_inputs, maybe_rescaled
+from edge.predict import check_inputs
 
 _SPLITS = ("train", "guard", "test")
 
@@ -128,9 +129,9 @@ def local_of(
         data = split_off_guard(edge, train, guard_fraction, seed, groups.get("train"))
     else:
         data = EdgeData(edge, train, guard)
-    highest = float(data.train.inputs.max())
-    note = maybe_rescaled(highest, info.value_range) if info.declared else None
-    return LocalData(data, parts["test"], note)
+    lowest, highest = float(data.train.inputs.min()), float(data.train.inputs.max())
+    said = maybe_rescaled(lowest, highest, info.value_range) if info.declared else None
+    return LocalData(data, parts["test"], said and f"note: {said}")
 
 
 def _groups(

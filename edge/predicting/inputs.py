@@ -17,10 +17,11 @@ from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.pictures import SUFFIXES as PICTURES
 from ecavg_tf.core.pictures import counted, find_files, read_picture
+from ecavg_tf.core.raw_inputs import as_batch
 from ecavg_tf.core.table import LABEL, SUFFIX, TEXTS, is_table, read_table
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.arrays import stored_columns
-from edge.predict import as_batch, check_inputs
+from edge.predict import check_inputs
 
 ARRAYS = (".npz", ".npy")
 STDIN = "-"

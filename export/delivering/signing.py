@@ -1,7 +1,8 @@
-"""Ed25519 signatures of bundles. They show who made a bundle; hashes show only damage.
+"""Ed25519 signatures of what is delivered. They show who made a file; hashes show only damage.
 
-The signature lies beside the bundle, ``NAME.sig``: 64 bytes over the bundle's SHA-256 and
-a word that says what is signed. Keys are PEM files, as ``openssl genpkey -algorithm
+The signature lies beside the file, ``NAME.sig``: 64 bytes over the file's SHA-256 and a word
+that says what kind of file is signed: a bundle, a model that has no bundle, or the list of a
+microcontroller's sources. Keys are PEM files, as ``openssl genpkey -algorithm
 ed25519`` makes them.
 """
 
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 SUFFIX = ".sig"
 _LENGTH = 64
 _LONGEST_KEY = 2**16
-_CONTEXT = b"ecavg-bundle-v1:"
+_CONTEXTS = {  # by ending; what is signed as one kind of file is no signature of another
+    ".tflite": b"ecavg-model-v1:",
+    ".json": b"ecavg-sources-v1:",
+}
+_BUNDLE = b"ecavg-bundle-v1:"
 
 
 def load_private_key(path: str | Path) -> "Ed25519PrivateKey":
@@ -65,15 +70,20 @@ def load_public_key(path: str | Path) -> "Ed25519PublicKey":
     return key
 
 
-def sign(bundle: str | Path, key: "Ed25519PrivateKey") -> Path:
-    """Writes a bundle's signature beside it and returns its path."""
-    bundle = user_path(bundle)
-    signature = bundle.with_name(bundle.name + SUFFIX)
-    write_bytes(signature, key.sign(_message(bundle)))
+def sign(file: str | Path, key: "Ed25519PrivateKey") -> Path:
+    """Writes a file's signature beside it and returns its path.
+
+    Args:
+        file: a bundle, a plain model, or the list of a microcontroller's sources.
+        key: whose signature it gets.
+    """
+    file = user_path(file)
+    signature = file.with_name(file.name + SUFFIX)
+    write_bytes(signature, key.sign(_message(file)))
     return signature
 
 
-def verify(bundle: str | Path, key: "Ed25519PublicKey") -> None:
+def verify(file: str | Path, key: "Ed25519PublicKey") -> None:
     """Checks that the owner of a key signed this very file; nothing in it is parsed.
 
     Raises:
@@ -82,22 +92,22 @@ def verify(bundle: str | Path, key: "Ed25519PublicKey") -> None:
     _check_extra()
     from cryptography.exceptions import InvalidSignature
 
-    bundle = user_path(bundle)
-    signature = bundle.with_name(bundle.name + SUFFIX)
+    file = user_path(file)
+    signature = file.with_name(file.name + SUFFIX)
     try:
-        message = _message(bundle)
+        message = _message(file)
     except OSError as error:
-        raise ExportError(f"bundle {bundle} can't be read: {error.strerror}") from error
+        raise ExportError(f"{file} can't be read: {error.strerror}") from error
     try:
         with open_regular(signature) as stream:
             key.verify(stream.read(_LENGTH + 1), message)
     except NotRegularError as error:
         raise ExportError(f"{signature} is no regular file; get it again") from error
     except OSError as error:
-        raise ExportError(f"{error.filename} is not there: {bundle.name} is not signed") from error
+        raise ExportError(f"{error.filename} is not there: {file.name} is not signed") from error
     except InvalidSignature as error:
         raise ExportError(
-            f"{signature} does not fit: {bundle.name} was changed, or another key signed it"
+            f"{signature} does not fit: {file.name} was changed, or another key signed it"
         ) from error
 
 
@@ -109,8 +119,8 @@ def _pem(path: str | Path) -> bytes:
         return stream.read(_LONGEST_KEY)
 
 
-def _message(bundle: Path) -> bytes:
-    return _CONTEXT + bytes.fromhex(file_sha256(bundle))
+def _message(file: Path) -> bytes:
+    return _CONTEXTS.get(file.suffix, _BUNDLE) + bytes.fromhex(file_sha256(file))
 
 
 def _check_extra() -> None:

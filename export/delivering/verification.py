@@ -1,4 +1,4 @@
-"""Verifies a delivered folder: signatures, origins, and plain files without a signature."""
+"""Verifies a delivered folder: signatures, origins, and files without a signature."""
 
 import hashlib
 import re
@@ -12,30 +12,37 @@ from ecavg_tf.core.bundles.training_bundle import is_training_bundle, read_train
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import TEMPORARY_PREFIX, file_sha256
 from ecavg_tf.core.paths import user_path
-from export.delivering.signing import verify
+from export.delivering.signing import SUFFIX, verify
+from export.making.formats import Variant
+from export.micro.manifest import DATA, SOURCES, check_sources, read_manifest
+from export.reading.metadata import read_description
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ENDING = ".bundle.zip"
+_MASTER = Variant.MASTER + ".tflite"  # it has no bundle
+_MICRO = Variant.INT8 + ENDING  # whose model a microcontroller's sources are made of
 _SHORT = 12  # digits of a hash that a person compares
 
 
 @dataclass(frozen=True)
 class Signed:
-    """A bundle that the owner of a key signed, and that is whole.
+    """What the owner of a key signed, and what is whole.
 
     Attributes:
-        path: the bundle.
+        path: the bundle, the plain model, or the list of a microcontroller's sources.
         format: of its model, or how it trains.
         origin: where the model comes from, as the signature binds it.
-        model_sha256: hash of the ``.tflite`` in it.
+        model_sha256: hash of the ``.tflite``.
+        loose: names of files beside a list of sources that it does not cover.
     """
 
     path: Path
     format: str
     origin: Mapping[str, Any]
     model_sha256: str
+    loose: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -48,19 +55,27 @@ class Signed:
     @property
     def plain(self) -> Path:
         """The same model as a plain file, where there is one."""
+        if self.path.suffix == ".tflite":
+            return self.path
         return self.path.with_name(self.path.name.removesuffix(ENDING) + ".tflite")
 
 
-def bundles_in(folder: Path) -> tuple[Path, ...]:
-    """All bundles in a folder and below."""
-    return _found(folder, "*" + ENDING)
+def delivered_in(folder: Path) -> tuple[Path, ...]:
+    """All that must be signed in a folder and below: bundles, masters, and lists of sources.
+
+    Sources without a list were written by an earlier version: the list is named nevertheless.
+    """
+    masters = {*_found(folder, _MASTER)}
+    signed = {path.with_suffix("") for path in _found(folder, "*.tflite" + SUFFIX)}
+    lists = {path.with_name(SOURCES) for name in (SOURCES, DATA) for path in _found(folder, name)}
+    return (*sorted({*_found(folder, "*" + ENDING), *masters, *signed}), *sorted(lists))
 
 
 def open_signed(path: str | Path, key: "Ed25519PublicKey") -> Signed:
     """Verifies the signature over the file's bytes, and only then looks into it.
 
     Args:
-        path: a bundle of either kind.
+        path: a bundle of either kind, a plain model, or a list of sources.
         key: whose signature it must have.
 
     Raises:
@@ -68,6 +83,16 @@ def open_signed(path: str | Path, key: "Ed25519PublicKey") -> Signed:
     """
     path = user_path(path)
     verify(path, key)
+    if path.suffix == ".json":
+        listed = read_manifest(path)
+        loose = check_sources(path)
+        return Signed(
+            path, "sources for a microcontroller", listed.origin, listed.model_sha256, loose
+        )
+    if path.suffix == ".tflite":
+        content = path.read_bytes()
+        origin, sha256 = read_description(content).origin, hashlib.sha256(content).hexdigest()
+        return Signed(path, path.stem, origin, sha256)
     if is_training_bundle(path):
         training = read_training_bundle(path)
         kind, origin, model = (
@@ -79,6 +104,27 @@ def open_signed(path: str | Path, key: "Ed25519PublicKey") -> Signed:
         bundle = read_bundle(path)
         kind, origin, model = bundle.info.format, bundle.info.origin, bundle.model
     return Signed(path, kind, origin, hashlib.sha256(model).hexdigest())
+
+
+def check_model_of(sources: Signed, others: Iterable[Signed]) -> None:
+    """Makes sure that sources are of the model in the int8 bundle one folder above.
+
+    Args:
+        sources: a list of sources; anything else is passed over.
+        others: what is signed and whole.
+
+    Raises:
+        ExportError: they are of another: of an earlier export, for example.
+    """
+    bundle = sources.path.parent.parent / _MICRO
+    if sources.path.suffix != ".json":
+        return
+    for other in others:
+        if other.path == bundle and other.model_sha256 != sources.model_sha256:
+            raise ExportError(
+                f"{sources.path.parent} holds sources of another model than {bundle}; export both "
+                "again with --target=micro"
+            )
 
 
 def check_plain(signed: Signed) -> None:
@@ -101,9 +147,11 @@ def check_plain(signed: Signed) -> None:
 
 
 def uncovered(folder: Path, signed: Iterable[Signed]) -> tuple[Path, ...]:
-    """The ``.tflite`` files that belong to no bundle of ``signed``: no signature covers them."""
-    covered = {bundle.plain for bundle in signed}
-    return tuple(path for path in _found(folder, "*.tflite") if path not in covered)
+    """Models that belong to nothing in ``signed``, and files beside sources that no list covers."""
+    known = tuple(signed)
+    covered = {each.plain for each in known}
+    models = {path for path in _found(folder, "*.tflite") if path not in covered}
+    return tuple(sorted({*models, *(each.path.with_name(n) for each in known for n in each.loose)}))
 
 
 def _found(folder: Path, pattern: str) -> tuple[Path, ...]:

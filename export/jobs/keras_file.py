@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,18 +11,23 @@ from ecavg_tf.config import Config, DataConfig, ExportConfig, Format
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.raw_inputs import as_batch
 from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
-from ecavg_tf.events import Listener, silent
+from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.rescaling import takes_tokens
 from export.exporter import Exporter, Subject
 from export.making.calibration import draw
+from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
 from export.proving.declared_output import random_inputs
+from export.proving.given_range import accuracy_note, range_notes
+from export.proving.judging import FEW
+from export.proving.seen import gather
 
 _RANDOM_INPUTS = 64
 
@@ -35,6 +41,7 @@ def export_file(
     label_column: str = LABEL,
     value_range: tuple[float, float] = (0.0, 255.0),
     logits: bool = False,
+    accept_unproved: bool = False,
     settings: ExportConfig | None = None,
     listener: Listener = silent,
     fresh: bool = False,
@@ -49,6 +56,8 @@ def export_file(
         label_column: of a table as data: the name of the column with the labels.
         value_range: lowest and highest value, where there is no data.
         logits: whether the model gives logits.
+        accept_unproved: delivers files that too few examples prove, too, whatever the
+            settings say.
         settings: limits and numbers of examples; None: the defaults.
         listener: told of files that are removed.
         fresh: makes files again that are there already, because signing must not trust them.
@@ -58,7 +67,10 @@ def export_file(
     """
     file, folder = user_path(file), user_path(folder)
     settings = settings or ExportConfig()
+    if accept_unproved:
+        settings = replace(settings, accept_unproved=True)
     wanted = parse_formats(formats or settings.formats)
+    warm_up()
     model = load_keras(file)
     with disk_errors(folder):
         job = _Job(model, file, folder / file.stem, logits, settings, listener, fresh)
@@ -116,7 +128,9 @@ def load_keras(file: Path) -> keras.Model:
     if not _is_shape(given) or not _is_shape(answered) or len(answered) != 2:
         raise ExportError(
             f"{file}: input {given}, output {answered}; expected one input of a fixed size and one "
-            "output (n, classes) of probabilities that sum to 1, or (n, 1) of two classes"
+            "output (n, classes) of probabilities that sum to 1, or (n, 1) of two classes; of "
+            "other models export.to_tflite(model, …, output='values') makes files from Python, an "
+            "output each"
         )
     return model
 
@@ -139,7 +153,7 @@ def matching_data(model: keras.Model, file: Path, data: str, label_column: str =
         ECAvgError: they are not there, or not what the model takes.
     """
     config = DataConfig(name=data, label_column=label_column)
-    dataset = load_data(config, seed=Config().seed)
+    dataset = _fitted(load_data(config, seed=Config().seed), model.input_shape[1:])
     spec = dataset.spec
     if model.input_shape[1:] != spec.input_shape or num_classes(model) != spec.num_classes:
         raise ConfigError(
@@ -147,6 +161,22 @@ def matching_data(model: keras.Model, file: Path, data: str, label_column: str =
             f"--data={data} has {spec.input_shape} and {spec.num_classes}"
         )
     return dataset
+
+
+def _fitted(dataset: Dataset, shape: Any) -> Dataset:
+    """The data set with a last axis of size 1 more or less, where the model takes that.
+
+    Windows of sensors, (n, steps, channels), are read as grey images, which get a channel.
+    """
+    if shape not in ((*dataset.spec.input_shape, 1), dataset.spec.input_shape[:-1]):
+        return dataset
+    train, test = (
+        Examples(as_batch(part.inputs, shape), part.labels)
+        for part in (dataset.train, dataset.test)
+    )
+    if train.inputs.shape[1:] != shape:  # the last axis is larger than 1
+        return dataset
+    return replace(dataset, spec=replace(dataset.spec, input_shape=shape), train=train, test=test)
 
 
 def _is_shape(shape: object) -> bool:
@@ -169,8 +199,16 @@ def _with_data(
         _subject(model, file, test, f"{len(test)} test examples of {data}"),
         calibration=calibration,
         labels=test.labels,
+        seen=gather([(f"training examples of {data}", dataset.train.inputs)], calibration.inputs, 0)
+        if len(test) < FEW
+        else None,
     )
-    return job.export(subject, dataset.spec, wanted)
+    for said in range_notes(model, calibration.inputs, dataset.spec.value_range):
+        job.listener(Note(f"note: training examples of {data}: {said}"))
+    rows = job.export(subject, dataset.spec, wanted)
+    if no_better := accuracy_note(rows, test.labels):
+        job.listener(Note(f"note: {no_better}"))
+    return rows
 
 
 def _without_data(

@@ -149,17 +149,35 @@ def _known(path: Path) -> TrainingBundle | None:
     """The training bundle that is there already; None: there is no file.
 
     Raises:
-        ExportError: a file that is not a training bundle has its name.
+        ExportError: a file that no export of a training file made would be written over.
     """
+    plain, signature = _plain(path), path.with_name(path.name + SUFFIX)
     if not os.path.lexists(path):
+        for other in (plain, signature):
+            if os.path.lexists(other):
+                raise _foreign(other, f"{path.name} is not beside it")
         return None
     try:
-        return read_training_bundle(path)
+        known = read_training_bundle(path)
     except ExportError as error:
-        raise ExportError(
-            f"{path} would be written over, and it is no sound training bundle: move it away, or "
-            f"give another folder with --out ({error})"
-        ) from error
+        raise _foreign(path, f"it is no sound training bundle ({error})") from error
+    if os.path.lexists(plain) and not _holds(plain, known.model):
+        raise _foreign(plain, f"it is not the model in {path.name}")
+    return known
+
+
+def _plain(path: Path) -> Path:
+    return path.with_name(path.name.replace(".bundle.zip", ".tflite"))
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def _foreign(path: Path, why: str) -> ExportError:
+    return ExportError(
+        f"{path} would be written over, and {why}: move it away, or give another folder with --out"
+    )
 
 
 def _write(
@@ -177,9 +195,9 @@ def _write(
             listener(Note(_replaced(path, known.info, bundle.info) + gone))
         if fresh or not same:
             signature.unlink(missing_ok=True)  # of an earlier file
+            _plain(path).unlink(missing_ok=True)  # or an interruption would leave it beside another
             write_training_bundle(path, bundle)
-        plain = path.name.replace(".bundle.zip", ".tflite")
-        write_bytes(path.with_name(plain), bundle.model)
+        write_bytes(_plain(path), bundle.model)
 
 
 def _replaced(path: Path, old: TrainingInfo, new: TrainingInfo) -> str:

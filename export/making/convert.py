@@ -4,7 +4,7 @@ import contextlib
 import io
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,17 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from ecavg_tf.config import Format
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import class_probabilities
 from ecavg_tf.models.keras_words import explained
+from export.making.converting_process import (
+    ConversionError,
+    convert_saved,
+    first_answers,
+    warm_up,
+)
 from export.making.formats import Variant
 from export.making.front import Front
 from export.making.head import (
@@ -31,9 +36,10 @@ from export.making.head import (
     head_of,
     typical,
 )
+from export.making.translation import Layer, translated
 from export.proving.declared_output import check_finite
-from export.proving.interpreter import LiteModel
 
+_OTHERS = ("float16", "bfloat16", "float64")  # than float32; files compute in none of them
 INPUT, OUTPUT = "image", "output"
 _SIGNATURE = "serving_default"
 
@@ -71,6 +77,8 @@ class Converter:
         self._stack.enter_context(computed_in_float32(model))
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._saved: dict[int | None, Path] = {}
+        self._loops: tuple[str, ...] = ()
+        warm_up()
         self.logit_range: LogitRange | None = None
         self.left_out = 0  # calibration examples that were far outliers
 
@@ -100,9 +108,18 @@ class Converter:
             return self._int8(calibration)
         if variant.batch not in self._saved:
             folder = self._folder / str(variant.batch)
-            _save(self._model, folder, (variant.batch, *self._shape), self._dtype)
+            self._save(self._model, folder, variant.batch)
             self._saved[variant.batch] = folder
-        return _convert(self._saved[variant.batch], variant.kind)
+        return self._file(self._saved[variant.batch], variant)
+
+    def _save(self, model: keras.Model, folder: Path, batch: int | None) -> None:
+        self._loops = _save(model, folder, (batch, *self._shape), self._dtype)
+
+    def _file(self, folder: Path, variant: Variant, calibration: Array | None = None) -> bytes:
+        try:
+            return convert_saved(folder, variant.kind, calibration)
+        except ConversionError as error:
+            raise translated(error, variant, layers_of(self._model), self._loops) from error
 
     def _int8(self, calibration: Array) -> bytes:
         model = self._model if self._front is None else self._front.rest
@@ -112,11 +129,11 @@ class Converter:
         if head is None:
             self.logit_range = None
             folder = self._folder / "int8"
-            _save(model, folder, (1, *self._shape), self._dtype)
-            return _convert(folder, Format.INT8, calibration)
+            self._save(model, folder, 1)
+            return self._file(folder, Variant.INT8, calibration)
         with giving_logits(head):
             logits = _answers(model, calibration)
-        check_finite(logits, "calibration examples")
+        check_finite(logits, "calibration examples", logits=True)
         kept = {int(mask.sum()): mask for mask in (typical(logits, m) for m in MOST_LEFT_OUT)}
         tried = [self._attempt(model, head, logits, calibration, mask) for mask in kept.values()]
         best = tried[0]
@@ -137,8 +154,8 @@ class Converter:
         logit_range = fit_range(logits[kept])
         folder = self._folder / f"int8-{np.count_nonzero(kept)}"
         with fitted(head, logit_range):
-            _save(model, folder, (1, *self._shape), self._dtype)
-        content = _convert(folder, Format.INT8, inputs[kept])
+            self._save(model, folder, 1)
+        content = self._file(folder, Variant.INT8, inputs[kept])
         return _Attempt(content, logit_range, int(np.count_nonzero(~kept)))
 
 
@@ -153,29 +170,26 @@ class _Attempt:
 
 def _lost(content: bytes, inputs: Array, wanted: NDArray[np.float64]) -> float:
     """Mean largest difference of a probability on the examples."""
-    given = LiteModel(content, logits=True).probabilities(inputs)
+    given = class_probabilities(first_answers(content, inputs), logits=True)
     return float(np.abs(given - wanted).max(axis=1).mean())
 
 
 @contextlib.contextmanager
 def computed_in_float32(model: keras.Model) -> Iterator[None]:
-    """While it lasts, layers of mixed precision compute in float32, which files can do.
+    """While it lasts, layers of another precision compute in float32, which files can do.
 
-    Their weights are float32 as they are.
+    Their weights are float32 as they are, or they have none.
 
     Raises:
-        ExportError: a layer has weights in half precision.
+        ExportError: a layer has weights that are not float32.
     """
-    halves = ("float16", "bfloat16")
     layers = list(model._flatten_layers())
     for layer in layers:
-        if getattr(layer, "variable_dtype", "float32") in halves and layer.weights:
-            raise ExportError(
-                f"layer {layer.name!r} has weights in {layer.variable_dtype}, which TFLite has no "
-                "builtin operators for; build the model under "
-                "keras.config.set_dtype_policy('float32') and load its weights"
-            )
-    mixed = [layer for layer in layers if getattr(layer, "compute_dtype", None) in halves]
+        own = {variable.dtype for variable in layer._trainable_variables}
+        own |= {variable.dtype for variable in layer._non_trainable_variables}
+        if found := own & set(_OTHERS):
+            raise ExportError(_not_built_in(layer, found.pop()))
+    mixed = [layer for layer in layers if getattr(layer, "compute_dtype", None) in _OTHERS]
     kept = [layer._dtype_policy for layer in mixed]
     try:
         for layer in mixed:
@@ -188,6 +202,15 @@ def computed_in_float32(model: keras.Model) -> Iterator[None]:
             layer._dtype_policy = policy
         if mixed:
             model.predict_function = None
+
+
+def _not_built_in(layer: keras.layers.Layer, dtype: str) -> str:
+    does = "computes in" if dtype == "float64" else "has weights in"
+    return (
+        f"layer {layer.name!r} {does} {dtype}, which TFLite has no builtin operators for; build "
+        "the model under keras.config.set_dtype_policy('float32') ('floatx' in keras.json sets "
+        "it, too) and load its weights"
+    )
 
 
 def gives_fitted_logits(model: keras.Model) -> bool:
@@ -204,11 +227,16 @@ def _answers(model: keras.Model, inputs: Array) -> Array:
     return np.concatenate(parts)
 
 
-def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...], dtype: str) -> None:
+def _save(
+    model: keras.Model, folder: Path, shape: tuple[int | None, ...], dtype: str
+) -> tuple[str, ...]:
     """A SavedModel whose one signature holds the variables.
 
     Converting a concrete function without an object that tracks its variables drops
     the weights silently.
+
+    Returns:
+        The scopes of the graph's loops.
     """
     holder = tf.Module()
     holder.weights = [variable.value for variable in model.variables]
@@ -220,60 +248,53 @@ def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...], dtype
     holder.serve = tf.function(serve, input_signature=[spec], autograph=False)
     try:
         with quiet_conversion(), numbered(model):
-            signatures = {_SIGNATURE: holder.serve.get_concrete_function()}
-            tf.saved_model.save(holder, str(folder), signatures=signatures)
+            traced = holder.serve.get_concrete_function()
+            tf.saved_model.save(holder, str(folder), signatures={_SIGNATURE: traced})
     except Exception as error:  # Keras and TensorFlow raise many kinds
         raise ExportError(
             f"model {model.name!r} can't be traced for export: {type(error).__name__}: "
             f"{explained(error)}"
         ) from error
+    operations = traced.graph.get_operations()
+    return tuple(each.name for each in operations if each.type in ("While", "StatelessWhile"))
+
+
+def layers_of(model: keras.Model) -> tuple[Layer, ...]:
+    """The layers of a model, in the order in which ``numbered`` counts them."""
+    return tuple(
+        Layer(layer.name, type(layer).__name__, hasattr(layer, "unroll") or _wraps(layer))
+        for layer in model._flatten_layers()
+    )
+
+
+def _wraps(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.Bidirectional)
 
 
 @contextlib.contextmanager
 def numbered(model: keras.Model) -> Iterator[None]:
-    """Names layers by their position while it lasts.
+    """Numbers the scopes that layers open, by their position, while it lasts.
 
-    A file holds the names of layers, and Keras counts those up over a process: the same
-    model built later would give other bytes.
+    A file holds the names of scopes, and Keras counts the names of layers up over a process: the
+    same model built later would give other bytes. The layers keep their names, because a
+    subclass may look them up in its call.
     """
     layers = list(model._flatten_layers())
-    kept = [layer.name for layer in layers]
+    for number, layer in enumerate(layers):
+        vars(layer)["_open_name_scope"] = _scope(layer, f"layer_{number}")
     try:
-        for number, layer in enumerate(layers):
-            layer.name = f"layer_{number}"
         yield
     finally:
-        for layer, name in zip(layers, kept, strict=True):
-            layer.name = name
+        for layer in layers:
+            vars(layer).pop("_open_name_scope", None)
 
 
-def _convert(folder: Path, format_: Format, calibration: Array | None = None) -> bytes:
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if format_ is not Format.FLOAT32:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if format_ is Format.FLOAT16:
-        converter.target_spec.supported_types = [tf.float16]
-    if format_ is Format.DYNAMIC:
-        # Per-channel weights make FULLY_CONNECTED version 12, which tflite-runtime 2.14 lacks.
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    if calibration is not None:
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.representative_dataset = lambda: _representatives(calibration)
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-    try:
-        with quiet_conversion():
-            content: bytes = converter.convert()
-    except Exception as error:  # the converter raises many kinds
-        raise ExportError(
-            f"{format_} needs operators that TFLite has not built in: {first_line(error)}"
-        ) from error
-    return content
+def _scope(layer: keras.layers.Layer, name: str) -> Callable[[], Any]:
+    def opened() -> Any:
+        type(layer)._open_name_scope(layer)  # notes where the layer was called first
+        return keras.name_scope(name, caller=layer)
 
-
-def _representatives(inputs: Array) -> Iterator[list[Array]]:
-    for image in inputs:
-        yield [image[np.newaxis]]
+    return opened
 
 
 @contextlib.contextmanager
@@ -286,9 +307,3 @@ def quiet_conversion() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
-
-
-def first_line(error: BaseException) -> str:
-    """The kind of an error and the first line that it says, at most 200 characters."""
-    lines: list[Any] = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]

@@ -6,7 +6,9 @@ measured on CIFAR-10 with MobileNetV2, logits from -45 to 4, a step of 0.19 nats
 label in eight tied. A softmax does not see a constant added to all logits, nor what is
 far below the best one. So the int8 file computes logits that are centred (the mean over
 classes taken off the head's weights) and clipped to a range that is fitted on the
-calibration examples. The clipping is a fused ReLU6, which every runtime has.
+calibration examples. The clipping is a fused ReLU6, which every runtime has. A class that is
+switched off (its bias is -1e9, say, or minus infinity) has no part in mean and range: it is given
+the lowest logit.
 
 The one logit of two classes says by its sign which is better, so it is not centred: it is clipped
 to a range around 0, by a fused ReLU_N1_TO_1.
@@ -29,15 +31,24 @@ from ecavg_tf.core.two_classes import class_columns
 _STEPS = 255
 _SIX = 6.0  # ReLU6's ceiling: the range is scaled to it and back
 MOST_LEFT_OUT = (0.0, 1.0, 4.0)  # percent of calibration examples; the converter tries all
+_OFF = 25.0  # nats below the best class, always: a probability of 1e-11
+_BELOW = (2.0, 4.0, 6.0, 8.0)  # nats below all others that a class which is off may get
 _TRIED = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0)
 
 
 @dataclass(frozen=True)
 class LogitRange:
-    """The range of centred logits, in nats."""
+    """The range of centred logits.
+
+    Attributes:
+        low: the lower end, in nats.
+        high: the upper end.
+        off: classes that are switched off.
+    """
 
     low: float
     high: float
+    off: tuple[int, ...] = ()
 
 
 def head_of(model: keras.Model) -> keras.layers.Layer | None:
@@ -51,6 +62,8 @@ def head_of(model: keras.Model) -> keras.layers.Layer | None:
         history = getattr(outputs[0], "_keras_history", None)
         last = None if history is None else history.operation
     plain = type(last) is keras.layers.Dense and last.use_bias
+    # With LoRA, or quantized, the kernel is computed from several variables.
+    plain = plain and isinstance(getattr(last, "kernel", None), keras.Variable)
     if not plain or node_in(graph, last) is None:
         return None
     squashed = keras.activations.sigmoid if last.units == 1 else keras.activations.softmax
@@ -104,22 +117,52 @@ def fit_range(logits: Array) -> LogitRange:
     Args:
         logits: Keras' logits of the calibration examples, shape (n, classes) or (n, 1), nats.
     """
-    centred = _centred(logits)
+    off = switched_off(logits)
+    centred = _centred(logits, off)
     if logits.shape[1] == 1:
         ends = np.percentile(np.abs(logits), [100 - p for p in _TRIED])
         most = min(
             np.unique(np.maximum(ends, 1e-6)), key=lambda end: _lost(centred, -end / 2, end / 2)
         )
         return LogitRange(-float(most), float(most))
-    lows = np.unique([np.percentile(centred, p) for p in _TRIED])
-    ranked = np.sort(centred, axis=1)
+    live = _live(centred, off)
+    lows = np.unique([np.percentile(live, p) for p in _TRIED])
+    if off.any():  # they get the lower end, so it must stand for a small probability
+        lows = np.append(lows, [live.min() - below for below in _BELOW])
+    ranked = np.sort(live, axis=1)
     tops = [np.percentile(ranked[:, -1], 100 - p) for p in _TRIED]
-    tops += [np.percentile(ranked[:, -2], 100 - p) + 3.0 for p in _TRIED[:4]]
+    if live.shape[1] > 1:
+        tops += [np.percentile(ranked[:, -2], 100 - p) + 3.0 for p in _TRIED[:4]]
     pairs = [(low, high) for low in lows for high in np.unique(tops) if high - low > 1e-6]
     if not pairs:
-        return LogitRange(float(centred.min()), float(centred.min() + 1.0))
+        return LogitRange(float(live.min()), float(live.min() + 1.0))
     low, high = min(pairs, key=lambda pair: _lost(centred, *pair))
-    return LogitRange(float(low), float(high))
+    return LogitRange(float(low), float(high), tuple(np.flatnonzero(off).tolist()))
+
+
+def switched_off(logits: Array) -> NDArray[np.bool_]:
+    """Which classes no example gets anything of: shape (classes,), True for those.
+
+    Args:
+        logits: Keras' logits, shape (n, classes), nats; minus infinity is such a class's.
+    """
+    values = np.asarray(logits, np.float64)
+    best = values.max(axis=1, keepdims=True)
+    return np.asarray((values < best - _OFF).all(axis=0))
+
+
+def _centred(logits: Array, off: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Logits less the mean of those classes that are not switched off."""
+    values = class_columns(np.asarray(logits, np.float64), logits=True)
+    return np.asarray(values - _live(values, off).mean(axis=1, keepdims=True))
+
+
+def _live(values: Array, off: NDArray[np.bool_]) -> Array:
+    """The columns that are not switched off: of most models all, in the order they are summed in.
+
+    Taking columns out lays them out anew, and a sum in another order has other last digits.
+    """
+    return values[:, ~off] if off.any() else values
 
 
 def typical(logits: Array, most: float = MOST_LEFT_OUT[-1]) -> NDArray[np.bool_]:
@@ -141,14 +184,10 @@ def typical(logits: Array, most: float = MOST_LEFT_OUT[-1]) -> NDArray[np.bool_]
     Returns:
         Shape (n,), True for examples to calibrate on.
     """
-    largest = np.abs(_centred(logits)).max(axis=1)
+    off = switched_off(logits)
+    largest = np.abs(_live(_centred(logits, off), off)).max(axis=1)
     lower, upper, nearly_all = np.percentile(largest, [25, 75, 100 - most])
     return np.asarray(largest <= max(upper + 3.0 * (upper - lower), nearly_all))
-
-
-def _centred(logits: Array) -> NDArray[np.float64]:
-    columns = class_columns(np.asarray(logits, np.float64), logits=True)
-    return np.asarray(columns - columns.mean(axis=1, keepdims=True))
 
 
 def _lost(centred: NDArray[np.float64], low: float, high: float) -> float:
@@ -197,6 +236,9 @@ def fitted(head: keras.layers.Layer, limits: LogitRange) -> Iterator[None]:
 
 def _fit_classes(head: keras.layers.Layer, kernel: Array, bias: Array, limits: LogitRange) -> None:
     scale = np.float32(_SIX / (limits.high - limits.low))
-    head.kernel.assign((kernel - kernel.mean(axis=1, keepdims=True)) * scale)
-    head.bias.assign((bias - bias.mean() - limits.low) * scale)
+    off = np.isin(np.arange(len(bias)), limits.off)
+    centred = kernel - _live(kernel, off).mean(axis=1, keepdims=True)
+    shifted = bias - bias[~off].mean() - limits.low
+    head.kernel.assign(np.where(off, np.float32(0.0), centred) * scale)
+    head.bias.assign(np.where(off, np.float32(0.0), shifted) * scale)
     head.activation = lambda scaled: tf.nn.relu6(scaled) * (1 / scale)

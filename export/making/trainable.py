@@ -15,10 +15,15 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from ecavg_tf.config import Format
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from ecavg_tf.core.errors import ExportError
-from export.making.convert import first_line, numbered, quiet_conversion
+from ecavg_tf.models.keras_words import explained
+from export.making.convert import layers_of, numbered, quiet_conversion
+from export.making.converting_process import ConversionError, convert_saved
+from export.making.formats import Variant
 from export.making.head import head_of, node_in
+from export.making.translation import Layer, translated
 
 _TERMS = (
     "kernel_regularizer",
@@ -41,6 +46,12 @@ def trained_layers(model: keras.Model, trainable: str) -> list[keras.layers.Dens
         ExportError: the model does not end in a Dense layer under softmax, under one sigmoid or
             of logits, or one of them has a regularizer or a constraint.
     """
+    for layer in model._flatten_layers():
+        if getattr(layer, "lora_enabled", False):
+            raise ExportError(
+                f"layer {layer.name!r} has LoRA weights, which a device can't train: merge them "
+                "(build the model without enable_lora, and set its kernel to this layer's kernel)"
+            )
     head = head_of(model)
     if head is None or head not in model.layers:
         raise ExportError(
@@ -124,6 +135,11 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
     def frozen_layers(self) -> bool:
         """Whether what comes before the trained layers has weights."""
         return bool(self._features.weights)
+
+    @property
+    def feature_layers(self) -> tuple[Layer, ...]:
+        """The layers that come before the trained ones, by which errors name them."""
+        return layers_of(self._features)
 
     def signatures(self) -> dict[str, Any]:
         """Concrete functions by the names they have in the file."""
@@ -252,29 +268,31 @@ def convert_trainable(module: TrainableModule) -> bytes:
     Raises:
         ExportError: the layers before need others.
     """
-    try:
-        with tempfile.TemporaryDirectory() as folder, quiet_conversion():
-            signatures: Mapping[str, Any] = module.signatures()
-            tf.saved_model.save(module, folder, signatures=signatures)
-            converter = tf.lite.TFLiteConverter.from_saved_model(str(Path(folder)))
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-            converter.experimental_enable_resource_variables = True
-            content: bytes = converter.convert()
-    except Exception as error:  # the converter raises many kinds
-        raise ExportError(
-            f"the training file needs operators that TFLite has not built in: {first_line(error)}"
-        ) from error
-    return content
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with quiet_conversion():
+                signatures: Mapping[str, Any] = module.signatures()
+                tf.saved_model.save(module, folder, signatures=signatures)
+        except Exception as error:  # Keras and TensorFlow raise many kinds
+            raise ExportError(
+                f"the training file can't be traced: {type(error).__name__}: {explained(error)}"
+            ) from error
+        try:
+            return convert_saved(Path(folder), Format.FLOAT32, resources=True)
+        except ConversionError as error:
+            layers = module.feature_layers
+            told = translated(error, Variant.MASTER, layers, ())
+            raise ExportError(f"the training file can't be made: {told}") from error
 
 
 def _check_precision(model: keras.Model) -> None:
-    """Refuses half precision, which the converter answers with pages of its own internals.
+    """Refuses other precisions, which the converter answers with pages of its own internals.
 
     Raises:
-        ExportError: a layer computes in it.
+        ExportError: a layer computes in one.
     """
     for layer in model._flatten_layers():
-        if getattr(layer, "compute_dtype", "float32") in ("float16", "bfloat16"):
+        if getattr(layer, "compute_dtype", "float32") in ("float16", "bfloat16", "float64"):
             raise ExportError(
                 f"layer {layer.name!r} computes in {layer.compute_dtype}, which TFLite has no "
                 "builtin operators for; build the model under "

@@ -2,27 +2,29 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ecavg_tf.core.bundles.scaling import FeatureScaling
+from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.files import atomic_path, write_text
+from ecavg_tf.core.files import atomic_path, file_sha256, write_text
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
+from export.delivering.signing import SUFFIX
 from export.micro import templates
 from export.micro.interpreter import MicroRun, even_score
 from export.micro.literals import c_float, c_string, elements
+from export.micro.manifest import DATA, MAIN, SOURCES, Manifest, manifest_text
 from export.micro.operators import require_micro, resolver_call
 from export.reading.flatmodel import FlatModel
 
 _BYTES_A_LINE = 16
 _MARGIN_FRACTION = 8
 _MARGIN_LEAST = 1024
-_DATA = "model_data.cc"
-_MAIN = "main.cc"
 _MARK = b"ritten by ecavg-tf"  # in the first line of all that is written here
 _FIRST_LINE = 200  # bytes
 
@@ -44,6 +46,7 @@ def write_sources(
     labels: Sequence[str],
     run: MicroRun,
     listener: Listener = silent,
+    origin: Mapping[str, Any] | None = None,
     *,
     scaling: FeatureScaling | None = None,
     columns: Sequence[str] = (),
@@ -57,17 +60,18 @@ def write_sources(
         run: what ``run_in_micro`` found for this very file. Its arena is what the sources
             reserve, its clearest example what they test themselves with.
         listener: told of a ``main.cc`` that is kept: it is there to be filled in.
+        origin: where the model comes from, for ``sources.json``.
         scaling: what is done to raw inputs before they are quantized; None: nothing.
         columns: names of the inputs, for a comment; empty: they have none.
 
     Returns:
-        The files: ``model_data.h``, ``model_data.cc``, ``ops.h``, ``main.cc`` and
-        ``README.txt``.
+        The files: ``model_data.h``, ``model_data.cc``, ``ops.h``, ``main.cc``,
+        ``README.txt``, and ``sources.json``, which lists them with their hashes.
 
     Raises:
         ExportError: the file can't run on a microcontroller, the run is another file's,
-            there are not as many labels as scores, or a file that no export made
-            lies where one is to be written.
+            there are not as many labels as scores, one is no printable line, or a file that no
+            export made lies where one is to be written.
     """
     facts = require_micro(tflite)
     if hashlib.sha256(tflite).hexdigest() != run.sha256:
@@ -75,26 +79,49 @@ def write_sources(
     scores = elements(facts.outputs[0])
     if len(labels) != max(2, scores):
         raise ExportError(f"{len(labels)} labels came, and the model gives {scores} scores")
+    if fault := fault_of(labels):
+        raise ExportError(fault)
     main = _main(scores, scaling)
     texts = {
         "model_data.h": _header(len(tflite), labels, run, scaling, columns),
         "ops.h": _operators(facts),
-        _MAIN: main,
+        MAIN: main,
         "README.txt": _readme(len(tflite), run),
     }
-    names = sorted((*texts, _DATA))
-    _check_ours(folder, [name for name in names if name != _MAIN])
-    if _is_edited(folder / _MAIN, main):
-        listener(Note(f"{folder / _MAIN} is kept as it is there; remove it for a fresh one"))
-        del texts[_MAIN]
+    names = (*texts, DATA)
+    _check_ours(folder, [name for name in (*names, SOURCES) if name != MAIN])
+    if _is_edited(folder / MAIN, main):
+        listener(Note(f"{folder / MAIN} is kept as it is there; remove it for a fresh one"))
+        del texts[MAIN]
     for name, text in texts.items():
         write_text(folder / name, text)
-    with atomic_path(folder / _DATA) as path, path.open("w", encoding="ascii") as stream:
+    with atomic_path(folder / DATA) as path, path.open("w", encoding="ascii") as stream:
         stream.writelines(_data(tflite, labels, run, scaling))
-    return tuple(folder / name for name in names)
+    _list(folder, Manifest(run.sha256, origin or {}, _hashes(folder, names, main)))
+    return tuple(folder / name for name in sorted((*names, SOURCES)))
+
+
+def _hashes(folder: Path, names: Iterable[str], main: str) -> dict[str, str]:
+    """Of what was written: a ``main.cc`` that is kept is listed as it would have been written."""
+    ours = hashlib.sha256(main.encode()).hexdigest()
+    return {name: ours if name == MAIN else file_sha256(folder / name) for name in names}
+
+
+def _list(folder: Path, manifest: Manifest) -> None:
+    """Writes the list; a signature of another one goes."""
+    text, path = manifest_text(manifest), folder / SOURCES
+    if not path.exists() or path.read_bytes() != text.encode():
+        (folder / (SOURCES + SUFFIX)).unlink(missing_ok=True)
+        write_text(path, text)
 
 
 def _check_ours(folder: Path, names: Sequence[str]) -> None:
+    signature = folder / (SOURCES + SUFFIX)
+    if os.path.lexists(signature) and not os.path.lexists(folder / SOURCES):
+        raise ExportError(
+            f"{signature} is there without {SOURCES}: move it away, or give another folder with "
+            "--out"
+        )
     for path in (folder / name for name in names):
         if os.path.lexists(path) and not (path.is_file() and _is_marked(path)):
             raise ExportError(

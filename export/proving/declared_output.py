@@ -52,7 +52,7 @@ def checked_probabilities(answers: Array, *, logits: bool, hint: str = HINT) -> 
             f"the model's answers have shape {values.shape}; expected (n, classes), classes "
             "whose probabilities sum to 1, or (n, 1), that of the second of two classes"
         )
-    check_finite(values)
+    check_finite(values, logits=logits)
     if values.shape[1] > 1 or not logits:  # one logit may lie in 0..1, too
         _check(values, logits, hint)
     return np.asarray(class_probabilities(values, logits=logits))
@@ -74,17 +74,22 @@ def check_one_logit(model: keras.Model, inputs: Array, hint: str = HINT) -> None
         raise ConfigError(_NO_LOGITS.format(hint=hint))
 
 
-def check_finite(answers: Array, inputs: str = "inputs") -> None:
+def check_finite(answers: Array, inputs: str = "inputs", *, logits: bool = False) -> None:
     """Refuses NaN and infinity: no file can be calibrated or compared with them.
 
     Args:
         answers: shape (n, …).
         inputs: what they are answers to.
+        logits: whether they are logits: minus infinity then switches a class off.
 
     Raises:
         ExportError: there is one.
     """
-    wrong = (~np.isfinite(answers)).any(axis=tuple(range(1, answers.ndim)))
+    axes = tuple(range(1, answers.ndim))
+    sound = np.isfinite(answers)
+    if logits:
+        sound = (sound | np.isneginf(answers)) & sound.any(axis=axes, keepdims=True)
+    wrong = (~sound).any(axis=axes)
     if wrong.any():
         raise ExportError(
             f"the model's answers are not finite (NaN or infinity) for {np.sum(wrong)} of "
@@ -107,7 +112,8 @@ def _check(values: NDArray[np.float64], logits: bool, hint: str) -> None:
         )
     raise ConfigError(
         f"the model's answers run from {values.min():.3g} to {values.max():.3g}: these are no "
-        f"probabilities; if they are logits, say so: {hint}"
+        f"probabilities; if they are logits of classes, say so: {hint}; if they are values "
+        "(regression, independent tags), export.to_tflite(model, …, output='values') makes files"
     )
 
 

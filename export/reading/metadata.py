@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ecavg_tf.core.bundles.archive import add_members
-from ecavg_tf.core.bundles.bundle import LABELS
+from ecavg_tf.core.bundles.bundle import LABELS, label_bytes
 from ecavg_tf.core.bundles.scaling import FeatureScaling, told
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.fields import Fields
@@ -49,13 +49,16 @@ class Description:
 
 
 def attach(tflite: bytes, description: Description) -> bytes:
-    """The file with its description; the same input, the same bytes."""
+    """The file with its description; the same input, the same bytes.
+
+    Raises:
+        ExportError: the name of a class is more than a printable line, or two are the same.
+    """
     stream = io.BytesIO(tflite)
     said = told(description, asdict(description))
     text = json.dumps(said, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    labels = "".join(f"{label}\n" for label in description.classes)
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
-        add_members(archive, {LABELS: labels.encode(), DESCRIPTION: text.encode()})
+        add_members(archive, {LABELS: label_bytes(description.classes), DESCRIPTION: text.encode()})
     return stream.getvalue()
 
 
@@ -72,7 +75,7 @@ def read_description(tflite: bytes) -> Description:
                 raise ValueError(f"it holds {sorted(entries)}")
             if any(entry.file_size > _LARGEST for entry in entries.values()):
                 raise ValueError("a member is too large")
-            labels = archive.read(LABELS).decode().splitlines()
+            labels = archive.read(LABELS)
             fields = dict(load_json(archive.read(DESCRIPTION)))
         low, high = (float(value) for value in fields.pop("value_range"))
         classes = tuple(str(name) for name in fields.pop("classes"))
@@ -80,7 +83,7 @@ def read_description(tflite: bytes) -> Description:
             fields["feature_scaling"] = FeatureScaling.field(Fields(fields), "feature_scaling")
         if "columns" in fields:
             fields["columns"] = tuple(str(name) for name in fields["columns"])
-        if list(classes) != labels:
+        if labels != label_bytes(classes):
             raise ValueError(f"{LABELS} and {DESCRIPTION} name different classes")
         return Description(classes=classes, value_range=(low, high), **fields)
     except (zipfile.BadZipFile, NotImplementedError, KeyError, TypeError, ValueError) as error:

@@ -139,6 +139,7 @@ def test_names_are_texts(tmp_path: Path) -> None:
         ("\ufeffcat", "can't be printed"),
         ("\ud800", "can't be printed"),
         (" ", "class 1 has an empty name"),
+        ("c" * 1001, "name of class 1 has 1001 characters"),
         ("ant", "class name 'ant' stands for the labels 0, 1"),
     ],
 )

@@ -48,8 +48,8 @@ def test_any_dtype_in_the_value_range_is_taken(bundles: dict[str, Path]) -> None
 @pytest.mark.parametrize(
     ("inputs", "problem"),
     [
-        (np.zeros((5, 8, 8)), r"have shape \(5, 8, 8\), expected \(n, 8, 8, 1\)"),
-        (np.zeros((8, 8, 1)), r"have shape \(8, 8, 1\)"),
+        (np.zeros((5, 8, 9)), r"have shape \(5, 8, 9\), expected \(n, 8, 8, 1\)"),
+        (np.zeros((3, 1, 8, 8)), r"have shape \(3, 1, 8, 8\)"),
         (np.full((1, 8, 8, 1), np.nan), "hold 64 values that are NaN or infinite"),
         (np.full((1, 8, 8, 1), 255), "hold values from 255 to 255, expected 0 to 16"),
         (np.full((1, 8, 8, 1), "a"), "expected numbers"),
@@ -58,6 +58,14 @@ def test_any_dtype_in_the_value_range_is_taken(bundles: dict[str, Path]) -> None
 def test_images_that_do_not_fit(bundles: dict[str, Path], inputs: np.ndarray, problem: str) -> None:
     with pytest.raises(DataError, match=problem):
         Predictor(bundles["float32"], check=False).predict(inputs)
+
+
+def test_a_missing_batch_or_channel_axis(bundles: dict[str, Path]) -> None:
+    predictor = Predictor(bundles["float32"], threads=1, check=False)
+    many, one = predictor.predict(TEST[:5]), predictor.predict(TEST[:1])
+    np.testing.assert_array_equal(predictor.predict(TEST[:5, ..., 0]), many)
+    for alone in (TEST[0], TEST[0, ..., 0]):
+        np.testing.assert_array_equal(predictor.predict(alone), one)
 
 
 def loaded(*sources: str, stdin: bytes = b"") -> list[tuple[str, np.ndarray]]:

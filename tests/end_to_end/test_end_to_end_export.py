@@ -247,7 +247,7 @@ def conv() -> keras.Model:
 def test_to_tflite_takes_any_model() -> None:
     keras.utils.set_random_seed(3)
     inputs = np.random.default_rng(0).uniform(size=(50, 6, 6, 1)).astype("float32")
-    files = export.to_tflite(conv(), inputs, "float32,int8")
+    files = export.to_tflite(conv(), inputs, "float32,int8", output="logits")
     assert list(files) == ["float32-batch", "float32", "int8"]
     assert {file.output_kind for file in files.values()} == {"logits"}
     assert files["int8"].input.dtype == "int8"

@@ -201,10 +201,13 @@ def test_the_environment_holds_the_settings_and_old_ones_are_no_difference() -> 
         ({}, {"KERAS_BACKEND": "torch"}, "backend is 'torch'"),
         ({"image_data_format": "channels_first"}, {}, "image_data_format is 'channels_first'"),
         ({"floatx": "float16"}, {}, "floatx is 'float16'"),
+        ({"floatx": "bfloat16"}, {}, "floatx is 'bfloat16'"),
+        ({"epsilon": 1}, {}, "epsilon is 1 "),
+        (["tensorflow"], {}, "holds no settings"),
     ],
 )
 def test_a_machines_keras_json_is_named(
-    stored: dict[str, str],
+    stored: object,
     variables: dict[str, str],
     said: str,
     tmp_path: Path,

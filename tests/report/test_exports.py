@@ -9,7 +9,8 @@ from report_for_tests import exported, printed
 from rich.console import Console
 
 from ecavg_tf.cli import output
-from ecavg_tf.report.exports import FULL, notes
+from ecavg_tf.core.exports import Claim, ProvedAs, Verdict
+from ecavg_tf.report.exports import FULL, exports_table, notes
 from ecavg_tf.report.page import html
 from ecavg_tf.report.tables import tables
 from ecavg_tf.results import RunResults
@@ -20,6 +21,24 @@ def test_notes_on_files_belong_to_their_model() -> None:
         "a: compared on examples of a; for comparison, Keras predict 71.9 ms",
         "b: compared on examples of b; for comparison, Keras predict 80.0 ms",
     ]
+
+
+def test_what_was_proved_and_on_which_examples_is_told() -> None:
+    row = exported("a", 71.9)
+    assert row.parity is not None
+    words = f"{row.parity.inputs} and 30 seen"
+    claim = Claim("labels that differ", words, 39, 0.0, 0.07, 0.05, 0.07, Verdict.PASSED)
+    tuned = replace(row, proved_as=ProvedAs.TUNED, parity=replace(row.parity, claims=(claim,)))
+    (said,) = notes([tuned])
+    assert "compared on images of a and 30 seen" in said
+    assert said.endswith("int8 proved as another model, tuned for int8")
+    open_ = replace(tuned, status="undecided", reasons=("9 examples, 42 needed",))
+    first, why = notes([open_])
+    assert "proved as" not in first
+    assert why == "a, int8 undecided: 9 examples, 42 needed"
+    table = exports_table([open_])
+    (verdict,) = table.columns[2].cells
+    assert (str(verdict), verdict.style) == ("undecided", "yellow")
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_the_servers_scores_stay_where_an_edge_has_none() -> None:
 
 def test_a_label_with_a_line_break() -> None:
     assert label_bytes(("a", "ß c")) == "a\nß c\n".encode()
-    with pytest.raises(ExportError, match="holds a control character"):
+    with pytest.raises(ExportError, match="holds a line break"):
         label_bytes(("a\nb",))
 
 

@@ -7,11 +7,10 @@ unpacked, and nothing is ever unpickled or written to disk.
 """
 
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,11 +23,15 @@ from ecavg_tf.core.bundles.archive import (
     read_members,
 )
 from ecavg_tf.core.bundles.scaling import FeatureScaling, told
+from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import ExportError, brief
+from ecavg_tf.core.exports import ProvedAs, Verdict
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
+
+T = TypeVar("T", ProvedAs, Verdict)
 
 SCHEMA_VERSION = 1
 MANIFEST = "bundle.json"
@@ -87,6 +90,9 @@ class BundleInfo:
         operators: name, version and count of each operator.
         tolerance: largest absolute difference from the golden outputs (probabilities),
             and least share of equal labels, that a sound runtime may show.
+        proved_as: what the file was held against; None in bundles of earlier versions.
+        verdict: whether that was shown; ``undecided``: too few examples show it, and the
+            exporter was told to deliver it nevertheless. None likewise.
         declared: whether values outside the range are refused.
         feature_scaling: what is done to raw inputs before they are quantized; None: nothing.
         columns: names of the inputs, where they are the columns of a table; None: they have
@@ -104,6 +110,8 @@ class BundleInfo:
     min_runtime: str | None
     operators: tuple[tuple[str, int, int], ...]
     tolerance: Mapping[str, float]
+    proved_as: ProvedAs | None = None
+    verdict: Verdict | None = None
     declared: bool = True
     feature_scaling: FeatureScaling | None = None
     columns: tuple[str, ...] | None = None
@@ -194,11 +202,10 @@ def label_bytes(classes: Sequence[str]) -> bytes:
     """Labels as a bundle holds them, a line each.
 
     Raises:
-        ExportError: one has a line break or another control character.
+        ExportError: one is more than a printable line, or two are the same.
     """
-    for label in classes:
-        if any(unicodedata.category(letter) == "Cc" for letter in label):
-            raise ExportError(f"class {label!r} holds a control character; rename the class")
+    if fault := fault_of(classes):
+        raise ExportError(fault)
     return "".join(f"{label}\n" for label in classes).encode()
 
 
@@ -232,12 +239,21 @@ def _info(fields: Fields) -> BundleInfo:
         min_runtime=fields.release("min_runtime"),
         operators=fields.operators("operators"),
         tolerance=_tolerance(fields.inner("tolerance"), TOLERANCE[format_]),
+        proved_as=_later(fields, "proved_as", ProvedAs),
+        verdict=_later(fields, "verdict", Verdict),
         declared="declared" not in fields.values or fields.flag("declared"),
         feature_scaling=FeatureScaling.field(fields, "feature_scaling")
         if "feature_scaling" in fields.values
         else None,
         columns=columns_of(fields, input_.shape[1:]),
     )
+
+
+def _later(fields: Fields, name: str, kind: type[T]) -> T | None:
+    """A choice that bundles of earlier versions don't hold."""
+    if name not in fields.values or fields.get(name) is None:
+        return None
+    return kind(fields.choice(name, tuple(kind)))
 
 
 def _tensor(fields: Fields) -> TensorSpec:

@@ -12,6 +12,7 @@ from ecavg_tf.core.bundles import archive as archives
 from ecavg_tf.core.bundles import bundle as bundles
 from ecavg_tf.core.bundles.bundle import read_bundle, write_bundle
 from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.exports import ProvedAs, Verdict
 
 
 @pytest.fixture
@@ -229,6 +230,23 @@ def test_a_field_that_is_not_what_it_must_be(
     )
     with pytest.raises(ExportError, match=said):
         read_bundle(told(path, **{name: value}))
+
+
+def test_a_bundle_says_what_was_proved_and_an_earlier_one_need_not(path: Path) -> None:
+    content = path.read_bytes()
+    assert read_bundle(path).info.proved_as is None
+    tuned = told(path, proved_as="another model, tuned for int8", verdict="undecided")
+    info = read_bundle(tuned).info
+    assert (info.proved_as, info.verdict) == (ProvedAs.TUNED, Verdict.UNDECIDED)
+    path.write_bytes(content)
+    with pytest.raises(ExportError, match="verdict is 'sound', expected passed or failed"):
+        read_bundle(told(path, verdict="sound"))
+    path.write_bytes(content)
+    with zipfile.ZipFile(path) as archive:
+        manifest = json.loads(archive.read(bundles.MANIFEST))
+    earlier = {name: manifest[name] for name in manifest if name not in ("proved_as", "verdict")}
+    old = rewritten(path, **{bundles.MANIFEST: json.dumps(earlier).encode()})
+    assert read_bundle(old).info.verdict is None
 
 
 def test_fields_that_are_missing_or_unknown(path: Path) -> None:

@@ -134,6 +134,7 @@ def test_the_command_answers_with_a_line_and_a_code(
     assert printed.err.startswith("REFUSED: bundle ")
     assert len(printed.err.splitlines()) == 1
     assert "int8.bundle.zip: sound (int8 in ai-edge-litert" in printed.out
+    assert "; proved as the float model, quantized" in printed.out
     assert main(["check", "nothing.zip", "--json"]) == 8
     assert '"sound": false' in capsys.readouterr().out
 

@@ -9,15 +9,19 @@ import keras
 import numpy as np
 import pytest
 
+from ecavg_tf.config import Limits
 from ecavg_tf.core.bundles.bundle import read_bundle
-from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.errors import ExportError, UnprovedError
+from ecavg_tf.core.exports import Exported, ProvedAs, Verdict
 from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.events import Event, Listener, Note, silent
 from export.delivering.earlier_files import RECORD, file_names, intact
 from export.exporter import Exporter, Subject
+from export.jobs.run import raise_if_failed
 from export.making.formats import Variant
+from export.proving.gate import Reference
+from export.proving.seen import gather, uncalibrated
 
 
 def net(activation: str) -> keras.Model:
@@ -55,6 +59,63 @@ def exported(
     (row,) = exporter.export(subject, (variant,), folder / "edge-00")
     assert row.status == "passed", row.reasons
     return row
+
+
+def test_too_few_examples_deliver_a_file_only_if_that_is_accepted(tmp_path: Path) -> None:
+    digits, model = made.digits(), net("relu")
+    subject = Subject(
+        name="edge-00",
+        weights_sha256=weights_sha256(model.get_weights()),
+        origin={"edge": "edge-00"},
+        calibration=None,
+        inputs=digits.test.inputs[:24],
+        labels=digits.test.labels[:24],
+        words="24 test examples",
+    )
+    variants, folder = (Variant.MASTER, Variant.FLOAT32), tmp_path / "edge-00"
+
+    def export(limits: Limits, subject: Subject) -> tuple[Exported, ...]:
+        return Exporter(model, digits.spec, False, limits, 0.0).export(subject, variants, folder)
+
+    rows = export(Limits(), subject)
+    assert [(row.status, row.bundle, row.delivered) for row in rows] == [
+        ("undecided", None, False)
+    ] * 2
+    assert rows[1].file == "edge-00/float32.unproved.tflite"
+    assert "24 examples, 149 needed to show" in rows[1].reasons[0]
+    assert export(Limits(), subject) == rows  # found again
+    with pytest.raises(UnprovedError, match=r"24 examples, 149 needed.*accept_unproved=true"):
+        raise_if_failed(rows)
+
+    accepted = export(Limits(accept_unproved=True), subject)
+    assert [(row.status, row.file) for row in accepted] == [
+        ("undecided", "edge-00/float32-batch.tflite"),
+        ("undecided", "edge-00/float32.tflite"),
+    ]
+    raise_if_failed(accepted)
+    assert not (folder / "float32.unproved.tflite").exists()
+    info = read_bundle(tmp_path / str(accepted[1].bundle)).info
+    assert (info.verdict, info.proved_as) == (Verdict.UNDECIDED, ProvedAs.FLOAT)
+
+    train = digits.train.inputs
+    proved = export(Limits(), replace(subject, seen=gather([("pooled", train)], train[:9], 0)))
+    assert [row.status for row in proved] == ["passed"] * 2
+    assert proved[1].parity is not None
+    assert proved[1].parity.claims[0].examples == "24 test examples and 1000 pooled"
+
+
+def test_seen_inputs_are_counted_once_and_calibration_ones_come_last() -> None:
+    inputs = np.arange(6, dtype=np.uint8).reshape(6, 1)
+    seen = gather([("own", inputs[:4]), ("pooled", inputs)], inputs[[0, 5]], 0)
+    assert seen is not None
+    assert sorted(seen.inputs[:, 0].tolist()) == [0, 1, 2, 3, 4, 5]
+    assert seen.words == "4 own and 2 pooled"
+    assert set(seen.inputs[seen.calibrated][:, 0].tolist()) == {0, 5}
+    assert seen.calibrated.tolist() == [False] * 4 + [True] * 2
+    answered = Reference(seen.inputs, np.full((6, 2), 0.5), None, seen.words)
+    left = uncalibrated(answered, seen)
+    assert (len(left.probabilities), left.words) == (4, "3 own and 1 pooled")
+    assert gather([], None, 0) is None
 
 
 def test_another_function_of_the_same_weights_is_made_anew(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ecavg_tf.core.bundles.training_bundle import write_training_bundle
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import TEMPORARY_PREFIX
 from export.delivering.signing import load_private_key, load_public_key, sign, verify
+from export.reading.metadata import Description, attach
 
 pytest.importorskip("cryptography")
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -82,7 +83,7 @@ def test_each_bundle_is_told_with_its_origin(
     assert verified(*delivered) == 0
     printed = capsys.readouterr()
     first, second, training, count = printed.out.splitlines()
-    assert count == "3 bundles sound, 0 refused"
+    assert count == "3 files sound, 0 refused"
     assert first == (
         f"{folder}/edge-00/int8.bundle.zip: whole, and signed by the owner of {public}: "
         "run r, round 1, edge edge-00, int8, weights 0a0a0a0a0a0a"
@@ -132,8 +133,8 @@ def test_all_are_verified_and_the_bad_one_is_named(
     assert damaged.startswith("REFUSED: ") and "int8.bundle.zip was changed" in damaged
     assert "training-head.bundle.zip is not signed" in unsigned
     assert "edge edge-01" in printed.out
-    assert "Not covered by any signature: 2 .tflite files (edge-00/int8.tflite, " in printed.out
-    assert printed.out.splitlines()[-1] == "1 bundle sound, 2 refused"
+    assert "Not covered by any signature: 2 files (edge-00/int8.tflite, " in printed.out
+    assert printed.out.splitlines()[-1] == "1 file sound, 2 refused"
 
 
 def test_nothing_is_parsed_before_its_signature_is_verified(
@@ -159,18 +160,63 @@ def test_a_plain_file_that_is_not_the_bundles_model(
     printed = capsys.readouterr()
     (line,) = printed.err.splitlines()
     assert f"{name} is not the model in" in line
-    assert printed.out.splitlines()[-1] == "2 bundles sound, 1 refused"
+    assert printed.out.splitlines()[-1] == "2 files sound, 1 refused"
 
 
-def test_plain_files_without_a_bundle_are_counted(
+def test_plain_files_that_nobody_exported_are_counted(
     delivered: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, _ = delivered
-    (folder / "edge-00" / "float32-batch.tflite").write_bytes(b"TFL3")
+    (folder / "edge-00" / "mine.tflite").write_bytes(b"TFL3")
     assert verified(*delivered) == 0
     loose, count = capsys.readouterr().out.splitlines()[-2:]
-    assert count == "3 bundles sound, 0 refused"
-    assert loose == "Not covered by any signature: 1 .tflite file (edge-00/float32-batch.tflite)."
+    assert count == "3 files sound, 0 refused"
+    assert loose == "Not covered by any signature: 1 file (edge-00/mine.tflite)."
+
+
+def master(folder: Path, edge: str) -> Path:
+    """The dynamic-batch file of an edge, which has no bundle."""
+    origin = {**made().info.origin, "edge": edge}
+    described = Description(("a", "b"), "uint8", (0.0, 255.0), "probabilities", origin)
+    path = folder / edge / "float32-batch.tflite"
+    path.write_bytes(attach(b"TFL3", described))
+    return path
+
+
+def test_the_master_is_signed_by_itself(
+    delivered: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = delivered
+    path = master(folder, "edge-00")
+    assert verified(*delivered) == 8
+    assert "float32-batch.tflite is not signed" in capsys.readouterr().err
+    sign(path, load_private_key(tmp_path / "key.pem"))
+    assert verified(*delivered) == 0
+    printed = capsys.readouterr().out
+    assert "float32-batch.tflite: whole, and signed by" in printed
+    assert "edge edge-00, float32-batch, weights" in printed
+    assert "Not covered" not in printed and "4 files sound, 0 refused" in printed
+    path.write_bytes(path.read_bytes() + b"more")
+    assert verified(path, delivered[1]) == 8
+    assert "float32-batch.tflite was changed" in capsys.readouterr().err
+
+
+def test_a_signature_of_one_kind_of_file_is_none_of_another(
+    delivered: tuple[Path, Path], tmp_path: Path
+) -> None:
+    key, public = load_private_key(tmp_path / "key.pem"), load_public_key(delivered[1])
+    content = b"the same bytes"
+    for name in ("a.bundle.zip", "a.tflite", "a.json"):
+        (tmp_path / name).write_bytes(content)
+        signature = sign(tmp_path / name, key).read_bytes()
+        for other in ("b.bundle.zip", "b.tflite", "b.json"):
+            (tmp_path / other).write_bytes(content)
+            (tmp_path / f"{other}.sig").write_bytes(signature)
+            if other[1:] == name[1:]:
+                verify(tmp_path / other, public)
+            else:
+                with pytest.raises(ExportError, match="does not fit"):
+                    verify(tmp_path / other, public)
 
 
 def test_what_a_killed_export_left_is_passed_over(delivered: tuple[Path, Path]) -> None:

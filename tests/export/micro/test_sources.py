@@ -17,6 +17,7 @@ from ecavg_tf.core.errors import ExportError
 from ecavg_tf.events import Event, Note
 from export.micro.interpreter import Arena, MicroRun, even_score
 from export.micro.literals import c_float, c_string
+from export.micro.manifest import SOURCES, check_sources, read_manifest
 from export.micro.operators import resolver_call
 from export.micro.sources import arena_with_margin, write_sources
 from export.reading.flatmodel import Port, read_flatmodel
@@ -59,6 +60,7 @@ def written(int8: bytes, run: MicroRun, tmp_path_factory: pytest.TempPathFactory
         "model_data.cc",
         "model_data.h",
         "ops.h",
+        "sources.json",
     }
     assert sorted(folder.iterdir()) == list(files)
     return folder
@@ -223,6 +225,51 @@ def test_features_are_rescaled_before_they_are_quantized(
     sources = [str(check), str(tmp_path / "model_data.cc")]
     subprocess.run([compiler, *strict, *sources, "-o", str(program)], check=True, timeout=60)
     assert subprocess.run([str(program)], check=False, timeout=10).returncode == 0
+
+
+def test_the_list_names_what_was_written(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    (tmp_path / "main.cc").write_text("mine")
+    write_sources(tmp_path, int8, LABELS, run, origin={"edge": "edge-00"})
+    listed = read_manifest(tmp_path / SOURCES)
+    assert (listed.model_sha256, listed.origin) == (run.sha256, {"edge": "edge-00"})
+    assert check_sources(tmp_path / SOURCES) == ("main.cc",)
+    for name, sha256 in listed.files.items():
+        if name != "main.cc":
+            assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == sha256
+
+
+def test_a_signature_stays_as_long_as_it_fits(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    signature = tmp_path / f"{SOURCES}.sig"
+    signature.write_bytes(b"mine")
+    with pytest.raises(ExportError, match=r"sources\.json\.sig is there without sources\.json"):
+        write_sources(tmp_path, int8, LABELS, run)
+    assert signature.read_bytes() == b"mine"
+    signature.unlink()
+    write_sources(tmp_path, int8, LABELS, run)
+    signature.write_bytes(b"of this list")
+    write_sources(tmp_path, int8, LABELS, run)
+    assert signature.exists()
+    write_sources(tmp_path, int8, LABELS[::-1], run)
+    assert not signature.exists()
+
+
+ENDING = 'x"}; /* */ // \\ ??/'  # would end strings and comments, and glue lines
+
+
+def test_labels_stay_inside_their_strings(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    write_sources(tmp_path, int8, (ENDING, "*/ #include <a>", '%s R"(z)"'), run)
+    text = (tmp_path / "model_data.cc").read_text(encoding="ascii")
+    table = text.partition("kLabels[kLabelCount] = {")[2].partition("};\n\n}  // namespace")[0]
+    assert re.fullmatch(r'\n(    "[^"\\\n?]*(\\[0-7]{3}[^"\\\n?]*)*",\n){3}', table)
+    for other in ("model_data.h", "ops.h", "README.txt"):
+        assert "include <a>" not in (tmp_path / other).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("label", ["a\nb", "a\u2028b", "a\tb", "\ud800", "cat"])
+def test_labels_that_are_none(label: str, int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"rename the class|name of its own"):
+        write_sources(tmp_path, int8, ("cat", label, "dog"), run)
+    assert not list(tmp_path.iterdir())
 
 
 def test_labels_must_be_as_many_as_scores(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
