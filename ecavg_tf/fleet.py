@@ -12,7 +12,14 @@ class Fleet(Protocol):
 
     @property
     def edges(self) -> tuple[str, ...]:
-        """Names of all edges, in order."""
+        """Names of all edges that are known, in order."""
+
+    def present(self, round_number: int) -> tuple[str, ...]:
+        """Names of the edges that can be asked in a round; waits where too few have come.
+
+        Raises:
+            RoundError: too few came in time.
+        """
 
     def exchange(
         self,

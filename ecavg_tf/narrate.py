@@ -29,7 +29,9 @@ def line(event: Event) -> str | None:
     """One line of text, or None where there is nothing to say."""
     match event:
         case RunPlanned(rounds=rounds, first_round=first):
-            return f"rounds {first} to {rounds}" if first <= rounds else "all rounds are finished"
+            if first > rounds:
+                return "all rounds are finished"
+            return f"rounds {first} to {rounds}" if first < rounds else f"round {rounds}"
         case StageStarted(round=number, stage=stage, who=who):
             return doing(stage, who, f"round {number}: ")
         case EpochEnded():

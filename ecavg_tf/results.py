@@ -1,6 +1,6 @@
 """Results of a run, as typed objects and as results.json."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ecavg_tf.core.exports import Exported, Parity
 from ecavg_tf.core.files import load_json, open_regular
 from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
-from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
+from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores, mean
 
 SCHEMA_VERSION = 1
 
@@ -252,11 +252,20 @@ def load_results(path: str | Path) -> RunResults:
         raise WorkdirError(f"{path} is damaged: {error}") from error
 
 
-def _scored(rung: Rung, measured: Scores | None) -> Scores | None:
-    """The edge's own scores; where it has no test examples, those that the server measured."""
-    if rung.own is None and rung.all is None:
-        return measured
-    return Scores(rung.own, rung.all)
+def _all_of(accepted: Accepted, entry: EdgeResult) -> Accepted:
+    """What was accepted, with the score on all that is known of the same model."""
+    known = {"global": entry.global_, "local": entry.local}.get(accepted.rung)
+    if accepted.all is not None or known is None:
+        return accepted
+    return replace(accepted, all=known.all)
+
+
+def _with_reported(server: ServerResult, edges: Iterable[EdgeResult]) -> ServerResult:
+    """The server's stages; without a test set of its own, the global model as edges report it."""
+    if server.global_.all is not None:
+        return server
+    scores = [edge.global_.own for edge in edges if edge.global_ and edge.global_.own]
+    return replace(server, global_=replace(server.global_, all=mean(scores)))
 
 
 def with_decisions(result: RoundResult, decisions: Mapping[str, Decision]) -> RoundResult:
@@ -267,16 +276,17 @@ def with_decisions(result: RoundResult, decisions: Mapping[str, Decision]) -> Ro
             name, decision.examples, decision.class_counts, None, None, None
         )
         shown = next((rung for rung in decision.rungs if rung.rung == "global"), None)
-        known[name] = replace(
-            entry,
-            global_=entry.global_ if shown is None else _scored(shown, entry.global_),
-            rungs=decision.rungs,
-            accepted=decision.accepted,
-        )
+        if shown is not None:
+            measured = Scores(shown.own, shown.all).completed(entry.global_)
+            entry = replace(entry, global_=measured)
+        accepted = _all_of(decision.accepted, entry)
+        known[name] = replace(entry, rungs=decision.rungs, accepted=accepted)
     seconds = {
         **result.seconds,
         "update": sum(d.seconds for d in decisions.values()),
         "evaluate": result.seconds["evaluate"]
         + sum(d.evaluate_seconds for d in decisions.values()),
     }
-    return replace(result, edges=tuple(known[name] for name in sorted(known)), seconds=seconds)
+    edges = tuple(known[name] for name in sorted(known))
+    server = _with_reported(result.server, edges)
+    return replace(result, edges=edges, seconds=seconds, server=server)

@@ -14,6 +14,7 @@ from ecavg_tf.core.paths import user_path
 _NO_PART_OF_THE_ALGORITHM = (
     EXPORT,
     "fleet.quorum",
+    "fleet.wait_for",
     "fleet.timeout_s",
     "fleet.edge_timeout_s",
     "fleet.folder",

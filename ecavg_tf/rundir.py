@@ -42,6 +42,7 @@ _PARTS = (
     "edges",
     "pooled",
     "training",
+    "task.json",
     "template.json",
     "owners.json",
     "results.json",
@@ -90,6 +91,8 @@ class RunDirectory:
 
     def open(self) -> None:
         """Makes the directory, or takes it up again; ``notes`` then tell what changed."""
+        if self._lock_file is not None:
+            return
         self._lock()
         remove_leftovers(self.path, _FOLDERS)
         now = environment.describe()

@@ -13,6 +13,7 @@ from typing import Any
 
 from ecavg_tf.config.choices import ClassWeights, FleetKind, Format, PartitionKind, TrainingFile
 from ecavg_tf.config.fields import flatten
+from ecavg_tf.config.presence import WaitFor, rounds_of
 from ecavg_tf.config.sections import Config
 from ecavg_tf.core.errors import ConfigError
 
@@ -143,6 +144,13 @@ def validated(config: Config) -> Config:
         raise ConfigError("model.weights_path is read with model.init=imagenet only")
     if config.fleet.kind is FleetKind.FOLDER and not config.fleet.folder:
         raise ConfigError("fleet.kind is folder; say where: --config.fleet.folder=DIR")
+    WaitFor.of(config.fleet.wait_for, config.fleet.quorum)
+    rounds_of(config.fleet.presence)
+    if config.data.spec and config.fleet.kind is not FleetKind.FOLDER:
+        raise ConfigError(
+            "data.spec is for a server whose edges have the data, and these come over a folder: "
+            "set fleet.kind=folder and fleet.folder"
+        )
     weighs = config.edge.class_weights is not ClassWeights.NONE
     if weighs and config.fleet.training_file is not TrainingFile.NONE:
         raise ConfigError(
@@ -156,6 +164,7 @@ def _deals_out(config: Config) -> bool:
     """Whether ``partition.num_edges`` surely says how many edges there are."""
     name = config.data.name
     knows_edges = config.partition.kind is PartitionKind.KEY or ":" in name or name[:1] == "~"
+    knows_edges = knows_edges or bool(config.data.spec) or name.endswith(".npz")
     return not knows_edges and not Path(name).is_dir()
 
 

@@ -14,6 +14,10 @@ class FleetConfig:
         kind: ``local`` (this process) or ``folder`` (``ecavg edge`` elsewhere).
         folder: the exchange folder, for ``folder``.
         quorum: sound updates that a round needs; with fewer it stops, and can be resumed.
+        wait_for: for a server without training data: how many edges must have come before round
+            1, or which (names, separated by commas); empty: ``quorum`` edges.
+        presence: rounds that edges take part in, ``NAME:FIRST`` or ``NAME:FIRST-LAST``, separated
+            by commas; edges that are not named take part in all.
         timeout_s: seconds from a request until edges without an answer are absent: later rounds
             don't wait for them until they answer again.
         edge_timeout_s: seconds without a request before ``ecavg edge`` gives up.
@@ -26,6 +30,8 @@ class FleetConfig:
     kind: FleetKind = FleetKind.LOCAL
     folder: str = ""
     quorum: int = 1
+    wait_for: str = ""
+    presence: str = ""
     timeout_s: float = 3600.0
     edge_timeout_s: float = EDGE_TIMEOUT_S
     training_file: TrainingFile = TrainingFile.NONE

@@ -29,7 +29,9 @@ class DataConfig:
     Attributes:
         name: ``digits`` (embedded), a TFDS image-classification set (``cifar10``), an
             ``.npz`` or ``.csv`` file, a folder of images by class (``./photos``) or of edges
-            (``hospitals``), or a function (``pkg.module:function``).
+            (``hospitals``), or a function (``pkg.module:function``). It may be a test set alone.
+        spec: for a server without training data: ``first-edge`` (the data is as the first edge
+            says), or a JSON file that says it; empty: it is as ``name``.
         data_dir: a prepared TFDS directory; empty: ``TFDS_DATA_DIR`` or TFDS' default.
         train_examples: stratified limit on training examples; 0: all.
         test_examples: stratified limit on test examples; 0: all.
@@ -39,6 +41,7 @@ class DataConfig:
     """
 
     name: str = "digits"
+    spec: str = ""
     data_dir: str = ""
     train_examples: int = 0
     test_examples: int = 0

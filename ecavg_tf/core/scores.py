@@ -1,6 +1,6 @@
 """Scores and an edge's decision, in the words of results.json."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -44,6 +44,21 @@ class Scores:
             ValueError: a field is missing, unknown, or not what it must be.
         """
         return cls(**_scored(Fields.of(value, "scores."), cls))
+
+    def completed(self, other: "Scores | None") -> "Scores":
+        """These scores, and what they lack from others."""
+        if other is None:
+            return self
+        return Scores(self.own or other.own, self.all or other.all)
+
+
+def mean(scores: Sequence[Score]) -> Score | None:
+    """The score on all examples of some test sets together; None: there is no test set."""
+    n = sum(each.n for each in scores)
+    if not n:
+        return None
+    accuracy = sum(each.accuracy * each.n for each in scores) / n
+    return Score(min(1.0, accuracy), sum(each.loss * each.n for each in scores) / n, n)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.arrays import shape_of_one, stored_classes, stored_columns, stored_range
 from ecavg_tf.data.checks import check_spec
 from ecavg_tf.data.dataset import DataSpec
-from ecavg_tf.data.edge_sources import SPLITS, TEST, EdgeSource
+from ecavg_tf.data.edge_arrays import SPLITS, TEST, EdgeSource
 from ecavg_tf.data.labels import native_labels
 from ecavg_tf.data.ranges import ValueRange, known_range
 

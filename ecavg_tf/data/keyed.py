@@ -7,7 +7,8 @@ import numpy as np
 
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.edge_sources import TEST, ArraySource, EdgeSource, check_edge_names
+from ecavg_tf.data.edge_arrays import TEST, ArraySource, EdgeSource
+from ecavg_tf.data.edge_sources import check_edge_names
 from ecavg_tf.data.labels import native_labels
 
 

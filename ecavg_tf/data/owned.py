@@ -18,7 +18,8 @@ from ecavg_tf.data.dataset import (
     split_off_guard,
     split_off_test,
 )
-from ecavg_tf.data.edge_sources import SPLITS, TEST, EdgeSource, check_edge_names
+from ecavg_tf.data.edge_arrays import SPLITS, TEST, EdgeSource
+from ecavg_tf.data.edge_sources import check_edge_names
 from ecavg_tf.data.groups import check_apart, group_names, whole_groups
 from ecavg_tf.data.ranges import ValueRange, measured_range
 

@@ -88,6 +88,7 @@ def html(results: RunResults, pictures: list[dict[str, str]]) -> str:
     environment.filters["classes"] = lambda counts: words.classes(counts, results.classes)
     page: str = environment.from_string(template).render(
         results=results,
+        source=_source(results),
         pictures=pictures,
         words=words,
         gains=gains,
@@ -99,6 +100,12 @@ def html(results: RunResults, pictures: list[dict[str, str]]) -> str:
         legend=exports.legend(exports.FULL),
     )
     return page
+
+
+def _source(results: RunResults) -> str:
+    """What to call the run's data."""
+    data = results.config["data"]
+    return "Data of edges" if data.get("spec") else str(data["name"])
 
 
 def _embedded(svg: bytes) -> str:

@@ -22,12 +22,13 @@ def tables(results: RunResults) -> RenderableType:
     parts: list[RenderableType] = []
     for done, result in enumerate(results.rounds, start=1):
         total = results.config.get("rounds", len(results.rounds))
+        tested = words.server_test(result.server)
         spent = " · ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.seconds.items())
         parts += [
             Text(f"Round {result.round} of {total}: the edges, accuracy in %", style="bold"),
             _edges_table(results.rounds[:done], results),
             Text(_legend(results, done), style="dim"),
-            Text(f"\nRound {result.round} of {total}: the server, whole test set", style="bold"),
+            Text(f"\nRound {result.round} of {total}: the server, {tested}", style="bold"),
             _server_table(result),
             Text(f"{result.samples.server:,} pooled examples · {spent}\n", style="dim"),
             *_refusals(result),
@@ -51,10 +52,12 @@ def tables(results: RunResults) -> RenderableType:
 
 
 def _legend(results: RunResults, done: int) -> str:
-    told = "own: accuracy on the edge's own test set, else on the test set in its label mix"
+    server = results.rounds[done - 1].server
+    told = f"own: accuracy on {words.own(server)}"
     if done > 1:
         told += " · since first: against its local model of round 1, trained alone"
-    return told + (" · exported files are scored without that mix" if results.exports else "")
+    mixed = results.exports and words.has_test(server)
+    return told + (" · exported files are scored without that mix" if mixed else "")
 
 
 def _edges_table(rounds: Sequence[RoundResult], results: RunResults) -> Table:

@@ -5,6 +5,7 @@ from typing import Any
 
 from ecavg_tf.core.deciding.guard import VETO
 from ecavg_tf.core.scores import Accepted, Rung
+from ecavg_tf.results import ServerResult
 
 FEW = 100  # certifying examples: with fewer, only large gains can be seen
 MORE = "partition.guard_fraction"
@@ -192,6 +193,28 @@ def since_previous(accepted: Accepted) -> str | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def has_test(server: ServerResult) -> bool:
+    """Whether the server scored its models itself; else the edges' reports are all there is."""
+    return server.averaged.all is not None
+
+
+def server_test(server: ServerResult) -> str:
+    """What the server's models were scored on."""
+    if has_test(server):
+        return "whole test set"
+    scored = server.global_.all
+    if scored is None:
+        return "which has no test set"
+    return f"mean over the edges' own {scored.n:,} test examples, as they report it"
+
+
+def own(server: ServerResult) -> str:
+    """What an own score was measured on."""
+    if has_test(server):
+        return "the edge's own test set, else the test set in its label mix"
+    return "the edge's own test set"
 
 
 def classes(counts: Sequence[int], names: Sequence[str]) -> str:

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from ecavg_tf.config import Config, FleetKind, TrainingFile
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import WorkdirError
-from ecavg_tf.core.messages.inputs import Inputs
+from ecavg_tf.core.files import read_json
+from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Template
-from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.federated import FederatedData
+from ecavg_tf.data.server_data import inputs_of, noise
 from ecavg_tf.fleet import Fleet
-from ecavg_tf.rounds.folder_fleet import FolderFleet, check_exchange_folder
+from ecavg_tf.rounds.arrivals import Arrivals
+from ecavg_tf.rounds.exchange_folder import check_exchange_folder
+from ecavg_tf.rounds.folder_fleet import FolderFleet
 from ecavg_tf.rounds.local_fleet import LocalFleet
+from ecavg_tf.rounds.open_fleet import OpenFleet
 from ecavg_tf.rounds.workers import make_workers
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
@@ -63,35 +67,37 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
     fleet = task.config.fleet
     files = None
     if fleet.training_file is not TrainingFile.NONE:
-        files = TrainingFiles(task, data.test, directory.path / "training", directory.run_id)
+        golden = data.test if len(data.test) else noise(task.spec)
+        files = TrainingFiles(task, golden, directory.path / "training", directory.run_id)
     scorer = task.scorer(task.server_trainer, data.test)
-    return FolderFleet(
+    owners = directory.path / "owners.json"
+    comes_by_itself = not data.edges
+    known = tuple(read_json(owners)) if comes_by_itself and owners.exists() else data.edges
+    made = FolderFleet(
         fleet.folder,
-        data.edges,
+        known,
         run_id=directory.run_id,
         template=template,
         config=shared_fields(task.config),
         timeout_s=fleet.timeout_s,
         quorum=fleet.quorum,
-        inputs=_inputs(task.spec),
-        owners=directory.path / "owners.json",
+        inputs=inputs_of(task.spec),
+        owners=owners,
+        takes_more=comes_by_itself,
         listener=task.listener,
         bundle_for=None if files is None else files.bundle_for,
         probe_of=None if files else lambda weights: scorer.probe(weights, task.spec),
     )
-
-
-def _inputs(spec: DataSpec) -> Inputs:
-    return Inputs(
-        spec.name,
-        spec.input_shape,
-        spec.dtype,
-        spec.value_range,
-        spec.classes,
-        spec.declared,
-        spec.feature_ranges,
-        spec.columns,
+    if not comes_by_itself:
+        return made
+    arrivals = Arrivals(
+        user_path(fleet.folder),
+        directory.run_id,
+        shared_fields(task.config),
+        inputs_of(task.spec),
+        task.listener,
     )
+    return OpenFleet(made, arrivals, task.config, task.listener)
 
 
 FLEETS: Mapping[FleetKind, FleetMaker] = {

@@ -5,14 +5,14 @@ import errno
 import os
 import shlex
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.fields import Fields
-from ecavg_tf.core.files import TEMPORARY_PREFIX, read_json, remove_leftovers, write_json
+from ecavg_tf.core.files import read_json, remove_leftovers, write_json
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
 from ecavg_tf.core.messages.owner import Owner
@@ -22,6 +22,7 @@ from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.events import Listener, Note, StageStarted
+from ecavg_tf.rounds.exchange_folder import how_to_start, take_exchange_folder
 
 _MOST_NAMED = 8
 _UPDATE_HEADER = 2**24  # names, shapes and metadata; more than any model needs
@@ -41,10 +42,14 @@ class FolderFleet:
         inputs: what the model takes, for edges without a config; None: they need one.
         owners: the file that keeps which state folder first answered for each edge; None: any
             may answer.
+        takes_more: whether edges may come that nobody knows yet; see ``add``.
         listener: told who is waited for, and who answered.
         bundle_for: gives the training bundle of a model, which goes along with it; None: none.
         probe_of: gives a model's answers to ``core.probe``'s inputs, by which an edge that
             brings its own training bundle sees that it is of this model; None: it can't.
+
+    Attributes:
+        idle: called again and again while answers are waited for.
 
     Raises:
         WorkdirError: the folder holds the files of another run, or can't be written.
@@ -62,11 +67,12 @@ class FolderFleet:
         quorum: int = 1,
         inputs: Inputs | None = None,
         owners: Path | None = None,
+        takes_more: bool = False,
         listener: Listener,
         bundle_for: Callable[[Sequence[Array]], Path] | None = None,
         probe_of: Callable[[Sequence[Array]], Probe] | None = None,
     ) -> None:
-        folder = user_path(folder)
+        self._folder = folder = user_path(folder)
         self._bundle_for = bundle_for
         self._probe_of = probe_of
         self._request = Request(
@@ -76,23 +82,45 @@ class FolderFleet:
         self._quorum = quorum
         self._owners = owners
         self._missed: dict[str, list[Request]] = {}  # of those that are absent
-        self._how_to_start = _how_to_start(folder, bundle_for is not None)
+        self._how_to_start = ""  # edges that come by themselves run already
+        if not takes_more:
+            self._how_to_start = how_to_start(folder, training_file=bundle_for is not None)
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         self._largest = {"update": 8 * template.size + _UPDATE_HEADER, "pooled": memory}
         self._listener = listener
-        try:
-            check_exchange_folder(folder, run_id)
-            write_json(folder / "run.json", {"run_id": run_id})
-            self._boxes = {edge: _mailbox(folder / edge) for edge in edges}
-            for box in self._boxes.values():  # the run directory's lock keeps other servers away
-                remove_leftovers(box.inbox)
-        except OSError as error:
-            raise WorkdirError(f"{folder} can't be written: {error.strerror}") from error
+        self._boxes: dict[str, Mailbox] = {}
+        self.idle: Callable[[], None] = _nothing
+        take_exchange_folder(folder, run_id, takes_more=takes_more)
+        self.add(edges)
 
     @property
     def edges(self) -> tuple[str, ...]:
         """Names of all edges, in order."""
         return tuple(self._boxes)
+
+    def add(self, edges: Iterable[str]) -> None:
+        """Takes edges up, if they are new.
+
+        Raises:
+            WorkdirError: the exchange folder can't be written.
+        """
+        try:
+            for edge in set(edges) - self._boxes.keys():
+                self._boxes[edge] = _mailbox(self._folder / edge)
+                # The run directory's lock keeps other servers away.
+                remove_leftovers(self._boxes[edge].inbox)
+        except OSError as error:
+            raise WorkdirError(f"{self._folder} can't be written: {error.strerror}") from error
+        self._boxes = dict(sorted(self._boxes.items()))
+
+    def close_to_others(self) -> None:
+        """Says to edges that come from now on that this run takes no more."""
+        take_exchange_folder(self._folder, self._request.run_id, takes_more=False)
+
+    def present(self, round_number: int) -> tuple[str, ...]:
+        """All edges; whether they are there shows when they are asked."""
+        del round_number
+        return self.edges
 
     def exchange(
         self,
@@ -171,6 +199,7 @@ class FolderFleet:
             if awaited != told:
                 self._tell_awaited(round_number, awaited)
                 told = awaited
+            self.idle()
             time.sleep(POLL_S)
         return [answers.get(edge) or self._gave_up(edge, requests[edge]) for edge in requests]
 
@@ -232,12 +261,8 @@ class FolderFleet:
         return None if first.state == owner.state else first.refusal(edge, owner)
 
 
-def _how_to_start(folder: Path, training_file: bool) -> str:
-    """The command that starts an edge, with a place for its name."""
-    where = shlex.quote(str(folder)).replace("{", "{{").replace("}", "}}")
-    if training_file:
-        return f"python -m edge train --edge={{edge}} --exchange={where} --data=FILE --state=DIR"
-    return f"ecavg edge --edge={{edge}} --exchange={where} --data=FILE --state=DIR"
+def _nothing() -> None:
+    """What a fleet does beside waiting, unless it is told otherwise."""
 
 
 def _mailbox(folder: Path) -> Mailbox:
@@ -246,31 +271,3 @@ def _mailbox(folder: Path) -> Mailbox:
         return Mailbox(folder)
     except (FileExistsError, NotADirectoryError):
         return Mailbox(folder, make=False)
-
-
-def check_exchange_folder(folder: str | Path, run_id: str | None) -> None:
-    """An exchange folder belongs to one run: stale replies are never taken for new ones.
-
-    Args:
-        folder: the exchange folder.
-        run_id: the run that wants it; None: one that has no name yet.
-
-    Raises:
-        WorkdirError: it is another run's, or holds something else.
-    """
-    folder = user_path(folder)
-    owner = folder / "run.json"
-    if not owner.exists():
-        # Edges that were started before the server have made their empty mailboxes.
-        files = (path for path in folder.rglob("*") if path.is_file())
-        strangers = sorted(p.name for p in files if not p.name.startswith(TEMPORARY_PREFIX))
-        if strangers:
-            raise WorkdirError(
-                f"{folder} holds {strangers[0]}; give the run an exchange folder of its own"
-            )
-        return
-    found = read_json(owner).get("run_id")
-    if found != run_id:
-        raise WorkdirError(
-            f"{folder} is the exchange folder of run {found}; give this run a folder of its own"
-        )

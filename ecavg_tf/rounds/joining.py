@@ -1,7 +1,7 @@
 """An edge with Keras and data of its own: the task comes with the first request."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,18 @@ import numpy as np
 
 from ecavg_tf.config import Config
 from ecavg_tf.core.commands import EDGE_TIMEOUT_S
-from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.errors import ConfigError, DataError, disk_errors
+from ecavg_tf.core.messages.description import Description
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import Reply
-from ecavg_tf.core.messages.request import Request
-from ecavg_tf.core.scores import Scores
+from ecavg_tf.core.messages.request import HELLO, Request
 from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
 from ecavg_tf.data import image_folder
-from ecavg_tf.data.dataset import DataSpec, Examples
+from ecavg_tf.data.edge_arrays import ArraySource
+from ecavg_tf.data.server_data import no_examples, spec_of
 from ecavg_tf.data.tables import parts_of
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.builders import initial_weights
@@ -29,8 +29,8 @@ from ecavg_tf.rounds.joined_task import JoinedTask
 from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.task import Task
-from ecavg_tf.training.evaluation import KerasScorer
 from edge.device.checkpoint import locked
+from edge.device.described import described, greet, source_of
 from edge.device.local_data import LocalData, load_local, local_of
 from edge.participating.agent import check_exchange, config_of
 from edge.participating.serving import Served, check_took_part, serve
@@ -91,7 +91,11 @@ class Joiner:
                 self._check()
 
     def answer(self, request: Request) -> Reply:
-        """Answers a request; the first one tells what to build."""
+        """Answers a request; the first one that asks for training tells what to build."""
+        if request.kind == HELLO:
+            size = request.config.get("data.image_size", 0)
+            channels = request.config.get("data.channels", 0)
+            return greet(self.edge, request, lambda: self._described(size, channels))
         if self._worker is not None:
             return self._worker.answer(request)
         self._worker, kept = self._made(request)
@@ -112,10 +116,10 @@ class Joiner:
             self._check = lambda: check_one_accuracy(task, [self.folder], test)
         worker = EdgeWorker(
             config,
-            local.edge,
+            replace(local.edge, test=local.test),
             num_classes=spec.num_classes,
             trainer=task.edge_trainer,
-            scorer=_OwnScorer(task, local.test),
+            scorer=task.scorer(task.edge_trainer, no_examples(spec)),  # nobody else's test set
             own_start=lambda: initial_weights(config, spec, self.edge),
             open_store=lambda run_id: EdgeStore(self.folder, self.edge, run_id),
             listener=self.listener,
@@ -136,17 +140,7 @@ class Joiner:
         config.server.pool = config.server.pool and self.pool
         check_names(config)
         _check_code(config)
-        spec = DataSpec(
-            inputs.name,
-            inputs.input_shape,
-            inputs.inputs_dtype,
-            inputs.value_range,
-            inputs.classes,
-            inputs.declared,
-            inputs.feature_ranges,
-            inputs.columns,
-        )
-        task = Task(config, spec, self.folder, self.listener)
+        task = Task(config, spec_of(inputs), self.folder, self.listener)
         local = self._local(config, inputs)
         if local.note:
             self.listener(Note(local.note))
@@ -168,43 +162,33 @@ class Joiner:
                 f"{self.data} is a folder, which can hold pictures, and this run's inputs have the "
                 f"shape {inputs.input_shape}; give an .npz or .csv file"
             )
-        read = image_folder.load(self.data, inputs.input_shape[0], inputs.input_shape[-1])
-        for note in read.notes:
+        arrays, notes = _pictures(self.data, inputs.input_shape[0], inputs.input_shape[-1])
+        for note in notes:
             self.listener(Note(note))
-        arrays = {
-            "x_train": read.train.inputs,
-            "y_train": read.train.labels,
-            "x_test": read.test.inputs,
-            "y_test": read.test.labels,
-            "classes": np.array(read.spec.classes),
-        }
         return local_of(
             self.data, arrays, inputs, edge=self.edge, guard_fraction=fraction, seed=seed
         )
 
+    def _described(self, image_size: int, channels: int) -> Description:
+        if parts_of(self.data) or not self.data.is_dir():
+            return described(self.edge, source_of(self.data, self.label_column))
+        arrays, _ = _pictures(self.data, image_size, channels)
+        return described(self.edge, ArraySource(arrays))
 
-class _OwnScorer:
-    """Scores on the edge's own test examples, if it has any."""
 
-    def __init__(self, task: Task, test: Examples | None) -> None:
-        shape = (0, *task.spec.input_shape)
-        nothing = Examples(np.zeros(shape, task.spec.dtype), np.zeros(0, np.int64))
-        self._has_test = test is not None and len(test) > 0
-        self._scorer: KerasScorer = task.scorer(
-            task.edge_trainer, nothing if test is None else test
-        )
-
-    def predictions_on(self, examples: Examples, weights: Sequence[Array]) -> Predictions:
-        """What the model says of examples under ``weights``."""
-        return self._scorer.predictions_on(examples, weights)
-
-    def scores(
-        self, weights: Sequence[Array], class_counts: Sequence[int], own: Examples | None = None
-    ) -> Scores:
-        """Scores on the test examples, and on them weighed by the edge's label mix."""
-        if not self._has_test:
-            return Scores(None, None)
-        return self._scorer.scores(weights, class_counts, own)
+def _pictures(
+    folder: Path, image_size: int, channels: int
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """A folder's arrays by name, and what was left out of it."""
+    read = image_folder.load(folder, image_size, channels)
+    arrays = {
+        "x_train": read.train.inputs,
+        "y_train": read.train.labels,
+        "x_test": read.test.inputs,
+        "y_test": read.test.labels,
+        "classes": np.array(read.spec.classes),
+    }
+    return arrays, read.notes
 
 
 def _check_code(config: Config) -> None:

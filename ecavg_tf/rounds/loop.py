@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import validated
-from ecavg_tf.core.errors import ConfigError, RoundError, WorkdirError, disk_errors
+from ecavg_tf.config.presence import present
+from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.scores import Decision
@@ -27,6 +28,7 @@ from ecavg_tf.rounds.fleets import FLEETS
 from ecavg_tf.rounds.measuring import Measurer
 from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.registries import check_names
+from ecavg_tf.rounds.whose_task import check_edges, task_of_run
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from ecavg_tf.training.resuming import drop_checkpoints
@@ -62,37 +64,31 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         log(event)
         listener(event)
 
-    data = federated_data(config)
-    task = Task(counted(config, data), data.spec, directory.path, tell)
-    task.check()
-    check_exportable(task)
-    _check_quorum_can_be(config, data)
-    check_fleet = FLEETS[config.fleet.kind].check
-    if check_fleet is not None and not directory.exists:
-        check_fleet(config)
-    template = template_of(task.server_trainer.model)
     with disk_errors(directory.path):
         try:
+            check_fleet = FLEETS[config.fleet.kind].check
+            if check_fleet is not None and not directory.exists:
+                check_fleet(config)
+            said = task_of_run(config, directory, tell)
+            data = federated_data(config, said)
+            task = Task(counted(config, data), data.spec, directory.path, tell)
+            task.check()
+            check_exportable(task)
+            check_edges(config, data.edges)
+            template = template_of(task.server_trainer.model)
             directory.open()
             for note in directory.notes:
                 tell(Note(note))
             task.tell_notes(data.notes)
             results = Loop(directory, task, data, directory.template(template)).run()
-            if config.export.enabled:
+            if config.export.enabled and not len(data.test):
+                tell(Note("no file is exported: the server has no test set to compare it on"))
+            elif config.export.enabled:
                 results = export_at_end(directory, task, data, results)
             draw_page(results, directory.path, tell)
             return results
         finally:
             directory.close()
-
-
-def _check_quorum_can_be(config: Config, data: FederatedData) -> None:
-    asked = config.edges_per_round or len(data.edges)
-    if config.fleet.quorum > asked:
-        raise ConfigError(
-            f"fleet.quorum is {config.fleet.quorum}, but a round asks {asked} "
-            f"edge{'s' if asked > 1 else ''}; lower it"
-        )
 
 
 class Loop:
@@ -183,14 +179,16 @@ class Loop:
         self._save(folder, "averaged", model.averaged)
         self._save(folder, "global", model.weights)
         self._listener(StageStarted(number, "evaluate", WHO))
-        measurer = Measurer(self._scorer, self._data.own_test, self._listener)
-        result = measurer.result(number, participants, replies, collected, model, pooled)
+        measurer = Measurer(self._scorer, self._template, self._data.own_test, self._listener)
+        begun = start.weights or ()
+        result = measurer.result(number, participants, replies, collected, begun, model, pooled)
         self._directory.finish_round(result)
         return Shipped(model.weights, model.trained_on)
 
     def _participants(self, number: int) -> tuple[str, ...]:
-        edges, wanted = self._fleet.edges, self._config.edges_per_round
-        if wanted == 0:
+        there, wanted = self._fleet.present(number), self._config.edges_per_round
+        edges = present(self._config.fleet.presence, there, number)
+        if wanted == 0 or wanted >= len(edges):
             return edges
         order = permutation(len(edges), self._config.seed, "participants", number)
         return tuple(edges[index] for index in sorted(order[:wanted]))

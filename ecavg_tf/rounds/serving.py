@@ -13,7 +13,7 @@ from ecavg_tf.core.files import remove_leftovers
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import Reply
-from ecavg_tf.core.messages.request import Request
+from ecavg_tf.core.messages.request import HELLO, Request
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.federated import counted, federated_data
 from ecavg_tf.events import Listener, silent
@@ -86,6 +86,11 @@ def serve_edges(
 
 def _answer(worker: EdgeWorker, mine: Mapping[str, Any], request: Request) -> Reply:
     """Answers a server that has the same config."""
+    if request.kind == HELLO:
+        raise ConfigError(
+            f"the server has no data to give {worker.edge} a share of; serve data of your own: "
+            "ecavg edge --edge=NAME --exchange=DIR --data=FILE --state=DIR"
+        )
     theirs = request.config
     for name in sorted(theirs.keys() | mine.keys()):
         # How many rounds there will be does not matter to an edge, unless its level depends on it.

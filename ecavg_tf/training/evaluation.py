@@ -21,7 +21,7 @@ class KerasScorer:
 
     Args:
         model: the model that the weights are set on.
-        test: the test examples.
+        test: the test examples; empty: nothing can be measured on them.
         logits: whether the model gives logits.
         batch_size: examples a prediction step.
     """
@@ -35,6 +35,11 @@ class KerasScorer:
         self._outputs = Outputs(model, batch_size)
         # Every edge asks for the same start and global models: a few are remembered.
         self._remembered: OrderedDict[str, Predictions] = OrderedDict()
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test example at all."""
+        return len(self._test) > 0
 
     def predictions(self, weights: Sequence[Array]) -> Predictions:
         """What the model says of each test example under ``weights``."""
@@ -61,9 +66,9 @@ class KerasScorer:
         outputs = self._outputs(inputs)
         return as_probe(class_probabilities(outputs, logits=self._logits))
 
-    def all(self, weights: Sequence[Array]) -> Score:
-        """Score on the global test set."""
-        return score(self.predictions(weights))
+    def all(self, weights: Sequence[Array]) -> Score | None:
+        """Score on the global test set; None: there is none."""
+        return score(self.predictions(weights)) if self.has_test else None
 
     def scores(
         self, weights: Sequence[Array], class_counts: Sequence[int], own: Examples | None = None
@@ -75,9 +80,9 @@ class KerasScorer:
             class_counts: the edge's label mix, which weighs the global test set.
             own: the edge's own test set, which takes the place of that; None: it has none.
         """
-        predictions = self.predictions(weights)
+        everything = self.all(weights)
         if own is not None and len(own) > 0:
-            mine = score(self.predictions_on(own, weights))
-            return Scores(own=mine, all=score(predictions))
-        mix = own_weights(class_counts, self._test.labels)
-        return Scores(own=None if mix is None else score(predictions, mix), all=score(predictions))
+            return Scores(own=score(self.predictions_on(own, weights)), all=everything)
+        mix = own_weights(class_counts, self._test.labels) if self.has_test else None
+        mine = None if mix is None else score(self.predictions(weights), mix)
+        return Scores(own=mine, all=everything)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ecavg_tf.core.deciding.predictions import Predictions
-from ecavg_tf.core.reweighting import own_weights, score
+from ecavg_tf.core.reweighting import score
 from ecavg_tf.core.scores import Scores
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
@@ -11,16 +11,14 @@ from edge.device.learner import DeviceTrainer
 
 
 class DeviceScorer:
-    """Scores on a device's own test examples, if it has any.
+    """Scores on a device's own test examples, if it has any; it knows no others.
 
     Args:
         trainer: predicts.
-        test: labelled examples that are used for nothing else; None: nothing is scored.
     """
 
-    def __init__(self, trainer: DeviceTrainer, test: Examples | None) -> None:
+    def __init__(self, trainer: DeviceTrainer) -> None:
         self._trainer = trainer
-        self._test = test
 
     def predictions_on(self, examples: Examples, weights: Sequence[Array]) -> Predictions:
         """What the model says of examples under ``weights``."""
@@ -29,11 +27,8 @@ class DeviceScorer:
     def scores(
         self, weights: Sequence[Array], class_counts: Sequence[int], own: Examples | None = None
     ) -> Scores:
-        """Scores on the test examples, and on them weighed by the edge's label mix."""
-        del own  # its test examples are its own
-        if self._test is None or len(self._test) == 0:
+        """Scores on the device's own test set; None: it has none."""
+        del class_counts  # they weigh a test set that is not its own
+        if own is None or len(own) == 0:
             return Scores(None, None)
-        predictions = self._trainer.predictions(weights, self._test)
-        mix = own_weights(class_counts, self._test.labels)
-        mine = None if mix is None else score(predictions, mix)
-        return Scores(own=mine, all=score(predictions))
+        return Scores(own=score(self._trainer.predictions(weights, own)), all=None)

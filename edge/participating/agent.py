@@ -1,19 +1,19 @@
 """An edge without TensorFlow: answers the requests of a server that come in a folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ecavg_tf.config import Config, with_fields
 from ecavg_tf.core.commands import EDGE_TIMEOUT_S
 from ecavg_tf.core.errors import ConfigError, ModelError
-from ecavg_tf.core.files import file_sha256, remove_leftovers
+from ecavg_tf.core.files import file_sha256, read_json, remove_leftovers
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.probe import check_probe, probe_inputs
 from ecavg_tf.core.messages.reply import Reply
-from ecavg_tf.core.messages.request import Request
+from ecavg_tf.core.messages.request import HELLO, Request
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
@@ -21,6 +21,7 @@ from ecavg_tf.events import Listener, Note, silent
 from edge.deciding.policies import POLICIES
 from edge.device.check_training import CheckedTraining, check_training_bundle
 from edge.device.checkpoint import CHECKPOINT
+from edge.device.described import described, greet, source_of
 from edge.device.learner import DeviceTrainer
 from edge.device.local_data import load_local
 from edge.device.scorer import DeviceScorer
@@ -100,6 +101,9 @@ class Agent:
 
     def answer(self, mailbox: Mailbox, request: Request) -> Reply | None:
         """Answers a request once the training file that it names has come too; None: not yet."""
+        if request.kind == HELLO:
+            source = source_of(self.data, self.label_column)
+            return greet(self.edge, request, lambda: described(self.edge, source))
         if request.training_file is not None and not mailbox.has_file(request.training_file):
             return None
         worker = self._worker(mailbox, request)
@@ -176,10 +180,10 @@ class Agent:
         )
         return EdgeWorker(
             config,
-            local.edge,
+            replace(local.edge, test=local.test),
             num_classes=len(info.classes),
             trainer=trainer,
-            scorer=DeviceScorer(trainer, local.test),
+            scorer=DeviceScorer(trainer),
             own_start=self._no_start,
             open_store=lambda run_id: EdgeStore(folder, self.edge, run_id),
             listener=self.listener,
@@ -209,11 +213,13 @@ def check_exchange(exchange: Path, edge: str) -> None:
     """A mistyped folder or name would wait for requests until its time is up.
 
     Raises:
-        ConfigError: the folder is not there, or belongs to a run without this edge.
+        ConfigError: the folder is not there, or belongs to a run without this edge that takes no
+            more edges.
     """
     if not exchange.parent.is_dir():  # the folder itself may be made before the server is up
         raise ConfigError(f"--exchange={exchange}: {exchange.parent} is not there; mend its name")
-    if (exchange / _RUN).exists() and not (exchange / edge).is_dir():
+    run = read_json(exchange / _RUN) if (exchange / _RUN).exists() else {"open": True}
+    if not run.get("open") and not (exchange / edge).is_dir():
         known = sorted(path.name for path in exchange.iterdir() if (path / "inbox").is_dir())
         raise ConfigError(f"no edge {edge!r} in the run of {exchange}; valid: {', '.join(known)}")
 

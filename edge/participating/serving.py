@@ -10,7 +10,7 @@ from ecavg_tf.core.errors import ECAvgError, RoundError, WorkdirError, disk_faul
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import NoReply, Reply
-from ecavg_tf.core.messages.request import Request
+from ecavg_tf.core.messages.request import HELLO, Request
 from ecavg_tf.events import Listener, Note
 from edge.participating.store import run_of
 
@@ -85,7 +85,8 @@ def _answered(served: Served, listener: Listener) -> bool:
             mailbox.reply(request, NoReply(mailbox.edge, text))
         raise
     if reply is not None:
-        listener(Note(f"round {request.round}: {mailbox.edge} answered '{request.kind}'"))
+        when = "" if request.kind == HELLO else f"round {request.round}: "
+        listener(Note(f"{when}{mailbox.edge} answered '{request.kind}'"))
     return reply is not None
 
 

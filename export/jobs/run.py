@@ -7,10 +7,11 @@ from pathlib import Path
 from ecavg_tf.config import Config, ExportConfig
 from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import to_dict
-from ecavg_tf.core.errors import ExportError, UnprovedError, disk_errors
+from ecavg_tf.core.errors import ConfigError, ExportError, UnprovedError, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.federated import FederatedData, federated_data
+from ecavg_tf.data.server_data import kept_spec
 from ecavg_tf.events import Listener, Note, StageStarted, silent
 from ecavg_tf.models.builders import gives_logits
 from ecavg_tf.report.page import write_page
@@ -76,7 +77,12 @@ def export_run(
         config.export = replace(config.export, accept_unproved=True)
     validated(config)
     warm_up()
-    data = federated_data(config)
+    data = federated_data(config, kept_spec(path))
+    if not len(data.test):
+        raise ConfigError(
+            f"the server of {path} has no test set to compare a file with Keras on; begin a run "
+            "whose data.name is a test set alone (x_test, y_test)"
+        )
     task = Task(config, data.spec, path, listener)
     known = load_results(path)
     found = list(models_of(path, data.edges))

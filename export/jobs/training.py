@@ -20,6 +20,7 @@ from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Template, weights_sha256
 from ecavg_tf.data.federated import federated_data
+from ecavg_tf.data.server_data import kept_spec, noise
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.resuming import stored_config
 from ecavg_tf.task import Task
@@ -75,8 +76,8 @@ def export_training(
     else:
         config = stored_config(source)
         optimizer = optimizer or config.edge.optimizer
-        shared = federated_data(config)
-        spec, test = shared.spec, shared.test
+        shared = federated_data(config, kept_spec(source))
+        spec, test = shared.spec, shared.test if len(shared.test) else noise(shared.spec)
         model, round_number = _run_model(source, Task(config, spec, source, silent))
         run = read_json(source / "environment.json").get("run_id")
     origin = {

@@ -4,6 +4,7 @@ import contextlib
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from pydoc import locate
 
@@ -98,6 +99,22 @@ def test_five_hospitals(tmp_path: Path) -> None:
     printed = python(tmp_path, "-m", "ecavg_tf", *command, "--config.export.enabled=false")
     for name in ("north", "south", "east", "west", "isle"):
         assert f" {name} " in printed
+
+
+@pytest.mark.slow
+def test_an_edge_joins_a_server_that_has_no_data(tmp_path: Path) -> None:
+    (tmp_path / "five.py").write_text(block("python", "# five.py"))
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    python(tmp_path, "five.py")
+    text = block("", "--config.data.spec=first-edge") + block("", "hospitals/north.npz")
+    commands = [line.split() for line in text.replace("\\\n", " ").splitlines()]
+    assert [words[:2] for words in commands] == [["ecavg", "run"], *[["ecavg", "edge"]] * 2]
+    with ThreadPoolExecutor() as pool:
+        printed = list(
+            pool.map(lambda words: python(tmp_path, "-m", "ecavg_tf", *words[1:]), commands)
+        )
+    assert "mean over the edges' own" in printed[0] or "which has no test set" in printed[0]
+    assert "the run is over" in printed[1]
 
 
 def test_the_config_of_ones_own(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ecavg_tf.config import Config, PartitionKind
 from ecavg_tf.core.errors import ConfigError, DataError
-from ecavg_tf.data import edge_sources
+from ecavg_tf.data import edge_arrays
 from ecavg_tf.data.federated import FederatedData, counted, federated_data
 
 Arrays = dict[str, Any]
@@ -86,13 +86,13 @@ def test_no_images_of_an_edge_are_read_before_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[tuple[str, str]] = []
-    real = edge_sources.NpzSource.read
+    real = edge_arrays.NpzSource.read
 
-    def recorded(source: edge_sources.NpzSource, name: str) -> Any:
+    def recorded(source: edge_arrays.NpzSource, name: str) -> Any:
         read.append((source._path.stem, name))
         return real(source, name)
 
-    monkeypatch.setattr(edge_sources.NpzSource, "read", recorded)
+    monkeypatch.setattr(edge_arrays.NpzSource, "read", recorded)
     data = opened(folder(tmp_path / "h", {"north": with_test(20), "south": with_test(9)}))
     assert not [name for _, name in read if name.startswith("x_")]
     data.edge("south")

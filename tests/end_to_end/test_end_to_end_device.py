@@ -69,7 +69,8 @@ def device(config: Config, folder: Path, edge: str, *more: str) -> subprocess.Po
     shared = federated_data(config)
     data = shared.edge(edge)
     path = folder / f"{edge}.npz"
-    arrays = {"train": data.train, "guard": data.guard, "test": shared.test}
+    mine = np.flatnonzero(np.isin(shared.test.labels, data.train.labels))
+    arrays = {"train": data.train, "guard": data.guard, "test": shared.test.take(mine)}
     np.savez(
         path,
         **{f"x_{name}": each.inputs for name, each in arrays.items()},

@@ -43,7 +43,7 @@ def config(small: Callable[[], Config], tmp_path: Path) -> Config:
 def recorded(monkeypatch: pytest.MonkeyPatch, module: object, config: Config) -> Recorded:
     """The data that a module will open next."""
     data = Recorded(federated_data(config))
-    monkeypatch.setattr(module, "federated_data", lambda _: data)
+    monkeypatch.setattr(module, "federated_data", lambda *_: data)
     return data
 
 

@@ -37,7 +37,7 @@ from ecavg_tf.core.messages.update_file import TensorFile
 _OWNER = "owner.json"
 _LARGEST_REPLY = 2**20  # whatever it holds may be kept in the run directory
 POLL_S = 0.2  # how long a side sleeps between two looks
-_REQUEST = re.compile(r"(\d{4,})-(exchange|finish)\.safetensors")
+_REQUEST = re.compile(r"(\d{4,})-(hello|exchange|finish)\.safetensors")
 
 
 class Mailbox:
@@ -72,13 +72,18 @@ class Mailbox:
 
     def send(self, request: Request) -> None:
         """Writes a request, unless it lies there already; an old error is forgotten."""
-        path = self.inbox / f"{request.round:04d}-{request.kind}.safetensors"
+        path = self._request_path(request)
         reply = self._reply_path(request.round, request.kind)
         if _is_error(reply):
             reply.unlink()
         if path.exists() and (reply.exists() or _names_file(path, request.training_file)):
             return
         write_request(path, request)
+
+    def ask_again(self, request: Request) -> None:
+        """Writes a request anew, as if there were no answer to it yet."""
+        self._reply_path(request.round, request.kind).unlink(missing_ok=True)
+        write_request(self._request_path(request), request)
 
     def put_file(self, source: Path) -> NamedFile:
         """Lays a file into the inbox, whole, unless it lies there already."""
@@ -212,6 +217,9 @@ class Mailbox:
 
     def _file(self, round_number: int, name: str) -> Path:
         return self.outbox / f"{round_number:04d}-{name}.safetensors"
+
+    def _request_path(self, request: Request) -> Path:
+        return self.inbox / f"{request.round:04d}-{request.kind}.safetensors"
 
     def _reply_path(self, round_number: int, kind: str) -> Path:
         return self.outbox / f"{round_number:04d}-{kind}.json"

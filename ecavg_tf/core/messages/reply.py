@@ -7,8 +7,9 @@ from typing import Any
 
 from ecavg_tf.core.errors import one_line
 from ecavg_tf.core.fields import Fields
+from ecavg_tf.core.messages.description import Description
 from ecavg_tf.core.messages.owner import Owner
-from ecavg_tf.core.messages.request import EXCHANGE, Request
+from ecavg_tf.core.messages.request import EXCHANGE, HELLO, Request
 from ecavg_tf.core.scores import Decision
 
 FILES = ("update", "pooled")  # what a reply may bring along
@@ -21,13 +22,14 @@ class Reply:
     Attributes:
         edge: name of the edge.
         round: the round it answers.
-        update: its update file; None in the answer to ``finish``.
+        update: its update file; None in the answer to ``finish`` and ``hello``.
         pooled: the file with its pooled data, where it was wanted and the edge consents.
         decision: what it decided on a global model: to ``exchange`` on that of the round
             before (None in round 1), to ``finish`` on that of this round.
         seconds: time it took, by ``pretrain`` and ``evaluate``.
         hashes: SHA-256 of its files by their names in ``FILES``, where they were carried.
         owner: the state folder that answers; None: unknown, as in the server's own process.
+        description: what its data is, in the answer to ``hello``.
     """
 
     edge: str
@@ -38,6 +40,7 @@ class Reply:
     seconds: Mapping[str, float]
     hashes: Mapping[str, str] = field(default_factory=dict, compare=False)
     owner: Owner | None = None
+    description: Description | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,9 @@ def encode_reply(
         owner: the state folder that answers, if that is known.
     """
     body: dict[str, Any] = {}
-    if isinstance(reply, Reply):
+    if isinstance(reply, Reply) and reply.description is not None:
+        body["description"] = asdict(reply.description)
+    elif isinstance(reply, Reply):
         body["decision"] = None if reply.decision is None else reply.decision.to_json()
         if request.kind == EXCHANGE:
             body["seconds"] = dict(reply.seconds)
@@ -115,6 +120,9 @@ def decode_reply(
 
 
 def _decoded(body: Fields, request: Request, edge: str, files: Mapping[str, Path]) -> Reply:
+    if request.kind == HELLO:
+        description = Description.field(body, "description")
+        return Reply(edge, request.round, None, None, None, {}, description=description)
     exchange = request.kind == EXCHANGE
     if exchange and "update" not in files:
         raise ValueError("it has no update")

@@ -13,7 +13,7 @@ from ecavg_tf.core.messages.probe import Probe
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.template import Array, Template, weights_sha256
 
-EXCHANGE, FINISH = "exchange", "finish"
+HELLO, EXCHANGE, FINISH = "hello", "exchange", "finish"
 _LEFT_OUT = {"training_file": None, "probe": None, "inputs": None}  # where there is none
 
 
@@ -49,9 +49,10 @@ class Request:
     """What the server asks an edge, by whichever fleet it is sent.
 
     Attributes:
-        kind: ``exchange`` (decide, train, answer) or ``finish`` (decide).
+        kind: ``hello`` (say what your data is; round 0), ``exchange`` (decide, train, answer) or
+            ``finish`` (decide).
         run_id: which run it belongs to.
-        round: the round, from 1.
+        round: the round, from 1; 0 for ``hello``.
         template: the run's template.
         model: the start, or the last global model.
         pooled_wanted: whether the server still lacks the edge's pooled data.
@@ -128,7 +129,7 @@ def _decoded(stored: TensorFile) -> Request:
         if (array.shape, array.dtype.name) != (spec.shape, spec.dtype):
             raise ValueError(f"weight {spec.key} does not fit the template")
     return Request(
-        kind=fields.choice("kind", (EXCHANGE, FINISH)),
+        kind=fields.choice("kind", (HELLO, EXCHANGE, FINISH)),
         run_id=fields.text("run_id"),
         round=fields.count("round"),
         template=template,
