@@ -18,6 +18,7 @@ from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
+from ecavg_tf.models.keras_words import explained
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
@@ -230,16 +231,21 @@ class Exporter:
 
     def _reference(self, subject: Subject) -> Reference:
         inputs = subject.inputs.astype(np.float32)
-        answers = self.model.predict(inputs, batch_size=256, verbose=0)
+        try:
+            answers = self.model.predict(inputs, batch_size=256, verbose=0)
+        except Exception as error:  # Keras and TensorFlow raise many kinds
+            raise _not_taken(subject.words, error) from error
         probabilities = checked_probabilities(answers, logits=self.logits)
         return Reference(subject.inputs, probabilities, subject.labels, subject.words)
 
     def _probed(self, inputs: Array) -> Array:
         """Keras' probabilities of a few examples, without tracing the model."""
         few = inputs[spread(len(inputs), _PROBES)].astype(np.float32)
-        return checked_probabilities(
-            np.asarray(self.model(few, training=False)), logits=self.logits
-        )
+        try:
+            answers = np.asarray(self.model(few, training=False))
+        except Exception as error:  # Keras and TensorFlow raise many kinds
+            raise _not_taken("the inputs", error) from error
+        return checked_probabilities(answers, logits=self.logits)
 
     def _keras_latencies(self, image: Array) -> tuple[Latency, ...]:
         """Measured once for all subjects, because they have one architecture."""
@@ -275,6 +281,10 @@ def _source(subject: Subject, converter: Converter) -> str | None:
         return None
     left_out = f", {converter.left_out} outliers left out" if converter.left_out else ""
     return subject.calibration.source + left_out
+
+
+def _not_taken(what: str, error: Exception) -> ExportError:
+    return ExportError(f"the model can't take {what}: {explained(error)}; give it such as it takes")
 
 
 def _not_made(error: Exception, log: Path) -> dict[str, Any]:

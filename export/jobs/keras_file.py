@@ -10,16 +10,18 @@ from ecavg_tf.config import Config, DataConfig, ExportConfig, Format
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
-from ecavg_tf.core.template import weights_sha256
+from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, silent
 from ecavg_tf.forked import check_not_forked
+from ecavg_tf.models.keras_words import explained
 from export.exporter import Exporter, Subject
 from export.making.calibration import draw
 from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
 from export.proving.declared_output import random_inputs
+from export.reading.model_files import check_model_file
 
 _RANDOM_INPUTS = 64
 
@@ -98,6 +100,7 @@ def load_keras(file: Path) -> keras.Model:
         ECAvgError: it is missing, or not such a classifier.
     """
     check_not_forked()
+    check_model_file(file)
     if not file.is_file():
         raise ModelError(f"{file} is not there; give a run directory or a .keras file")
     try:
@@ -114,6 +117,12 @@ def load_keras(file: Path) -> keras.Model:
         raise ExportError(
             f"{file}: input {given}, output {answered}; expected one input of a fixed size and one "
             "output (n, classes), 2 classes or more whose probabilities sum to 1"
+        )
+    kinds = {str(tensor.dtype) for tensor in getattr(model, "inputs", None) or ()}
+    if "string" in kinds:
+        raise ExportError(
+            f"{file}: the model takes strings, and a device's file takes numbers: leave the lookup "
+            "of strings out of the model, and give it the numbers that the lookup makes of them"
         )
     return model
 
@@ -174,6 +183,7 @@ def _without_data(
     classes = tuple(str(label) for label in range(model.output_shape[1]))
     spec = DataSpec(file.stem, model.input_shape[1:], "float32", value_range, classes)
     noise = random_inputs(spec.input_shape, _RANDOM_INPUTS, value_range)
+    _check_taken(model, noise, value_range)
     examples = Examples(noise, np.zeros(_RANDOM_INPUTS, np.int64))
     words = f"{_RANDOM_INPUTS} random images from {value_range[0]:g} to {value_range[1]:g}"
     subject = _subject(model, file, examples, words)
@@ -190,6 +200,22 @@ def _without_data(
         for variant in variants(tuple(f for f in wanted if f not in floats))
     )
     return (*rows, *skipped)
+
+
+def _check_taken(model: keras.Model, noise: Array, value_range: tuple[float, float]) -> None:
+    """Refuses random inputs where they mean nothing, as numbers outside a vocabulary do.
+
+    Raises:
+        ConfigError: the model fails on them.
+    """
+    try:
+        model(noise, training=False)
+    except Exception as error:  # Keras and TensorFlow raise many kinds
+        low, high = value_range
+        raise ConfigError(
+            f"the model can't take random inputs from {low:g} to {high:g}: {explained(error)}; "
+            "give --data=NAME, or --value-range=LOW,HIGH as it takes them"
+        ) from error
 
 
 def _subject(model: keras.Model, file: Path, examples: Examples, words: str) -> Subject:
