@@ -206,13 +206,13 @@ def _check_taken(model: keras.Model, noise: Array, value_range: tuple[float, flo
     """Refuses random inputs where they mean nothing, as numbers outside a vocabulary do.
 
     Raises:
-        ConfigError: the model fails on them.
+        ExportError: the model fails on them.
     """
     try:
         model(noise, training=False)
     except Exception as error:  # Keras and TensorFlow raise many kinds
         low, high = value_range
-        raise ConfigError(
+        raise ExportError(
             f"the model can't take random inputs from {low:g} to {high:g}: {explained(error)}; "
             "give --data=NAME, or --value-range=LOW,HIGH as it takes them"
         ) from error
