@@ -3,13 +3,13 @@
     python benchmarks/device_rounds.py mnist --workdir=runs/device-mnist
     python benchmarks/device_rounds.py cifar10 --workdir=runs/device-cifar10
 
-For every seed, four runs on the same images, dealt out in the same way:
+For every seed, four runs on the same examples, dealt out in the same way:
 
 - Keras: ``ecavg run`` with both edges in its process;
 - oneDNN: the same with other kernels (``TF_ENABLE_ONEDNN_OPTS=1``; all others have 0): what a
   difference in rounding alone does over some thousand steps;
 - devices: ``ecavg run`` over an exchange folder, and two processes ``python -m edge train``,
-  each with an ``.npz`` of its own images;
+  each with an ``.npz`` of its own examples;
 - mixed: the same with one such process and one ``ecavg edge`` (Keras).
 
 Devices run in ``--device-python``, best one of a virtual environment that has nothing but
@@ -48,7 +48,7 @@ TASKS = {
         "head",
         1,
         {
-            "seed": "100",  # draws images of its own
+            "seed": "100",  # draws examples of its own
             "partition.kind": "iid",
             "data.train_examples": "5000",
             "data.test_examples": "2000",

@@ -179,7 +179,7 @@ class Bench:
 
 
 def write_images(words: list[str], folder: Path) -> None:
-    """Each edge's images as a device has them, dealt out as for edges in one process."""
+    """Each edge's examples as a device has them, dealt out as for edges in one process."""
     if all((folder / f"{edge}.npz").exists() for edge in EDGES):
         return
     import_tensorflow()

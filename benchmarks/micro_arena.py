@@ -1,14 +1,14 @@
 """What int8 files need on a microcontroller, and whether they answer there as in LiteRT.
 
-    python benchmarks/micro_arena.py runs/mnist cifar10.int8.tflite=cifar10 --images=300
+    python benchmarks/micro_arena.py runs/mnist cifar10.int8.tflite=cifar10 --examples=300
 
 A path is a ``.tflite`` file, or a folder whose ``*int8*.tflite`` files are taken. Behind
 ``=`` stands the data set whose test examples are run (as in ``data.name``); a run directory
-knows its own. Files with neither get random pixels, and the table says so.
+knows its own. Files with neither get random values, and the table says so.
 
 "agree ref" and "agree LiteRT" are label agreement of tflite-micro with LiteRT's reference
-and default kernels; "tied" are images with several highest scores. Accuracy is
-tflite-micro's beside that of LiteRT's default kernels, on the same images.
+and default kernels; "tied" are examples with several highest scores. Accuracy is
+tflite-micro's beside that of LiteRT's default kernels, on the same examples.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def files(argument: str) -> Iterator[tuple[Path, str]]:
 
 
 def test_inputs(data: str, count: int, port: Port) -> tuple[Array, Array | None]:
-    """Up to ``count`` test examples with labels, or random pixels without."""
+    """Up to ``count`` test examples with labels, or random values without."""
     if not data:
         return np.random.default_rng(0).integers(0, 256, (count, *port.shape[1:])), None
     test = load_data(DataConfig(name=data), seed=0).test
@@ -66,7 +66,7 @@ def row(file: Path, data: str, count: int) -> str:
     began = time.monotonic()
     run = run_in_micro(tflite, inputs)
     seconds = time.monotonic() - began
-    accuracy = "random pixels"
+    accuracy = "random values"
     if labels is not None:
         ours = np.mean(run.labels == labels)
         accuracy = f"{ours:.3f} / {np.mean(run.default.argmax(axis=1) == labels):.3f}"
@@ -82,13 +82,13 @@ def main() -> None:
     """Parses, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("paths", nargs="+", metavar="PATH[=DATA]")
-    parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--examples", type=int, default=300)
     arguments = parser.parse_args()
     print(COLUMNS)
     for argument in arguments.paths:
         for file, data in files(argument):
             try:
-                print(row(file, data, arguments.inputs), flush=True)
+                print(row(file, data, arguments.examples), flush=True)
             except ECAvgError as error:
                 print(f"{file.name:<28} refused: {error}")
 

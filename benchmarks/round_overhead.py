@@ -191,7 +191,7 @@ def main() -> None:
     print(f"round without evaluation / by hand   {ratio:.3f}")
     print(f"difference                           {difference:.1f} s a round of {trained:.0f} s")
     print(f"evaluation / the rest of the round   {evaluating:.3f}  (start, local, server stages)")
-    print(f"pipeline / arrays, images a second   {speed:.3f}  "
+    print(f"pipeline / arrays, examples a second   {speed:.3f}  "
           f"({statistics.median(rates['pipeline']):.0f} against "
           f"{statistics.median(rates['arrays']):.0f})")  # fmt: skip
 

@@ -76,6 +76,31 @@ class Refused:
 
 
 @dataclass(frozen=True)
+class Influence:
+    """What an edge's update does to the average; see ``server.influence``.
+
+    Attributes:
+        edge: its name.
+        norm: Euclidean norm of its change of the trained weights.
+        cosine: between its change and the sum of the others', in [-1, 1].
+        loss_with: loss on a few pooled examples of the plain mean of all updates, nats.
+        loss_without: the same of the mean without this edge.
+        judged: of its pooled examples, how many a model of the others could judge.
+        implausible: how many of these have a label that it holds for wrong.
+        implausible_others: the share of such labels among the others' pooled examples.
+    """
+
+    edge: str
+    norm: float
+    cosine: float
+    loss_with: float | None = None
+    loss_without: float | None = None
+    judged: int | None = None
+    implausible: int | None = None
+    implausible_others: float | None = None
+
+
+@dataclass(frozen=True)
 class Samples:
     """Training examples that a round had, once each."""
 
@@ -97,6 +122,7 @@ class RoundResult:
         edges: one entry an edge that took part or decided.
         refused: who answered what could not be used.
         absent: who did not answer before the deadline.
+        influence: what each accepted update does to the average.
     """
 
     round: int
@@ -108,6 +134,7 @@ class RoundResult:
     edges: tuple[EdgeResult, ...]
     refused: tuple[Refused, ...]
     absent: tuple[Refused, ...] = ()
+    influence: tuple[Influence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,7 +174,12 @@ def _converter() -> cattrs.Converter:
         )
     converter.register_unstructure_hook(
         RoundResult,
-        make_dict_unstructure_fn(RoundResult, converter, absent=override(omit_if_default=True)),
+        make_dict_unstructure_fn(
+            RoundResult,
+            converter,
+            absent=override(omit_if_default=True),
+            influence=override(omit_if_default=True),
+        ),
     )
     return converter
 

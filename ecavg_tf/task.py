@@ -5,12 +5,13 @@ from functools import cached_property
 from pathlib import Path
 
 from ecavg_tf.config import Config, FitConfig
+from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.messages.probe import probe_inputs
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.builders import build_model, gives_logits, initial_model, template_of
-from ecavg_tf.models.pixels import raw_pixels_note
+from ecavg_tf.models.rescaling import range_note, raw_values_note, takes_tokens
 from ecavg_tf.models.round_trip import check_round_trip
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
@@ -18,15 +19,17 @@ from ecavg_tf.training.evaluation import KerasScorer
 from ecavg_tf.training.resuming import FOLDER
 from ecavg_tf.training.trainer import KerasTrainer, check_tensorboard
 
+_PICTURE = 3  # height, width, channels
+
 
 class Task:
     """Models, trainers and scorers of one process; heavy parts are made when first used.
 
-    It knows nobody's data, only what the images are.
+    It knows nobody's data, only what the inputs are.
 
     Args:
         config: a validated config.
-        spec: what the images are.
+        spec: what the inputs are.
         workdir: where TensorBoard logs go.
         listener: told of stages, batches and epochs.
     """
@@ -46,8 +49,12 @@ class Task:
             notes: what loading the data found.
         """
         found = list(notes)
+        tokens = False
         if is_plugin(self.config.model.name):
-            found += filter(None, [raw_pixels_note(self.server_trainer.model, self.spec)])
+            model = self.server_trainer.model
+            tokens = takes_tokens(model, self.spec)
+            found += filter(None, [raw_values_note(model, self.spec)])
+        found += filter(None, [range_note(self.spec, tokens=tokens)])
         for note in found:
             self.listener(Note(note))
 
@@ -66,6 +73,12 @@ class Task:
         ):
             for name in filter(is_plugin, names.split(",")):
                 load_function(field, name.strip())
+        for section, fit in (("edge", config.edge), ("server", config.server)):
+            if fit.augment and len(self.spec.input_shape) != _PICTURE:
+                raise ConfigError(
+                    f"{section}.augment flips and shifts pictures, and {self.spec.name!r} has "
+                    f"inputs of shape {self.spec.input_shape}; leave it out"
+                )
         if config.tensorboard:
             check_tensorboard()
         for trainer in (self.server_trainer, self.edge_trainer):
@@ -83,7 +96,7 @@ class Task:
         spec = self.spec
         model = initial_model(self.config, spec, "shared")
         weights: list[Array] = model.get_weights()
-        inputs = probe_inputs(spec.input_shape, spec.value_range, spec.dtype)
+        inputs = probe_inputs(spec.input_shape, spec.bounds, spec.dtype)
         check_round_trip(self.server_trainer.model, model, inputs, name=self.config.model.name)
         return weights
 
@@ -130,7 +143,8 @@ class Task:
                 compilation,
                 input_shape=self.spec.input_shape,
                 logits=gives_logits(self.config.model),
-                value_range=self.spec.value_range,
+                value_range=self.spec.bounds,
+                whole=self.spec.may_be_tokens,
                 listener=silent if self._compiled else self.listener,
             )
         return self._compiled[compilation]

@@ -10,6 +10,7 @@ from ecavg_tf.core.commands import EDGE_TIMEOUT_S, exit_code_of, hyphened
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.streams import prepare_streams
+from ecavg_tf.core.table import LABEL
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory or "
@@ -77,25 +78,35 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "predict",
-        help="label images",
-        usage="%(prog)s (BUNDLE | --state=DIR [--edge=EDGE]) IMAGE [IMAGE ...] [--top=N] "
-        "[--no-check] [--threads=N] [--json]",
-        description="Prints each image's label, its probability and the time it took: with a "
+        help="label pictures, rows of tables or arrays",
+        usage="%(prog)s (BUNDLE | --state=DIR [--edge=EDGE]) INPUT [INPUT ...] [--top=N] "
+        "[--label-column=NAME] [--no-check] [--threads=N] [--json]",
+        description="Prints each example's class, its probability and the time it took: with a "
         "bundle, or with what 'train' left in its --state.",
     )
     parser.add_argument(
-        "image",
+        "input",
         nargs="+",
-        metavar="IMAGE",
-        help="PNG, JPEG, .npz, .npy, a folder, or - for raw bytes on stdin; without --state the "
-        "bundle comes before them",
+        metavar="INPUT",
+        help="PNG, JPEG, .csv, .npz, .npy, a folder, or - for raw bytes on stdin; without --state "
+        "the bundle comes before them",
     )
     parser.add_argument("--state", type=Path, help="the folder that train was given")
     parser.add_argument("--edge", help="the edge's name, if --state holds several")
-    parser.add_argument("--top", type=_positive, default=1, help="labels an image; default 1")
+    parser.add_argument("--top", type=_positive, default=1, help="labels an example; default 1")
+    _add_label_column(parser)
     parser.add_argument("--no-check", action="store_true", help="don't replay the golden examples")
     _common(parser)
     parser.set_defaults(run=_predict)
+
+
+def _add_label_column(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--label-column",
+        default=LABEL,
+        help=f"of a .csv: the column with the labels; default {LABEL}; all others but group and "
+        "edge are numbers, matched by name",
+    )
 
 
 def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -106,7 +117,13 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "this device alone (--bundle without --exchange). Killed and started again on the same "
         "--state it goes on after the last finished epoch.",
     )
-    parser.add_argument("--data", type=Path, required=True, help=".npz with x_train, y_train")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help=".npz with x_train, y_train, .csv with a header, or a folder with train.csv",
+    )
+    _add_label_column(parser)
     parser.add_argument("--state", type=Path, required=True, help="folder for what it keeps")
     parser.add_argument("--edge", required=True, help="this edge's name, which no other has")
     parser.add_argument("--exchange", type=Path, help="the run's exchange folder")
@@ -146,6 +163,7 @@ def _train(arguments: argparse.Namespace) -> int:
         Order(
             edge=arguments.edge,
             data=user_path(arguments.data),
+            label_column=arguments.label_column,
             state=user_path(arguments.state),
             exchange=arguments.exchange and user_path(arguments.exchange),
             bundle=arguments.bundle and user_path(arguments.bundle),
@@ -173,7 +191,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     bundle, inputs = _bundle_and_inputs(arguments)
     if "-" in inputs and len(inputs) > 1:
-        raise ConfigError("- (standard input) can't be given beside other images")
+        raise ConfigError("- (standard input) can't be given beside other examples")
     threads, check = arguments.threads, not arguments.no_check
     if bundle is None:
         edge = arguments.edge
@@ -182,11 +200,17 @@ def _predict(arguments: argparse.Namespace) -> int:
         predictor = Predictor.from_state(arguments.state, edge=edge, threads=threads, check=check)
     else:
         predictor = Predictor(bundle, threads=threads, check=check)
-    return predict(predictor, inputs, top=arguments.top, as_json=arguments.json)
+    return predict(
+        predictor,
+        inputs,
+        top=arguments.top,
+        as_json=arguments.json,
+        label_column=arguments.label_column,
+    )
 
 
 def _bundle_and_inputs(arguments: argparse.Namespace) -> tuple[str | None, list[str]]:
-    first, *others = arguments.image
+    first, *others = arguments.input
     if arguments.state is not None:
         if first.endswith(".zip"):
             raise ConfigError(f"both the bundle {first} and --state were given; give one of them")
@@ -194,7 +218,7 @@ def _bundle_and_inputs(arguments: argparse.Namespace) -> tuple[str | None, list[
     if arguments.edge is not None:
         raise ConfigError("--edge names an edge of --state; give --state=DIR, or leave it out")
     if not others:
-        raise ConfigError(f"{first} came alone; give BUNDLE IMAGE, or --state=DIR IMAGE")
+        raise ConfigError(f"{first} came alone; give BUNDLE INPUT, or --state=DIR INPUT")
     return first, others
 
 

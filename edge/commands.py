@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ecavg_tf.core.bundles.training_bundle import is_training_bundle
 from ecavg_tf.core.commands import one_line
 from ecavg_tf.core.errors import ECAvgError, printable
+from ecavg_tf.core.table import LABEL
 from edge.device.check import Checked, check_bundle
 from edge.device.check_training import check_training_bundle
 from edge.predict import Predictor, maybe_rescaled
@@ -42,34 +43,51 @@ def check(bundles: Sequence[str], *, as_json: bool) -> int:
     return code
 
 
-def predict(predictor: Predictor, inputs: Sequence[str], *, top: int, as_json: bool) -> int:
-    """Labels images and prints a line each.
+def predict(
+    predictor: Predictor,
+    inputs: Sequence[str],
+    *,
+    top: int,
+    as_json: bool,
+    label_column: str = LABEL,
+) -> int:
+    """Labels examples and prints a line each.
 
     Args:
         predictor: what labels them.
         inputs: files, folders, or ``-``.
-        top: how many labels to print of each image.
+        top: how many labels to print of each example.
         as_json: one JSON object instead of lines.
+        label_column: of a table: a column that is no input, if it is there.
 
     Returns:
         0.
     """
     model = predictor.model
-    wanted = Wanted(model.input_shape, model.inputs_dtype, model.value_range)
+    wanted = Wanted(
+        model.input_shape,
+        model.inputs_dtype,
+        model.value_range,
+        model.declared,
+        model.columns,
+        label_column,
+    )
     rows: list[dict[str, Any]] = []
     highest = -math.inf
-    for name, image in load_inputs(inputs, wanted, tell=_note):
-        highest = max(highest, float(image.max()))
+    for name, example in load_inputs(inputs, wanted, tell=_note):
+        highest = max(highest, float(example.max()))
         began = time.perf_counter()
-        (probabilities,) = predictor.predict(image)
+        (probabilities,) = predictor.predict(example)
         milliseconds = 1000 * (time.perf_counter() - began)
         best = _best(probabilities, model.classes, top)
         if as_json:
-            rows.append({"image": name, "top": best, "latency_ms": round(milliseconds, 4)})
+            rows.append({"input": name, "top": best, "latency_ms": round(milliseconds, 4)})
         else:
-            labels = ", ".join(f"{row['label']} {100 * row['probability']:.1f} %" for row in best)
-            print(printable(f"{name}: {labels}  ({milliseconds:.2f} ms)"))
-    if note := maybe_rescaled(highest, model.value_range):
+            said = ", ".join(
+                f"class {row['label']} ({100 * row['probability']:.1f} %)" for row in best
+            )
+            print(printable(f"{name}: {said} in {milliseconds:.2f} ms"))
+    if model.declared and (note := maybe_rescaled(highest, model.value_range)):
         _note(note)
     if as_json:
         described = {**model.source, "runtime": str(model.runtime)}
@@ -115,7 +133,7 @@ def _checked_row(path: str, checked: Checked) -> dict[str, Any]:
         "sound": True,
         "format": checked.bundle.info.format,
         "runtime": str(checked.runtime),
-        "golden_images": checked.inputs,
+        "golden_examples": checked.inputs,
         "difference": checked.difference,
         "agreement": checked.agreement,
     }

@@ -1,8 +1,8 @@
 """Predicting with a bundle, or with what was trained on this device.
 
 from edge.predict import Predictor
-probabilities = Predictor("int8.bundle.zip").predict(images)
-probabilities = Predictor.from_state("/var/lib/ecavg", edge="edge-00").predict(images)
+probabilities = Predictor("int8.bundle.zip").predict(inputs)
+probabilities = Predictor.from_state("/var/lib/ecavg", edge="edge-00").predict(inputs)
 """
 
 from pathlib import Path
@@ -80,32 +80,33 @@ class Predictor:
             Shape (n, classes), float32.
 
         Raises:
-            DataError: the images have another shape, are not numbers, or hold values
+            DataError: the examples have another shape, are not numbers, or hold values
                 outside the data set's range.
         """
         inputs = np.asarray(inputs)
-        check_inputs(inputs, self.input_shape, self.model.value_range)
+        model = self.model
+        check_inputs(inputs, self.input_shape, model.value_range, declared=model.declared)
         return self.model.answer(inputs)
 
 
 def maybe_rescaled(highest: float, value_range: tuple[float, float]) -> str | None:
-    """A note on images so dark that they may have been rescaled, which no check can tell.
+    """A note on inputs so small that they may have been rescaled, which no check can tell.
 
     Args:
-        highest: the highest value of any image.
-        value_range: lowest and highest value of a raw image.
+        highest: the highest value of any example.
+        value_range: lowest and highest value of a raw input.
     """
     low, high = value_range
     if highest - low > (high - low) / 8:
         return None
     return (
-        f"note: no value is above {highest:g}, raw images go from {low:g} to {high:g}; "
+        f"note: no value is above {highest:g}, raw inputs go from {low:g} to {high:g}; "
         "if these were rescaled, give raw ones"
     )
 
 
 def as_batch(inputs: Array, shape: tuple[int, ...]) -> Array:
-    """One image as a batch of one, and grey images without a channel with one.
+    """One example as a batch of one, and grey pictures without a channel with one.
 
     Args:
         inputs: shape (n, …) or that of one example; grey ones may lack the last 1.
@@ -117,15 +118,21 @@ def as_batch(inputs: Array, shape: tuple[int, ...]) -> Array:
 
 
 def check_inputs(
-    inputs: Array, shape: tuple[int, ...], value_range: tuple[float, float], what: str = "inputs"
+    inputs: Array,
+    shape: tuple[int, ...],
+    value_range: tuple[float, float],
+    what: str = "inputs",
+    *,
+    declared: bool = True,
 ) -> None:
-    """Makes sure that images are what a model takes.
+    """Makes sure that inputs are what a model takes.
 
     Args:
-        inputs: the images.
+        inputs: the inputs.
         shape: of one of them.
         value_range: lowest and highest value.
         what: what they are called.
+        declared: whether the range was declared; values outside one that was measured are fine.
 
     Raises:
         DataError: they are not; the line says what came.
@@ -142,7 +149,7 @@ def check_inputs(
         bad = inputs.size - np.count_nonzero(np.isfinite(inputs))
         raise DataError(f"{what} hold {bad} values that are NaN or infinite")
     low, high = value_range
-    if inputs.min() < low or inputs.max() > high:
+    if declared and (inputs.min() < low or inputs.max() > high):
         raise DataError(
             f"{what} hold values from {inputs.min():g} to {inputs.max():g}, expected {low:g} to "
             f"{high:g}: the data set's own range, not rescaled"
@@ -164,5 +171,9 @@ def _load_bundle(path: str | Path, threads: int, check: bool) -> LoadedModel:
         input_shape=info.input.shape[1:],
         inputs_dtype=info.inputs_dtype,
         value_range=info.value_range,
-        answer=lambda inputs: predict_probabilities(model, inputs, info.output_kind),
+        declared=info.declared,
+        answer=lambda inputs: predict_probabilities(
+            model, inputs, info.output_kind, info.feature_scaling
+        ),
+        columns=info.columns,
     )

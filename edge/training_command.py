@@ -38,7 +38,8 @@ class Order:
 
     Attributes:
         edge: the edge's name.
-        data: an ``.npz`` file with labelled images.
+        data: an ``.npz`` or ``.csv`` file with labelled examples, or a folder with ``train.csv``.
+        label_column: of a table: the name of the column with the labels.
         state: where the edge keeps its files.
         exchange: the exchange folder; None: train for this device alone.
         bundle: the training bundle; None: the server ships it.
@@ -54,6 +55,7 @@ class Order:
 
     edge: str
     data: Path
+    label_column: str
     state: Path
     exchange: Path | None
     bundle: Path | None
@@ -75,7 +77,7 @@ class Order:
     def predict(self) -> str:
         """The command that predicts with what is trained."""
         words = [f"--state={self.state}", f"--edge={self.edge}"]
-        return f"{self.program} predict {shlex.join(words)} IMAGE"
+        return f"{self.program} predict {shlex.join(words)} INPUT"
 
 
 def train(order: Order) -> int:
@@ -92,6 +94,7 @@ def train(order: Order) -> int:
             exchange=order.exchange,
             state=order.state,
             data=order.data,
+            label_column=order.label_column,
             bundle=order.bundle,
             pool=order.pool,
             threads=order.threads,
@@ -114,7 +117,14 @@ def _alone(order: Order) -> int:
         )
     checked = check_training_bundle(source)
     info, sha256 = checked.bundle.info, file_sha256(source)
-    local = load_local(order.data, info, edge=order.edge, guard_fraction=_GUARD, seed=order.seed)
+    local = load_local(
+        order.data,
+        info,
+        edge=order.edge,
+        guard_fraction=_GUARD,
+        seed=order.seed,
+        label_column=order.label_column,
+    )
     if local.note:
         print(local.note, file=sys.stderr)
     model = TrainingModel(checked.runtime, checked.bundle, order.threads)

@@ -15,7 +15,10 @@ from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ConfigError, ExportError, brief
 from ecavg_tf.core.exports import Parity
 from ecavg_tf.core.template import Array
+from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.forked import check_not_forked
+from ecavg_tf.models.inputs import for_model
+from ecavg_tf.models.rescaling import takes_tokens
 from export.making.calibration import as_calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
 from export.making.converting_process import ConversionError, first_answers, warm_up
@@ -106,7 +109,9 @@ def to_tflite(
         kind = _kind(answers) if output is None else _told(output, answers)
         sample = as_calibration(inputs, _COUNT, 0).inputs
         classifier = kind is not Kind.VALUES
-        with Converter(model, inputs.shape[1:], classifier=classifier) as converter:
+        with Converter(
+            model, inputs.shape[1:], dtype=_dtype(model, inputs), classifier=classifier
+        ) as converter:
             files: dict[str, File] = {}
             for variant in wanted:
                 try:
@@ -167,9 +172,16 @@ def _inputs(
     return random_inputs(shape[1:], _RANDOM, value_range)
 
 
+def _dtype(model: keras.Model, inputs: Array) -> str:
+    """What a file's input is: int32 for token ids, else float32."""
+    ends = float(inputs.min()), float(inputs.max())
+    spec = DataSpec("inputs", inputs.shape[1:], inputs.dtype.name, ends, ("0", "1"))
+    return "int32" if takes_tokens(model, spec) else "float32"
+
+
 def _answers(model: keras.Model, inputs: Array) -> NDArray[np.float64]:
     try:
-        given = model.predict(inputs.astype(np.float32), batch_size=64, verbose=0)
+        given = model.predict(for_model(inputs), batch_size=64, verbose=0)
     except Exception as error:  # Keras raises many kinds
         raise ExportError(
             f"the model can't take inputs of {inputs.shape[1:]}: {brief(error)}"

@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
+from ecavg_tf.core.bundles.scaling import told
 from ecavg_tf.core.errors import ExportError, brief, full_disk
 from ecavg_tf.core.exports import Cost, Exported, Latency
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
+from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.keras_words import explained
+from ecavg_tf.models.rescaling import takes_tokens
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
@@ -34,6 +37,7 @@ from export.making.calibration import Calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
 from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
+from export.making.front import Front, front_of
 from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import checked_probabilities
 from export.proving.file_proof import prove_file
@@ -41,7 +45,7 @@ from export.proving.gate import Reference
 from export.reading.metadata import Description, attach
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
-_PROBES = 8  # images that tell whether a model is still the same function of its weights
+_PROBES = 8  # examples that tell whether a model is still the same function of its weights
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Subject:
         name: an edge's name, ``global``, or a file's.
         weights_sha256: hash of its weights.
         origin: run, round, edge, weights_sha256: what is written into the file.
-        calibration: int8's images; None: ``no_calibration`` says why.
+        calibration: int8's examples; None: ``no_calibration`` says why.
         no_calibration: why there are no calibration examples.
         inputs: parity examples, raw, shape (n, …).
         labels: their labels, shape (n,), or None.
@@ -80,7 +84,7 @@ class Exporter:
 
     Attributes:
         model: the Keras model; a subject's weights are those that are set on it.
-        spec: what its images are, and its classes.
+        spec: what its inputs are, and its classes.
         logits: whether it gives logits.
         limits: what files must keep to.
         latency_s: seconds to spend on each latency.
@@ -98,6 +102,12 @@ class Exporter:
     listener: Listener = silent
     _converted: dict[tuple[str, Variant], bytes] = field(default_factory=dict)
     _keras: tuple[Latency, ...] = ()
+    _front: Front | None = field(default=None, init=False)
+    _tokens: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._tokens = takes_tokens(self.model, self.spec)
+        self._front = None if self._tokens else front_of(self.model)
 
     def export(
         self, subject: Subject, wanted: tuple[Variant, ...], folder: Path
@@ -105,7 +115,7 @@ class Exporter:
         """Makes the wanted files of the model as it is set now, or finds them made already.
 
         Args:
-            subject: whose model it is, with its images.
+            subject: whose model it is, with its examples.
             wanted: which files.
             folder: where to, named as the subject; files that no export made stay.
 
@@ -136,7 +146,10 @@ class Exporter:
             # Written first, so that files of an interrupted export are recognized later.
             write_record(folder, key, answers, known.values(), ours)
             reference = self._reference(subject)
-            with Converter(self.model, self.spec.input_shape) as converter:
+            dtype = "int32" if self._tokens else "float32"
+            with Converter(
+                self.model, self.spec.input_shape, dtype=dtype, front=self._front
+            ) as converter:
                 for variant in missing:
                     row = self._export(subject, variant, converter, reference, folder)
                     known[variant.value] = row
@@ -152,7 +165,7 @@ class Exporter:
             self.listener(
                 Note(
                     f"{folder}: removed {', '.join(gone)}: of an earlier export (another model, "
-                    "other images, limits or packages), or damaged since"
+                    "other examples, limits or packages), or damaged since"
                 )
             )
 
@@ -177,6 +190,9 @@ class Exporter:
             self.spec.value_range,
             self._output_kind(variant),
             dict(subject.origin),
+            self.spec.declared,
+            self._front.scaling if self._front and variant is Variant.INT8 else None,
+            self.spec.columns,
         )
         try:
             content = attach(self._convert(subject, variant, converter), description)
@@ -210,9 +226,9 @@ class Exporter:
             row, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
         )
 
-    def _cost(self, content: bytes, image: Array) -> Cost:
+    def _cost(self, content: bytes, example: Array) -> Cost:
         return cost_sheet(
-            content, image, seconds=self.latency_s, keras_latencies=self._keras_latencies(image)
+            content, example, seconds=self.latency_s, keras_latencies=self._keras_latencies(example)
         )
 
     def _convert(self, subject: Subject, variant: Variant, converter: Converter) -> bytes:
@@ -230,7 +246,7 @@ class Exporter:
         return "logits" if self.logits or fitted else "probabilities"
 
     def _reference(self, subject: Subject) -> Reference:
-        inputs = subject.inputs.astype(np.float32)
+        inputs = for_model(subject.inputs)
         try:
             answers = self.model.predict(inputs, batch_size=256, verbose=0)
         except Exception as error:  # Keras and TensorFlow raise many kinds
@@ -240,17 +256,17 @@ class Exporter:
 
     def _probed(self, inputs: Array) -> Array:
         """Keras' probabilities of a few examples, without tracing the model."""
-        few = inputs[spread(len(inputs), _PROBES)].astype(np.float32)
+        few = for_model(inputs[spread(len(inputs), _PROBES)])
         try:
             answers = np.asarray(self.model(few, training=False))
         except Exception as error:  # Keras and TensorFlow raise many kinds
             raise _not_taken("the inputs", error) from error
         return checked_probabilities(answers, logits=self.logits)
 
-    def _keras_latencies(self, image: Array) -> tuple[Latency, ...]:
+    def _keras_latencies(self, example: Array) -> tuple[Latency, ...]:
         """Measured once for all subjects, because they have one architecture."""
         if not self._keras:
-            self._keras = keras_latencies(self.model, image, self.latency_s)
+            self._keras = keras_latencies(self.model, example, self.latency_s)
         return self._keras
 
     def _key(self, subject: Subject) -> str:
@@ -260,7 +276,7 @@ class Exporter:
             "weights": subject.weights_sha256,
             "origin": dict(subject.origin),
             "limits": {item.name: getattr(self.limits, item.name) for item in fields(Limits)},
-            "spec": asdict(self.spec),
+            "spec": told(self.spec, asdict(self.spec)),
             "logits": self.logits,
             "calibration": None if calibration is None else _hash(calibration.inputs),
             "inputs": _hash(subject.inputs),
@@ -292,9 +308,9 @@ def _not_made(error: Exception, log: Path) -> dict[str, Any]:
     if isinstance(error, ConversionError) and error.said:
         write_bytes(log, error.said.encode())
     kind = type(error).__name__
-    told = str(error) if isinstance(error, ExportError) else f"{kind}: {brief(error)}"
+    why = str(error) if isinstance(error, ExportError) else f"{kind}: {brief(error)}"
     status = "skipped" if isinstance(error, FixedBatchOnly) else "failed"
-    return {"status": status, "reasons": (told,)}
+    return {"status": status, "reasons": (why,)}
 
 
 def _hash(inputs: Array) -> str:

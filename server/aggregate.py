@@ -7,7 +7,7 @@ import numpy as np
 from ecavg_tf.config import Weighting
 from ecavg_tf.core.averaging import RunningMean, combine_moments
 from ecavg_tf.core.messages.update_file import Update
-from ecavg_tf.core.template import Array, Template
+from ecavg_tf.core.template import Array, Role, Template
 
 
 def weighed(updates: Sequence[Update], weighting: Weighting) -> list[float]:
@@ -21,6 +21,7 @@ def average_updates(
     template: Template,
     base: Sequence[Array],
     shares: Sequence[float],
+    factors: Sequence[float] | None = None,
 ) -> list[Array]:
     """The averaged model.
 
@@ -33,15 +34,21 @@ def average_updates(
         template: the run's template.
         base: the model that the round started from, in template order.
         shares: what each update weighs, above 0; they need not sum to 1.
+        factors: by what each update's change of the trained weights is multiplied; None: by 1.
 
     Returns:
         Weights in template order, in the template's dtypes.
     """
     means: dict[str, RunningMean] = {}
-    for update, share in zip(updates, shares, strict=True):
+    starts = {spec.key: array for spec, array in zip(template.weights, base, strict=True)}
+    for at, (update, share) in enumerate(zip(updates, shares, strict=True)):
+        factor = 1.0 if factors is None else factors[at]
         for spec, array in update.items(template):
             if spec.averaged:
                 mean = means.setdefault(spec.key, RunningMean(spec.shape))
+                if factor != 1.0 and spec.role is Role.TRAINABLE:
+                    start = starts[spec.key].astype(np.float64)
+                    array = start + factor * (array - start)
                 mean.add(array, share)
     averaged: list[Array] = []
     for spec, kept in zip(template.weights, base, strict=True):

@@ -22,7 +22,7 @@ from ecavg_tf.data.pooled import (
     read_pooled,
     record_pooled,
 )
-from ecavg_tf.results import Refused
+from ecavg_tf.results import Influence, Refused
 from server.screen import doubted, oversized
 
 _UPDATE_HEADER = 2**24  # names, shapes and metadata; more than any model needs
@@ -38,6 +38,7 @@ class Collected:
         absent: who did not answer in time.
         pooled_bytes: size of the pooled data that was taken.
         notes: what the user should know of what was accepted.
+        influence: what each accepted update does to the average.
     """
 
     updates: tuple[Update, ...]
@@ -45,6 +46,7 @@ class Collected:
     pooled_bytes: int
     absent: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
+    influence: tuple[Influence, ...] = ()
 
 
 def collect(

@@ -12,7 +12,15 @@ from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.plugins import is_plugin, load_function
 from server.aggregate import average_updates, weighed
-from server.robust import combined_by, median_of, trimmed_mean_of
+from server.geometry import inner_products
+from server.robust import (
+    clipped_factors,
+    combined_by,
+    geometric_median_shares,
+    median_of,
+    multi_krum_shares,
+    trimmed_mean_of,
+)
 
 
 @dataclass(frozen=True)
@@ -71,11 +79,45 @@ def trimmed_mean(
     return combined_by(lambda values: trimmed_mean_of(values, config.trim), updates, template, base)
 
 
+def geometric_median(
+    updates: Sequence[Update], template: Template, base: Sequence[Array], config: ServerConfig
+) -> Combined:
+    """The model that is closest to all edges' together: safe from fewer than half of them."""
+    del config
+    shares = geometric_median_shares(inner_products(updates, template, base)).tolist()
+    return Combined(average_updates(updates, template, base, shares), shares)
+
+
+def multi_krum(
+    updates: Sequence[Update], template: Template, base: Sequence[Array], config: ServerConfig
+) -> Combined:
+    """The mean of the updates that lie closest together (``server.trim`` are left out)."""
+    shares = multi_krum_shares(inner_products(updates, template, base), config.trim)
+    stay = [(update, share) for update, share in zip(updates, shares, strict=True) if share]
+    averaged = average_updates(
+        [update for update, _ in stay], template, base, [float(share) for _, share in stay]
+    )
+    return Combined(averaged, shares.tolist())
+
+
+def clipped(
+    updates: Sequence[Update], template: Template, base: Sequence[Array], config: ServerConfig
+) -> Combined:
+    """ECAvg's mean, in which no change is longer than their median."""
+    shares = weighed(updates, config.weighting)
+    factors = clipped_factors(inner_products(updates, template, base))
+    averaged = average_updates(updates, template, base, shares, factors.tolist())
+    return Combined(averaged, shares)
+
+
 COMBINES: dict[str, Rule] = {
     "average": average,
     "start": start,
     "median": median,
     "trimmed_mean": trimmed_mean,
+    "geometric_median": geometric_median,
+    "multi_krum": multi_krum,
+    "clipped": clipped,
 }
 
 

@@ -1,4 +1,4 @@
-"""A task needs to know what images are, and nobody's images."""
+"""A task needs to know what examples are, and nobody's examples."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -13,7 +13,7 @@ COMMANDS = {
     "edge": "serve edges of a run that is elsewhere, through an exchange folder",
     "export": "make verified .tflite files of a run's models, or of a .keras file",
     "check": "does a bundle run right on this machine?",
-    "predict": "label images with a bundle",
+    "predict": "label pictures, tables or arrays with a bundle",
     "train": "train a bundle on local data, or serve a run with it, without TensorFlow",
     "report": "print the tables of a run again",
 }

@@ -11,10 +11,12 @@ from ecavg_tf.cli.config_flag import parse, parse_config
 from ecavg_tf.core.commands import EDGE_TIMEOUT_S, interrupted_code
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.table import LABEL
 from edge.cli import check_edge_name
 
 HELP = """\
-ecavg edge --edge=NAME --exchange=DIR --data=FILE --state=DIR [--pool] [--timeout=SECONDS]
+ecavg edge --edge=NAME --exchange=DIR --data=FILE --state=DIR [--label-column=NAME] [--pool]
+    [--export[=FORMATS]] [--timeout=SECONDS]
 ecavg edge --config=FILE --config.fleet.folder=DIR --edge=edge-00[,edge-01] --workdir=DIR
 
 Serves an edge of a run: waits in the exchange folder for the requests of
@@ -24,10 +26,16 @@ ends with the run. Stopped and started again on the same --state it goes on wher
   --edge      its name, which belongs to the --state that first answered for it
   --exchange  the folder that it shares with the server
   --data      an .npz file with x_train and y_train (also x_guard, y_guard, x_test, y_test and
-              classes), or a folder with one folder of pictures a class; classes are matched to
-              the run's by name
+              classes), a .csv file with a header, a folder with train.csv (also guard.csv and
+              test.csv), or a folder with one folder of pictures a class; classes and columns
+              are matched to the run's by name
+  --label-column  of a .csv: the column with the labels; default: label
   --state     a folder for what it keeps
   --pool      training examples may be uploaded if the server asks; without it, weights alone
+  --export    at the end of the run: converts the model that the edge accepted, compares each
+              file with Keras on the edge's own data, and puts files and bundles into
+              STATE/exports; FORMATS as in 'ecavg export', default: all. 'ecavg export
+              --state=DIR' does the same later
   --timeout   seconds without a request before it gives up; default: a week
 
 The second form serves edges of a simulated partition: give it the config that the server has.
@@ -80,11 +88,13 @@ def _join(argv: Sequence[str]) -> int:
             ("state", "what it keeps"),
         )
     }
+    label = flags.DEFINE_string("label-column", LABEL, "of a table", flag_values=values)
+    formats = flags.DEFINE_string("export", None, "formats", flag_values=values)
     pool = flags.DEFINE_bool("pool", False, "examples may be uploaded", flag_values=values)
     timeout = flags.DEFINE_float(
         "timeout", EDGE_TIMEOUT_S, "seconds", lower_bound=0.0, flag_values=values
     )
-    extra = parse(values, argv)
+    extra = parse(values, ["--export=" if word == "--export" else word for word in argv])
     if extra:
         raise ConfigError(f"{extra[0]!r} is no flag; see ecavg edge --help")
     missing = [f"--{name}" for name, flag in text.items() if not flag.value]
@@ -94,6 +104,10 @@ def _join(argv: Sequence[str]) -> int:
             "see ecavg edge --help)"
         )
     check_edge_name(text["edge"].value)
+    if formats.value:
+        from export.making.formats import parse_formats
+
+        parse_formats(formats.value)  # before hours of training
     exchange, data, state = (user_path(text[name].value) for name in ("exchange", "data", "state"))
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
@@ -105,8 +119,12 @@ def _join(argv: Sequence[str]) -> int:
 
     edge = text["edge"].value
     with listener() as listening:
-        Joiner(edge, exchange, state, data, pool.value, timeout.value, listening).run()
+        Joiner(edge, exchange, state, data, pool.value, timeout.value, label.value, listening).run()
     print(f"{edge}: the run is over; what was accepted is in {state / edge}.")
+    if formats.value is not None:
+        from ecavg_tf.cli import export
+
+        return export.main([f"--state={state}", f"--edge={edge}", f"--formats={formats.value}"])
     return 0
 
 

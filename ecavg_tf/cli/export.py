@@ -13,27 +13,32 @@ from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.table import LABEL
 from ecavg_tf.resuming import stored_config
 
 HELP = """\
 ecavg export RUN [--formats=float32,float16,dynamic,int8] [--edge=edge-00,global] [--out=DIR]
 ecavg export MODEL.keras --data=NAME [--formats=…] [--out=DIR]
+ecavg export --state=DIR [--edge=north] [--formats=…] [--data=FILE] [--out=DIR]
 ecavg export RUN --target=micro [--flash=1M --ram=256K]
 ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9]
 ecavg export --verify=PUBLIC.pem BUNDLE_OR_FOLDER
 
-Makes .tflite files, compares each with its Keras model on real images, and keeps aside
+Makes .tflite files, compares each with its Keras model on real examples, and keeps aside
 those that differ (NAME.failed-gate.tflite, exit code 8).
 
   --formats  which, separated by commas; default: all four
   --edge     of a run: whose models ('global': the server's); default: all
-  --out      where to; default: RUN/exports, or MODEL-export beside the file
-  --data     for a .keras file: its images and labels, as data.name of a config: an .npz
-             with x_train y_train x_test y_test, a TFDS name, a folder, pkg.module:function.
+  --out      where to; default: RUN/exports, DIR/exports, or MODEL-export beside the file
+  --state    the folder that 'ecavg edge --data=…' was given: exports what its edges accepted
+             last, calibrated and compared on their own data (--data if it has moved)
+  --data     for a .keras file: its inputs and labels, as data.name of a config: an .npz
+             with x_train y_train x_test y_test, a .csv, a TFDS name, a folder, pkg.module:function.
              int8 is calibrated on the training examples, files are compared on the test
              examples. Without it only float32 and float16 are made, compared on random
-             images in --value-range.
-  --value-range  for a .keras file without --data: lowest and highest pixel; default: 0,255
+             inputs in --value-range.
+  --value-range  for a .keras file without --data: lowest and highest value; default: 0,255
+  --label-column  of a .csv file as --data: the column with the labels; default: label
   --logits   for a .keras file: it gives logits, not probabilities; without it, answers
              that do not sum to 1 are refused
   --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
@@ -66,6 +71,8 @@ class Options:
     micro: bool
     flash: str
     ram: str
+    state: bool
+    label_column: str
 
 
 def main(argv: Sequence[str]) -> int:
@@ -76,16 +83,18 @@ def main(argv: Sequence[str]) -> int:
     values = flags.FlagValues()
     for name in (
         *("formats", "out", "data", "sign", "verify", "target", "flash", "ram"),
-        *("trainable", "optimizer"),
+        *("trainable", "optimizer", "state", "label-column"),
     ):
         flags.DEFINE_string(name, "", name, flag_values=values)
     flags.DEFINE_float("momentum", 0.0, "of sgd", flag_values=values)
     flags.DEFINE_list("edge", [], "whose models", flag_values=values)
-    flags.DEFINE_list("value-range", ["0", "255"], "pixels", flag_values=values)
+    flags.DEFINE_list("value-range", ["0", "255"], "values", flag_values=values)
     flags.DEFINE_bool("logits", False, "whether the model gives logits", flag_values=values)
-    sources = parse(values, argv)
+    sources = [*parse(values, argv), *filter(None, [values["state"].value])]
     if len(sources) != 1:
-        raise ConfigError(f"give one run directory or .keras file; {len(sources)} came")
+        raise ConfigError(
+            f"give one run directory or .keras file, or --state=DIR; {len(sources)} came"
+        )
     source = user_path(sources[0])
     if values["verify"].value:
         from ecavg_tf.cli.export_verify import verify_all
@@ -107,6 +116,8 @@ def main(argv: Sequence[str]) -> int:
         micro=micro,
         flash=values["flash"].value,
         ram=values["ram"].value,
+        state=bool(values["state"].value),
+        label_column=values["label-column"].value,
     )
     return _export(source, options)
 
@@ -134,7 +145,8 @@ def _export(source: Path, options: Options) -> int:
         check_flags(options.formats, options.flash, options.ram)
     elif options.flash or options.ram:
         raise ConfigError("--flash and --ram go with --target=micro")
-    _check_source(source)
+    if not options.state:
+        _check_source(source)
     key = load_private_key(options.sign) if options.sign else None  # before minutes of work
 
     from ecavg_tf.plugins import find_users_modules
@@ -152,7 +164,7 @@ def _export(source: Path, options: Options) -> int:
         for row in exports:
             if row.bundle is not None:
                 sign(folder / row.bundle, key)
-        if source.suffix != ".keras" and not options.out:
+        if source.suffix != ".keras" and not options.out and not options.state:
             for path in training_made_again(source, PlainLines()):
                 sign(path, key)
     print_exports(exports)
@@ -170,7 +182,7 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
     from export.delivering.signing import load_private_key, sign
 
     one_of("--trainable", values["trainable"].value, TRAINABLE)
-    for name in ("edge", "formats", "target", "flash", "ram", "value-range"):
+    for name in ("state", "edge", "formats", "target", "flash", "ram", "value-range"):
         if values[name].present:
             raise ConfigError(
                 f"--{name} does not go with --trainable, which makes one file of the global model "
@@ -194,6 +206,7 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
         optimizer=values["optimizer"].value,
         momentum=values["momentum"].value,
         data=values["data"].value,
+        label_column=values["label-column"].value or LABEL,
         out=values["out"].value,
         listener=PlainLines(),
         fresh=key is not None,
@@ -212,6 +225,21 @@ def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
     from export.jobs.keras_file import export_file
     from export.jobs.run import FOLDER, export_run
 
+    if options.state:
+        from ecavg_tf.rounds.joined_export import export_state
+
+        with listener() as listening:
+            made = export_state(
+                source,
+                options.edges,
+                formats=options.formats,
+                data=options.data,
+                label_column=options.label_column,
+                out=options.out,
+                listener=listening,
+                fresh=bool(options.sign),
+            )
+        return made, user_path(options.out or source / FOLDER)
     if source.suffix == ".keras":
         folder = user_path(options.out or source.with_name(source.stem + "-export"))
         made = export_file(
@@ -219,6 +247,7 @@ def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
             folder,
             formats=options.formats,
             data=options.data,
+            label_column=options.label_column or LABEL,
             value_range=options.value_range,
             logits=options.logits,
             listener=PlainLines(),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ecavg_tf.cli.progress import PlainLines
 from ecavg_tf.core.bundles.bundle import read_bundle
+from ecavg_tf.core.bundles.scaling import rescaled
 from ecavg_tf.core.errors import ConfigError, ExportError, disk_errors
 from ecavg_tf.core.exports import Exported
 from export.micro.interpreter import run_in_micro
@@ -47,12 +48,14 @@ def for_micro(exports: Sequence[Exported], folder: Path, flash: str, ram: str) -
     too_large = []
     for row in rows:
         bundle = read_bundle(folder / str(row.bundle))
+        scaling = bundle.info.feature_scaling
+        inputs = rescaled(scaling, bundle.golden_inputs)
         sources = folder / row.model / "micro"
         print(f"{row.model}, int8 in tflite-micro, {len(bundle.golden_inputs)} golden examples:")
         if flash:
             verdict = judge(
                 bundle.model,
-                bundle.golden_inputs,
+                inputs,
                 flash=parse_size(flash),
                 ram=parse_size(ram),
             )
@@ -61,10 +64,19 @@ def for_micro(exports: Sequence[Exported], folder: Path, flash: str, ram: str) -
             if not verdict.fits:
                 too_large.append(row.model)
         else:
-            run = run_in_micro(bundle.model, bundle.golden_inputs)
+            run = run_in_micro(bundle.model, inputs)
             print(f"  arena {run.arena.needed:,} bytes; labels as in LiteRT: {run.agreement:.3f}")
         with disk_errors(sources):
-            write_sources(sources, bundle.model, bundle.info.classes, run, PlainLines())
+            info = bundle.info
+            write_sources(
+                sources,
+                bundle.model,
+                info.classes,
+                run,
+                PlainLines(),
+                scaling=scaling,
+                columns=info.columns or (),
+            )
         print(f"  sources in {sources}")
     if too_large:
         raise ExportError(f"{', '.join(too_large)} will not fit flash {flash} and RAM {ram}")

@@ -39,6 +39,7 @@ _AT_LEAST = {
     "edge.batch_size": 1,
     "server.epochs": 0,
     "server.batch_size": 1,
+    "server.influence_examples": 0,
     "export.calibration_examples": 1,
     "export.parity_examples": 0,
     "export.max_difference": 0,

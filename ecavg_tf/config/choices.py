@@ -86,7 +86,7 @@ class Output(enum.Enum):
 
 
 class Rescale(enum.Enum):
-    """Whether a user's own model gets a layer that rescales its images."""
+    """Whether a user's own model gets a layer that rescales its inputs."""
 
     OFF = "off"
     AUTO = "auto"

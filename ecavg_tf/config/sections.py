@@ -28,13 +28,14 @@ class DataConfig:
 
     Attributes:
         name: ``digits`` (embedded), a TFDS image-classification set (``cifar10``), an
-            ``.npz`` file, a folder of images by class (``./photos``) or of edges
+            ``.npz`` or ``.csv`` file, a folder of images by class (``./photos``) or of edges
             (``hospitals``), or a function (``pkg.module:function``).
         data_dir: a prepared TFDS directory; empty: ``TFDS_DATA_DIR`` or TFDS' default.
         train_examples: stratified limit on training examples; 0: all.
         test_examples: stratified limit on test examples; 0: all.
         image_size: for folders and TFDS: resize to this height and width; 0: as they are.
         channels: for folders and TFDS: 1 (grey) or 3 (colour); 0: as they are.
+        label_column: for ``.csv`` files: the name of the column with the labels.
     """
 
     name: str = "digits"
@@ -43,6 +44,7 @@ class DataConfig:
     test_examples: int = 0
     image_size: int = 0
     channels: int = 0
+    label_column: str = "label"
 
 
 @dataclass
@@ -59,7 +61,8 @@ class PartitionConfig:
         min_examples: a ``dirichlet`` draw that leaves an edge with fewer is drawn again.
         guard_fraction: share of an edge's examples that it holds out and never
             uploads, in [0, 1).
-        key: for ``key``: an array in the ``.npz``, or a TFDS feature, with the edges' names.
+        key: for ``key``: an array in the ``.npz``, a column of the ``.csv``, or a TFDS feature,
+            with the edges' names.
     """
 
     kind: PartitionKind = PartitionKind.IID
@@ -85,7 +88,7 @@ class ModelConfig:
         output: ``probabilities`` or ``logits``; built-in models give probabilities.
         train: ``all`` layers, or the ``head`` (the last layer) on a frozen backbone. Edges
             may leave frozen weights out of their updates.
-        rescale: for a function's model: ``auto`` puts a layer before it that rescales images
+        rescale: for a function's model: ``auto`` puts a layer before it that rescales inputs
             from the data set's value range to 0..1, unless it does so itself; ``off`` leaves
             it as it is. The layer is exported with the model.
     """
@@ -110,7 +113,7 @@ class FitConfig:
         learning_rate: its learning rate.
         schedule: ``constant``, or ``cosine`` (epoch by epoch, towards 0).
         weight_decay: decoupled weight decay; 0: none.
-        augment: flip and shift the training examples.
+        augment: flip and shift the training inputs, which must be pictures.
         callbacks: functions ``pkg.module:function``, separated by commas; each is called with
             (round, who) for every fit and returns a keras.callbacks.Callback.
         recalibrate: re-estimate BatchNorm statistics after training.
@@ -147,15 +150,19 @@ class CollectConfig:
     Attributes:
         weighting: ``examples`` or ``uniform`` (the paper's).
         combine: how updates become the averaged model: ``average``, ``start`` (leave them out:
-            fine-tune what the round started from), ``median`` or ``trimmed_mean`` (safe from a
-            minority), or a function ``pkg.module:function``.
-        trim: for ``trimmed_mean``: the share of edges left out at either end, in [0, 0.5).
+            fine-tune what the round started from), ``median``, ``trimmed_mean``,
+            ``geometric_median`` or ``multi_krum`` (safe from a minority), ``clipped`` (no update
+            is longer than the median), or a function ``pkg.module:function``.
+        trim: for ``trimmed_mean``: the share of edges left out at either end; for
+            ``multi_krum``: the share left out; in [0, 0.5).
         pool: ask the edges for their training data, once.
         pool_edges: names of the edges that consent, separated by commas; empty: all.
-        pool_bytes: how many bytes of images each edge may upload; 0: all it has.
+        pool_bytes: how many bytes of examples each edge may upload; 0: all it has.
         max_update_ratio: an update's change over what is usual among the others; 0: any.
         max_examples_ratio: examples that an edge counts for without having pooled them, over
             the median of the others'; 0: any.
+        influence_examples: how many pooled examples tell what each update does to the average;
+            0: nobody looks.
     """
 
     weighting: Weighting = Weighting.EXAMPLES
@@ -167,6 +174,7 @@ class CollectConfig:
     pool_bytes: int = 0
     max_update_ratio: float = 10.0
     max_examples_ratio: float = 10.0
+    influence_examples: int = 256
 
 
 @dataclass
@@ -207,13 +215,13 @@ class Limits:
     Attributes:
         max_difference: float32 fails where a probability differs from Keras' by more.
         max_difference_float16: likewise float16.
-        max_mean_difference_dynamic: dynamic fails where images' largest differences of a
+        max_mean_difference_dynamic: dynamic fails where examples' largest differences of a
             probability are more on average.
         max_mean_difference_int8: likewise int8.
         min_agreement_float: least share of equal labels, ties aside, of float32 and float16.
         min_agreement_dynamic: likewise of dynamic.
         min_agreement_int8: likewise of int8.
-        max_ties: share of images that may be ties; with more, agreement says nothing.
+        max_ties: share of examples that may be ties; with more, agreement says nothing.
         max_accuracy_loss: accuracy that a file may lose against Keras, in [0, 1].
     """
 

@@ -20,16 +20,16 @@ class Proportion:
 
 @dataclass(frozen=True)
 class Parity:
-    """A file compared with its Keras model, on the same images.
+    """A file compared with its Keras model, on the same examples.
 
     Attributes:
         inputs: what they are, in words.
         n: how many.
         max_difference: largest absolute difference of a probability.
-        mean_difference: mean over images of each image's largest difference.
-        agreement: share of images with the same best class, ties aside.
-        agreement_all: the same share of all images.
-        ties: images whose two best classes Keras holds closer than ``tie_margin``.
+        mean_difference: mean over examples of each example's largest difference.
+        agreement: share of examples with the same best class, ties aside.
+        agreement_all: the same share of all examples.
+        ties: examples whose two best classes Keras holds closer than ``tie_margin``.
         tie_margin: what the file's output can't tell apart, in ``tie_unit``.
         tie_unit: ``probability`` or ``nats``.
         keras_accuracy: None without labels.

@@ -1,18 +1,20 @@
 """What edges with data of their own agree on: shape, dtype, range and classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.columns import check_columns
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.arrays import default_range, stored_classes, stored_range
+from ecavg_tf.data.arrays import shape_of_one, stored_classes, stored_columns, stored_range
 from ecavg_tf.data.checks import check_spec
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.edge_sources import SPLITS, TEST, EdgeSource
 from ecavg_tf.data.labels import native_labels
+from ecavg_tf.data.ranges import ValueRange, known_range
 
 
 @dataclass(frozen=True)
@@ -20,16 +22,18 @@ class Declared:
     """What one edge's data says of itself.
 
     Attributes:
-        inputs: height, width and channels, and the dtype's name.
-        value_range: lowest and highest value that an image can hold.
+        inputs: the shape of one input, and the dtype's name.
+        values: lowest and highest value that an input can hold; None: it declares none.
         classes: names of its classes in the order of its numbers; None: it has numbers alone.
         labels: lowest and highest label; (0, 0) where labels are names.
+        columns: names of its inputs, where they are the columns of a table.
     """
 
     inputs: tuple[tuple[int, ...], str]
-    value_range: tuple[float, float]
+    values: ValueRange | None
     classes: tuple[str, ...] | None
     labels: tuple[int, int]
+    columns: tuple[str, ...] | None = None
 
 
 def whose(name: str) -> str:
@@ -38,7 +42,7 @@ def whose(name: str) -> str:
 
 
 def declared(name: str, source: EdgeSource) -> Declared:
-    """Reads what an edge's data says of itself: labels, and of its images the header alone.
+    """Reads what an edge's data says of itself: labels, and of its inputs the header alone.
 
     Raises:
         DataError: a part is missing or can't be read.
@@ -51,20 +55,16 @@ def declared(name: str, source: EdgeSource) -> Declared:
             there = ", ".join(sorted(source.names)) or "nothing"
             raise DataError(f"{where} has no {missing[0]}; it has {there}")
     shape, dtype = source.header(f"x_{first}")
-    shape = (*shape, 1) if len(shape) == 3 else shape
-    if len(shape) != 4:
-        raise DataError(
-            f"{where}: images have shape {shape}; expected (n, height, width) or (n, height, "
-            "width, channels)"
-        )
+    one = shape_of_one(where, shape, dtype)
     dtype = np.dtype(np.float32) if dtype == np.float64 else dtype
-    given = _stored(source, "value_range")
+    given = stored_range(where, _stored(source, "value_range"))
     classes, labels = _labels(where, source)
     return Declared(
-        (shape[1:], dtype.name),
-        stored_range(where, given) or default_range(dtype),
+        (one, dtype.name),
+        known_range(given, one, dtype),
         classes,
         labels,
+        stored_columns(where, _stored(source, "columns")),
     )
 
 
@@ -98,32 +98,56 @@ def _labels(where: str, source: EdgeSource) -> tuple[tuple[str, ...] | None, tup
     return classes, (min(numbers), max(numbers)) if numbers else (0, 0)
 
 
-def agreed(name: str, found: Mapping[str, Declared], test: Declared | None) -> DataSpec:
+def agreed(
+    name: str,
+    found: Mapping[str, Declared],
+    test: Declared | None,
+    measure: Callable[[], ValueRange],
+) -> DataSpec:
     """The description that fits all edges.
 
     Args:
         name: what to call the data set.
         found: what each edge's data says, in the edges' order.
         test: what the global test set says; None: there is none.
+        measure: measures the range on all edges' training data, where none declares it.
 
     Raises:
         DataError: an edge's differs from the others'; the line names it.
     """
+    everybody = dict(found) if test is None else {**found, TEST: test}
     first, reference = next(iter(found.items()))
-    for edge, other in (*found.items(), *([(TEST, test)] if test is not None else [])):
-        for what, mine, theirs in (
-            ("inputs", _inputs(reference), _inputs(other)),
-            ("the value range", reference.value_range, other.value_range),
-        ):
-            if mine != theirs:
-                raise DataError(
-                    f"{whose(edge)} differs from edge {first!r}: {what} {theirs}, and {mine}; all "
-                    "edges need the same"
-                )
-    (height, width, channels), dtype = reference.inputs
+    for edge, each in everybody.items():
+        check_columns(whose(edge), each.columns, reference.columns, whose(first))
+    shape, dtype = reference.inputs
+    _check_same("inputs", {edge: _inputs(each) for edge, each in everybody.items()})
+    ranges = {edge: each.values for edge, each in everybody.items() if each.values is not None}
+    _check_same("the value range", {edge: each.value_range for edge, each in ranges.items()})
     classes = _classes(found, test)
-    spec = DataSpec(name, (height, width, channels), dtype, reference.value_range, classes)
-    return check_spec(spec)
+    values = next(iter(ranges.values())) if ranges else measure()
+    return check_spec(
+        DataSpec(
+            name,
+            shape,
+            dtype,
+            values.value_range,
+            classes,
+            values.declared,
+            values.feature_ranges,
+            reference.columns,
+        )
+    )
+
+
+def _check_same(what: str, found: Mapping[str, object]) -> None:
+    """Makes sure that all who say something say the same."""
+    for edge, theirs in found.items():
+        first, mine = next(iter(found.items()))
+        if mine != theirs:
+            raise DataError(
+                f"{whose(edge)} differs from {whose(first)}: {what} {theirs}, and {mine}; all "
+                "edges need the same"
+            )
 
 
 def _inputs(declared: Declared) -> str:

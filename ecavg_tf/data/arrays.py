@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from ecavg_tf.core.columns import fault_of
 from ecavg_tf.core.errors import DataError, ECAvgError, brief
 from ecavg_tf.core.numpy_files import read_arrays
+from ecavg_tf.core.table import LONGEST_TEXT
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.checks import numbers
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, class_names
 from ecavg_tf.data.labels import numbered_classes, whole_numbers
+from ecavg_tf.data.ranges import known_range, measured_range
 from ecavg_tf.plugins import load_function
 
 _SPLITS = ("x_train", "y_train", "x_test", "y_test")
-_OPTIONAL = ("classes", "value_range")
+_OPTIONAL = ("classes", "value_range", "columns")
+_MOST_CHANNELS = 32  # of a signal
 
 
 def load_npz(path: Path) -> Dataset:
@@ -45,7 +49,8 @@ def load_npz(path: Path) -> Dataset:
         classes=stored_classes(path, found.get("classes")),
         value_range=stored_range(path, found.get("value_range")),
     )
-    return replace(made, notes=_not_read(path, found))
+    columns = stored_columns(path, found.get("columns"))
+    return replace(made, spec=replace(made.spec, columns=columns), notes=_not_read(path, found))
 
 
 def stored_classes(path: Path | str, stored: Array | None) -> tuple[str, ...] | None:
@@ -65,6 +70,25 @@ def stored_classes(path: Path | str, stored: Array | None) -> tuple[str, ...] | 
         return class_names(stored.tolist())
     except Exception as error:  # a hostile file may hold what is no text
         raise DataError(f"{path}: classes can't be read: {brief(error)}; save texts") from error
+
+
+def stored_columns(path: Path | str, stored: Array | None) -> tuple[str, ...] | None:
+    """The array ``columns`` of a file as names of its inputs; None: there is none.
+
+    Raises:
+        DataError: it holds no names.
+    """
+    if stored is None:
+        return None
+    if stored.ndim != 1 or stored.dtype.kind != "U" or not len(stored):
+        raise DataError(
+            f"{path}: columns have shape {stored.shape} and dtype {stored.dtype}, expected the "
+            "inputs' names as texts of shape (number of inputs,)"
+        )
+    names = tuple(str(name) for name in stored.tolist())
+    if fault := fault_of(names, LONGEST_TEXT):
+        raise DataError(f"{path}: {fault}")
+    return names
 
 
 def stored_range(path: Path | str, stored: Array | None) -> tuple[float, float] | None:
@@ -134,7 +158,7 @@ def dataset_of(name: str, given: Any) -> Dataset:
     if any(hasattr(part, "element_spec") for part in (given, *_parts(given))):
         raise DataError(
             f"data.name={name!r} returned a tf.data pipeline; give arrays: of a pipeline of single "
-            "examples, next(iter(pipeline.batch(len(pipeline)))) is (images, labels)"
+            "examples, next(iter(pipeline.batch(len(pipeline)))) is (inputs, labels)"
         )
     try:
         (x_train, y_train), (x_test, y_test) = given
@@ -162,12 +186,12 @@ def dataset_from_arrays(
 
     Args:
         name: what to call it.
-        train: (images, labels); images of shape (n, height, width) or (n, height,
-            width, channels), labels of shape (n,) or (n, 1), whole numbers from 0.
+        train: (inputs, labels); inputs of shape (n, …), read as ``shape_of_one`` says,
+            labels of shape (n,) or (n, 1), whole numbers from 0.
         test: likewise.
         classes: names of the classes; None: their numbers.
-        value_range: lowest and highest value of an image; None: (0, 255) for uint8,
-            (0, 1) for floats.
+        value_range: lowest and highest value of an input; None: (0, 255) for pictures of
+            uint8, else measured on the training inputs.
 
     Raises:
         DataError: arrays of another kind.
@@ -177,26 +201,22 @@ def dataset_from_arrays(
         for split, given in (("train", train), ("test", test))
     )
     inputs = train_examples.inputs
-    if value_range is None:
-        value_range = default_range(inputs.dtype)
+    shape = inputs.shape[1:]
+    values = known_range(value_range, shape, inputs.dtype)
+    if values is None:
+        values = measured_range([(f"data set {name!r}, train", inputs)])
     if classes is None:
         classes = numbered_classes(name, train_examples, test_examples)
-    height, width, channels = inputs.shape[1:]
-    spec = DataSpec(name, (height, width, channels), inputs.dtype.name, value_range, classes)
+    spec = DataSpec(
+        name,
+        shape,
+        inputs.dtype.name,
+        values.value_range,
+        classes,
+        values.declared,
+        values.feature_ranges,
+    )
     return Dataset(spec, train_examples, test_examples)
-
-
-def default_range(dtype: np.dtype[Any]) -> tuple[float, float]:
-    """The range of images that declare none.
-
-    Raises:
-        DataError: nobody knows the range of this dtype.
-    """
-    if np.issubdtype(dtype, np.floating):
-        return (0.0, 1.0)
-    if dtype == np.uint8:
-        return (0.0, 255.0)
-    raise DataError(f"images of dtype {dtype}: give a value_range, or use uint8 or float32")
 
 
 def _examples(where: str, inputs: Any, labels: Any) -> Examples:
@@ -204,26 +224,49 @@ def _examples(where: str, inputs: Any, labels: Any) -> Examples:
 
 
 def inputs_of(where: str, given: Any) -> Array:
-    """Images of shape (n, height, width, channels); those without channels get one.
+    """Inputs of shape (n, …); grey pictures without channels get one.
 
     Args:
-        where: whose images they are, for an error.
+        where: whose inputs they are, for an error.
         given: an array, or what numpy makes one of.
 
     Raises:
-        DataError: they are of another shape, or no numbers.
+        DataError: they have no axis, or are no numbers.
     """
     inputs = numbers(where, given)
-    if inputs.ndim == 3:
-        inputs = inputs[..., np.newaxis]
-    if inputs.ndim != 4:
+    shape = shape_of_one(where, inputs.shape, inputs.dtype)
+    return _native(inputs.reshape(len(inputs), *shape))
+
+
+def shape_of_one(where: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """The shape of one input, from that of an array of them.
+
+    (n, a, b) can be grey pictures or signals. They are signals of ``a`` steps and ``b`` channels
+    where the channels are few (32 at most), the steps at least four times as many, and the values
+    no uint8; else they are grey pictures and get a channel.
+
+    Args:
+        where: whose inputs they are, for an error.
+        shape: of the array.
+        dtype: of the array.
+
+    Raises:
+        DataError: there is no axis beside the first, or an empty one.
+    """
+    one = shape[1:]
+    if not one or 0 in one:
         raise DataError(
-            f"{where}: images have shape {inputs.shape}; expected (n, height, width) or (n, "
-            "height, width, channels)"
+            f"{where}: inputs have shape {shape}; expected (n, features) of tables, (n, length) "
+            "of token ids, (n, time, channels) of signals, (n, height, width) or (n, height, "
+            "width, channels) of pictures"
         )
-    return _native(inputs)
+    if len(one) != 2:
+        return one
+    steps, channels = one
+    is_signal = dtype != np.uint8 and channels <= _MOST_CHANNELS and steps >= 4 * channels
+    return one if is_signal else (*one, 1)
 
 
 def _native(inputs: Array) -> Array:
-    """float64 is what numpy makes by itself; nobody's camera gives it."""
+    """float64 is what numpy makes by itself; no sensor gives it."""
     return inputs.astype(np.float32) if inputs.dtype == np.float64 else inputs

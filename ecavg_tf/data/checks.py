@@ -9,6 +9,7 @@ from ecavg_tf.core.errors import DataError, brief
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
 from ecavg_tf.data.labels import whole_numbers
+from ecavg_tf.data.ranges import check_finite
 
 
 def check_dataset(dataset: Dataset) -> Dataset:
@@ -37,14 +38,31 @@ def check_spec(spec: DataSpec) -> DataSpec:
         )
     if fault := fault_of(spec.classes):
         raise DataError(f"data set {spec.name!r}: {fault}")
+    if spec.columns is not None and tuple(spec.input_shape) != (len(spec.columns),):
+        raise DataError(
+            f"data set {spec.name!r}: columns are {len(spec.columns)} names, inputs have shape "
+            f"{spec.input_shape}; only inputs of shape (columns,) have names"
+        )
     low, high = spec.value_range
     if not (np.isfinite([low, high]).all() and low < high):
         raise DataError(f"data set {spec.name!r} declares the value range ({low}, {high})")
+    if len(spec.feature_ranges) not in (0, spec.input_shape[-1]):
+        raise DataError(
+            f"data set {spec.name!r} has {len(spec.feature_ranges)} feature_ranges, its inputs of "
+            f"shape {spec.input_shape} have {spec.input_shape[-1]} on their last axis"
+        )
     return spec
 
 
-def channels_first_note(spec: DataSpec) -> str | None:
-    """A line on images that seem to keep their channels before height and width."""
+def shape_note(spec: DataSpec) -> str | None:
+    """A line on inputs whose axes may be meant otherwise than they are read."""
+    if len(spec.input_shape) == 2:
+        time, channels = spec.input_shape
+        return (
+            f"data set {spec.name!r}: inputs of shape {spec.input_shape} are read as signals of "
+            f"{time} steps and {channels} channels; give grey pictures the shape (n, {time}, "
+            f"{channels}, 1)"
+        )
     if len(spec.input_shape) != 3 or spec.input_shape[2] in (1, 3, 4):
         return None
     if spec.input_shape[0] not in (1, 3, 4):
@@ -66,7 +84,7 @@ def checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
         raise DataError(f"{where}: {len(inputs)} examples and {len(labels)} labels")
     if inputs.shape[1:] != spec.input_shape or inputs.dtype.name != spec.dtype:
         raise DataError(
-            f"{where}: images are {inputs.dtype.name}{inputs.shape[1:]}, "
+            f"{where}: inputs are {inputs.dtype.name}{inputs.shape[1:]}, "
             f"expected {spec.dtype}{spec.input_shape}"
         )
     wrong = np.flatnonzero((labels < 0) | (labels >= spec.num_classes))
@@ -75,12 +93,9 @@ def checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
             f"{where}: label {labels[wrong[0]]} of example {wrong[0]} is out of range, expected "
             f"0 to {spec.num_classes - 1}"
         )
-    if np.issubdtype(inputs.dtype, np.floating):
-        bad = np.flatnonzero(~np.isfinite(inputs).all(axis=(1, 2, 3)))
-        if len(bad):
-            raise DataError(f"{where}: image {bad[0]} holds NaN or infinite pixels")
+    check_finite(where, inputs)
     low, high = spec.value_range
-    if inputs.min() < low or inputs.max() > high:
+    if spec.declared and (inputs.min() < low or inputs.max() > high):
         raise DataError(
             f"{where}: values run from {inputs.min()} to {inputs.max()}, the data set declares "
             f"{low:g} to {high:g}; say what it is: an array value_range = [lowest, highest] in the "
@@ -90,24 +105,24 @@ def checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
 
 
 def numbers(where: str, given: Any) -> Array:
-    """Images as an array of numbers in this machine's byte order.
+    """Inputs as an array of numbers in this machine's byte order.
 
     Args:
-        where: whose images they are, for an error.
+        where: whose inputs they are, for an error.
         given: an array, or what numpy makes one of.
 
     Raises:
         DataError: they differ in size, or are no numbers of at most 64 bits.
     """
     if np.ma.isMaskedArray(given) and np.ma.is_masked(given):
-        raise DataError(f"{where}: images have masked pixels; give images.filled(…)")
+        raise DataError(f"{where}: inputs have masked values; give inputs.filled(…)")
     try:
         inputs = np.asarray(given)
     except ValueError as error:  # a list of pictures that differ
-        raise DataError(f"{where}: images must all be of one size: {brief(error)}") from error
+        raise DataError(f"{where}: inputs must all be of one size: {brief(error)}") from error
     if inputs.dtype.kind not in "biuf" or inputs.dtype.itemsize > 8:
         raise DataError(
-            f"{where}: images have shape {inputs.shape} and dtype {inputs.dtype}; expected numbers "
-            "of at most 64 bits, all pictures of one size: uint8 or float32"
+            f"{where}: inputs have shape {inputs.shape} and dtype {inputs.dtype}; expected numbers "
+            "of at most 64 bits, all inputs of one size: float32, uint8 or int32"
         )
     return inputs.astype(inputs.dtype.newbyteorder("="), copy=False)

@@ -1,4 +1,4 @@
-"""What a data set is: images and labels, and the range their values declare."""
+"""What a data set is: inputs and labels, and the range of their values."""
 
 import operator
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.bundles.scaling import bounds_of
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array
@@ -17,10 +18,10 @@ from ecavg_tf.data.groups import whole_groups
 
 @dataclass(frozen=True)
 class Examples:
-    """Images with their labels.
+    """Inputs with their labels.
 
     Attributes:
-        inputs: shape (n, height, width, channels), in the data set's native dtype.
+        inputs: shape (n, …), in the data set's native dtype.
         labels: shape (n,), int64, in [0, classes).
     """
 
@@ -48,26 +49,38 @@ class DataSpec:
 
     Attributes:
         name: the data set's name.
-        input_shape: (height, width, channels).
-        dtype: numpy's name of the images' native dtype.
-        value_range: lowest and highest value an image can hold. A model of one's own begins
-            with a ``Rescaling`` made of it, or gets images as they are.
+        input_shape: of one input: (height, width, channels) of a picture, (time, channels) of
+            a signal, (features,) of a table's row, (length,) of token ids.
+        dtype: numpy's name of the inputs' native dtype.
+        value_range: lowest and highest value of an input. A model of one's own begins
+            with a ``Rescaling`` made of it, or gets inputs as they are.
         classes: the classes' names, in label order.
+        declared: whether the range was declared: values outside are refused then. One that was
+            measured only rescales.
+        feature_ranges: measured lowest and highest value of each of a table's features or a
+            signal's channels, the last axis; empty: one range for all.
+        columns: the names of the inputs, where they are the columns of a table; None: they have
+            none.
     """
 
     name: str
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     dtype: str
     value_range: tuple[float, float]
     classes: tuple[str, ...]
+    declared: bool = True
+    feature_ranges: tuple[tuple[float, float], ...] = ()
+    columns: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         made: dict[str, tuple[Callable[[Any], Any], str]] = {
             "name": (str, "a text"),
-            "input_shape": (_shape, "whole numbers (height, width, channels)"),
+            "input_shape": (_shape, "whole numbers such as (height, width, channels)"),
             "dtype": (lambda dtype: np.dtype(dtype).name, "a numpy dtype"),
             "value_range": (_range, "two numbers (lowest, highest)"),
             "classes": (class_names, "the classes' names"),
+            "feature_ranges": (_ranges, "two numbers for each feature"),
+            "columns": (_columns, "the inputs' names, or None"),
         }
         for field, (make, expected) in made.items():
             given = getattr(self, field)
@@ -75,6 +88,16 @@ class DataSpec:
                 object.__setattr__(self, field, make(given))
             except (TypeError, ValueError) as error:
                 raise DataError(f"DataSpec.{field} is {given!r}; expected {expected}") from error
+
+    @property
+    def bounds(self) -> tuple[Any, Any]:
+        """Lowest and highest value: two numbers, or an array each with one number a feature."""
+        return bounds_of(self.value_range, self.feature_ranges)
+
+    @property
+    def may_be_tokens(self) -> bool:
+        """Whether inputs are rows of whole numbers: a model may take them for token ids."""
+        return len(self.input_shape) == 1 and np.issubdtype(np.dtype(self.dtype), np.integer)
 
     @property
     def num_classes(self) -> int:
@@ -98,12 +121,23 @@ def class_names(given: Any) -> tuple[str, ...]:
 
 
 def _shape(given: Any) -> tuple[int, ...]:
-    return tuple(operator.index(size) for size in given)
+    sizes = tuple(operator.index(size) for size in given)
+    if not sizes or min(sizes) < 1:
+        raise ValueError("an input has one axis or more, none of them empty")
+    return sizes
+
+
+def _columns(given: Any) -> tuple[str, ...] | None:
+    return None if given is None else class_names(given)
 
 
 def _range(given: Any) -> tuple[float, float]:
     low, high = given
     return float(low), float(high)
+
+
+def _ranges(given: Any) -> tuple[tuple[float, float], ...]:
+    return tuple(_range(each) for each in given)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Where one edge's data lies: arrays in memory, an ``.npz`` file, or folders of pictures.
+"""Where one edge's data lies: arrays in memory, an ``.npz`` file, tables, or folders of pictures.
 
 All give the same arrays by name: ``x_train`` and ``y_train``, and where they are there the same
-of ``test`` and ``guard``, ``group``, ``group_test``, ``group_guard``, ``classes`` and
-``value_range``. What all edges must agree on is read without reading their images.
+of ``test`` and ``guard``, ``group``, ``group_test``, ``group_guard``, ``classes``,
+``value_range`` and ``columns``. What all edges must agree on is read without reading their inputs.
 """
 
 import re
@@ -15,10 +15,12 @@ import numpy as np
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import array_names, read_arrays, read_header
 from ecavg_tf.core.pictures import find_files, is_hidden, read_picture
+from ecavg_tf.core.table import LABEL, is_table
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.image_folder import read_classes, resized
+from ecavg_tf.data.tables import PARTS, TableSource, parts_of
 
-SPLITS = ("train", "test", "guard")
+SPLITS = PARTS
 TEST = "test"  # in a folder or mapping of edges: the global test set, no edge
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _TAKEN = ("global", "server")  # words for what is no edge, in files and in seeds
@@ -35,7 +37,7 @@ class EdgeSource(Protocol):
         """One array, or what numpy makes one of."""
 
     def header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Shape and dtype of one array of images; its values need not be read."""
+        """Shape and dtype of one array of inputs; its values need not be read."""
 
 
 class ArraySource:
@@ -132,33 +134,42 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def is_folder_of_edges(folder: Path) -> bool:
-    """Whether a folder has an ``.npz`` or a folder with ``train/CLASS`` for every edge.
+    """Whether a folder has a file, or a folder with ``train/CLASS`` or tables, for every edge.
 
-    A folder of images by class has neither; one with ``train`` and ``test`` is read as before.
+    A folder of images by class has none; one with ``train`` or ``train.csv`` is one data set.
     """
-    if not folder.is_dir() or (folder / "train").is_dir():
+    if not folder.is_dir() or (folder / "train").is_dir() or parts_of(folder):
         return False
-    if any(item.suffix == ".npz" for item in folder.iterdir()):
+    if any(item.suffix == ".npz" or is_table(item) for item in folder.iterdir()):
         return True
-    return any((item / "train").is_dir() and _folders(item / "train") for item in _folders(folder))
+    return any(
+        parts_of(item) or ((item / "train").is_dir() and _folders(item / "train"))
+        for item in _folders(folder)
+    )
 
 
-def sources_in(folder: Path, image_size: int, channels: int) -> dict[str, EdgeSource]:
+def sources_in(
+    folder: Path, image_size: int, channels: int, label_column: str = LABEL
+) -> dict[str, EdgeSource]:
     """The edges of a folder by name; ``test`` is the global test set, if it is there.
 
     Raises:
         DataError: a name can't be one of an edge, or is there twice.
     """
     found: dict[str, EdgeSource] = {}
-    for item in (*_folders(folder), *sorted(folder.glob("*.npz"))):
+    places: dict[str, Path] = {}
+    files = (item for item in folder.iterdir() if item.suffix == ".npz" or is_table(item))
+    for item in (*_folders(folder), *sorted(files)):
         if is_hidden(item.name):
             continue
         name = item.name if item.is_dir() else item.stem
         if name in found:
-            raise DataError(
-                f"edge {name!r} is there twice: {folder / name} and {folder / name}.npz; keep one"
-            )
-        if item.is_dir() and name == TEST:
+            raise DataError(f"edge {name!r} is there twice: {places[name]} and {item}; keep one")
+        places[name] = item
+        tables = parts_of(item, TEST if name == TEST else "train")
+        if tables:
+            found[name] = TableSource(tables, label_column)
+        elif item.is_dir() and name == TEST:
             found[name] = FolderSource(item, image_size, channels, {TEST: item})
         elif item.is_dir():
             found[name] = FolderSource(item, image_size, channels)

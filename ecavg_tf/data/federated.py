@@ -18,6 +18,7 @@ from ecavg_tf.data.keyed import sources_by_key
 from ecavg_tf.data.owned import OwnedData
 from ecavg_tf.data.partition import PartitionedData
 from ecavg_tf.data.sources import EMBEDDED, limited, load_data
+from ecavg_tf.data.tables import keyed_arrays, parts_of
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.plugins import is_plugin
 
@@ -27,7 +28,7 @@ class FederatedData(Protocol):
 
     @property
     def spec(self) -> DataSpec:
-        """What the images of all edges are."""
+        """What the inputs of all edges are."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -82,9 +83,11 @@ def _data(config: Config) -> FederatedData:
     given = arrays.call_function(name) if is_plugin(name) else None
     if isinstance(given, Mapping):
         return _owned(config, name.partition(":")[2], sources_of(f"data.name={name!r}", given))
-    if given is None and not name.endswith(".npz") and is_folder_of_edges(user_path(name)):
+    may_be_folder = given is None and name != EMBEDDED and not name.endswith(".npz")
+    if may_be_folder and is_folder_of_edges(user_path(name)):
         folder = user_path(name)
-        found = sources_in(folder, config.data.image_size, config.data.channels)
+        data = config.data
+        found = sources_in(folder, data.image_size, data.channels, data.label_column)
         return _owned(config, folder.resolve().name, found)
     if partition.kind is PartitionKind.KEY:
         return _keyed(config)
@@ -102,9 +105,14 @@ def _keyed(config: Config) -> OwnedData:
         if not path.is_file():
             raise DataError(f"data.name: file {str(path)!r} is not there")
         return _owned(config, path.stem, sources_by_key(str(path), key, read_arrays(path)))
+    if data.name != EMBEDDED and parts_of(user_path(data.name)):
+        path = user_path(data.name)
+        arrays = keyed_arrays(path, data.label_column, key)
+        return _owned(config, path.stem, sources_by_key(str(path), key, arrays))
     if data.name == EMBEDDED or is_plugin(data.name) or Path(data.name).is_dir():
         raise ConfigError(
-            f"partition.kind=key needs an .npz file or a TFDS data set; data.name is {data.name!r}"
+            "partition.kind=key needs an .npz or .csv file or a TFDS data set; data.name is "
+            f"{data.name!r}"
         )
     loaded = tfds_source.load_by_key(data.name, data.data_dir, data.image_size, data.channels, key)
     return _owned(config, data.name, sources_by_key(f"TFDS data set {data.name!r}", key, loaded))

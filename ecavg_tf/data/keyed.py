@@ -41,7 +41,9 @@ def sources_by_key(name: str, key: str, arrays: Mapping[str, Any]) -> dict[str, 
         "train": ("x_train", "y_train", "group"),
         "test": ("x_test", "y_test", "group_test"),
     }
-    shared = {each: arrays[each] for each in ("classes", "value_range") if each in arrays}
+    shared = {
+        each: arrays[each] for each in ("classes", "value_range", "columns") if each in arrays
+    }
     found: dict[str, EdgeSource] = {}
     for edge in sorted(set(owners["train"].tolist())):
         mine = dict(shared)

@@ -1,15 +1,16 @@
-"""Edges with data of their own: each edge's images are read when it is asked for."""
+"""Edges with data of their own: each edge's inputs are read when it is asked for."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from ecavg_tf.core.columns import in_order
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.agreement import Declared, agreed, declared, matched, whose
 from ecavg_tf.data.arrays import inputs_of
-from ecavg_tf.data.checks import channels_first_note, checked_split
+from ecavg_tf.data.checks import checked_split, shape_note
 from ecavg_tf.data.dataset import (
     EdgeData,
     Examples,
@@ -19,15 +20,18 @@ from ecavg_tf.data.dataset import (
 )
 from ecavg_tf.data.edge_sources import SPLITS, TEST, EdgeSource, check_edge_names
 from ecavg_tf.data.groups import check_apart, group_names, whole_groups
+from ecavg_tf.data.ranges import ValueRange, measured_range
 
 _READ = {
     *(f"{letter}_{split}" for letter in "xy" for split in SPLITS),
-    *("group", "group_test", "group_guard", "classes", "value_range"),
+    *("group", "group_test", "group_guard", "classes", "value_range", "columns"),
 }
 
 
 class OwnedData:
-    """Data that comes by edge. Labels and headers are read at once, images when asked for.
+    """Data that comes by edge. Labels and headers are read at once, inputs when asked for.
+
+    Inputs are read at once, too, where nobody declares their range of values: it is measured.
 
     An edge's own test set is its test part. Where neither it nor the source has a test set, a
     fixed fifth of its training examples is split off.
@@ -39,7 +43,7 @@ class OwnedData:
         seed: the run's seed.
 
     Attributes:
-        spec: what the images of all edges are.
+        spec: what the inputs of all edges are.
         edges: the edges' names, in order.
         notes: what the user should read before training.
 
@@ -57,8 +61,8 @@ class OwnedData:
         self._sources, self._fraction, self._seed = sources, guard_fraction, seed
         self._declared = {each: declared(each, source) for each, source in sources.items()}
         mine: dict[str, Declared] = {edge: self._declared[edge] for edge in self.edges}
-        self.spec = agreed(name, mine, self._declared.get(TEST))
-        found = [channels_first_note(self.spec), *map(self._not_read, sources)]
+        self.spec = agreed(name, mine, self._declared.get(TEST), self._measured)
+        found = [shape_note(self.spec), *map(self._not_read, sources)]
         self.notes: tuple[str, ...] = tuple(note for note in found if note is not None)
         self._made: dict[str, EdgeData] = {}
         self._tests: dict[str, Examples | None] = {}
@@ -105,13 +109,26 @@ class OwnedData:
 
     def _part(self, name: str, split: str) -> Examples:
         source, where = self._sources[name], f"{whose(name)}, {split}"
-        inputs = inputs_of(where, source.read(f"x_{split}"))
+        inputs = self._inputs(name, split, self.spec.columns)
         own = self._declared[name].classes
         labels = matched(where, source.read(f"y_{split}"), own, self.spec.classes)
         if len(inputs) == 0 and len(labels) == 0:
             cure = "" if split == "train" else f", or leave x_{split} and y_{split} out"
             raise DataError(f"{where}: the {split} set is empty; give at least one example{cure}")
         return checked_split(where, Examples(inputs, labels), self.spec)
+
+    def _measured(self) -> ValueRange:
+        """The range of all edges' training inputs; they are read for it, one edge at a time."""
+        columns = self._declared[self.edges[0]].columns
+        return measured_range(
+            (f"{whose(edge)}, train", self._inputs(edge, "train", columns)) for edge in self.edges
+        )
+
+    def _inputs(self, name: str, split: str, columns: tuple[str, ...] | None) -> Array:
+        """The inputs of a part, with their columns in this order."""
+        where = f"{whose(name)}, {split}"
+        inputs = inputs_of(where, self._sources[name].read(f"x_{split}"))
+        return in_order(where, inputs, self._declared[name].columns, columns)
 
     def _groups(self, name: str, split: str) -> Array | None:
         array = "group" if split == "train" else f"group_{split}"

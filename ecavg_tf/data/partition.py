@@ -29,7 +29,7 @@ class PartitionedData:
         seed: the run's seed.
 
     Attributes:
-        spec: what the images are.
+        spec: what the inputs are.
         test: the data set's test set.
         edges: the edges' names, in order.
 

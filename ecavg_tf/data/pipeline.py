@@ -12,9 +12,9 @@ from ecavg_tf.data.dataset import Examples
 def batches(
     examples: Examples, orders: Sequence[NDArray[np.int64]], batch_size: int
 ) -> tf.data.Dataset:
-    """Batches of (images, labels), one pass per order, one after the other.
+    """Batches of (inputs, labels), one pass per order, one after the other.
 
-    Every pass ends with its own short batch, if there is one. Images stay in their
+    Every pass ends with its own short batch, if there is one. Inputs stay in their
     native dtype; the model casts them.
 
     Args:

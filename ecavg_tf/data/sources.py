@@ -7,8 +7,8 @@ import numpy as np
 from ecavg_tf.config import DataConfig
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.paths import user_path
-from ecavg_tf.data import arrays, image_folder, tfds_source
-from ecavg_tf.data.checks import channels_first_note, check_dataset
+from ecavg_tf.data import arrays, image_folder, tables, tfds_source
+from ecavg_tf.data.checks import check_dataset, shape_note
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, split_off_test, stratified
 from ecavg_tf.data.labels import classes_without_examples
 from ecavg_tf.forked import check_not_forked
@@ -25,7 +25,7 @@ def load_data(config: DataConfig, seed: int) -> Dataset:
         seed: seeds the draw; a data set's own train/test split does not depend on it.
 
     Raises:
-        DataError: it is not there, not an image-classification set, or too small.
+        DataError: it is not there, not a set of inputs with classes, or too small.
         ConfigError: a user's function is not there.
     """
     check_not_forked()
@@ -36,12 +36,12 @@ def limited(dataset: Dataset, config: DataConfig, seed: int) -> Dataset:
     """Checks a data set and draws its stratified limits, as ``load_data`` does.
 
     Raises:
-        DataError: it is not an image-classification set, or too small.
+        DataError: it is not a set of inputs with classes, or too small.
     """
     dataset = check_dataset(dataset)
     train = _limited("train", dataset.train, config.train_examples, seed)
     test = _limited("test", dataset.test, config.test_examples, seed)
-    found = (channels_first_note(dataset.spec), classes_without_examples(dataset.spec, train))
+    found = (shape_note(dataset.spec), classes_without_examples(dataset.spec, train))
     notes = (*dataset.notes, *(note for note in found if note is not None))
     return Dataset(dataset.spec, train, test, notes)
 
@@ -54,6 +54,8 @@ def _load(config: DataConfig) -> Dataset:
         return arrays.load_npz(user_path(name))
     if is_plugin(name):
         return arrays.load_from_function(name)
+    if tables.parts_of(user_path(name)):
+        return tables.load_tables(user_path(name), config.label_column)
     if name.startswith((".", "/", "~")) or Path(name).is_dir():
         return image_folder.load(user_path(name), config.image_size, config.channels)
     return tfds_source.load(name, config.data_dir, config.image_size, config.channels)

@@ -65,7 +65,7 @@ class Recalibrator:
         """Passes the data once and assigns the statistics to the model.
 
         Args:
-            dataset: batches whose first element is images.
+            dataset: batches whose first element is inputs.
             on_batch: called with the size of each batch.
         """
         if not self._layers:

@@ -15,8 +15,10 @@ from ecavg_tf.core.template import Array, Role, Template, WeightSpec, unique_key
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.keras_settings import check_keras_settings
+from ecavg_tf.models.inputs import two_inputs
 from ecavg_tf.models.keras_words import explained
-from ecavg_tf.models.pixels import meets_raw_pixels, rescaled, rescaling
+from ecavg_tf.models.rescaling import meets_raw_values, rescaled, rescaling
+from ecavg_tf.models.signals import conv1d
 from ecavg_tf.models.state import follow_weights
 from ecavg_tf.models.users_function import call_users_function, check_new
 from ecavg_tf.plugins import check_name, is_plugin, load_function
@@ -43,14 +45,14 @@ def mlp(spec: DataSpec, config: ModelConfig) -> keras.Model:
 
 def mobilenet_v2(spec: DataSpec, config: ModelConfig) -> keras.Model:
     """Keras Applications' MobileNetV2 (arXiv 1801.04381), global pooling and a softmax."""
-    inputs = keras.Input(spec.input_shape)
+    inputs = _pictures(spec, config)
     features = _padded(rescaling(spec, -1.0, 1.0)(inputs), spec)
     return _application(keras.applications.MobileNetV2, inputs, features, spec, config)
 
 
 def resnet50(spec: DataSpec, config: ModelConfig) -> keras.Model:
     """Keras Applications' ResNet50 (arXiv 1512.03385), global pooling and a softmax."""
-    inputs = keras.Input(spec.input_shape)
+    inputs = _pictures(spec, config)
     if _pretrained(config) is None:
         features = rescaling(spec)(inputs)
     else:
@@ -61,7 +63,18 @@ def resnet50(spec: DataSpec, config: ModelConfig) -> keras.Model:
 
 Builder = Callable[[DataSpec, ModelConfig], keras.Model]
 PRETRAINED: dict[str, Builder] = {"mobilenet_v2": mobilenet_v2, "resnet50": resnet50}
-MODELS: dict[str, Builder] = {"mlp": mlp, **PRETRAINED}
+MODELS: dict[str, Builder] = {"mlp": mlp, "conv1d": conv1d, **PRETRAINED}
+
+
+def _pictures(spec: DataSpec, config: ModelConfig) -> keras.KerasTensor:
+    """The input of a model that is for pictures alone."""
+    if len(spec.input_shape) != 3:
+        raise ModelError(
+            f"model {config.name} takes pictures of shape (height, width, channels), "
+            f"{spec.name!r} has inputs of shape {spec.input_shape}; use model.name=mlp, or conv1d "
+            "for signals"
+        )
+    return keras.Input(spec.input_shape)
 
 
 def _padded(features: keras.KerasTensor, spec: DataSpec) -> keras.KerasTensor:
@@ -145,7 +158,7 @@ def _built(config: Config, spec: DataSpec) -> keras.Model:
         function = load_function("model.name", name)
         model = _checked(call_users_function(function, name, spec), name, spec, logits)
         check_new(model, name)
-        if config.model.rescale is Rescale.AUTO and meets_raw_pixels(model, spec):
+        if config.model.rescale is Rescale.AUTO and meets_raw_values(model, spec):
             model = rescaled(model, spec)
     else:
         model = _checked(MODELS[name](spec, config.model), name, spec, logits)
@@ -172,15 +185,14 @@ def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> ker
     inputs = getattr(model, "_inputs", None) or ()
     if len(inputs) > 1:
         raise ModelError(
-            f"model.name={name!r} takes {len(inputs)} inputs; expected one, images of shape "
+            f"model.name={name!r} takes {len(inputs)} inputs; expected one of shape "
             f"{spec.input_shape}"
         )
     try:
-        probe = np.random.default_rng(0).uniform(*spec.value_range, (2, *spec.input_shape))
-        outputs = model(probe.astype("float32"), training=False)
+        outputs = model(two_inputs(spec), training=False)
     except Exception as error:  # Keras raises many kinds
         raise ModelError(
-            f"model.name={name!r} can't take images of shape {spec.input_shape}: {explained(error)}"
+            f"model.name={name!r} can't take inputs of shape {spec.input_shape}: {explained(error)}"
         ) from error
     shape = getattr(outputs, "shape", None)
     if shape is None or tuple(shape) != (2, spec.num_classes):

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from ecavg_tf.core.template import Array
+from ecavg_tf.models.inputs import token_ids
 
 
 class Outputs:
@@ -31,7 +32,8 @@ class Outputs:
         if np.issubdtype(inputs.dtype, np.floating):
             inputs = inputs.astype(keras.config.floatx(), copy=False)
         step, size = self._step(inputs), self._batch_size
-        parts = [step(inputs[at : at + size]).numpy() for at in range(0, len(inputs), size)]
+        with token_ids():
+            parts = [step(inputs[at : at + size]).numpy() for at in range(0, len(inputs), size)]
         return np.concatenate(parts)
 
     def _step(self, inputs: Array) -> Any:

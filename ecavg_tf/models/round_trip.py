@@ -8,7 +8,7 @@ its weights (LoRA adapters are merged when they are saved).
 What is proved: weights moved a little from the initial ones go bit by bit through what each layer
 saves into a second build of the model, and the two, one with the weights set and one with the
 weights loaded, answer a few examples alike. What is not: that the file itself is whole (its hash
-is compared whenever it is loaded), and state that shows on other images only.
+is compared whenever it is loaded), and state that shows on other examples only.
 """
 
 import tempfile
@@ -21,6 +21,7 @@ import numpy as np
 
 from ecavg_tf.core.errors import ModelError
 from ecavg_tf.core.template import Array
+from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.refusals import (
     check_drawn_in_graph,
@@ -130,7 +131,7 @@ def _compare(model: keras.Model, other: keras.Model, inputs: Array, name: str) -
     if _alike(first, second):
         return
     if not _alike(first, _answers(model, inputs)):  # chance at inference, which no weights fix
-        check_drawn_in_graph(model, inputs[:_INPUTS].astype("float32"), name)
+        check_drawn_in_graph(model, for_model(inputs[:_INPUTS]), name)
         return
     layer = _first_other(model, other, inputs)
     where = "it" if layer is None else f"layer {layer.name!r} ({type(layer).__name__})"
@@ -142,7 +143,7 @@ def _compare(model: keras.Model, other: keras.Model, inputs: Array, name: str) -
 
 
 def _answers(model: keras.Model, inputs: Array) -> Array:
-    outputs = model(inputs[:_INPUTS].astype("float32"), training=False)
+    outputs = model(for_model(inputs[:_INPUTS]), training=False)
     return np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32")))
 
 
@@ -188,7 +189,7 @@ def _calls(model: keras.Model, inputs: Array) -> list[tuple[keras.layers.Layer, 
     try:
         for layer in layers:
             layer.call = listening(layer, layer.call)
-        model(inputs[:_INPUTS].astype("float32"), training=False)
+        model(for_model(inputs[:_INPUTS]), training=False)
     finally:
         for layer, call in zip(layers, held, strict=True):
             if call is None:

@@ -100,7 +100,7 @@ def duration(milliseconds: float) -> str:
 
 
 def notes(exports: Sequence[Exported]) -> list[str]:
-    """For each model its images, calibration and the times of Keras; then what went wrong."""
+    """For each model its examples, calibration and the times of Keras; then what went wrong."""
     facts: dict[str, list[str]] = {}
     for row in exports:
         facts.setdefault(row.model, []).extend(_facts(row))

@@ -24,7 +24,7 @@ _CAPTIONS = {
     "by-round": (
         "What is deployed, round by round",
         "Each line is an edge, from the model that it first trained alone. Where it changed its "
-        "model, the pale bar ends at what its held-out images make an unlikely low: their lower "
+        "model, the pale bar ends at what its held-out examples make an unlikely low: their lower "
         "bound of the change, from the point before.",
     ),
     "data": ("Who has what", "How many training examples of each class every edge has."),

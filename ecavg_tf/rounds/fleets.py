@@ -82,7 +82,16 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
 
 
 def _inputs(spec: DataSpec) -> Inputs:
-    return Inputs(spec.name, spec.input_shape, spec.dtype, spec.value_range, spec.classes)
+    return Inputs(
+        spec.name,
+        spec.input_shape,
+        spec.dtype,
+        spec.value_range,
+        spec.classes,
+        spec.declared,
+        spec.feature_ranges,
+        spec.columns,
+    )
 
 
 FLEETS: Mapping[FleetKind, FleetMaker] = {

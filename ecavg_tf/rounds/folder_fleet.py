@@ -43,7 +43,7 @@ class FolderFleet:
             may answer.
         listener: told who is waited for, and who answered.
         bundle_for: gives the training bundle of a model, which goes along with it; None: none.
-        probe_of: gives a model's answers to ``core.probe``'s images, by which an edge that
+        probe_of: gives a model's answers to ``core.probe``'s inputs, by which an edge that
             brings its own training bundle sees that it is of this model; None: it can't.
 
     Raises:

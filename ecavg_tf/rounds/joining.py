@@ -1,27 +1,31 @@
 """An edge with Keras and data of its own: the task comes with the first request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ecavg_tf.config import Config
 from ecavg_tf.core.commands import EDGE_TIMEOUT_S
 from ecavg_tf.core.deciding.predictions import Predictions
-from ecavg_tf.core.errors import ConfigError, disk_errors
+from ecavg_tf.core.errors import ConfigError, DataError, disk_errors
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import Request
 from ecavg_tf.core.scores import Scores
+from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
 from ecavg_tf.data import image_folder
 from ecavg_tf.data.dataset import DataSpec, Examples
+from ecavg_tf.data.tables import parts_of
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.builders import initial_weights
 from ecavg_tf.plugins import is_plugin, load_function
+from ecavg_tf.rounds.joined_task import JoinedTask
 from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.task import Task
@@ -42,9 +46,11 @@ class Joiner:
         edge: its name.
         exchange: the exchange folder.
         state: a folder for what it must keep.
-        data: an ``.npz`` file, or a folder with one folder of pictures a class.
+        data: an ``.npz`` or ``.csv`` file, a folder with ``train.csv``, or one with one folder of
+            pictures a class.
         pool: whether the owner consents to upload training examples when the server asks.
         timeout_s: seconds without a request before it gives up.
+        label_column: of a table: the name of the column with the labels.
         listener: told of stages, epochs and answers.
     """
 
@@ -54,6 +60,7 @@ class Joiner:
     data: Path
     pool: bool = False
     timeout_s: float = EDGE_TIMEOUT_S
+    label_column: str = LABEL
     listener: Listener = silent
     _worker: EdgeWorker | None = field(default=None, init=False)
     _check: Callable[[], object] | None = field(default=None, init=False)
@@ -85,37 +92,25 @@ class Joiner:
 
     def answer(self, request: Request) -> Reply:
         """Answers a request; the first one tells what to build."""
-        if self._worker is None:
-            self._worker = self._made(request)
-        return self._worker.answer(request)
+        if self._worker is not None:
+            return self._worker.answer(request)
+        self._worker, kept = self._made(request)
+        reply = self._worker.answer(request)
+        kept.save(self.folder)  # which is this run's, now that it was answered
+        return reply
 
-    def _made(self, request: Request) -> EdgeWorker:
+    def _made(self, request: Request) -> tuple[EdgeWorker, JoinedTask]:
         if request.inputs is None:
             raise ConfigError(
                 "the server does not say what its model takes: it is of an older version; update "
                 "it, or serve with its config: ecavg edge --config=FILE"
             )
-        config = config_of(request.config)
-        config.server.pool = config.server.pool and self.pool
-        check_names(config)
-        _check_code(config)
-        inputs = request.inputs
-        height, width, channels = inputs.input_shape
-        spec = DataSpec(
-            inputs.name,
-            (height, width, channels),
-            inputs.inputs_dtype,
-            inputs.value_range,
-            inputs.classes,
-        )
-        task = Task(config, spec, self.folder, self.listener)
-        local = self._local(config, inputs)
-        if local.note:
-            self.listener(Note(local.note))
+        task, local = self.prepared(request.config, request.inputs)
+        config, spec = task.config, task.spec
         if local.test is not None:
             model, test = task.edge_trainer.model, local.test
             self._check = lambda: check_one_accuracy(model, [self.folder], test)
-        return EdgeWorker(
+        worker = EdgeWorker(
             config,
             local.edge,
             num_classes=spec.num_classes,
@@ -125,11 +120,54 @@ class Joiner:
             open_store=lambda run_id: EdgeStore(self.folder, self.edge, run_id),
             listener=self.listener,
         )
+        return worker, JoinedTask(request.config, request.inputs, self.data, self.label_column)
+
+    def prepared(self, fields: Mapping[str, Any], inputs: Inputs) -> tuple[Task, LocalData]:
+        """Makes the task that a server describes, and reads the edge's data for it.
+
+        Args:
+            fields: the server's config, fields by dotted names.
+            inputs: what the model takes and tells apart.
+
+        Raises:
+            ECAvgError: the config can't be used here, or the data does not fit.
+        """
+        config = config_of(fields)
+        config.server.pool = config.server.pool and self.pool
+        check_names(config)
+        _check_code(config)
+        spec = DataSpec(
+            inputs.name,
+            inputs.input_shape,
+            inputs.inputs_dtype,
+            inputs.value_range,
+            inputs.classes,
+            inputs.declared,
+            inputs.feature_ranges,
+            inputs.columns,
+        )
+        task = Task(config, spec, self.folder, self.listener)
+        local = self._local(config, inputs)
+        if local.note:
+            self.listener(Note(local.note))
+        return task, local
 
     def _local(self, config: Config, inputs: Inputs) -> LocalData:
         fraction, seed = config.partition.guard_fraction, config.seed
-        if not self.data.is_dir():
-            return load_local(self.data, inputs, edge=self.edge, guard_fraction=fraction, seed=seed)
+        if parts_of(self.data) or not self.data.is_dir():
+            return load_local(
+                self.data,
+                inputs,
+                edge=self.edge,
+                guard_fraction=fraction,
+                seed=seed,
+                label_column=self.label_column,
+            )
+        if len(inputs.input_shape) != 3:  # height, width, channels
+            raise DataError(
+                f"{self.data} is a folder, which can hold pictures, and this run's inputs have the "
+                f"shape {inputs.input_shape}; give an .npz or .csv file"
+            )
         read = image_folder.load(self.data, inputs.input_shape[0], inputs.input_shape[-1])
         for note in read.notes:
             self.listener(Note(note))

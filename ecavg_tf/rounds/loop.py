@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import validated
 from ecavg_tf.core.errors import ConfigError, RoundError, WorkdirError, disk_errors
@@ -15,15 +13,16 @@ from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.data.consent import consented_count, consenting
-from ecavg_tf.data.dataset import Examples
+from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import FederatedData, counted, federated_data
-from ecavg_tf.data.pooled import is_pooled, read_all_pooled
+from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.saving import load_weights, save_model
 from ecavg_tf.narrate import LogFile
 from ecavg_tf.results import RoundResult, RunResults
 from ecavg_tf.rounds.ending import complete_page, draw_page
+from ecavg_tf.rounds.examining import Examiner
 from ecavg_tf.rounds.fleets import FLEETS
 from ecavg_tf.rounds.measuring import Measurer
 from ecavg_tf.rounds.one_accuracy import check_one_accuracy
@@ -116,6 +115,7 @@ class Loop:
         self._template = template
         self._listener = task.listener
         self._scorer = task.scorer(task.server_trainer, data.test)
+        self._examiner = Examiner(task, template, self._scorer)
         self._fleet = FLEETS[task.config.fleet.kind].make(task, data, directory, template)
 
     def run(self) -> RunResults:
@@ -163,8 +163,12 @@ class Loop:
         if number > 1:
             self._keep_decisions(number - 1, [r for r in replies if isinstance(r, Reply)])
         collected = self._collect(number, replies, start.weights or ())
-        pooled = read_all_pooled(self._directory.pooled, self._fleet.edges, self._task.spec)
-        self._warn_of_forgetting(number, collected, pooled)
+        parts = pooled_by_edge(self._directory.pooled, self._fleet.edges, self._task.spec)
+        collected = self._examiner.examined(number, collected, sent.weights or (), parts)
+        self._check_quorum(number, collected)
+        pooled = concatenated(list(parts.values())) if parts else None
+        if pooled is not None and self._config.server.epochs > 0:
+            self._examiner.warn_of_forgetting(number, collected.updates, pooled)
         model = make_global(
             collected.updates,
             self._template,
@@ -183,28 +187,6 @@ class Loop:
         result = measurer.result(number, participants, replies, collected, model, pooled)
         self._directory.finish_round(result)
         return Shipped(model.weights, model.trained_on)
-
-    def _warn_of_forgetting(
-        self, number: int, collected: Collected, pooled: Examples | None
-    ) -> None:
-        """Fine-tuning on data that lacks an edge's classes makes the model forget them."""
-        if pooled is None or self._config.server.epochs == 0:
-            return
-        classes = self._task.spec.classes
-        counts = np.sum([update.info.class_counts for update in collected.updates], axis=0)
-        lacking = np.flatnonzero(
-            (counts > 0) & (np.asarray(pooled.class_counts(len(classes))) == 0)
-        )
-        if len(lacking):
-            named = ", ".join(classes[index] for index in lacking[:8])
-            more = f" and {len(lacking) - 8} more" if len(lacking) > 8 else ""
-            self._listener(
-                Note(
-                    f"round {number}: no edge pools examples of {named}{more}: fine-tuning will "
-                    "make the global model forget them; pool some (server.pool_edges, --pool on "
-                    "a device), or set server.epochs=0"
-                )
-            )
 
     def _participants(self, number: int) -> tuple[str, ...]:
         edges, wanted = self._fleet.edges, self._config.edges_per_round
@@ -232,7 +214,6 @@ class Loop:
             self._listener(Note(f"round {number}: refused {refusal.edge}: {refusal.reason}"))
         for missing in collected.absent:
             self._listener(Note(f"round {number}: {missing.edge} is absent: {missing.reason}"))
-        self._check_quorum(number, collected)
         return collected
 
     def _check_quorum(self, number: int, collected: Collected) -> None:

@@ -76,6 +76,7 @@ class Measurer:
             edges=edges,
             refused=collected.refused,
             absent=collected.absent,
+            influence=collected.influence,
         )
 
     def _server(self, model: GlobalModel) -> ServerResult:

@@ -16,6 +16,7 @@ from ecavg_tf.core.errors import RoundError
 from ecavg_tf.core.messages.update_file import TensorFile
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Examples
+from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.outputs import Outputs
 from ecavg_tf.models.saving import WHOLE, load_weights
 from edge.participating.store import accepted_files, read_accepted
@@ -76,7 +77,7 @@ def _check(
         load_weights(model, folder, "accepted")
         loaded = model
     kept = loaded.get_weights()
-    answers = np.asarray(keras.ops.convert_to_numpy(loaded(_floats(few.inputs), training=False)))
+    answers = np.asarray(keras.ops.convert_to_numpy(loaded(for_model(few.inputs), training=False)))
     if weights_sha256(kept) != weights_sha256(weights) or not _alike(accepted, answers):
         raise RoundError(
             f"{folder.name}: {file} is not the model that was accepted: on {len(few)} test "
@@ -94,7 +95,7 @@ def _check_recorded(
     if loaded is None:
         return
     parts = [test.inputs[at : at + 256] for at in range(0, len(test), 256)]
-    answers = [loaded(_floats(part), training=False) for part in parts]
+    answers = [loaded(for_model(part), training=False) for part in parts]
     right = _right(np.concatenate([keras.ops.convert_to_numpy(a) for a in answers]), test.labels)
     if abs(right - accuracy * len(test)) > max(1.0, _MAY_FLIP * len(test)):
         raise RoundError(
@@ -102,10 +103,6 @@ def _check_recorded(
             f"model, its file {folder / ('accepted' + WHOLE)} has {right / len(test):.2%} on the "
             "same test examples; a layer computes with something that it does not save"
         )
-
-
-def _floats(inputs: Array) -> Array:
-    return inputs.astype("float32")
 
 
 def _alike(one: Array, other: Array) -> bool:

@@ -18,7 +18,7 @@ from ecavg_tf.models.batchnorm import Recalibrator
 from ecavg_tf.training.chance import Chance, Step
 from ecavg_tf.training.optimizers import build_optimizer, make_optimizer
 
-_PROBES = 8  # images of noise that tell which weight is the head's bias
+_PROBES = 8  # inputs of noise that tell which weight is the head's bias
 SHIFT = 0.125  # 4 of 32 pixels, the usual pad-and-crop of CIFAR training
 
 
@@ -49,9 +49,10 @@ class CompiledModel:
         model: a built model. It is compiled anew, whatever it was compiled with; a
             ``train_step`` or ``compute_loss`` of its own is used.
         compilation: optimizer and augmentation.
-        input_shape: (height, width, channels) of what the model takes.
+        input_shape: of one input.
         logits: whether the model gives logits.
-        value_range: lowest and highest value of an image.
+        value_range: lowest and highest value of an input, or of each of its features.
+        whole: whether inputs may be token ids.
         listener: told of what can't be made repeatable.
     """
 
@@ -60,9 +61,10 @@ class CompiledModel:
         model: keras.Model,
         compilation: Compilation,
         *,
-        input_shape: tuple[int, int, int],
+        input_shape: tuple[int, ...],
         logits: bool,
-        value_range: tuple[float, float] = (0.0, 1.0),
+        value_range: tuple[Any, Any] = (0.0, 1.0),
+        whole: bool = False,
         listener: Listener = silent,
     ) -> None:
         self.model = model
@@ -83,7 +85,8 @@ class CompiledModel:
         self._fresh_optimizer = [variable.numpy() for variable in self._optimizer.variables]
         self.recalibrate = Recalibrator(model)
         self._logits = logits
-        self._probes = np.random.default_rng(0).uniform(*value_range, (_PROBES, *input_shape))
+        noise = np.random.default_rng(0).uniform(*value_range, (_PROBES, *input_shape))
+        self._probes = noise.astype(np.int32 if whole else np.float32)
         self._fresh_weights: list[Array] = model.get_weights()
 
     @cached_property
@@ -95,7 +98,7 @@ class CompiledModel:
         """
         current = self.model.get_weights()
         self.model.set_weights(self._fresh_weights)
-        found = anatomy_of(self.model, self._probes.astype(np.float32), logits=self._logits)
+        found = anatomy_of(self.model, self._probes, logits=self._logits)
         self.model.set_weights(current)
         return found
 
@@ -154,7 +157,7 @@ def _augmentation() -> list[keras.layers.Layer]:
 
 
 def augmented(step: Step, layers: Sequence[keras.layers.Layer]) -> Step:
-    """A training step, the model's own or a user's, whose images went through ``layers``."""
+    """A training step, the model's own or a user's, whose inputs went through ``layers``."""
     if not layers:
         return step
 

@@ -55,9 +55,9 @@ class KerasScorer:
         return compare_with_labels(outputs, examples.labels, logits=self._logits)
 
     def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
-        """The model's answers to ``core.probe``'s images under ``weights``."""
+        """The model's answers to ``core.probe``'s inputs under ``weights``."""
         self._model.set_weights(weights)
-        inputs = probe_inputs(spec.input_shape, spec.value_range, spec.dtype)
+        inputs = probe_inputs(spec.input_shape, spec.bounds, spec.dtype)
         outputs = self._outputs(inputs)
         return as_probe(softmax(outputs) if self._logits else outputs)
 

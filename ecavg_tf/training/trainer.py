@@ -29,6 +29,7 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches, steps
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.builders import template_of
+from ecavg_tf.models.inputs import token_ids
 from ecavg_tf.models.saving import save_model
 from ecavg_tf.plugins import load_function
 from ecavg_tf.training.callbacks import Cosine, Reseed, Tell
@@ -123,16 +124,17 @@ class KerasTrainer:
         backups: Sequence[Backup],
     ) -> None:
         settings, count = self.settings, len(examples)
-        self.model.fit(
-            batches(examples, orders, settings.batch_size),
-            epochs=settings.epochs,
-            initial_epoch=settings.epochs - len(orders),
-            steps_per_epoch=steps(count, settings.batch_size),
-            verbose=0,
-            shuffle=False,
-            class_weight=class_weight(settings, examples),
-            callbacks=[*backups, *self._callbacks(round_number, who, count)],
-        )
+        with token_ids():
+            self.model.fit(
+                batches(examples, orders, settings.batch_size),
+                epochs=settings.epochs,
+                initial_epoch=settings.epochs - len(orders),
+                steps_per_epoch=steps(count, settings.batch_size),
+                verbose=0,
+                shuffle=False,
+                class_weight=class_weight(settings, examples),
+                callbacks=[*backups, *self._callbacks(round_number, who, count)],
+            )
 
     def recalibrate(
         self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str

@@ -253,7 +253,7 @@ class DeviceTrainer:
         return compare_with_labels(outputs, examples.labels, logits=False)
 
     def probabilities(self, weights: Sequence[Array], inputs: Array) -> NDArray[np.float32]:
-        """What the model says of images without labels, shape (n, classes)."""
+        """What the model says of examples without labels, shape (n, classes)."""
         model = self._model_of(weights)
         if model is None:
             raise ModelError(_OTHER)

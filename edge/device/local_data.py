@@ -1,4 +1,4 @@
-"""A device's own labelled images, from an ``.npz`` file."""
+"""A device's own labelled examples, from an ``.npz`` file or from tables."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +7,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.columns import in_order
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
+from ecavg_tf.data.arrays import stored_columns
 from ecavg_tf.data.dataset import EdgeData, Examples, class_names, split_off_guard
-from ecavg_tf.data.groups import group_names
+from ecavg_tf.data.groups import check_apart, group_names
 from ecavg_tf.data.labels import whole_numbers
+from ecavg_tf.data.tables import TableSource, arrays_of, parts_of
 from edge.predict import as_batch, check_inputs, maybe_rescaled
 
 _SPLITS = ("train", "guard", "test")
@@ -21,7 +25,7 @@ _SPLITS = ("train", "guard", "test")
 
 @dataclass(frozen=True)
 class LocalData:
-    """The labelled images that a device has.
+    """The labelled examples that a device has.
 
     Attributes:
         edge: examples to train on, and those it holds out to decide with.
@@ -53,31 +57,50 @@ class TakenInputs(Protocol):
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in label order."""
 
+    @property
+    def declared(self) -> bool:
+        """Whether values outside the range are refused."""
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """Names of the inputs; None: they have none."""
+
 
 def load_local(
-    path: str | Path, info: TakenInputs, *, edge: str, guard_fraction: float, seed: int
+    path: str | Path,
+    info: TakenInputs,
+    *,
+    edge: str,
+    guard_fraction: float,
+    seed: int,
+    label_column: str = LABEL,
 ) -> LocalData:
     """Reads ``x_train`` and ``y_train``, and ``guard`` and ``test`` alike where they are.
 
-    Where the file names its ``classes``, labels are matched to the model's by these names.
+    Where the file names its ``classes``, labels are matched to the model's by these names, and
+    so are the ``columns`` of a table.
 
     Args:
-        path: an ``.npz`` file.
+        path: an ``.npz`` or ``.csv`` file, or a folder with ``train.csv``.
         info: what the model takes.
         edge: the edge's name.
         guard_fraction: share of the training examples that is held out where the file has
             no guard examples of its own.
         seed: the run's seed.
+        label_column: of a table: the name of the column with the labels.
 
     Raises:
         DataError: a part is missing or does not fit the model.
     """
     path = user_path(path)
-    if path.suffix != ".npz":
-        raise DataError(f"{path}: expected an .npz file with x_train and y_train")
-    return local_of(
-        path, read_arrays(path), info, edge=edge, guard_fraction=guard_fraction, seed=seed
-    )
+    tables = parts_of(path)
+    if not tables and path.suffix != ".npz":
+        raise DataError(
+            f"{path}: expected an .npz file with x_train and y_train, a .csv file with a header, "
+            "or a folder with train.csv"
+        )
+    arrays = arrays_of(TableSource(tables, label_column)) if tables else read_arrays(path)
+    return local_of(path, arrays, info, edge=edge, guard_fraction=guard_fraction, seed=seed)
 
 
 def local_of(
@@ -97,16 +120,28 @@ def local_of(
         names = ", ".join(sorted(arrays)) or "nothing"
         raise DataError(f"{path} holds no x_train and y_train; it has {names}")
     if len(train) == 0:
-        raise DataError(f"{path}: x_train is empty; give at least one labelled image")
+        raise DataError(f"{path}: x_train is empty; give at least one labelled example")
+    groups = _groups(path, arrays, parts)
+    check_apart(edge, groups)
     if guard is None:
-        groups = arrays.get("group")
-        if groups is not None:
-            groups = group_names(f"{path}, group", groups, len(train))
-        data = split_off_guard(edge, train, guard_fraction, seed, groups)
+        data = split_off_guard(edge, train, guard_fraction, seed, groups.get("train"))
     else:
         data = EdgeData(edge, train, guard)
-    note = maybe_rescaled(float(data.train.inputs.max()), info.value_range)
+    highest = float(data.train.inputs.max())
+    note = maybe_rescaled(highest, info.value_range) if info.declared else None
     return LocalData(data, parts["test"], note)
+
+
+def _groups(
+    path: Path, arrays: dict[str, Array], parts: dict[str, Examples | None]
+) -> dict[str, Array]:
+    """The group of each example, by part, of the parts that name groups."""
+    found: dict[str, Array] = {}
+    for split, examples in parts.items():
+        name = "group" if split == "train" else f"group_{split}"
+        if examples is not None and name in arrays:
+            found[split] = group_names(f"{path}, {name}", arrays[name], len(examples))
+    return found
 
 
 def _matched(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> dict[str, Array]:
@@ -146,14 +181,17 @@ def _examples(
         return None
     if inputs is None or labels is None:
         raise DataError(f"{path} has one of x_{split} and y_{split}; give both")
+    columns = stored_columns(path, arrays.get("columns"))
+    inputs = in_order(f"{path}: x_{split}", inputs, columns, info.columns)
     inputs = as_batch(inputs, info.input_shape)
-    check_inputs(inputs, info.input_shape, info.value_range, f"{path}: x_{split}")
+    what = f"{path}: x_{split}"
+    check_inputs(inputs, info.input_shape, info.value_range, what, declared=info.declared)
     if inputs.dtype.name != info.inputs_dtype:
         converted = inputs.astype(info.inputs_dtype)
         if np.issubdtype(converted.dtype, np.integer) and np.any(converted != inputs):
             raise DataError(
                 f"{path}: x_{split} holds fractions, the model was made for whole numbers from "
-                f"{info.value_range[0]:g} to {info.value_range[1]:g}; don't rescale images"
+                f"{info.value_range[0]:g} to {info.value_range[1]:g}; don't rescale inputs"
             )
         inputs = converted
     return Examples(inputs, _labels(path, labels, split, len(inputs), len(info.classes)))

@@ -23,7 +23,8 @@ def main() -> int:
     try:
         bundle = read_bundle(sys.argv[1])
         model = Model(find_runtime(), bundle.model, 1)
-        found = predict_probabilities(model, bundle.golden_inputs, bundle.info.output_kind)
+        kind, scaling = bundle.info.output_kind, bundle.info.feature_scaling
+        found = predict_probabilities(model, bundle.golden_inputs, kind, scaling)
         expected = bundle.golden_outputs
         answer = {
             "sha256": hashlib.sha256(bundle.model).hexdigest(),

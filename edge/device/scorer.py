@@ -15,7 +15,7 @@ class DeviceScorer:
 
     Args:
         trainer: predicts.
-        test: labelled images that are used for nothing else; None: nothing is scored.
+        test: labelled examples that are used for nothing else; None: nothing is scored.
     """
 
     def __init__(self, trainer: DeviceTrainer, test: Examples | None) -> None:

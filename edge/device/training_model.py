@@ -68,7 +68,7 @@ class TrainingModel:
         return State(tuple(weights), tuple(slots), float(named["step"]))
 
     def features(self, inputs: Array) -> NDArray[np.float32]:
-        """What the layers before the trained ones make of raw images, shape (n, …)."""
+        """What the layers before the trained ones make of raw inputs, shape (n, …)."""
         parts = [
             self._call("features", image=inputs[at : at + _AT_ONCE].astype(np.float32))["features"]
             for at in range(0, len(inputs), _AT_ONCE)

@@ -15,6 +15,7 @@ from ecavg_tf.core.messages.probe import check_probe, probe_inputs
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import Request
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note, silent
 from edge.deciding.policies import POLICIES
@@ -42,11 +43,12 @@ class Agent:
         edge: its name.
         exchange: the exchange folder.
         state: a folder for what it must keep; it survives a loss of power.
-        data: an ``.npz`` file with its labelled images.
+        data: its labelled examples: an ``.npz`` or ``.csv`` file, or a folder with ``train.csv``.
         bundle: a training bundle, for a server that ships none; None: it must ship one.
         pool: whether the owner consents to upload training examples when the server asks.
         threads: how many the runtime may use; 0: one a core.
         timeout_s: seconds without a request before it gives up.
+        label_column: of a table: the name of the column with the labels.
         listener: told of epochs and answers.
     """
 
@@ -58,6 +60,7 @@ class Agent:
     pool: bool = False
     threads: int = 1
     timeout_s: float = EDGE_TIMEOUT_S
+    label_column: str = LABEL
     listener: Listener = silent
     _workers: dict[str, EdgeWorker] = field(default_factory=dict)
     _trainer: DeviceTrainer | None = None
@@ -141,7 +144,7 @@ class Agent:
             return
         if trainer.runs(weights):  # if not, training and deciding say so
             info = trainer.info
-            inputs = probe_inputs(info.input_shape, info.value_range, info.inputs_dtype)
+            inputs = probe_inputs(info.input_shape, info.bounds, info.inputs_dtype)
             check_probe(request.probe, trainer.probabilities(weights, inputs))
 
     def _made(self, mailbox: Mailbox, checked: CheckedTraining, request: Request) -> EdgeWorker:
@@ -158,6 +161,7 @@ class Agent:
             edge=self.edge,
             guard_fraction=config.partition.guard_fraction,
             seed=config.seed,
+            label_column=self.label_column,
         )
         if local.note:
             self.listener(Note(local.note))

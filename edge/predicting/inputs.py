@@ -1,4 +1,4 @@
-"""Images from files, a folder, an ``.npz`` or raw bytes.
+"""Inputs from pictures, tables, arrays, a folder of them, or raw bytes.
 
 Arrays need numpy alone; pictures need Pillow.
 """
@@ -11,33 +11,43 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ecavg_tf.core.columns import in_order
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.pictures import SUFFIXES as PICTURES
 from ecavg_tf.core.pictures import counted, find_files, read_picture
+from ecavg_tf.core.table import LABEL, SUFFIX, TEXTS, is_table, read_table
 from ecavg_tf.core.template import Array
+from ecavg_tf.data.arrays import stored_columns
 from edge.predict import as_batch, check_inputs
 
 ARRAYS = (".npz", ".npy")
 STDIN = "-"
 
-_NAMES = ("inputs", "x", "x_test")
+_NAMES = ("x", "inputs", "images", "x_test")
+_KINDS = (*PICTURES, SUFFIX, *ARRAYS)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The images that a model takes.
+    """The inputs that a model takes.
 
     Attributes:
-        shape: of one example: (height, width, channels).
-        dtype: numpy's name of raw images' dtype, for raw bytes.
+        shape: of one example, such as (height, width, channels).
+        dtype: numpy's name of raw inputs' dtype, for raw bytes and tables.
         value_range: lowest and highest value.
+        declared: whether values outside the range are refused.
+        columns: names of the inputs, where the model was trained on a table; None: they have none.
+        label_column: of a table: a column that is no input, if it is there.
     """
 
     shape: tuple[int, ...]
     dtype: str
     value_range: tuple[float, float]
+    declared: bool = True
+    columns: tuple[str, ...] | None = None
+    label_column: str = LABEL
 
 
 def load_inputs(
@@ -46,13 +56,14 @@ def load_inputs(
     stdin: BinaryIO | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[str, Array]]:
-    """Gives every image with its name.
+    """Gives every example with its name.
 
     Args:
         sources: files, folders, or ``-`` for raw bytes on standard input.
         wanted: what the model takes.
         stdin: what ``-`` reads; None: standard input.
-        tell: told which files in folders are left out; None: nobody is.
+        tell: told which files in folders are left out, and of a table whose columns can't be
+            matched by name; None: nobody is.
 
     Yields:
         Name, and an array of shape (1, …) in the model's value range.
@@ -68,7 +79,9 @@ def load_inputs(
             continue
         path = user_path(source)
         for file in _files(path, tell):
-            if file.suffix.lower() in ARRAYS:
+            if is_table(file):
+                yield from _table(file, wanted, tell)
+            elif file.suffix.lower() in ARRAYS:
                 yield from _array(file, wanted)
             else:
                 yield str(file), _picture(file, wanted)
@@ -76,23 +89,48 @@ def load_inputs(
 
 def _files(path: Path, tell: Callable[[str], None] | None) -> tuple[Path, ...]:
     if path.is_dir():
-        found = find_files(path, (*PICTURES, *ARRAYS))
+        found = find_files(path, _KINDS)
         left_out = f" (left out: {counted(found.left_out)})" if found.left_out else ""
         if not found.files:
-            raise DataError(
-                f"folder {path} holds no {', '.join((*PICTURES, *ARRAYS))} file{left_out}"
-            )
+            raise DataError(f"folder {path} holds no {', '.join(_KINDS)} file{left_out}")
         if left_out and tell is not None:
             tell(f"note: {path}: {len(found.files)} files are read{left_out}")
         return found.files
     if not path.exists():
         raise DataError(f"{path} is not there")
-    if path.suffix.lower() not in (*PICTURES, *ARRAYS):
+    if path.suffix.lower() not in _KINDS:
         raise DataError(
-            f"{path}: expected a {', '.join((*PICTURES, *ARRAYS))} file, a folder of them, or - "
+            f"{path}: expected a {', '.join(_KINDS)} file, a folder of them, or - "
             "for raw bytes on standard input"
         )
     return (path,)
+
+
+def _table(
+    path: Path, wanted: Wanted, tell: Callable[[str], None] | None
+) -> Iterator[tuple[str, Array]]:
+    """The rows of a table, each by its number in the file."""
+    if len(wanted.shape) != 1:
+        raise DataError(
+            f"{path}: the model takes inputs of shape {wanted.shape}, no rows of a table; give "
+            "arrays (.npz)"
+        )
+    passed_over = {wanted.label_column, *TEXTS} - set(wanted.columns or ())
+    table = read_table(path, texts=passed_over, labelled=False)
+    if wanted.columns is None and tell is not None:
+        tell(f"note: {path}: the model names no columns, so they are taken in the file's order")
+    inputs = in_order(str(path), table.inputs, table.columns, wanted.columns)
+    check_inputs(inputs, wanted.shape, wanted.value_range, str(path), declared=wanted.declared)
+    if np.issubdtype(np.dtype(wanted.dtype), np.integer):
+        broken = np.flatnonzero((inputs != np.round(inputs)).any(axis=1))
+        if len(broken):
+            raise DataError(
+                f"{path}: row {table.rows[broken[0]]} holds fractions, the model takes whole "
+                "numbers"
+            )
+        inputs = inputs.astype(wanted.dtype)
+    for row, values in zip(table.rows.tolist(), inputs, strict=True):
+        yield f"{path} row {row}", values[np.newaxis]
 
 
 def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
@@ -100,12 +138,14 @@ def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
     name = next((name for name in _NAMES if name in arrays), None)
     if name is None and len(arrays) != 1:
         raise DataError(
-            f"{path} holds the arrays {', '.join(sorted(arrays))}; name the images "
-            f"{' or '.join(_NAMES)}"
+            f"{path} holds the arrays {', '.join(sorted(arrays))}; give the inputs one of the "
+            f"names {', '.join(_NAMES)}"
         )
     inputs = arrays[name] if name is not None else next(iter(arrays.values()))
+    columns = stored_columns(path, arrays.get("columns"))
+    inputs = in_order(str(path), inputs, columns, wanted.columns)
     inputs = as_batch(inputs, wanted.shape)
-    check_inputs(inputs, wanted.shape, wanted.value_range, str(path))
+    check_inputs(inputs, wanted.shape, wanted.value_range, str(path), declared=wanted.declared)
     if len(inputs) == 0:
         raise DataError(f"{path} holds no example (shape {inputs.shape}); give at least one")
     for number in range(len(inputs)):
@@ -122,10 +162,10 @@ def _raw(stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[str, Array]]:
         )
     inputs = np.frombuffer(content, np.dtype(wanted.dtype).newbyteorder("<"))
     inputs = inputs.reshape(-1, *wanted.shape)
-    # Bytes of another dtype make another number of images, with values that nobody gave.
-    counted = f"{len(inputs)} image{'s' if len(inputs) > 1 else ''}"
+    # Bytes of another dtype make another number of inputs, with values that nobody gave.
+    counted = f"{len(inputs)} input{'s' if len(inputs) > 1 else ''}"
     what = f"standard input's {len(content)} bytes, read as {counted} of dtype {wanted.dtype},"
-    check_inputs(inputs, wanted.shape, wanted.value_range, what)
+    check_inputs(inputs, wanted.shape, wanted.value_range, what, declared=wanted.declared)
     for number in range(len(inputs)):
         yield f"stdin[{number}]", inputs[number : number + 1]
 
@@ -134,7 +174,10 @@ def _picture(path: Path, wanted: Wanted) -> Array:
     """A picture's pixels, stretched from 0..255 to the model's value range."""
     height, width, channels = wanted.shape if len(wanted.shape) == 3 else (0, 0, 0)
     if channels not in (1, 3):
-        raise DataError(f"{path}: the model takes shape {wanted.shape}, no pictures; give arrays")
+        other = "rows of a table (.csv)" if len(wanted.shape) == 1 else "arrays (.npz)"
+        raise DataError(
+            f"{path}: the model takes inputs of shape {wanted.shape}, no pictures; give {other}"
+        )
     pixels = read_picture(path, channels, (height, width)).astype(np.float32)
     low, high = wanted.value_range
     return low + pixels.reshape(1, *wanted.shape) / 255.0 * (high - low)

@@ -18,10 +18,12 @@ class LoadedModel:
         source: where it comes from, as ``predict --json`` says it.
         runtime: what runs it.
         classes: labels, in the order of the outputs.
-        input_shape: of one raw image.
-        inputs_dtype: numpy's name of raw images' dtype.
-        value_range: lowest and highest value of a raw image.
-        answer: from raw images, shape (n, …), to probabilities, shape (n, classes).
+        input_shape: of one raw input.
+        inputs_dtype: numpy's name of raw inputs' dtype.
+        value_range: lowest and highest value of a raw input.
+        declared: whether values outside the range are refused.
+        answer: from raw inputs, shape (n, …), to probabilities, shape (n, classes).
+        columns: names of the inputs, where it was trained on a table; None: they have none.
     """
 
     source: Mapping[str, str]
@@ -30,4 +32,6 @@ class LoadedModel:
     input_shape: tuple[int, ...]
     inputs_dtype: str
     value_range: tuple[float, float]
+    declared: bool
     answer: Callable[[Array], NDArray[np.float32]]
+    columns: tuple[str, ...] | None = None

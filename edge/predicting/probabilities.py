@@ -1,23 +1,28 @@
-"""From raw images to class probabilities, in any format a bundle can have."""
+"""From raw inputs to class probabilities, in any format a bundle can have."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.quantization import softmax
+from ecavg_tf.core.bundles.scaling import FeatureScaling, rescaled
 from ecavg_tf.core.template import Array
 from edge.device.runtime import Model
 
 _AT_ONCE = 64  # where the model takes any number
 
 
-def predict_probabilities(model: Model, inputs: Array, output_kind: str) -> NDArray[np.float32]:
+def predict_probabilities(
+    model: Model, inputs: Array, output_kind: str, scaling: FeatureScaling | None = None
+) -> NDArray[np.float32]:
     """Class probabilities, shape (n, classes), float32.
 
     Args:
         model: a loaded model.
-        inputs: raw images, shape (n, …), of the shape that the model takes.
+        inputs: raw inputs, shape (n, …), of the shape that the model takes.
         output_kind: ``probabilities`` or ``logits``.
+        scaling: what the bundle says is done to raw inputs.
     """
+    inputs = rescaled(scaling, inputs)
     step = model.at_once or _AT_ONCE
     parts: list[NDArray[np.float32]] = []
     for at in range(0, len(inputs), step):

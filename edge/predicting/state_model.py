@@ -98,7 +98,9 @@ def _load(state: Path, edge: str, threads: int, check: bool) -> LoadedModel:
         input_shape=info.input_shape,
         inputs_dtype=info.inputs_dtype,
         value_range=info.value_range,
+        declared=info.declared,
         answer=answer,
+        columns=info.columns,
     )
 
 
@@ -157,6 +159,9 @@ def _accepted(folder: Path) -> _Stored | None:
             return _Stored(f"{model.rung}, accepted in round {model.round}", path, held)
     if problems:
         raise ExportError(problems[0])
+    exported = sorted((folder.parent / "exports" / folder.name).glob("*.bundle.zip"))
+    if exported:  # an edge with Keras has no training bundle
+        raise WorkdirError(f"predict with a bundle that was exported of this model: {exported[0]}")
     raise WorkdirError(
         f"{folder} lacks the training bundle of its accepted model ({files[-1].name}); copy the "
         "run's training-*.bundle.zip files there, from this edge's inbox in the exchange folder"

@@ -40,6 +40,9 @@ def bundle_file(
         min_runtime=cost.min_runtime,
         operators=tuple((op.name, op.version, op.count) for op in cost.operators),
         tolerance=TOLERANCE[variant.kind],
+        declared=description.declared,
+        feature_scaling=description.feature_scaling,
+        columns=description.columns,
     )
     write_bundle(path, Bundle(info, content, reference.inputs[chosen], found.answers[chosen]))
 

@@ -50,7 +50,7 @@ def unchanged_files(folder: Path, key: str, answers: Array) -> dict[str, Exporte
     Args:
         folder: where the files are; its name is the model's.
         key: what they depend on, hashed.
-        answers: the Keras model's probabilities of the same images.
+        answers: the Keras model's probabilities of the same examples.
     """
     if not (folder / RECORD).exists():
         return {}

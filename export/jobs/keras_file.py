@@ -10,12 +10,14 @@ from ecavg_tf.config import Config, DataConfig, ExportConfig, Format
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
-from ecavg_tf.core.template import Array, weights_sha256
+from ecavg_tf.core.table import LABEL
+from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, silent
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.keras_words import explained
+from ecavg_tf.models.rescaling import takes_tokens
 from export.exporter import Exporter, Subject
 from export.making.calibration import draw
 from export.making.converting_process import warm_up
@@ -32,6 +34,7 @@ def export_file(
     *,
     formats: str = "",
     data: str = "",
+    label_column: str = LABEL,
     value_range: tuple[float, float] = (0.0, 255.0),
     logits: bool = False,
     settings: ExportConfig | None = None,
@@ -44,8 +47,9 @@ def export_file(
         file: the ``.keras`` file.
         folder: where to.
         formats: separated by commas; empty: those of the settings.
-        data: images and labels, like ``data.name`` of a config; empty: none.
-        value_range: lowest and highest pixel, where there is no data.
+        data: inputs and labels, like ``data.name`` of a config; empty: none.
+        label_column: of a table as data: the name of the column with the labels.
+        value_range: lowest and highest value, where there is no data.
         logits: whether the model gives logits.
         settings: limits and numbers of examples; None: the defaults.
         listener: told of files that are removed.
@@ -62,7 +66,7 @@ def export_file(
     with disk_errors(folder):
         job = _Job(model, file, folder / file.stem, logits, settings, listener, fresh)
         if data:
-            return _with_data(job, wanted, data)
+            return _with_data(job, wanted, data, label_column)
         return _without_data(job, wanted, value_range)
 
 
@@ -109,7 +113,7 @@ def load_keras(file: Path) -> keras.Model:
         raise ModelError(f"{file} can't be loaded as a Keras model: {brief(error)}") from error
     if not getattr(model, "built", False) or not hasattr(model, "output_shape"):
         raise ExportError(
-            f"{file}: the model is not built, its shapes are not known; call it once on images, or "
+            f"{file}: the model is not built, its shapes are not known; call it once on inputs, or "
             "begin it with keras.Input, and save it again"
         )
     given, answered = model.input_shape, model.output_shape
@@ -127,18 +131,20 @@ def load_keras(file: Path) -> keras.Model:
     return model
 
 
-def matching_data(model: keras.Model, file: Path, data: str) -> Dataset:
-    """Labelled images for a saved model.
+def matching_data(model: keras.Model, file: Path, data: str, label_column: str = LABEL) -> Dataset:
+    """Labelled examples for a saved model.
 
     Args:
         model: the model.
         file: where it was saved.
-        data: what images, as ``data.name`` of a config.
+        data: what examples, as ``data.name`` of a config.
+        label_column: of a table: the name of the column with the labels.
 
     Raises:
         ECAvgError: they are not there, or not what the model takes.
     """
-    dataset = load_data(DataConfig(name=data), seed=Config().seed)
+    config = DataConfig(name=data, label_column=label_column)
+    dataset = load_data(config, seed=Config().seed)
     spec = dataset.spec
     if model.input_shape[1:] != spec.input_shape or model.output_shape[1] != spec.num_classes:
         raise ConfigError(
@@ -153,9 +159,11 @@ def _is_shape(shape: object) -> bool:
     return isinstance(shape, tuple) and all(isinstance(size, int) for size in shape[1:])
 
 
-def _with_data(job: _Job, wanted: tuple[Format, ...], data: str) -> tuple[Exported, ...]:
+def _with_data(
+    job: _Job, wanted: tuple[Format, ...], data: str, label_column: str
+) -> tuple[Exported, ...]:
     model, file, settings = job.model, job.file, job.settings
-    dataset = matching_data(model, file, data)
+    dataset = matching_data(model, file, data, label_column)
     test = dataset.test
     if 0 < settings.parity_examples < len(test):
         test = test.take(stratified(test.labels, settings.parity_examples, 0, "parity"))
@@ -173,19 +181,30 @@ def _with_data(job: _Job, wanted: tuple[Format, ...], data: str) -> tuple[Export
 def _without_data(
     job: _Job, wanted: tuple[Format, ...], value_range: tuple[float, float]
 ) -> tuple[Exported, ...]:
-    """Random images tell whether a float file computes what Keras does, and no more."""
+    """Random inputs tell whether a float file computes what Keras does, and no more."""
     model, file = job.model, job.file
     floats = tuple(f for f in wanted if f in (Format.FLOAT32, Format.FLOAT16))
     if not floats:
         raise ConfigError(
-            f"{', '.join(wanted)} can only be made and judged on real images: give --data=NAME"
+            f"{', '.join(wanted)} can only be made and judged on real examples: give --data=NAME"
         )
     classes = tuple(str(label) for label in range(model.output_shape[1]))
-    spec = DataSpec(file.stem, model.input_shape[1:], "float32", value_range, classes)
+    spec = DataSpec(file.stem, model.input_shape[1:], "int32", value_range, classes)
     noise = random_inputs(spec.input_shape, _RANDOM_INPUTS, value_range)
-    _check_taken(model, noise, value_range)
+    if takes_tokens(model, spec):
+        noise = noise.astype(np.int32)
+    else:
+        spec = replace(spec, dtype="float32")
+    try:
+        model(noise[:1], training=False)
+    except Exception as error:  # Keras and TensorFlow raise many kinds
+        raise ExportError(
+            f"{file}: the model can't take random inputs from {value_range[0]:g} to "
+            f"{value_range[1]:g}: {explained(error)}; say what it takes: --value-range=LOWEST,"
+            "HIGHEST, or --data=NAME"
+        ) from error
     examples = Examples(noise, np.zeros(_RANDOM_INPUTS, np.int64))
-    words = f"{_RANDOM_INPUTS} random images from {value_range[0]:g} to {value_range[1]:g}"
+    words = f"{_RANDOM_INPUTS} random inputs from {value_range[0]:g} to {value_range[1]:g}"
     subject = _subject(model, file, examples, words)
     rows = job.export(subject, spec, floats)
     skipped = tuple(
@@ -195,27 +214,11 @@ def _without_data(
             subject.weights_sha256,
             variant.value,
             "skipped",
-            ("it can only be judged on real images: give --data=NAME",),
+            ("it can only be judged on real examples: give --data=NAME",),
         )
         for variant in variants(tuple(f for f in wanted if f not in floats))
     )
     return (*rows, *skipped)
-
-
-def _check_taken(model: keras.Model, noise: Array, value_range: tuple[float, float]) -> None:
-    """Refuses random inputs where they mean nothing, as numbers outside a vocabulary do.
-
-    Raises:
-        ExportError: the model fails on them.
-    """
-    try:
-        model(noise, training=False)
-    except Exception as error:  # Keras and TensorFlow raise many kinds
-        low, high = value_range
-        raise ExportError(
-            f"the model can't take random inputs from {low:g} to {high:g}: {explained(error)}; "
-            "give --data=NAME, or --value-range=LOW,HIGH as it takes them"
-        ) from error
 
 
 def _subject(model: keras.Model, file: Path, examples: Examples, words: str) -> Subject:

@@ -100,18 +100,27 @@ def export_at_end(
 
 
 def export_edges(
-    workdir: Path, task: Task, data: FederatedData, edges: Sequence[str]
+    workdir: Path,
+    task: Task,
+    data: FederatedData,
+    edges: Sequence[str],
+    *,
+    folder: Path | None = None,
+    fresh: bool = False,
 ) -> tuple[Exported, ...]:
-    """Exports the accepted models of edges that live in this process, with their own images.
+    """Exports the accepted models of edges that live in this process, with their own examples.
 
     Args:
         workdir: the folder with each edge's own folder.
         task: what the participants of the run share.
         data: asked for the data of these edges.
         edges: their names.
+        folder: where to; None: ``exports`` in the workdir.
+        fresh: makes files again that are there already, because signing must not trust them.
     """
     models = [found for edge in edges if (found := accepted_of(workdir / edge, edge)) is not None]
-    return _export_all(task, data, workdir, models, workdir / FOLDER, at_home=True)
+    folder = folder or workdir / FOLDER
+    return _export_all(task, data, workdir, models, folder, at_home=True, fresh=fresh)
 
 
 def wants_export(config: Config, done: RunResults) -> bool:

@@ -1,4 +1,4 @@
-"""The models of a run that can be exported, and the images that each is compared on."""
+"""The models of a run that can be exported, and the examples that each is compared on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -135,7 +135,7 @@ def chosen(models: list[Found], names: Sequence[str], path: Path) -> list[Found]
 
 
 def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_home: bool) -> Subject:
-    """A model with the images that it is calibrated on and compared on."""
+    """A model with the examples that it is calibrated on and compared on."""
     edge = None if found.name == GLOBAL else data.edge(found.name)
     calibration = _calibration(task, path, edge, data.edges, at_home)
     parity, words = _parity_inputs(task, data.test, edge)
@@ -161,7 +161,7 @@ def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_hom
 def _calibration(
     task: Task, path: Path, edge: EdgeData | None, edges: Sequence[str], at_home: bool
 ) -> Calibration | None:
-    """Training images of the edge, if it consents or lives in this process; else pooled ones."""
+    """Training examples of the edge, if it consents or lives in this process; else pooled ones."""
     count, seed = task.config.export.calibration_examples, task.config.seed
     if edge is not None:
         own = edge.train if at_home else consented(edge.train, edge.edge, task.config)
@@ -172,10 +172,11 @@ def _calibration(
 
 
 def _parity_inputs(task: Task, test: Examples, edge: EdgeData | None) -> tuple[Examples, str]:
-    """Test images; for an edge those of its classes (all of them, if the test set has none)."""
+    """Test examples; for an edge those of its classes (all of them, if the test set has none)."""
     words = "test examples"
     if edge is not None and edge.test is not None:
-        test, words = edge.test, f"test examples of {edge.edge}'s own"
+        part = {id(edge.guard): "held-out", id(edge.train): "training"}.get(id(edge.test), "test")
+        test, words = edge.test, f"{part} examples of {edge.edge}'s own"
     elif edge is not None:
         present = np.flatnonzero(edge.train.class_counts(task.spec.num_classes))
         indices = np.flatnonzero(np.isin(test.labels, present))

@@ -17,6 +17,7 @@ from ecavg_tf.core.bundles.training_bundle import (
 from ecavg_tf.core.errors import ConfigError, ExportError, disk_errors
 from ecavg_tf.core.files import read_json, write_bytes
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Template, weights_sha256
 from ecavg_tf.data.federated import federated_data
 from ecavg_tf.events import Listener, Note, silent
@@ -36,6 +37,7 @@ def export_training(
     optimizer: str = "",
     momentum: float = 0.0,
     data: str = "",
+    label_column: str = LABEL,
     out: str = "",
     listener: Listener = silent,
     fresh: bool = False,
@@ -47,7 +49,8 @@ def export_training(
         trainable: ``head`` or ``dense``.
         optimizer: ``sgd`` or ``adam``; empty: ``edge.optimizer`` of the run, or adam.
         momentum: of ``sgd``.
-        data: for a ``.keras`` file: its labelled images, as ``data.name`` of a config.
+        data: for a ``.keras`` file: its labelled examples, as ``data.name`` of a config.
+        label_column: of a table as data: the name of the column with the labels.
         out: where to; empty: ``exports`` in the run directory, or beside the file.
         listener: told of a bundle that is replaced.
         fresh: writes the bundle even if the same one is there, because signing must not trust it.
@@ -64,10 +67,10 @@ def export_training(
     if source.suffix == ".keras":
         if not data:
             raise ConfigError(
-                "--trainable compares the file with Keras on labelled images: give --data=NAME"
+                "--trainable compares the file with Keras on labelled examples: give --data=NAME"
             )
         model = load_keras(source)
-        dataset = matching_data(model, source, data)
+        dataset = matching_data(model, source, data, label_column)
         spec, test, run, round_number = dataset.spec, dataset.test, None, None
     else:
         config = stored_config(source)

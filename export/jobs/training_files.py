@@ -23,7 +23,7 @@ class TrainingFiles:
 
     Args:
         task: the model, and how edges train it.
-        test: the images that a file is compared with Keras on.
+        test: the examples that a file is compared with Keras on.
         folder: where the bundles go.
         run_id: names the run.
     """

@@ -1,4 +1,4 @@
-"""Chooses the images that calibrate int8: seeded, stratified, never from the test set."""
+"""Chooses the examples that calibrate int8: seeded, stratified, never from the test set."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ecavg_tf.data.dataset import Examples, stratified
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration images.
+    """Calibration examples.
 
     Attributes:
         inputs: shape (n, …), raw values.
@@ -37,7 +37,7 @@ def draw(examples: Examples, count: int, seed: int, whose: str, *place: str | in
 
 
 def as_calibration(inputs: Array, count: int, seed: int) -> Calibration:
-    """Calibration images from an array without labels: every k-th of a seeded order.
+    """Calibration examples from an array without labels: every k-th of a seeded order.
 
     Args:
         inputs: shape (n, …), raw values.
@@ -46,4 +46,4 @@ def as_calibration(inputs: Array, count: int, seed: int) -> Calibration:
     """
     inputs = np.asarray(inputs)
     labels = np.zeros(len(inputs), np.int64)
-    return draw(Examples(inputs, labels), count, seed, "images given")
+    return draw(Examples(inputs, labels), count, seed, "examples given")

@@ -25,6 +25,7 @@ from export.making.converting_process import (
     warm_up,
 )
 from export.making.formats import Variant
+from export.making.front import Front
 from export.making.head import (
     MOST_LEFT_OUT,
     LogitRange,
@@ -50,6 +51,8 @@ class Converter:
     Args:
         model: a built Keras model with one input and one output.
         input_shape: of one example, without the batch.
+        dtype: of the file's input: float32, or int32 for a model that takes token ids.
+        front: the rescaling of features that int8 files leave out; None: they leave nothing out.
         classifier: whether the output is of classes: int8 then gives fitted logits.
 
     Raises:
@@ -57,16 +60,23 @@ class Converter:
     """
 
     def __init__(
-        self, model: keras.Model, input_shape: tuple[int, ...], *, classifier: bool = True
+        self,
+        model: keras.Model,
+        input_shape: tuple[int, ...],
+        *,
+        dtype: str = "float32",
+        front: Front | None = None,
+        classifier: bool = True,
     ) -> None:
         self._model = model
         self._classifier = classifier
-        self._shape = input_shape
+        self._shape, self._dtype, self._front = input_shape, dtype, front
         self._stack = contextlib.ExitStack()
         self._stack.enter_context(computed_in_float32(model))
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._saved: dict[int | None, Path] = {}
         self._loops: tuple[str, ...] = ()
+        self._saved_layers: tuple[Layer, ...] = ()
         warm_up()
         self.logit_range: LogitRange | None = None
         self.left_out = 0  # calibration examples that were far outliers
@@ -82,10 +92,10 @@ class Converter:
 
         Args:
             variant: which.
-            calibration: raw images, shape (n, …); for int8.
+            calibration: raw inputs, shape (n, …); for int8.
 
         Returns:
-            The file's bytes; the same for the same model and images.
+            The file's bytes; the same for the same model and examples.
 
         Raises:
             ExportError: the model uses what builtin operators can't do, or answers
@@ -97,31 +107,35 @@ class Converter:
             return self._int8(calibration)
         if variant.batch not in self._saved:
             folder = self._folder / str(variant.batch)
-            self._save(folder, variant.batch)
+            self._save(self._model, folder, variant.batch)
             self._saved[variant.batch] = folder
         return self._file(self._saved[variant.batch], variant)
 
-    def _save(self, folder: Path, batch: int | None) -> None:
-        self._loops = _save(self._model, folder, (batch, *self._shape))
+    def _save(self, model: keras.Model, folder: Path, batch: int | None) -> None:
+        self._saved_layers = layers_of(model)
+        self._loops = _save(model, folder, (batch, *self._shape), self._dtype)
 
     def _file(self, folder: Path, variant: Variant, calibration: Array | None = None) -> bytes:
         try:
             return convert_saved(folder, variant.kind, calibration)
         except ConversionError as error:
-            raise translated(error, variant, layers_of(self._model), self._loops) from error
+            raise translated(error, variant, self._saved_layers, self._loops) from error
 
     def _int8(self, calibration: Array) -> bytes:
-        head = head_of(self._model) if self._classifier else None
+        model = self._model if self._front is None else self._front.rest
+        calibration = calibration if self._front is None else self._front.scaling(calibration)
+        calibration = calibration.astype(self._dtype)
+        head = head_of(model) if self._classifier else None
         if head is None:
             self.logit_range = None
             folder = self._folder / "int8"
-            self._save(folder, 1)
+            self._save(model, folder, 1)
             return self._file(folder, Variant.INT8, calibration)
         with giving_logits(head):
-            logits = _answers(self._model, calibration)
+            logits = _answers(model, calibration)
         check_finite(logits, "calibration examples")
         kept = {int(mask.sum()): mask for mask in (typical(logits, m) for m in MOST_LEFT_OUT)}
-        tried = [self._attempt(head, logits, calibration, mask) for mask in kept.values()]
+        tried = [self._attempt(model, head, logits, calibration, mask) for mask in kept.values()]
         best = tried[0]
         if len(tried) > 1:  # judged on calibration examples, all of them, never on the test set
             wanted = softmax(logits)
@@ -130,12 +144,17 @@ class Converter:
         return best.content
 
     def _attempt(
-        self, head: keras.layers.Layer, logits: Array, inputs: Array, kept: NDArray[np.bool_]
+        self,
+        model: keras.Model,
+        head: keras.layers.Layer,
+        logits: Array,
+        inputs: Array,
+        kept: NDArray[np.bool_],
     ) -> "_Attempt":
         logit_range = fit_range(logits[kept])
         folder = self._folder / f"int8-{np.count_nonzero(kept)}"
         with fitted(head, logit_range):
-            self._save(folder, 1)
+            self._save(model, folder, 1)
         content = self._file(folder, Variant.INT8, inputs[kept])
         return _Attempt(content, logit_range, int(np.count_nonzero(~kept)))
 
@@ -150,8 +169,8 @@ class _Attempt:
 
 
 def _lost(content: bytes, inputs: Array, wanted: NDArray[np.float64]) -> float:
-    """Mean largest difference of a probability on the images."""
-    given = first_answers(content, inputs.astype(np.float32), logits=True)
+    """Mean largest difference of a probability on the examples."""
+    given = first_answers(content, inputs, logits=True)
     return float(np.abs(given - wanted).max(axis=1).mean())
 
 
@@ -196,13 +215,15 @@ def gives_fitted_logits(model: keras.Model) -> bool:
 def _answers(model: keras.Model, inputs: Array) -> Array:
     """The model's outputs, run eagerly: its compiled functions may still have another head."""
     parts = [
-        keras.ops.convert_to_numpy(model(inputs[at : at + 64].astype("float32"), training=False))
+        keras.ops.convert_to_numpy(model(inputs[at : at + 64], training=False))
         for at in range(0, len(inputs), 64)
     ]
     return np.concatenate(parts)
 
 
-def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> tuple[str, ...]:
+def _save(
+    model: keras.Model, folder: Path, shape: tuple[int | None, ...], dtype: str
+) -> tuple[str, ...]:
     """A SavedModel whose one signature holds the variables.
 
     Converting a concrete function without an object that tracks its variables drops
@@ -217,7 +238,7 @@ def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> tu
     def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {OUTPUT: tf.cast(model(image, training=False), tf.float32)}
 
-    spec = tf.TensorSpec(shape, tf.float32, name=INPUT)
+    spec = tf.TensorSpec(shape, dtype, name=INPUT)
     holder.serve = tf.function(serve, input_signature=[spec], autograph=False)
     try:
         with quiet_conversion(), numbered(model):

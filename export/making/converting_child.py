@@ -75,7 +75,7 @@ def _convert(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _representatives(inputs: Array) -> Iterator[list[Array]]:
     for image in inputs:
-        yield [image[np.newaxis].astype(np.float32)]
+        yield [image[np.newaxis]]
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:

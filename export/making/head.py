@@ -40,7 +40,7 @@ def head_of(model: keras.Model) -> keras.layers.Layer | None:
     """The Dense layer whose softmax or logits are the model's output, if it ends in one."""
     last, graph = model, model
     while isinstance(last, keras.Model):
-        outputs = _outputs(last)
+        outputs = outputs_of(last)
         if outputs is None:
             return None
         graph = last
@@ -60,7 +60,13 @@ def node_in(model: keras.Model, layer: keras.layers.Layer) -> Any | None:
 
     A layer counts all its calls, also those in other models that it was lent to.
     """
-    outputs = _outputs(model)
+    found = [node for node in nodes_of(model) if node.operation is layer]
+    return found[0] if len(found) == 1 else None
+
+
+def nodes_of(model: keras.Model) -> list[Any]:
+    """All calls of layers between a model's input and its output, as Keras' nodes."""
+    outputs = outputs_of(model)
     waiting = [] if outputs is None else [tensor._keras_history for tensor in outputs]
     seen: set[int] = set()
     found: list[Any] = []
@@ -71,14 +77,13 @@ def node_in(model: keras.Model, layer: keras.layers.Layer) -> Any | None:
         if id(node) in seen:
             continue
         seen.add(id(node))
-        if operation is layer:
-            found.append(node)
+        found.append(node)
         if not any(id(tensor) in inputs for tensor in node.output_tensors):
             waiting += [tensor._keras_history for tensor in node.input_tensors]
-    return found[0] if len(found) == 1 else None
+    return found
 
 
-def _outputs(model: keras.Model) -> list[Any] | None:
+def outputs_of(model: keras.Model) -> list[Any] | None:
     """What a functional or Sequential model gives; None where Keras does not know its graph."""
     try:
         outputs = model.outputs
@@ -91,7 +96,7 @@ def fit_range(logits: Array) -> LogitRange:
     """Chooses the range whose 256 steps change the answers least.
 
     Every pair of a lower and an upper end from a few percentiles is tried: what is lost
-    is the share of images whose best class changes or ties, plus the mean largest change
+    is the share of examples whose best class changes or ties, plus the mean largest change
     of a probability.
 
     Args:
@@ -118,16 +123,16 @@ def typical(logits: Array, most: float = MOST_LEFT_OUT[-1]) -> NDArray[np.bool_]
     a CIFAR-100 run: of 200 calibration examples 8 were far out (logits up to 350 where the
     median is 2.6); with them int8 agreed with Keras on 41 % of test examples, without them
     on 94 %, ties aside. Far out is beyond Tukey's outer fence, the upper quartile plus three
-    interquartile ranges, of each image's largest centred logit. But what is clipped at
+    interquartile ranges, of each example's largest centred logit. But what is clipped at
     inference costs labels, too: on a CIFAR-10 MobileNetV2, 4 % left out cost 2.1 points of
     accuracy, none left out nothing.
 
     Args:
         logits: Keras' logits of the calibration examples, shape (n, classes).
-        most: percent of the images that may be left out.
+        most: percent of the examples that may be left out.
 
     Returns:
-        Shape (n,), True for images to calibrate on.
+        Shape (n,), True for examples to calibrate on.
     """
     centred = np.asarray(logits, np.float64)
     largest = np.abs(centred - centred.mean(axis=1, keepdims=True)).max(axis=1)

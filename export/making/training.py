@@ -52,7 +52,7 @@ class TrainingExporter:
 
     Attributes:
         model: the model; the weights that are set on it are the file's.
-        spec: what its images are, and its classes.
+        spec: what its inputs are, and its classes.
         trainable: ``head`` or ``dense``.
         optimizer: how the file trains.
     """
@@ -78,7 +78,7 @@ class TrainingExporter:
         """Converts, compares with Keras, and wraps.
 
         Args:
-            examples: labelled images; the first few become the golden ones.
+            examples: labelled examples; the first few become the golden ones.
             origin: where the model comes from.
 
         Raises:
@@ -111,6 +111,9 @@ class TrainingExporter:
             golden_learning_rate=_RATES[self.optimizer.name],
             golden_steps=_STEPS,
             tolerance=TOLERANCE,
+            declared=self.spec.declared,
+            feature_ranges=self.spec.feature_ranges,
+            columns=self.spec.columns,
         )
         return TrainingBundle(info, content, golden.inputs, golden.labels, outputs)
 

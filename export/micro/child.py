@@ -1,9 +1,9 @@
 """The process that tflite-micro may crash: one model, many arenas, JSON lines in and out.
 
 It is run as a script (``python -P child.py FOLDER``) and imports nothing of this project,
-so that it starts fast and on any layout. FOLDER holds ``model.tflite``; images come in
+so that it starts fast and on any layout. FOLDER holds ``model.tflite``; examples come in
 ``in.npy`` and outputs go to ``out.npy``, both int8. Requests are ``{"arena": bytes}``
-(does it work with so much?) and ``{"arena": bytes, "images": true}`` (run them all).
+(does it work with so much?) and ``{"arena": bytes, "inputs": true}`` (run them all).
 """
 
 import json

@@ -41,7 +41,7 @@ class Arena:
 
 @dataclass(frozen=True)
 class MicroRun:
-    """A model's run in the tflite-micro interpreter, and in LiteRT on the same images.
+    """A model's run in the tflite-micro interpreter, and in LiteRT on the same examples.
 
     tflite-micro computes as LiteRT's reference kernels do, to a step or so. LiteRT's
     default kernels (XNNPACK) round otherwise, and in a deep model that adds up: a
@@ -73,12 +73,12 @@ class MicroRun:
 
     @property
     def agreement(self) -> float:
-        """Fraction of images that LiteRT's default kernels give the same label."""
+        """Fraction of examples that LiteRT's default kernels give the same label."""
         return float(np.mean(self.labels == self.default.argmax(axis=1)))
 
     @property
     def reference_agreement(self) -> float:
-        """Fraction of images that LiteRT's reference kernels give the same label."""
+        """Fraction of examples that LiteRT's reference kernels give the same label."""
         return float(np.mean(self.labels == self.reference.argmax(axis=1)))
 
     @property
@@ -88,13 +88,13 @@ class MicroRun:
 
     @property
     def ties(self) -> float:
-        """Fraction of images with several highest scores: int8 can't tell those apart."""
+        """Fraction of examples with several highest scores: int8 can't tell those apart."""
         highest = self.outputs == self.outputs.max(axis=1, keepdims=True)
         return float(np.mean(highest.sum(axis=1) > 1))
 
     @property
     def clearest(self) -> int:
-        """Index of the image whose highest score stands furthest above the second."""
+        """Index of the example whose highest score stands furthest above the second."""
         if self.outputs.shape[1] < 2:
             return 0
         ordered = np.sort(self.outputs.astype(int), axis=1)
@@ -107,11 +107,11 @@ def run_in_micro(tflite: bytes, inputs: Array, *, timeout: float = TIMEOUT_SECON
     Args:
         tflite: the file's bytes.
         inputs: raw values as the Keras model takes them, shape (n, …); at least one.
-        timeout: seconds for one trial, or for some tens of images.
+        timeout: seconds for one trial, or for some tens of examples.
 
     Raises:
         ExportError: the file can't run there (the line names operator, type or size),
-            or the images don't fit it.
+            or the inputs don't fit it.
         InstallationError: there is no tflite-micro interpreter here.
     """
     facts = require_micro(tflite)
@@ -133,7 +133,7 @@ def int8_inputs(inputs: Array, port: Port) -> Array:
     """
     if len(inputs) == 0 or inputs[0].size != int(np.prod(port.shape)):
         raise ExportError(
-            f"images have shape {inputs.shape}, the model takes {port.shape}; "
+            f"examples have shape {inputs.shape}, the model takes {port.shape}; "
             "give at least one example of that shape"
         )
     return quantize(inputs, port).reshape(-1, *port.shape[1:])

@@ -73,7 +73,7 @@ def require_micro(tflite: bytes) -> FlatModel:
         if len(ports) != 1:
             raise ExportError(
                 f"the file has {len(ports)} {side}s; the microcontroller target takes one "
-                "image and gives one score a class"
+                "example and gives one score a class"
             )
         (port,) = ports
         if port.dtype != "int8" or port.scale is None or port.scale <= 0:

@@ -18,7 +18,7 @@ from export.child_process import ChildFault, ChildProcess
 from export.micro import child
 
 TIMEOUT_SECONDS = 120.0
-_CHUNK = 32  # images a request, so that a time limit means something
+_CHUNK = 32  # examples a request, so that a time limit means something
 
 
 def require_interpreter() -> None:
@@ -82,7 +82,7 @@ class MicroProcess:
         return self.fault is None
 
     def run(self, inputs: Array, arena: int) -> Array:
-        """Outputs for images, one after the other.
+        """Outputs for examples, one after the other.
 
         Args:
             inputs: int8, shape (n, …) as the model takes them.
@@ -100,7 +100,7 @@ class MicroProcess:
             fault = self._ask({"arena": arena, "inputs": True})
             if fault is not None:
                 raise ExportError(
-                    f"tflite-micro fails on image {start} and following with an arena of "
+                    f"tflite-micro fails on example {start} and following with an arena of "
                     f"{arena} bytes: {fault}"
                 )
             outputs.append(np.load(self._folder / "out.npy", allow_pickle=False))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ecavg_tf.core.bundles.scaling import FeatureScaling
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.files import atomic_path, write_text
 from ecavg_tf.core.template import Array
@@ -43,6 +44,9 @@ def write_sources(
     labels: Sequence[str],
     run: MicroRun,
     listener: Listener = silent,
+    *,
+    scaling: FeatureScaling | None = None,
+    columns: Sequence[str] = (),
 ) -> tuple[Path, ...]:
     """Writes what a firmware needs to run a model.
 
@@ -51,8 +55,10 @@ def write_sources(
         tflite: a full-int8 file.
         labels: name of every class, in the order of the model's scores.
         run: what ``run_in_micro`` found for this very file. Its arena is what the sources
-            reserve, its clearest image what they test themselves with.
+            reserve, its clearest example what they test themselves with.
         listener: told of a ``main.cc`` that is kept: it is there to be filled in.
+        scaling: what is done to raw inputs before they are quantized; None: nothing.
+        columns: names of the inputs, for a comment; empty: they have none.
 
     Returns:
         The files: ``model_data.h``, ``model_data.cc``, ``ops.h``, ``main.cc`` and
@@ -70,20 +76,20 @@ def write_sources(
     if len(labels) != scores:
         raise ExportError(f"{len(labels)} labels came, and the model gives {scores} scores")
     texts = {
-        "model_data.h": _header(len(tflite), labels, run),
+        "model_data.h": _header(len(tflite), labels, run, scaling, columns),
         "ops.h": _operators(facts),
-        _MAIN: templates.MAIN,
+        _MAIN: _main(scaling),
         "README.txt": _readme(len(tflite), run),
     }
     names = sorted((*texts, _DATA))
     _check_ours(folder, [name for name in names if name != _MAIN])
-    if _is_edited(folder / _MAIN):
+    if _is_edited(folder / _MAIN, texts[_MAIN]):
         listener(Note(f"{folder / _MAIN} is kept as it is there; remove it for a fresh one"))
         del texts[_MAIN]
     for name, text in texts.items():
         write_text(folder / name, text)
     with atomic_path(folder / _DATA) as path, path.open("w", encoding="ascii") as stream:
-        stream.writelines(_data(tflite, labels, run))
+        stream.writelines(_data(tflite, labels, run, scaling))
     return tuple(folder / name for name in names)
 
 
@@ -101,14 +107,30 @@ def _is_marked(path: Path) -> bool:
         return _MARK in stream.readline(_FIRST_LINE)
 
 
-def _is_edited(main: Path) -> bool:
+def _is_edited(main: Path, text: str) -> bool:
     """Whether something else lies there than what would be written."""
     if not main.is_file():
         return os.path.lexists(main)
-    return main.read_bytes() != templates.MAIN.encode()
+    return main.read_bytes() != text.encode()
 
 
-def _header(size: int, labels: Sequence[str], run: MicroRun) -> str:
+def _main(scaling: FeatureScaling | None) -> str:
+    """``main.cc``; with features on scales of their own, each is rescaled by its place."""
+    if scaling is None:
+        return templates.MAIN
+    text = templates.MAIN
+    for plain, scaled in templates.MAIN_SCALED:
+        text = text.replace(plain, scaled)
+    return text
+
+
+def _header(
+    size: int,
+    labels: Sequence[str],
+    run: MicroRun,
+    scaling: FeatureScaling | None,
+    columns: Sequence[str],
+) -> str:
     (entry,), (exit_,) = run.facts.inputs, run.facts.outputs
     return templates.HEADER.format(
         sha256=run.sha256,
@@ -123,10 +145,22 @@ def _header(size: int, labels: Sequence[str], run: MicroRun) -> str:
         output_scale=c_float(exit_.scale),
         output_zero_point=exit_.zero_point,
         labels=len(labels),
+        features="" if scaling is None else templates.FEATURES.format(features=len(scaling.scale)),
+        columns=_in_a_comment(columns),
     )
 
 
-def _data(tflite: bytes, labels: Sequence[str], run: MicroRun) -> Iterator[str]:
+def _in_a_comment(columns: Sequence[str]) -> str:
+    """The names of the inputs; escaped, none of them can end the comment."""
+    if not columns:
+        return ""
+    lines = (f"//   [{at}] {c_string(name)}\n" for at, name in enumerate(columns))
+    return "// The values that the model takes, in this order:\n" + "".join(lines)
+
+
+def _data(
+    tflite: bytes, labels: Sequence[str], run: MicroRun, scaling: FeatureScaling | None
+) -> Iterator[str]:
     yield templates.DATA_HEAD
     yield "alignas(16) const unsigned char kModel[kModelSize] = {\n"
     yield from _numbers(np.frombuffer(tflite, np.uint8))
@@ -136,6 +170,9 @@ def _data(tflite: bytes, labels: Sequence[str], run: MicroRun) -> Iterator[str]:
     yield from _numbers(run.outputs[run.clearest])
     yield "};\n\nconst char* const kLabels[kLabelCount] = {\n"
     yield from (f"    {c_string(label)},\n" for label in labels)
+    for name, values in () if scaling is None else vars(scaling).items():
+        yield f"}};\n\nconst float kFeature{name.capitalize()}[kFeatureCount] = {{\n"
+        yield from (f"    {c_float(value)},\n" for value in values)
     yield "};\n\n}  // namespace ecavg\n"
 
 

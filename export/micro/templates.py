@@ -20,17 +20,17 @@ extern const unsigned char kModel[kModelSize];
 constexpr std::size_t kArenaSize = {arena};
 
 // The model takes int8: value / kInputScale + kInputZeroPoint, rounded, within -128..127.
-constexpr int kInputShape[] = {{{input_shape}}};
+{columns}constexpr int kInputShape[] = {{{input_shape}}};
 constexpr std::size_t kInputSize = {input_size};
 constexpr float kInputScale = {input_scale};
 constexpr int kInputZeroPoint = {input_zero_point};
-
+{features}
 // It gives int8 scores: (score - kOutputZeroPoint) * kOutputScale.
 constexpr std::size_t kOutputSize = {output_size};
 constexpr float kOutputScale = {output_scale};
 constexpr int kOutputZeroPoint = {output_zero_point};
 
-// An image as the model takes it, and the scores that the tflite-micro interpreter gave.
+// An example as the model takes it, and the scores that the tflite-micro interpreter gave.
 extern const std::int8_t kGoldenImage[kInputSize];
 extern const std::int8_t kGoldenScores[kOutputSize];
 
@@ -42,6 +42,33 @@ extern const char* const kLabels[kLabelCount];
 
 #endif  // ECAVG_MODEL_DATA_H_
 """
+
+FEATURES = """\
+
+// Before that, every raw value is rescaled: value * kFeatureScale[f] + kFeatureOffset[f], where f
+// is its place on the last axis of kInputShape.
+constexpr std::size_t kFeatureCount = {features};
+extern const float kFeatureScale[kFeatureCount];
+extern const float kFeatureOffset[kFeatureCount];
+"""
+
+# What stands in MAIN instead, where features are rescaled.
+MAIN_SCALED = (
+    (
+        """\
+std::int8_t Quantize(float value) {
+  const float scaled = value / ecavg::kInputScale;
+""",
+        """\
+std::int8_t Quantize(float raw, std::size_t place) {
+  const std::size_t f = place % ecavg::kFeatureCount;
+  const float value = raw * ecavg::kFeatureScale[f] + ecavg::kFeatureOffset[f];
+  const float scaled = value / ecavg::kInputScale;
+""",
+    ),
+    ("Rescaling is a layer of the model", "Quantize rescales them"),
+    ("Quantize(0.0f)", "Quantize(0.0f, i)"),
+)
 
 DATA_HEAD = """\
 // Written by ecavg-tf; model_data.h says what this is.
@@ -169,7 +196,7 @@ Sources for a microcontroller, written by ecavg-tf
 ==================================================
 
 model_data.h, model_data.cc   the model ({size} bytes) as a C array, scales, labels, and an
-                              image with its scores for a self-test
+                              example with its scores for a self-test
 ops.h                         the operators to register
 main.cc                       one inference; fill in ReadImage for your board
 

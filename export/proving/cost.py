@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ecavg_tf.core.exports import Cost, Latency
 from ecavg_tf.core.runtime_releases import release_of
 from ecavg_tf.core.template import Array
+from ecavg_tf.models.inputs import for_model
 from export.proving.interpreter import LiteModel
 from export.reading.flatmodel import FlatModel, read_flatmodel
 from export.reading.number_types import float_operators
@@ -21,15 +22,15 @@ _LEAST_RUNS = 10
 
 
 def cost_sheet(
-    tflite: bytes, image: Array, *, seconds: float, keras_latencies: tuple[Latency, ...] = ()
+    tflite: bytes, example: Array, *, seconds: float, keras_latencies: tuple[Latency, ...] = ()
 ) -> Cost:
     """Reads what the file says of itself, and times it.
 
     Args:
         tflite: the file's bytes.
-        image: one raw image, without the batch.
+        example: one raw input, without the batch.
         seconds: time to spend on each measurement.
-        keras_latencies: what the same image takes in Keras.
+        keras_latencies: what the same example takes in Keras.
 
     Raises:
         ExportError: the file can't be read or run.
@@ -38,7 +39,7 @@ def cost_sheet(
     timed = tuple(
         _latency(
             f"file, {threads} thread{'s' if threads > 1 else ''}",
-            _time(LiteModel(tflite, threads=threads).ready(image), seconds),
+            _time(LiteModel(tflite, threads=threads).ready(example), seconds),
         )
         for threads in _THREADS
     )
@@ -66,15 +67,15 @@ def _oldest_runtime(facts: FlatModel) -> str | None:
     return ".".join(map(str, release_of(name, metadata.version(name))))
 
 
-def keras_latencies(model: keras.Model, image: Array, seconds: float) -> tuple[Latency, ...]:
+def keras_latencies(model: keras.Model, example: Array, seconds: float) -> tuple[Latency, ...]:
     """Times Keras' own ways to answer one example: ``predict`` and ``model(x)``.
 
     Args:
         model: a built model.
-        image: one raw image, without the batch.
+        example: one raw input, without the batch.
         seconds: time to spend on each.
     """
-    batch = image[np.newaxis].astype(np.float32)
+    batch = for_model(example[np.newaxis])
     calls: tuple[tuple[str, Callable[[], object]], ...] = (
         ("Keras predict", lambda: model.predict(batch, verbose=0)),
         ("Keras model(x)", lambda: np.asarray(model(batch, training=False))),

@@ -64,7 +64,7 @@ def check_finite(answers: Array, inputs: str = "inputs") -> None:
     if wrong.any():
         raise ExportError(
             f"the model's answers are not finite (NaN or infinity) for {np.sum(wrong)} of "
-            f"{len(answers)} {inputs}: its training diverged, or it does not take such images; "
+            f"{len(answers)} {inputs}: its training diverged, or it does not take such inputs; "
             "give a model whose answers are finite numbers"
         )
 

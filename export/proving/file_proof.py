@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
+from ecavg_tf.core.bundles.scaling import rescaled
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Parity
 from ecavg_tf.core.template import Array
@@ -15,6 +16,8 @@ from export.making.formats import Variant
 from export.proving.gate import Reference, compare, verdict
 from export.proving.interpreter import LiteModel
 from export.reading.metadata import Description, read_description
+
+_RARE = 1.0  # percent of values at either end that an undeclared range need not cover
 
 
 @dataclass(frozen=True)
@@ -39,21 +42,23 @@ class FileProof:
 def prove_file(
     tflite: bytes, variant: Variant, expected: Description, reference: Reference, limits: Limits
 ) -> FileProof:
-    """Runs a file on real images and judges it.
+    """Runs a file on real examples and judges it.
 
     Args:
         tflite: the file's bytes, description included.
         variant: what it should be.
         expected: what must be written in it.
-        reference: images and Keras' answers.
+        reference: examples and Keras' answers.
         limits: what it must keep to.
     """
     reasons = _described(tflite, expected)
     logits = expected.output_kind == "logits"
     try:
-        answers = first_answers(tflite, reference.inputs, logits=logits)  # it may crash
+        scaling = expected.feature_scaling
+        given = rescaled(scaling, reference.inputs)
+        answers = first_answers(tflite, given, logits=logits)  # it may crash
         model = LiteModel(tflite, logits=logits)
-        uncovered = _uncovered(model.input, reference.inputs)
+        uncovered = _uncovered(model.input, given, expected.declared)
     except ExportError as error:
         return FileProof((*reasons, str(error)))
     if uncovered:
@@ -83,17 +88,22 @@ def _described(tflite: bytes, expected: Description) -> tuple[str, ...]:
     return ()
 
 
-def _uncovered(spec: TensorSpec, inputs: Array) -> str | None:
-    """A fault in an int8 input's range: the sign of a calibration on other images."""
+def _uncovered(spec: TensorSpec, inputs: Array, declared: bool) -> str | None:
+    """A fault in an int8 input's range: the sign of a calibration on other inputs.
+
+    Where nobody declared a range, single inputs may lie far outside it.
+    """
     if spec.scale is None or spec.zero_point is None:
         return None
     ends = np.iinfo(np.dtype(spec.dtype))
     low, high = ((end - spec.zero_point) * spec.scale for end in (ends.min, ends.max))
     lowest, highest = float(inputs.min()), float(inputs.max())
+    if not declared:
+        lowest, highest = np.percentile(inputs, [_RARE, 100 - _RARE]).tolist()
     slack = 0.1 * (highest - lowest) + 1e-6
     if low <= lowest + slack and high >= highest - slack and high - low <= 4 * (highest - lowest):
         return None
     return (
-        f"its input covers {low:.3g} to {high:.3g}, the images run from {lowest:g} to "
-        f"{highest:g}: it was calibrated on images in another range"
+        f"its input covers {low:.3g} to {high:.3g}, the examples run from {lowest:g} to "
+        f"{highest:g}: it was calibrated on examples in another range"
     )

@@ -1,4 +1,4 @@
-"""Running a ``.tflite`` file: raw images in, probabilities out, whatever it computes in."""
+"""Running a ``.tflite`` file: raw inputs in, probabilities out, whatever it computes in."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.bundles.quantization import dequantize, quantize, softmax, tensor_spec
+from ecavg_tf.core.bundles.scaling import FeatureScaling, rescaled
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
@@ -59,19 +60,27 @@ class LiteModel:
         tflite: the file's bytes.
         logits: whether it gives logits.
         threads: how many threads it may use.
+        scaling: what is done to raw inputs before; None: nothing.
 
     Raises:
         ExportError: the interpreter refuses the file.
     """
 
-    def __init__(self, tflite: bytes, *, logits: bool = False, threads: int = 1) -> None:
+    def __init__(
+        self,
+        tflite: bytes,
+        *,
+        logits: bool = False,
+        threads: int = 1,
+        scaling: FeatureScaling | None = None,
+    ) -> None:
         try:
             self._interpreter = open_file(tflite, num_threads=threads)
             (self._in,) = self._interpreter.get_input_details()
             (self._out,) = self._interpreter.get_output_details()
         except (ValueError, RuntimeError) as error:
             raise ExportError(f"LiteRT refuses the file: {brief(error)}") from error
-        self._logits = logits
+        self._logits, self._scaling = logits, scaling
 
     @property
     def input(self) -> TensorSpec:
@@ -93,27 +102,29 @@ class LiteModel:
             Shape (n, …), float32, dequantized where the file is quantized.
 
         Raises:
-            ExportError: the images do not fit the input.
+            ExportError: the inputs do not fit the file's.
         """
         shape = self.input.shape[1:]
         if inputs.shape[1:] != shape:
-            raise ExportError(f"the file takes images of shape {shape}, {inputs.shape[1:]} came")
-        real = self.input.dtype not in ("float32", "int8", "uint8")
-        if real:
-            raise ExportError(f"the file's input is {self.input.dtype}; expected float32 or int8")
+            raise ExportError(f"the file takes inputs of shape {shape}, {inputs.shape[1:]} came")
+        if self.input.dtype not in ("float32", "int8", "uint8", "int32"):
+            raise ExportError(
+                f"the file's input is {self.input.dtype}; expected float32, int8, or int32 for "
+                "token ids"
+            )
         many = self.input.shape[0] == -1
         at_once = 64 if many else 1
         parts = [self._run(inputs[at : at + at_once]) for at in range(0, len(inputs), at_once)]
         return np.concatenate(parts)
 
     def probabilities(self, inputs: Array) -> NDArray[np.float32]:
-        """Probabilities of shape (n, classes), float32, for raw images of shape (n, …)."""
+        """Probabilities of shape (n, classes), float32, for raw inputs of shape (n, …)."""
         answers = self.answers(inputs)
         return softmax(answers).astype(np.float32) if self._logits else answers
 
-    def ready(self, image: Array) -> Callable[[], None]:
+    def ready(self, example: Array) -> Callable[[], None]:
         """What runs the file once more on one example of raw values, without the batch."""
-        self._run(image[np.newaxis])
+        self._run(example[np.newaxis])
         invoke: Callable[[], None] = self._interpreter.invoke
         return invoke
 
@@ -122,7 +133,8 @@ class LiteModel:
             self._interpreter.resize_tensor_input(self._in["index"], inputs.shape)
             self._interpreter.allocate_tensors()
             (self._in,) = self._interpreter.get_input_details()
-        self._interpreter.set_tensor(self._in["index"], quantize(inputs, self.input))
+        quantized = quantize(rescaled(self._scaling, inputs), self.input)
+        self._interpreter.set_tensor(self._in["index"], quantized)
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:

@@ -13,7 +13,9 @@ from typing import Any
 
 from ecavg_tf.core.bundles.archive import add_members
 from ecavg_tf.core.bundles.bundle import LABELS
+from ecavg_tf.core.bundles.scaling import FeatureScaling, told
 from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import load_json
 
 DESCRIPTION = "ecavg.json"
@@ -26,10 +28,14 @@ class Description:
 
     Attributes:
         classes: labels, in the order of the outputs.
-        inputs_dtype: numpy's name of the raw images' dtype.
+        inputs_dtype: numpy's name of the raw inputs' dtype.
         value_range: lowest and highest raw value; rescaling from it is in the model.
         output_kind: ``probabilities`` or ``logits``.
         origin: run, round, edge, weights_sha256.
+        declared: whether values outside the range are refused.
+        feature_scaling: what is to be done to raw inputs before; None: nothing.
+        columns: names of the inputs, where they are the columns of a table; None: they have
+            none, and nothing is written of them.
     """
 
     classes: tuple[str, ...]
@@ -37,12 +43,16 @@ class Description:
     value_range: tuple[float, float]
     output_kind: str
     origin: Mapping[str, Any]
+    declared: bool = True
+    feature_scaling: FeatureScaling | None = None
+    columns: tuple[str, ...] | None = None
 
 
 def attach(tflite: bytes, description: Description) -> bytes:
     """The file with its description; the same input, the same bytes."""
     stream = io.BytesIO(tflite)
-    text = json.dumps(asdict(description), indent=2, sort_keys=True, allow_nan=False) + "\n"
+    said = told(description, asdict(description))
+    text = json.dumps(said, indent=2, sort_keys=True, allow_nan=False) + "\n"
     labels = "".join(f"{label}\n" for label in description.classes)
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_STORED) as archive:
         add_members(archive, {LABELS: labels.encode(), DESCRIPTION: text.encode()})
@@ -66,6 +76,10 @@ def read_description(tflite: bytes) -> Description:
             fields = dict(load_json(archive.read(DESCRIPTION)))
         low, high = (float(value) for value in fields.pop("value_range"))
         classes = tuple(str(name) for name in fields.pop("classes"))
+        if "feature_scaling" in fields:
+            fields["feature_scaling"] = FeatureScaling.field(Fields(fields), "feature_scaling")
+        if "columns" in fields:
+            fields["columns"] = tuple(str(name) for name in fields["columns"])
         if list(classes) != labels:
             raise ValueError(f"{LABELS} and {DESCRIPTION} name different classes")
         return Description(classes=classes, value_range=(low, high), **fields)

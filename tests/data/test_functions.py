@@ -40,11 +40,11 @@ def load(monkeypatch: pytest.MonkeyPatch, give: Callable[[], Any]) -> Dataset:
         (np.array([None] * 20), "dtype object; expected numbers"),
         (X.astype(np.longdouble), "expected numbers of at most 64 bits"),
         (X.astype(complex), "expected numbers"),
-        (np.ma.masked_array(X, mask=X > 0.5), "masked pixels"),
+        (np.ma.masked_array(X, mask=X > 0.5), "masked values"),
         (np.full(X.shape, "a"), "expected numbers"),
         (X.astype("m8[s]"), "expected numbers"),
         (X[0], "20 labels"),
-        (X.reshape(20, 36), "shape .*expected"),
+        (X.reshape(20, 36), r"float32\(6, 6, 1\), expected float32\(36,\)"),
     ],
 )
 def test_images_that_are_refused(monkeypatch: pytest.MonkeyPatch, part: Any, said: str) -> None:

@@ -163,7 +163,7 @@ def test_a_key_in_an_npz(tmp_path: Path) -> None:
     assert len(own) == 2
     with pytest.raises(DataError, match=r"has no array 'edge' \(partition\.key\)"):
         opened(tmp_path / "all.npz", kind=PartitionKind.KEY)
-    with pytest.raises(ConfigError, match=r"needs an \.npz file or a TFDS data set"):
+    with pytest.raises(ConfigError, match=r"needs an \.npz or \.csv file or a TFDS"):
         opened("digits", kind=PartitionKind.KEY)
 
 
@@ -280,7 +280,7 @@ def test_a_name_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def of_group(data: FederatedData, groups: np.ndarray[Any, Any]) -> list[set[int]]:
-    """The groups of each part; image number n begins with the value 16 n."""
+    """The groups of each part; example number n begins with the value 16 n."""
     edge = data.edge("north")
     assert edge.test is not None
     parts = (edge.train, edge.guard, edge.test)

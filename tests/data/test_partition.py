@@ -18,7 +18,7 @@ FRACTIONS = st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9, 0.99])
 
 
 def dataset(labels: list[int] | NDArray[np.int64], num_classes: int) -> Dataset:
-    """Images of one pixel, whose value is the example's number."""
+    """Examples of one pixel, whose value is the example's number."""
     n = len(labels)
     spec = DataSpec(
         "numbered", (1, 1, 1), "int32", (0.0, float(n)), tuple(map(str, range(num_classes)))

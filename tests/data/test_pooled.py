@@ -167,7 +167,7 @@ def test_images_that_are_not_finite_are_refused(tmp_path: Path, value: float) ->
 def test_images_outside_the_declared_value_range_are_refused(
     tmp_path: Path, spec: DataSpec, value: float
 ) -> None:
-    """An edge that rescaled its images would otherwise spoil the fine-tuning unseen."""
+    """An edge that rescaled its examples would otherwise spoil the fine-tuning unseen."""
     wrong = inputs(dtype=spec.dtype)
     wrong[2, 1, 1, 0] = value
     refusal(tmp_path, spec, inputs=wrong)

@@ -91,7 +91,7 @@ def test_files_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "high.png": "is 8 wide and 9 high, the model takes 8 and 8",
         "text.png": "is no picture that can be read",
         "objects.npy": "can't be read as numpy arrays",
-        "two.npz": "holds the arrays a, b; name the images",
+        "two.npz": "holds the arrays a, b; give the inputs one of",
         "empty": "holds no .png",
         "nothing.png": "is not there",
     }.items():
@@ -100,10 +100,8 @@ def test_files_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DataError, match="gave 63 bytes; one example of shape"):
         loaded("-", stdin=bytes(63))
     for stdin, problem in {
-        np.full(
-            64, 0.5, np.float32
-        ).tobytes(): "256 bytes, read as 4 images of dtype uint8, hold",
-        bytes([17] * 64): "64 bytes, read as 1 image of dtype uint8, hold values from 17 to 17",
+        np.full(64, 0.5, np.float32).tobytes(): "256 bytes, read as 4 inputs of dtype uint8, hold",
+        bytes([17] * 64): "64 bytes, read as 1 input of dtype uint8, hold values from 17 to 17",
     }.items():
         with pytest.raises(DataError, match=problem):
             loaded("-", stdin=stdin)
@@ -152,7 +150,7 @@ def test_images_that_may_have_been_rescaled(
     assert main(["predict", str(bundles["int8"]), str(tmp_path / "raw.npz")]) == 0
     assert capsys.readouterr().err == ""
     assert main(["predict", str(bundles["int8"]), str(tmp_path / "rescaled.npz")]) == 0
-    assert "no value is above 1, raw images go from 0 to 16" in capsys.readouterr().err
+    assert "no value is above 1, raw inputs go from 0 to 16" in capsys.readouterr().err
 
 
 def test_grey_arrays_without_a_channel(tmp_path: Path) -> None:

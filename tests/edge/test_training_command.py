@@ -54,7 +54,7 @@ def test_training_improves_and_writes_an_update(
         ({"x_train": np.full((300, 8, 8, 1), 200)}, "expected 0 to 16"),
         (
             {"x_train": np.zeros((0, 8, 8, 1)), "y_train": np.zeros(0, np.int64)},
-            "x_train is empty; give at least one labelled image",
+            "x_train is empty; give at least one labelled example",
         ),
         ({"x_guard": np.zeros((3, 8, 8, 1))}, "has one of x_guard and y_guard"),
     ],

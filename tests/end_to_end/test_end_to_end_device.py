@@ -136,7 +136,7 @@ def told_to_predict(printed: str, *more: str) -> dict[str, Any]:
     said, _, command = printed.splitlines()[-1].partition(": ")
     assert said == "predict with it"
     assert command.startswith("python -m edge predict ")
-    assert command.endswith(" IMAGE")
+    assert command.endswith(" INPUT")
     words = shlex.split(command)[3:-1]
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT, *words, *more, "--json"],

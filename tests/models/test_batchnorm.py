@@ -28,7 +28,7 @@ def test_one_batch_gives_the_moments_of_the_data() -> None:
 
 
 def test_batches_are_averaged_by_their_size() -> None:
-    # Order is fixed by feeding batches by hand: values 0 (two images) and 3 (one example).
+    # Order is fixed by feeding batches by hand: values 0 (two examples) and 3 (one example).
     model = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.BatchNormalization()])
     x = np.array([0.0, 0.0, 3.0], np.float32).reshape(3, 1, 1, 1)
     data = batches(Examples(x, np.zeros(3, np.int64)), [np.arange(3)], 2)

@@ -198,7 +198,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_place_others() -> None
     [
         ("two_heads", r"gives list; .* expected shape \(n, 4\)"),
         ("five_classes", r"gives shape \(n, 5\); .* has 4 classes"),
-        ("other_size", r"can't take images of shape \(8, 8, 3\)"),
+        ("other_size", r"can't take inputs of shape \(8, 8, 3\)"),
         ("no_model", "returned str, expected an uncompiled keras.Model"),
         ("broken", "RuntimeError: no luck with tiny"),
     ],

@@ -103,7 +103,7 @@ def two_inputs(spec: DataSpec) -> keras.Model:
 
 class Fussy(keras.layers.Layer):
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        raise ValueError(f"I need square images of at least 32 pixels, not {x.shape[1]}")
+        raise ValueError(f"I need square examples of at least 32 pixels, not {x.shape[1]}")
 
 
 class Outer(keras.Model):
@@ -157,7 +157,7 @@ def test_each_dtype_policy_trains_and_recalibrates(name: str, optimizer: str) ->
     [
         ("lends_a_layer", "with a variable that it has given before"),
         ("two_inputs", "takes 2 inputs; expected one"),
-        ("fussy", r"I need square images of at least 32 pixels, not 6 \(in Fussy\)"),
+        ("fussy", r"I need square examples of at least 32 pixels, not 6 \(in Fussy\)"),
     ],
 )
 def test_models_that_are_refused(name: str, said: str) -> None:

@@ -17,8 +17,8 @@ from ecavg_tf.results import RunResults
 
 def test_notes_on_files_belong_to_their_model() -> None:
     assert notes([exported("a", 71.9), exported("a", 71.9), exported("b", 80)]) == [
-        "a: compared on images of a; for comparison, Keras predict 71.9 ms",
-        "b: compared on images of b; for comparison, Keras predict 80.0 ms",
+        "a: compared on examples of a; for comparison, Keras predict 71.9 ms",
+        "b: compared on examples of b; for comparison, Keras predict 80.0 ms",
     ]
 
 

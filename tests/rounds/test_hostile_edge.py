@@ -162,5 +162,5 @@ def test_rescaled_images_are_not_cut_to_whole_numbers(tmp_path: Path) -> None:
     arrays = local_arrays()
     arrays["x_train"] = arrays["x_train"] / 16
     np.savez(tmp_path / "data.npz", **arrays)
-    with pytest.raises(DataError, match=r"x_train holds fractions, .* don't rescale images"):
+    with pytest.raises(DataError, match=r"x_train holds fractions, .* don't rescale inputs"):
         load_local(tmp_path / "data.npz", info, edge="edge-00", guard_fraction=0.2, seed=0)

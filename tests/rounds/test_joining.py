@@ -103,6 +103,14 @@ def test_what_an_edge_lacks(
         joiner.answer(request)
 
 
+def test_a_folder_holds_no_tables(tmp_path: Path) -> None:
+    table = Inputs("mine", (2,), "float32", (0.0, 9.0), ("cat", "dog"), declared=False)
+    template = Template((WeightSpec("w", (2,), "float32", Role.TRAINABLE),))
+    request = Request(EXCHANGE, "run", 1, template, Shipped(None), inputs=table)
+    with pytest.raises(DataError, match=r"inputs have the shape \(2,\); give an .npz or .csv"):
+        Joiner("north", tmp_path, tmp_path, tmp_path).answer(request)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

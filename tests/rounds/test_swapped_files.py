@@ -156,7 +156,7 @@ def pooled(folder: Path, edge: str, number: int, request: Request) -> Path:
     """An answer with pooled data."""
     folder.mkdir(exist_ok=True)
     inputs, update = folder / "inputs", folder / "update"
-    inputs.write_bytes(b"images")
+    inputs.write_bytes(b"examples")
     update.write_bytes(b"update")
     box = Mailbox(folder / "x" / edge)
     box.reply(request, Reply(edge, number, update, inputs, None, {"pretrain": 1.0}))

@@ -5,11 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecavg_tf.config import ServerConfig
+from ecavg_tf.config import ServerConfig, Weighting
 from ecavg_tf.core.messages.update_file import Update, UpdateInfo, write_update
 from ecavg_tf.core.template import Role, Template, WeightSpec
 from server.combine import combine
-from server.robust import median_of, trimmed_mean_of
+from server.robust import (
+    clipped_factors,
+    geometric_median_shares,
+    median_of,
+    multi_krum_shares,
+    trimmed_mean_of,
+)
 
 TEMPLATE = Template(
     (
@@ -69,3 +75,60 @@ def test_how_much_is_trimmed_is_configured(tmp_path: Path) -> None:
     for trim, expected in ((0.0, 2.0), (0.1, 1.0)):
         made = combine(sent, TEMPLATE, BASE, ServerConfig(combine="trimmed_mean", trim=trim))
         np.testing.assert_array_equal(made.weights[0], [expected, expected])
+
+
+def products_of(*points: tuple[float, float]) -> np.ndarray:
+    changes = np.array(points)
+    return changes @ changes.T
+
+
+def test_the_geometric_median_by_hand() -> None:
+    """Of three points of an equilateral triangle it is the centre, of four on a cross the middle;
+    a point far away moves it no further than the others lie apart."""
+    triangle = products_of((0, 0), (2, 0), (1, np.sqrt(3)))
+    np.testing.assert_allclose(geometric_median_shares(triangle), [1 / 3] * 3, atol=1e-6)
+    corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
+    shares = geometric_median_shares(products_of(*corners, (1e6, 0.0)))
+    middle = shares @ np.array([*corners, (1e6, 0.0)])
+    assert np.abs(middle - 0.5).max() < 0.6
+    assert shares.sum() == pytest.approx(1.0)
+
+
+def test_the_geometric_median_of_equal_updates_is_their_mean() -> None:
+    np.testing.assert_allclose(geometric_median_shares(np.zeros((4, 4))), [0.25] * 4)
+
+
+def test_multi_krum_by_hand() -> None:
+    """Five on a line at 0, 1, 2, 3 and 50, one hostile: each has 5 - 1 - 2 = 2 neighbours, with
+    scores 5, 2, 2, 5 and much: the first four are averaged."""
+    line = products_of((0, 0), (1, 0), (2, 0), (3, 0), (50, 0))
+    np.testing.assert_allclose(multi_krum_shares(line, 0.2), [0.25, 0.25, 0.25, 0.25, 0])
+    np.testing.assert_allclose(multi_krum_shares(line, 0.0), [0.2] * 5)
+    np.testing.assert_allclose(multi_krum_shares(line[:1, :1], 0.4), [1.0])
+
+
+def test_clipping_by_hand() -> None:
+    """Lengths 1, 2 and 8: the median is 2, and the last is a quarter of what it was."""
+    factors = clipped_factors(products_of((1, 0), (0, 2), (8, 0)))
+    np.testing.assert_allclose(factors, [1, 1, 0.25])
+    np.testing.assert_allclose(clipped_factors(np.zeros((2, 2))), [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("rule", "shares"),
+    [("geometric_median", True), ("multi_krum", True), ("clipped", True)],
+)
+def test_one_of_five_moves_whole_updates_little(tmp_path: Path, rule: str, shares: bool) -> None:
+    near = [(1.0, 2.0), (1.1, 2.0), (0.9, 2.0), (1.0, 2.1)]
+    sent = updates(tmp_path, *near, (-1e4, 1e4))
+    config = ServerConfig(combine=rule, weighting=Weighting.UNIFORM)
+    made = combine(sent, TEMPLATE, BASE, config)
+    assert np.abs(made.weights[0] - [1.0, 2.0]).max() < 0.8
+    np.testing.assert_array_equal(made.weights[1], [7.0])
+    assert (made.shares is not None) is shares
+
+
+def test_multi_krum_gives_no_share_to_who_is_left_out(tmp_path: Path) -> None:
+    sent = updates(tmp_path, (1.0, 2.0), (1.0, 2.0), (1.0, 2.0), (9.0, 9.0))
+    made = combine(sent, TEMPLATE, BASE, ServerConfig(combine="multi_krum"))
+    assert made.shares == pytest.approx([1 / 3, 1 / 3, 1 / 3, 0])

@@ -4,48 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from screen_for_tests import BASE, TEMPLATE, updates, write
 
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.messages.reply import Reply
-from ecavg_tf.core.messages.update_file import Update, UpdateInfo, write_update
-from ecavg_tf.core.template import Role, Template, WeightSpec
+from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.data.pooled import write_pooled
 from server.collect import Collected, collect
 from server.combine import combine
 from server.screen import Size, doubted, oversized, size_of
 
-TEMPLATE = Template(
-    (
-        WeightSpec("kernel", (2,), "float32", Role.TRAINABLE),
-        WeightSpec("variance", (1,), "float32", Role.STATISTIC, omittable=True),
-        WeightSpec("seed", (1,), "uint32", Role.STATE, omittable=True),
-    )
-)
-BASE = [np.array([3.0, 4.0], np.float32), np.ones(1, np.float32), np.zeros(1, np.uint32)]
 SPEC = DataSpec("tiny", (2, 2, 1), "uint8", (0.0, 16.0), ("a", "b"))
-
-
-def write(
-    folder: Path,
-    edge: str,
-    kernel: tuple[float, float],
-    variance: float = 1.0,
-    counts: tuple[int, int] = (2, 2),
-) -> Path:
-    info = UpdateInfo(1, edge, sum(counts), counts, TEMPLATE.sha256, {})
-    weights = {
-        "kernel": np.array(kernel, np.float32),
-        "variance": np.array([variance], np.float32),
-        "seed": np.array([7], np.uint32),
-    }
-    write_update(folder / edge, info, weights)
-    return folder / edge
-
-
-def updates(folder: Path, *kernels: tuple[float, float]) -> list[Update]:
-    """Edges a, b, c, … with these weights."""
-    return [Update(write(folder, "abcdef"[at], kernel)) for at, kernel in enumerate(kernels)]
 
 
 def test_sizes_by_hand(tmp_path: Path) -> None:

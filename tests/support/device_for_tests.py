@@ -38,7 +38,7 @@ def export_bundles(folder: Path) -> dict[str, Path]:
 
 
 def keras_answers(inputs: np.ndarray) -> np.ndarray:
-    """What Keras says of raw images."""
+    """What Keras says of raw inputs."""
     return np.asarray(made.model().predict(inputs.astype("float32"), verbose=0))
 
 

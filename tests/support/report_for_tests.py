@@ -31,7 +31,7 @@ class Page(HTMLParser):
 def exported(model: str, keras_ms: float) -> Exported:
     share = Proportion(0.9, 0.8, 1.0)
     parity = Parity(
-        f"images of {model}", 9, 0.1, 0.1, 1, 1, 0, 0.1, "nats", share, share, 0, -0.1, 0.1
+        f"examples of {model}", 9, 0.1, 0.1, 1, 1, 0, 0.1, "nats", share, share, 0, -0.1, 0.1
     )
     spent = tuple(
         Latency(what, ms, ms, 9)

@@ -1,4 +1,4 @@
-"""Determinism and resuming with MobileNetV2 on real images."""
+"""Determinism and resuming with MobileNetV2 on real examples."""
 
 from pathlib import Path
 

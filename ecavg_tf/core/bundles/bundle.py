@@ -23,6 +23,7 @@ from ecavg_tf.core.bundles.archive import (
     read_array,
     read_members,
 )
+from ecavg_tf.core.bundles.scaling import FeatureScaling, told
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
@@ -74,9 +75,9 @@ class BundleInfo:
     Attributes:
         format: ``float32``, ``float16``, ``dynamic`` or ``int8``.
         classes: labels, in the order of the outputs.
-        inputs_dtype: numpy's name of the raw images' dtype.
-        value_range: lowest and highest value of a raw image.
-        input: the input tensor; quantize raw images with its scale and zero point.
+        inputs_dtype: numpy's name of the raw inputs' dtype.
+        value_range: lowest and highest value of a raw input.
+        input: the input tensor; quantize raw inputs with its scale and zero point.
         output: the output tensor.
         output_kind: ``probabilities``, or ``logits``: apply a softmax.
         origin: where the model comes from: run, round, edge, weights_sha256.
@@ -84,6 +85,10 @@ class BundleInfo:
         operators: name, version and count of each operator.
         tolerance: largest absolute difference from the golden outputs (probabilities),
             and least share of equal labels, that a sound runtime may show.
+        declared: whether values outside the range are refused.
+        feature_scaling: what is done to raw inputs before they are quantized; None: nothing.
+        columns: names of the inputs, where they are the columns of a table; None: they have
+            none, and bundle.json does not tell of them.
     """
 
     format: str
@@ -97,6 +102,9 @@ class BundleInfo:
     min_runtime: str | None
     operators: tuple[tuple[str, int, int], ...]
     tolerance: Mapping[str, float]
+    declared: bool = True
+    feature_scaling: FeatureScaling | None = None
+    columns: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,7 @@ class Bundle:
     Attributes:
         info: the description.
         model: bytes of the ``.tflite``.
-        golden_inputs: raw images, shape (k, …), in the images' dtype.
+        golden_inputs: raw inputs, shape (k, …), in the inputs' dtype.
         golden_outputs: what the file answered where it was made, probabilities, shape
             (k, classes), float32.
     """
@@ -127,7 +135,7 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
     }
     manifest = {
         "schema_version": SCHEMA_VERSION,
-        **asdict(bundle.info),
+        **told(bundle.info, asdict(bundle.info)),
         "parts": {name: identity(content) for name, content in parts.items()},
     }
     text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False) + "\n"
@@ -153,6 +161,21 @@ def read_bundle(path: str | Path) -> Bundle:
     inputs, outputs = (read_array(path, name, contents[name]) for name in PARTS[2:])
     _check_golden(path, info, inputs, outputs)
     return Bundle(info, contents[MODEL], inputs, outputs)
+
+
+def columns_of(fields: Fields, shape: Sequence[int]) -> tuple[str, ...] | None:
+    """The names of the inputs that a manifest tells; None: of none.
+
+    Args:
+        fields: the manifest.
+        shape: of one input.
+    """
+    if "columns" not in fields.values:
+        return None
+    columns = fields.texts("columns")
+    if tuple(shape) != (len(columns),):
+        raise fields.refuse("columns", f"one name for each input, of shape {tuple(shape)}")
+    return columns
 
 
 def check_labels(path: Path, content: bytes, classes: Sequence[str]) -> None:
@@ -194,18 +217,24 @@ def _manifest(path: Path, content: bytes) -> tuple[BundleInfo, Mapping[str, Any]
 
 def _info(fields: Fields) -> BundleInfo:
     format_ = fields.choice("format", TOLERANCE)
+    input_ = _tensor(fields.inner("input"))
     return BundleInfo(
         format=format_,
         classes=fields.texts("classes"),
         inputs_dtype=fields.choice("inputs_dtype", DTYPES),
         value_range=fields.value_range("value_range"),
-        input=_tensor(fields.inner("input")),
+        input=input_,
         output=_tensor(fields.inner("output")),
         output_kind=fields.choice("output_kind", OUTPUT_KINDS),
         origin=fields.inner("origin").values,
         min_runtime=fields.release("min_runtime"),
         operators=fields.operators("operators"),
         tolerance=_tolerance(fields.inner("tolerance"), TOLERANCE[format_]),
+        declared="declared" not in fields.values or fields.flag("declared"),
+        feature_scaling=FeatureScaling.field(fields, "feature_scaling")
+        if "feature_scaling" in fields.values
+        else None,
+        columns=columns_of(fields, input_.shape[1:]),
     )
 
 
@@ -230,6 +259,12 @@ def _tolerance(fields: Fields, most: Mapping[str, float]) -> Mapping[str, float]
 
 
 def _check_golden(path: Path, info: BundleInfo, inputs: Array, outputs: Array) -> None:
+    scaling = info.feature_scaling
+    if scaling is not None and info.input.shape[-1:] != (len(scaling.scale),):
+        raise ExportError(
+            f"bundle {path}: it rescales {len(scaling.scale)} features, its input is "
+            f"{info.input.shape}"
+        )
     expected = (len(inputs), len(info.classes))
     if outputs.shape != expected or inputs.shape[1:] != info.input.shape[1:] or not len(inputs):
         raise ExportError(

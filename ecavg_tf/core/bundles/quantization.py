@@ -23,10 +23,10 @@ def tensor_spec(detail: Mapping[str, Any]) -> TensorSpec:
 
 
 def quantize(inputs: Array, spec: TensorSpec) -> Array:
-    """Raw images as the input tensor wants them."""
-    values = np.asarray(inputs, np.float32)
+    """Raw inputs as the input tensor wants them."""
     if spec.scale is None or spec.zero_point is None:
-        return values.astype(spec.dtype)
+        return np.asarray(inputs).astype(spec.dtype)
+    values = np.asarray(inputs, np.float32)
     limits = np.iinfo(np.dtype(spec.dtype))
     steps = np.round(values / np.float32(spec.scale)) + spec.zero_point
     return np.asarray(np.clip(steps, limits.min, limits.max), spec.dtype)

@@ -31,8 +31,10 @@ from ecavg_tf.core.bundles.bundle import (
     MANIFEST,
     MODEL,
     check_labels,
+    columns_of,
     label_bytes,
 )
+from ecavg_tf.core.bundles.scaling import bounds_of, told
 from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, open_regular, write_bytes
@@ -86,9 +88,9 @@ class TrainingInfo:
     Attributes:
         trainable: ``head`` or ``dense``.
         classes: labels, in the order of the outputs.
-        inputs_dtype: numpy's name of raw images' dtype.
-        value_range: lowest and highest value of a raw image.
-        input_shape: of one raw image.
+        inputs_dtype: numpy's name of raw inputs' dtype.
+        value_range: lowest and highest value of a raw input.
+        input_shape: of one raw input.
         feature_shape: of what ``features`` gives for one example.
         frozen_layers: whether ``features`` holds weights, which makes it worth caching.
         optimizer: how it trains.
@@ -104,6 +106,9 @@ class TrainingInfo:
         golden_learning_rate: of the golden steps.
         golden_steps: how many steps on the golden examples lie between the golden outputs.
         tolerance: largest absolute difference from a golden output.
+        declared: whether values outside the range are refused.
+        feature_ranges: of each feature or channel; empty: one range for all.
+        columns: names of the inputs, where they are the columns of a table; None: they have none.
     """
 
     trainable: str
@@ -125,6 +130,14 @@ class TrainingInfo:
     golden_learning_rate: float
     golden_steps: int
     tolerance: float
+    declared: bool = True
+    feature_ranges: tuple[tuple[float, float], ...] = ()
+    columns: tuple[str, ...] | None = None
+
+    @property
+    def bounds(self) -> tuple[Any, Any]:
+        """Lowest and highest value: two numbers, or an array each with one number a feature."""
+        return bounds_of(self.value_range, self.feature_ranges)
 
 
 @dataclass(frozen=True)
@@ -134,7 +147,7 @@ class TrainingBundle:
     Attributes:
         info: the description.
         model: bytes of the ``.tflite``.
-        golden_inputs: raw images, shape (k, …).
+        golden_inputs: raw inputs, shape (k, …).
         golden_labels: their labels, shape (k,), int64.
         golden_outputs: probabilities before and after the golden steps, shape
             (2, k, classes), float32.
@@ -178,7 +191,7 @@ def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
     manifest = {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
-        **asdict(bundle.info),
+        **told(bundle.info, asdict(bundle.info)),
         "template": bundle.info.template.to_json(),
         "parts": {name: identity(content) for name, content in parts.items()},
     }
@@ -201,6 +214,7 @@ def read_training_bundle(path: str | Path) -> TrainingBundle:
     inputs, labels, outputs = (read_array(path, name, contents[name]) for name in _GOLDEN)
     fits = (
         inputs.shape == (len(labels), *info.input_shape)
+        and len(info.feature_ranges) in (0, info.input_shape[-1])
         and outputs.shape == (2, len(labels), len(info.classes))
         and labels.dtype == np.int64
         and len(labels) > 0
@@ -241,12 +255,13 @@ def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, An
 def _info(fields: Fields) -> TrainingInfo:
     template = Template.from_json(fields.inner("template").values)
     count = len(template.weights)
+    input_shape = fields.sizes("input_shape")
     return TrainingInfo(
         trainable=fields.choice("trainable", TRAINABLE),
         classes=fields.texts("classes"),
         inputs_dtype=fields.choice("inputs_dtype", DTYPES),
         value_range=fields.value_range("value_range"),
-        input_shape=fields.sizes("input_shape"),
+        input_shape=input_shape,
         feature_shape=fields.sizes("feature_shape"),
         frozen_layers=fields.flag("frozen_layers"),
         optimizer=_optimizer(fields.inner("optimizer")),
@@ -263,6 +278,11 @@ def _info(fields: Fields) -> TrainingInfo:
         golden_learning_rate=fields.number("golden_learning_rate", 0, zero=False),
         golden_steps=fields.whole("golden_steps", 1, _MOST_STEPS),
         tolerance=fields.number("tolerance", 0, TOLERANCE),
+        declared="declared" not in fields.values or fields.flag("declared"),
+        feature_ranges=fields.each("feature_ranges", Fields.value_range)
+        if "feature_ranges" in fields.values
+        else (),
+        columns=columns_of(fields, input_shape),
     )
 
 

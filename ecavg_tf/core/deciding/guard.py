@@ -50,7 +50,7 @@ class Certificate:
         p_loss: mid-p of McNemar's test for a loss of accuracy.
         accuracy_change: (wins - losses) / n.
         accuracy_bound: one-sided lower bound of the accuracy change.
-        smallest_gain: the least gain that images of this spread could have certified, nats.
+        smallest_gain: the least gain that examples of this spread could have certified, nats.
         smallest_accuracy_gain: the least accuracy change that n examples can tell from
             chance by accuracy alone, if none of them gets worse.
         level: chance of a false acceptance that was allowed.

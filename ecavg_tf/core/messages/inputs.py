@@ -4,6 +4,12 @@ from dataclasses import dataclass
 
 from ecavg_tf.core.fields import Fields
 
+_LEFT_OUT = {
+    "declared": True,
+    "feature_ranges": [],
+    "columns": None,
+}  # by servers of older versions
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -15,6 +21,9 @@ class Inputs:
         inputs_dtype: numpy's name of the native dtype.
         value_range: lowest and highest value.
         classes: names of the classes, in label order.
+        declared: whether values outside the range are refused.
+        feature_ranges: of each feature or channel; empty: one range for all.
+        columns: names of the inputs, in the model's order; None: they have none.
     """
 
     name: str
@@ -22,6 +31,9 @@ class Inputs:
     inputs_dtype: str
     value_range: tuple[float, float]
     classes: tuple[str, ...]
+    declared: bool = True
+    feature_ranges: tuple[tuple[float, float], ...] = ()
+    columns: tuple[str, ...] | None = None
 
     @classmethod
     def field(cls, fields: Fields, name: str) -> "Inputs":
@@ -30,7 +42,7 @@ class Inputs:
         Raises:
             ValueError: it is not one.
         """
-        inner = fields.inner(name)
+        inner = Fields(_LEFT_OUT | dict(fields.inner(name).values), f"{fields.prefix}{name}.")
         bounds = inner.each("value_range", Fields.number)
         if len(bounds) != 2:
             raise inner.refuse("value_range", "two numbers")
@@ -40,4 +52,7 @@ class Inputs:
             inputs_dtype=inner.text("inputs_dtype"),
             value_range=(float(bounds[0]), float(bounds[1])),
             classes=inner.texts("classes"),
+            declared=inner.flag("declared"),
+            feature_ranges=inner.each("feature_ranges", Fields.value_range),
+            columns=inner.maybe("columns", Fields.texts),
         )

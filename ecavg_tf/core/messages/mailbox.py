@@ -146,7 +146,7 @@ class Mailbox:
     def drop_pooled(self, request: Request) -> None:
         """Removes pooled data that no server wants any more once this request is there.
 
-        The images lie where other edges may read them: until the rounds before are finished,
+        The examples lie where other edges may read them: until the rounds before are finished,
         for a server that was stopped and goes on, and no longer.
         """
         over = request.round + (request.kind == FINISH)

@@ -5,6 +5,7 @@ activation, another rescaling of pixels. With the same weights, they differ on p
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +20,23 @@ TOLERANCE = 0.01  # float32 kernels differ by about 1e-6 here
 Probe = tuple[tuple[float, ...], ...]
 
 
-def probe_inputs(shape: Sequence[int], value_range: tuple[float, float], dtype: str) -> Array:
+def probe_inputs(shape: Sequence[int], value_range: tuple[Any, Any], dtype: str) -> Array:
     """The pictures that both programs draw.
 
     Args:
         shape: of one example.
-        value_range: lowest and highest value of a raw image.
-        dtype: numpy's name of raw images' dtype.
+        value_range: lowest and highest value of a raw input, or of each feature: an array each.
+        dtype: numpy's name of raw inputs' dtype.
 
     Returns:
         Noise over the whole range, shape (8, …).
     """
     low, high = value_range
-    noise = low + (high - low) * uniforms(COUNT * int(np.prod(shape)), 0, "probe")
+    drawn = uniforms(COUNT * int(np.prod(shape)), 0, "probe").reshape(COUNT, *shape)
+    noise = low + (high - low) * drawn
     kind = np.dtype(dtype)
     values = np.rint(noise) if np.issubdtype(kind, np.integer) else noise
-    return values.reshape(COUNT, *shape).astype(kind)
+    return np.asarray(values.astype(kind))
 
 
 def as_probe(probabilities: Array) -> Probe:

@@ -58,7 +58,7 @@ class Request:
         config: the server's config, fields by dotted names; empty: the edge lives in the
             server's process.
         training_file: the training bundle for edges without TensorFlow; None: there is none.
-        probe: what the model answers to ``core.probe``'s images, for an edge that brings its
+        probe: what the model answers to ``core.probe``'s inputs, for an edge that brings its
             own training bundle; None: unknown.
         inputs: what the model takes, for an edge that has no config of its own; None: unknown.
     """

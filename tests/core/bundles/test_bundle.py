@@ -28,6 +28,22 @@ def test_what_is_written_is_read(path: Path) -> None:
     np.testing.assert_array_equal(found.golden_outputs, made().golden_outputs)
 
 
+def test_the_names_of_inputs(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        assert "columns" not in json.loads(archive.read(bundles.MANIFEST))  # as before them
+    table = replace(INFO, input=replace(INFO.input, shape=(1, 4)), columns=("a", "b", "c", "d"))
+    write_bundle(path, replace(made(), info=table, golden_inputs=np.ones((3, 4), np.uint8)))
+    assert read_bundle(path).info == table
+    for columns, problem in (
+        (["a", "b"], r"columns is .*, expected one name for each input, of shape"),
+        ([], "columns is .*, expected a list of texts"),
+        (None, "columns is None, expected a list of texts"),
+        (["a", "b", "c", "d\n"], "columns is .*, expected a list of texts"),
+    ):
+        with pytest.raises(ExportError, match=problem):
+            read_bundle(told(path, columns=columns))
+
+
 def test_the_same_bundle_is_the_same_bytes(path: Path, tmp_path: Path) -> None:
     write_bundle(tmp_path / "again.zip", made())
     assert (tmp_path / "again.zip").read_bytes() == path.read_bytes()

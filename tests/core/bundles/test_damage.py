@@ -81,8 +81,8 @@ def test_a_header_that_claims_more_than_there_is(tmp_path: Path, shape: str) -> 
 
 def test_a_member_that_is_no_array(tmp_path: Path) -> None:
     with ZipFile(tmp_path / "x.npz", "w") as archive:
-        archive.writestr("images.npy", b"no array")
-    with pytest.raises(DataError, match="images is no array"):
+        archive.writestr("examples.npy", b"no array")
+    with pytest.raises(DataError, match="examples is no array"):
         read_arrays(tmp_path / "x.npz")
 
 

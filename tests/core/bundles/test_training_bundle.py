@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,17 @@ def test_what_is_written_is_read(path: Path) -> None:
     assert is_training_bundle(path)
     assert read_training_bundle(path).info == trains().info
     assert read_training_bundle(told(path, head_bias=None)).info.head_bias is None
+
+
+def test_the_names_of_inputs(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        assert "columns" not in json.loads(archive.read(bundles.MANIFEST))  # as before them
+    info = replace(trains().info, input_shape=(4,), columns=("a", "b", "c", "d"))
+    inputs = trains().golden_inputs.reshape(3, 4)
+    write_training_bundle(path, replace(trains(), info=info, golden_inputs=inputs))
+    assert read_training_bundle(path).info == info
+    with pytest.raises(ExportError, match=r"columns is .*, expected one name for each input"):
+        read_training_bundle(told(path, columns=["a"]))
 
 
 @pytest.mark.parametrize(

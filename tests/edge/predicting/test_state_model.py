@@ -125,8 +125,8 @@ def test_raw_bytes(
         (["int8.bundle.zip", "a.npz", "--edge=edge-00"], 2, "--edge names an edge of --state"),
         (["--state=STATE", "--edge=../edge-00", "a.npz"], 2, "'../edge-00' is no name of an edge"),
         (["--state=STATE", "--edge=", "a.npz"], 2, "--edge='' is no name of an edge"),
-        (["int8.bundle.zip"], 2, "came alone; give BUNDLE IMAGE, or --state=DIR IMAGE"),
-        (["--state=STATE", "a.npz", "-"], 2, "can't be given beside other images"),
+        (["int8.bundle.zip"], 2, "came alone; give BUNDLE INPUT, or --state=DIR INPUT"),
+        (["--state=STATE", "a.npz", "-"], 2, "can't be given beside other examples"),
     ],
 )
 def test_arguments_that_do_not_fit(

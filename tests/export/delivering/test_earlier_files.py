@@ -1,4 +1,4 @@
-"""An export is found again only where model, images and files are what they were."""
+"""An export is found again only where model, examples and files are what they were."""
 
 import json
 from dataclasses import replace

@@ -105,12 +105,12 @@ def test_formats_by_name() -> None:
 def test_calibration_is_seeded_and_stratified() -> None:
     labels = np.repeat(np.arange(2), [30, 10])
     examples = Examples(np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1), labels)
-    chosen = draw(examples, 8, 0, "own images", "edge-00")
-    assert chosen.source == "8 of 40 own images"
+    chosen = draw(examples, 8, 0, "own examples", "edge-00")
+    assert chosen.source == "8 of 40 own examples"
     assert (chosen.inputs.ravel() >= 30).sum() == 2
-    again = draw(examples, 8, 0, "own images", "edge-00")
+    again = draw(examples, 8, 0, "own examples", "edge-00")
     np.testing.assert_array_equal(chosen.inputs, again.inputs)
-    assert len(draw(examples, 99, 0, "own images").inputs) == 40
+    assert len(draw(examples, 99, 0, "own examples").inputs) == 40
 
 
 def test_the_logits_range_leaves_out_what_cannot_win() -> None:

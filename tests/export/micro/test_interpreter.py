@@ -126,7 +126,7 @@ def test_a_small_arena_is_refused_by_size(int8: bytes) -> None:
     inputs = np.zeros((2, 1, 8, 8, 1), np.int8)
     with (
         MicroProcess(int8) as process,
-        pytest.raises(ExportError, match="image 0 and following with an arena of 1024 bytes"),
+        pytest.raises(ExportError, match="example 0 and following with an arena of 1024 bytes"),
     ):
         process.run(inputs, 1_024)
 

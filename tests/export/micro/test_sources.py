@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tflite_for_tests import convert, sequential
 
+from ecavg_tf.core.bundles.scaling import FeatureScaling
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.events import Event, Note
 from export.micro.interpreter import Arena, MicroRun
@@ -60,6 +61,19 @@ def written(int8: bytes, run: MicroRun, tmp_path_factory: pytest.TempPathFactory
     }
     assert sorted(folder.iterdir()) == list(files)
     return folder
+
+
+def test_the_names_of_inputs_are_a_comment(int8: bytes, run: MicroRun, tmp_path: Path) -> None:
+    plain = write_sources(tmp_path / "plain", int8, LABELS, run)[3].read_text()
+    named = write_sources(tmp_path / "named", int8, LABELS, run, columns=("age", "a\\\nb*/"))
+    header = named[3].read_text()
+    assert named[3].name == "model_data.h"
+    said = [line for line in header.splitlines() if line not in plain.splitlines()]
+    assert said == [
+        "// The values that the model takes, in this order:",
+        '//   [0] "age"',
+        '//   [1] "a\\134\\012b*/"',
+    ]
 
 
 def constant(header: str, name: str) -> str:
@@ -166,6 +180,35 @@ def test_data_files_compile(written: Path, tmp_path: Path) -> None:
         check=True,
         timeout=60,
     )
+    assert subprocess.run([str(program)], check=False, timeout=10).returncode == 0
+
+
+def test_features_are_rescaled_before_they_are_quantized(
+    int8: bytes, run: MicroRun, tmp_path: Path
+) -> None:
+    write_sources(tmp_path, int8, LABELS, run, scaling=FeatureScaling((0.5, 2e-5), (-1.0, 3.0)))
+    assert constant((tmp_path / "model_data.h").read_text(), "kFeatureCount") == "2"
+    data = (tmp_path / "model_data.cc").read_text()
+    assert "const float kFeatureScale[kFeatureCount] = {\n    0.5f,\n    2e-05f,\n};" in data
+    assert "const float kFeatureOffset[kFeatureCount] = {\n    -1.0f,\n    3.0f,\n};" in data
+    main = (tmp_path / "main.cc").read_text()
+    quantize = main[main.index("std::int8_t Quantize") : main.index("std::size_t Best")]
+    assert "Quantize(0.0f, i)" in main
+    assert "Quantize rescales them" in main
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("no g++ on this machine")
+    check = tmp_path / "check.cc"
+    check.write_text(
+        f'#include "model_data.h"\n{quantize}\nint main() {{\n'
+        "  const float wanted = (100000.0f * 2e-5f + 3.0f) / ecavg::kInputScale;\n"
+        "  const int step = static_cast<int>(wanted + 0.5f) + ecavg::kInputZeroPoint;\n"
+        "  return Quantize(100000.0f, 3) != step;\n}\n"
+    )
+    strict = ["-std=c++17", "-Wall", "-Wextra", "-Werror"]
+    program = tmp_path / "check"
+    sources = [str(check), str(tmp_path / "model_data.cc")]
+    subprocess.run([compiler, *strict, *sources, "-o", str(program)], check=True, timeout=60)
     assert subprocess.run([str(program)], check=False, timeout=10).returncode == 0
 
 

@@ -67,7 +67,7 @@ def test_a_wrong_calibration_range() -> None:
     with Converter(model(), (8, 8, 1)) as converter:
         content = converter.convert(Variant.INT8, wrong)
     said = reasons(attach(content, description(Variant.INT8)), Variant.INT8)
-    assert "its input covers 0 to 1, the images run from 0 to 16" in said
+    assert "its input covers 0 to 1, the examples run from 0 to 16" in said
     assert "another range" in said
 
 

@@ -1,4 +1,4 @@
-"""Models of people's own that get pixels as they are: the note, and the layer that mends it."""
+"""Models of people's own that get values as they are: the note, and the layer that mends it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Event, Note
 from ecavg_tf.models.builders import build_model
-from ecavg_tf.models.pixels import meets_raw_pixels, raw_pixels_note
+from ecavg_tf.models.rescaling import meets_raw_values, raw_values_note
 from ecavg_tf.task import Task
 
 SPEC = DataSpec("photos", (12, 12, 3), "uint8", (0, 255), tuple("wxyz"))
@@ -85,7 +85,7 @@ def test_models_that_get_raw_pixels(kind: str) -> None:
     model = RAW[kind]()
     model(np.zeros((1, *SHAPE), np.float32))
     before = model.get_weights()
-    note = raw_pixels_note(model, SPEC)
+    note = raw_values_note(model, SPEC)
     assert note is not None
     assert "layer 'conv' gets values from 0 to 255" in note
     assert "model.rescale=auto" in note
@@ -97,13 +97,13 @@ def test_models_that_get_raw_pixels(kind: str) -> None:
 def test_models_that_rescale_by_themselves(kind: str) -> None:
     model = FINE[kind]()
     model(np.zeros((1, *SHAPE), np.float32))
-    assert meets_raw_pixels(model, SPEC) is None
+    assert meets_raw_values(model, SPEC) is None
 
 
 def test_small_ranges_are_nobodys_concern() -> None:
     for low, high in ((0, 1), (-1, 1), (0, 16)):
         assert (
-            raw_pixels_note(sequential(), DataSpec("x", SHAPE, "float32", (low, high), ("a", "b")))
+            raw_values_note(sequential(), DataSpec("x", SHAPE, "float32", (low, high), ("a", "b")))
             is None
         )
 
@@ -119,10 +119,10 @@ def configured(monkeypatch: pytest.MonkeyPatch, make: Callable[[], keras.Model])
 def test_auto_adds_the_layer(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = configured(monkeypatch, RAW[kind])
     plain = build_model(config, SPEC, "shared")
-    assert meets_raw_pixels(plain, SPEC) == "conv"
+    assert meets_raw_values(plain, SPEC) == "conv"
     config.model.rescale = Rescale.AUTO
     mended = build_model(config, SPEC, "shared")
-    assert meets_raw_pixels(mended, SPEC) is None
+    assert meets_raw_values(mended, SPEC) is None
     inputs = np.random.default_rng(0).uniform(0, 255, (3, *SHAPE)).astype(np.float32)
     np.testing.assert_allclose(mended(inputs), plain(inputs / 255), rtol=1e-5, atol=1e-6)
     assert [w.shape for w in mended.get_weights()] == [w.shape for w in plain.get_weights()]

@@ -1,0 +1,131 @@
+"""What each update does to the average, and who is named or refused for it."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from screen_for_tests import BASE, TEMPLATE, updates
+
+from ecavg_tf.core.deciding.predictions import Predictions
+from ecavg_tf.core.messages.update_file import Update
+from ecavg_tf.core.template import Array
+from ecavg_tf.data.dataset import Examples
+from server.influence import Round, drawn, excluded, findings, influences, means_without_each
+
+MANY = (50, 50)
+RIGHT, WRONG = math.log(0.9), math.log(0.001)
+
+
+def examples(labels: Sequence[int]) -> Examples:
+    return Examples(np.zeros((len(labels), 1)), np.array(labels, np.int64))
+
+
+def near(target: tuple[float, float]) -> "Score":
+    return Score(np.array(target))
+
+
+class Score:
+    """A model is good where its kernel is near a target; all labels of 1 are found wrong."""
+
+    def __init__(self, target: Array) -> None:
+        self.target = target
+
+    def __call__(self, few: Examples, weights: Sequence[Array]) -> Predictions:
+        loss = float(np.square(weights[0] - self.target).sum())
+        odd = few.labels == 1
+        return Predictions(np.where(odd, WRONG, -loss), ~odd)
+
+
+def given(sent: list[Update], pooled: dict[str, Examples], target: tuple[float, float]) -> Round:
+    return Round(sent, TEMPLATE, BASE, [1.0] * len(sent), [], pooled, near(target))
+
+
+def test_the_mean_of_the_others_by_hand(tmp_path: Path) -> None:
+    sent = updates(tmp_path, (4.0, 4.0), (3.0, 6.0), (2.0, 5.0))
+    rest = means_without_each(Round(sent, TEMPLATE, BASE, [1.0, 2.0, 1.0], [], {}, near((0, 0))))
+    np.testing.assert_allclose(
+        [one[0] for one in rest], [[8 / 3, 17 / 3], [3, 4.5], [10 / 3, 16 / 3]]
+    )
+    assert all(one[2].tolist() == [0] for one in rest)  # state is the start's
+
+
+def test_losses_with_and_without_by_hand(tmp_path: Path) -> None:
+    """Two edges at the target and one 3 away: the mean is 1 away, without it 0, without an
+    honest one 1.5."""
+    sent = updates(tmp_path, (4.0, 4.0), (4.0, 4.0), (1.0, 4.0))
+    pooled = {edge: examples([0, 0]) for edge in "abc"}
+    measured = influences(given(sent, pooled, (4.0, 4.0)))
+    assert [one.loss_with for one in measured] == pytest.approx([1.0] * 3)
+    assert [one.loss_without for one in measured] == pytest.approx([2.25, 2.25, 0.0])
+
+
+def test_without_pooled_data_lengths_and_angles_are_measured(tmp_path: Path) -> None:
+    (one, *_) = influences(given(updates(tmp_path, (4.0, 4.0), (5.0, 4.0)), {}, (0, 0)))
+    assert (one.norm, one.cosine, one.loss_with, one.judged) == (1.0, 1.0, None, None)
+
+
+def test_who_points_against_the_others_is_named(tmp_path: Path) -> None:
+    sent = updates(tmp_path, (4.0, 4.0), (4.0, 4.5), (4.0, 3.5), (2.0, 4.0))
+    round_ = given(sent, {}, (0, 0))
+    (line,) = findings(round_, influences(round_))
+    assert line.startswith("d stands out: its update points against the others' (cosine -1.00")
+    assert line.endswith("It was not left out")
+
+
+def test_edges_that_all_pull_in_directions_of_their_own_are_not_named(tmp_path: Path) -> None:
+    sent = updates(tmp_path, (4.0, 4.0), (2.0, 4.0), (3.0, 5.0), (3.0, 3.0))
+    round_ = given(sent, {}, (0, 0))
+    assert findings(round_, influences(round_)) == ()
+
+
+def test_who_harms_the_average_is_named(tmp_path: Path) -> None:
+    sent = updates(tmp_path, (4.0, 4.0), (4.0, 4.1), (4.0, 3.9), (4.0, 4.0), (5.0, 4.0))
+    pooled = {edge: examples([0, 0]) for edge in "abcde"}
+    round_ = given(sent, pooled, (4.0, 4.0))
+    (line,) = findings(round_, influences(round_))
+    assert line.startswith("e stands out: without it, the average's loss on pooled examples falls")
+
+
+def test_who_pools_odd_labels_is_named(tmp_path: Path) -> None:
+    """20 of 40 labels of an edge are wrong, 1 of 40 of each other's."""
+    sent = updates(tmp_path, *[(4.0, 4.0)] * 4, counts=MANY)
+    pooled = {edge: examples([1] + [0] * 39) for edge in "abc"}
+    pooled["d"] = examples([1] * 20 + [0] * 20)
+    round_ = given(sent, pooled, (4.0, 4.0))
+    measured = influences(round_)
+    assert (measured[3].judged, measured[3].implausible) == (40, 20)
+    assert measured[3].implausible_others == pytest.approx(1 / 40)
+    (line,) = findings(round_, measured)
+    assert "finds 20 of 40 labels that it pooled implausible (50 %, of the others' 2 %)" in line
+
+
+def test_classes_that_no_other_edge_has_are_not_judged(tmp_path: Path) -> None:
+    sent = updates(tmp_path, *[(4.0, 4.0)] * 3, counts=(50, 0))
+    pooled = {edge: examples([0] * 20) for edge in "ab"} | {"c": examples([1] * 20)}
+    measured = influences(given(sent, pooled, (4.0, 4.0)))
+    assert (measured[2].judged, measured[2].implausible) == (0, 0)
+
+
+def test_who_breaks_the_average_is_refused_and_nobody_if_no_absence_mends_it(
+    tmp_path: Path,
+) -> None:
+    pooled = {edge: examples([0]) for edge in "abc"}
+    broken = given(updates(tmp_path, (4.0, 4.0), (4.0, 4.0), (16.0, 4.0)), pooled, (4.0, 4.0))
+    assert excluded(broken, influences(broken)) == {
+        "c": "with its update, the average's loss on pooled examples is 16, and 0 without; the "
+        "model that the round started from has 1"
+    }
+    far = given(updates(tmp_path, (4.0, 9.0), (4.0, 9.0), (16.0, 9.0)), pooled, (4.0, 4.0))
+    assert excluded(far, influences(far)) == {}
+    sound = given(updates(tmp_path, (4.0, 4.0), (4.0, 4.0), (5.0, 4.0)), pooled, (4.0, 4.0))
+    assert excluded(sound, influences(sound)) == {}
+
+
+def test_few_of_every_edge_and_the_same_ones_each_time() -> None:
+    pooled = {"a": examples([0, 1] * 50), "b": examples([0] * 5), "c": examples([])}
+    few = drawn(pooled, 40, seed=3)
+    assert {edge: len(part) for edge, part in few.items()} == {"a": 13, "b": 5}
+    assert drawn(pooled, 0, seed=3) == {}
+    np.testing.assert_array_equal(few["a"].labels, drawn(pooled, 40, seed=3)["a"].labels)
