@@ -22,6 +22,7 @@ from ecavg_tf.core.two_classes import output_kind
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.inputs import for_model
+from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.output_kind import has_one_output
 from ecavg_tf.models.rescaling import takes_tokens
 from export.delivering.bundling import bundle_file, spread
@@ -271,15 +272,20 @@ class Exporter:
         return test, self._answered(subject.seen.inputs, None, subject.seen.words)
 
     def _answered(self, inputs: Array, labels: NDArray[np.int64] | None, words: str) -> Reference:
-        answers = self.model.predict(for_model(inputs), batch_size=256, verbose=0)
+        try:
+            answers = self.model.predict(for_model(inputs), batch_size=256, verbose=0)
+        except Exception as error:  # Keras and TensorFlow raise many kinds
+            raise _not_taken(words, error) from error
         return Reference(inputs, checked_probabilities(answers, logits=self.logits), labels, words)
 
     def _probed(self, inputs: Array) -> Array:
         """Keras' probabilities of a few examples, without tracing the model."""
         few = for_model(inputs[spread(len(inputs), _PROBES)])
-        return checked_probabilities(
-            np.asarray(self.model(few, training=False)), logits=self.logits
-        )
+        try:
+            answers = np.asarray(self.model(few, training=False))
+        except Exception as error:  # Keras and TensorFlow raise many kinds
+            raise _not_taken("the inputs", error) from error
+        return checked_probabilities(answers, logits=self.logits)
 
     def _keras_latencies(self, example: Array) -> tuple[Latency, ...]:
         """Measured once for all subjects, because they have one architecture."""
@@ -318,14 +324,18 @@ def _source(subject: Subject, converter: Converter) -> str | None:
     return subject.calibration.source + left_out
 
 
+def _not_taken(what: str, error: Exception) -> ExportError:
+    return ExportError(f"the model can't take {what}: {explained(error)}; give it such as it takes")
+
+
 def _not_made(error: Exception, log: Path) -> dict[str, Any]:
     """A row's status and reasons where there is no file; all that was said goes to ``log``."""
     if isinstance(error, ConversionError) and error.said:
         write_bytes(log, error.said.encode())
     kind = type(error).__name__
-    told = str(error) if isinstance(error, ExportError) else f"{kind}: {brief(error)}"
+    why = str(error) if isinstance(error, ExportError) else f"{kind}: {brief(error)}"
     status = "skipped" if isinstance(error, FixedBatchOnly) else "failed"
-    return {"status": status, "reasons": (told,)}
+    return {"status": status, "reasons": (why,)}
 
 
 def _hash(inputs: Array) -> str:

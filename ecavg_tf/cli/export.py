@@ -133,6 +133,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _check_source(source: Path) -> None:
     """Refuses a wrong path at once: the modules that read it take seconds to import."""
+    from export.reading.model_files import check_model_file
+
+    check_model_file(source)
     if source.suffix != ".keras":
         stored_config(source)
     elif not source.is_file():

@@ -157,6 +157,8 @@ class Cost:
         min_runtime: oldest TFLite runtime that can run it; None when not known.
         operators: the operators it uses.
         latencies: of the file, and of Keras.
+        float_operators: names of those that an int8 file computes in float32: they have no form
+            for 8 bits.
     """
 
     parameters: int
@@ -165,6 +167,7 @@ class Cost:
     min_runtime: str | None
     operators: tuple[Operator, ...]
     latencies: tuple[Latency, ...] = ()
+    float_operators: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,12 @@ def _facts(row: Exported) -> Iterable[str]:
         yield f"compared on {compared_on(row.parity)}"
     if row.calibration:
         yield f"int8 calibrated on {row.calibration}"
+    if row.cost is not None and row.cost.float_operators:
+        names = ", ".join(row.cost.float_operators)
+        yield (
+            f"{row.variant} is not 8 bits throughout: {names} run in float32, which a "
+            "microcontroller refuses"
+        )
     if row.cost is not None:
         beside = [each for each in row.cost.latencies if each.what.startswith("Keras")]
         if beside:

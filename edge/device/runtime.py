@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.quantization import dequantize, quantize, tensor_spec
 from ecavg_tf.core.errors import ExportError, InstallationError, brief
+from ecavg_tf.core.runtime_releases import release_of
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 
@@ -20,9 +21,6 @@ INSTALL = (
     "'tflite-runtime==2.14.0' (also armv7; Python up to 3.11)"
 )
 _KINDS = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
-# LiteRT counts its releases anew; 2.3.0 says in its library that it is TensorFlow 2.22.0's,
-# and the first LiteRT came after TensorFlow 2.17.
-_LITERT_RELEASES = (((2, 3), (2, 22, 0)), ((1, 0), (2, 17, 0)))
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def find_runtime() -> Runtime:
                 "install an older one: pip install 'numpy<2'"
             )
         version = metadata.version(name)
-        return Runtime(name, version, _release(name, version))
+        return Runtime(name, version, release_of(name, version))
     raise InstallationError(f"no TFLite runtime is installed; {INSTALL}")
 
 
@@ -171,10 +169,3 @@ class Model:
         except (ValueError, RuntimeError) as error:
             raise ExportError(f"{self._runtime} fails on the model: {brief(error)}") from error
         return dequantize(self._interpreter.get_tensor(self._out["index"]), self.output)
-
-
-def _release(name: str, version: str) -> tuple[int, ...]:
-    numbers = tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
-    if name == "tflite-runtime":
-        return numbers
-    return next((has for since, has in _LITERT_RELEASES if numbers >= since), (2, 17, 0))

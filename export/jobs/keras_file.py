@@ -28,6 +28,7 @@ from export.proving.declared_output import random_inputs
 from export.proving.given_range import accuracy_note, range_notes
 from export.proving.judging import FEW
 from export.proving.seen import gather
+from export.reading.model_files import check_model_file
 
 _RANDOM_INPUTS = 64
 
@@ -113,6 +114,7 @@ def load_keras(file: Path) -> keras.Model:
         ECAvgError: it is missing, or not such a classifier.
     """
     check_not_forked()
+    check_model_file(file)
     if not file.is_file():
         raise ModelError(f"{file} is not there; give a run directory or a .keras file")
     try:
@@ -131,6 +133,12 @@ def load_keras(file: Path) -> keras.Model:
             "output (n, classes) of probabilities that sum to 1, or (n, 1) of two classes; of "
             "other models export.to_tflite(model, …, output='values') makes files from Python, an "
             "output each"
+        )
+    kinds = {str(tensor.dtype) for tensor in getattr(model, "inputs", None) or ()}
+    if "string" in kinds:
+        raise ExportError(
+            f"{file}: the model takes strings, and a device's file takes numbers: leave the lookup "
+            "of strings out of the model, and give it the numbers that the lookup makes of them"
         )
     return model
 

@@ -78,6 +78,7 @@ class Converter:
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._saved: dict[int | None, Path] = {}
         self._loops: tuple[str, ...] = ()
+        self._saved_layers: tuple[Layer, ...] = ()
         warm_up()
         self.logit_range: LogitRange | None = None
         self.left_out = 0  # calibration examples that were far outliers
@@ -113,13 +114,14 @@ class Converter:
         return self._file(self._saved[variant.batch], variant)
 
     def _save(self, model: keras.Model, folder: Path, batch: int | None) -> None:
+        self._saved_layers = layers_of(model)
         self._loops = _save(model, folder, (batch, *self._shape), self._dtype)
 
     def _file(self, folder: Path, variant: Variant, calibration: Array | None = None) -> bytes:
         try:
             return convert_saved(folder, variant.kind, calibration)
         except ConversionError as error:
-            raise translated(error, variant, layers_of(self._model), self._loops) from error
+            raise translated(error, variant, self._saved_layers, self._loops) from error
 
     def _int8(self, calibration: Array) -> bytes:
         model = self._model if self._front is None else self._front.rest

@@ -119,6 +119,26 @@ def first_answers(content: bytes, inputs: Array) -> NDArray[np.float32]:
     return np.concatenate(parts)
 
 
+def first_outputs(content: bytes, inputs: Array, *, reference: bool) -> Array:
+    """``kernel_outputs`` of a file of which it is not known yet whether it crashes.
+
+    Raises:
+        ExportError: LiteRT refuses the file, or it crashed, or took too long.
+    """
+    with _folder() as place:
+        (place / "file.tflite").write_bytes(content)
+        request = {
+            "do": "outputs",
+            "file": str(place / "file.tflite"),
+            "to": str(place / "out.npy"),
+            "inputs": _saved(place / "in.npy", inputs),
+            "reference": reference,
+        }
+        _run(request, CONVERT_SECONDS)
+        found: Array = np.load(place / "out.npy", allow_pickle=False)
+        return found
+
+
 def first_training(
     content: bytes, inputs: Array, one_hot: Array, *, steps: int, rate: float
 ) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ import numpy as np
 from ecavg_tf.core.bundles.quantization import quantize
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.template import Array
+from export.making.converting_process import first_outputs
 from export.micro.operators import require_micro
 from export.micro.process import TIMEOUT_SECONDS, MicroProcess, memory_ran_out
 from export.reading.flatmodel import FlatModel, Port
@@ -138,8 +139,8 @@ def run_in_micro(tflite: bytes, inputs: Array, *, timeout: float = TIMEOUT_SECON
     with MicroProcess(tflite, timeout) as process:
         arena = smallest_arena(process, facts)
         outputs = process.run(inputs, arena.needed)
-    default = _litert_outputs(tflite, inputs, reference=False)
-    reference = _litert_outputs(tflite, inputs, reference=True)
+    default = first_outputs(tflite, inputs, reference=False)
+    reference = first_outputs(tflite, inputs, reference=True)
     digest = hashlib.sha256(tflite).hexdigest()
     return MicroRun(digest, facts, arena, inputs, outputs, default, reference)
 
@@ -194,19 +195,3 @@ def _ceiling(facts: FlatModel) -> int:
 def _reported(log: str, part: str) -> int:
     found = re.search(rf"Arena allocation {part} (\d+) bytes", log)
     return int(found[1]) if found else 0
-
-
-def _litert_outputs(tflite: bytes, inputs: Array, *, reference: bool) -> Array:
-    from ai_edge_litert.interpreter import OpResolverType
-
-    from export.proving.interpreter import open_file
-
-    kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
-    interpreter = open_file(tflite, experimental_op_resolver_type=kernels)
-    (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
-    outputs = []
-    for example in inputs:
-        interpreter.set_tensor(entry["index"], example[None])
-        interpreter.invoke()
-        outputs.append(interpreter.get_tensor(exit_["index"]).reshape(-1))
-    return np.stack(outputs)

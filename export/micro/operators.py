@@ -4,6 +4,7 @@ from ecavg_tf.core.errors import ExportError
 from export.reading.flatbuffer import read_graph
 from export.reading.flatmodel import FlatModel, read_flatmodel
 from export.reading.graph import Subgraph
+from export.reading.number_types import FLOATS, float_operators
 
 # The parts of an operator's name that are not simply capitalized in MicroMutableOpResolver,
 # as of the nightly that the extra `micro` pins.
@@ -29,7 +30,6 @@ _NAMES = (
     "UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE ZEROS_LIKE "
 )
 _OPERATORS = frozenset(_NAMES.split())
-_FLOATS = ("float16", "float32", "float64", "bfloat16")
 
 
 def resolver_call(operator: str) -> str:
@@ -64,6 +64,7 @@ def require_micro(tflite: bytes) -> FlatModel:
             not in tflite-micro, or the file is damaged.
     """
     facts = read_flatmodel(tflite)
+    _require_eight_bits(tflite)
     for graph in read_graph(tflite).subgraphs:
         _require_integers(graph)
     for operator in facts.operators:
@@ -88,12 +89,24 @@ def require_micro(tflite: bytes) -> FlatModel:
     return facts
 
 
+def _require_eight_bits(tflite: bytes) -> None:
+    """Names operators that have no int8 form, which the converter leaves in float32."""
+    names = float_operators(tflite)
+    if names:
+        verb, form = ("has", "it runs") if len(names) == 1 else ("have", "they run")
+        raise ExportError(
+            f"operator {', '.join(names)} {verb} no int8 form, {form} in float32 inside this int8 "
+            "file, and microcontrollers take full-int8 files: build the model from other layers "
+            "(BatchNormalization for Group- or LayerNormalization, ReLU for ELU or GELU)"
+        )
+
+
 def _require_integers(graph: Subgraph) -> None:
     """Names the operator that tells best which kind of file it is."""
     kinds: dict[str, str] = {}
     for number, node in enumerate(graph.nodes):
         tensors = [graph.tensors[index] for index in (*node.inputs, *node.outputs) if index >= 0]
-        floats = {tensor.dtype for tensor in tensors if tensor.dtype in _FLOATS}
+        floats = {tensor.dtype for tensor in tensors if tensor.dtype in FLOATS}
         if not floats:
             continue
         if "float16" in floats:

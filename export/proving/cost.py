@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import Callable
+from importlib import metadata
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.exports import Cost, Latency
+from ecavg_tf.core.runtime_releases import release_of
 from ecavg_tf.core.template import Array
 from ecavg_tf.models.inputs import for_model
 from export.proving.interpreter import LiteModel
-from export.reading.flatmodel import read_flatmodel
+from export.reading.flatmodel import FlatModel, read_flatmodel
+from export.reading.number_types import float_operators
+from export.reading.runtime_versions import first_release
 
 _THREADS = (1, 2)
 _LEAST_RUNS = 10
@@ -43,10 +47,24 @@ def cost_sheet(
         parameters=facts.parameters,
         macs=facts.macs,
         peak_activation_bytes=facts.peak_activation_bytes,
-        min_runtime=facts.min_runtime,
+        min_runtime=_oldest_runtime(facts),
         operators=facts.operators,
         latencies=(*timed, *keras_latencies),
+        float_operators=float_operators(tflite),
     )
+
+
+def _oldest_runtime(facts: FlatModel) -> str | None:
+    """The oldest runtime that is known to run a file, or else the one that ran it just now.
+
+    Where an operator is in no table of releases, the converter's word is no proof: it says 1.15.0
+    for a float16 LSTM (a WHILE), and tflite-runtime 2.14 answers it wrong.
+    """
+    known = all(first_release(each.name, each.version) for each in facts.operators)
+    if known and facts.min_runtime is not None:
+        return facts.min_runtime
+    name = "ai-edge-litert"
+    return ".".join(map(str, release_of(name, metadata.version(name))))
 
 
 def keras_latencies(model: keras.Model, example: Array, seconds: float) -> tuple[Latency, ...]:

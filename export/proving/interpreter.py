@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.bundle import TensorSpec
@@ -30,6 +30,28 @@ def open_file(tflite: bytes, **options: Any) -> Interpreter:
         interpreter = Interpreter(model_content=tflite, **options)
         interpreter.allocate_tensors()
     return interpreter
+
+
+def kernel_outputs(tflite: bytes, inputs: Array, *, reference: bool) -> Array:
+    """What a file of one input and one output gives, as it stands there.
+
+    Args:
+        tflite: the file's bytes.
+        inputs: in the file's own type, shape (n, …).
+        reference: whether LiteRT's plain kernels compute, not its fast ones.
+
+    Returns:
+        Shape (n, outputs), in the file's own type.
+    """
+    kernels = OpResolverType.BUILTIN_REF if reference else OpResolverType.AUTO
+    interpreter = open_file(tflite, experimental_op_resolver_type=kernels)
+    (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
+    outputs = []
+    for one in inputs:
+        interpreter.set_tensor(entry["index"], one[None])
+        interpreter.invoke()
+        outputs.append(interpreter.get_tensor(exit_["index"]).reshape(-1))
+    return np.stack(outputs)
 
 
 class LiteModel:

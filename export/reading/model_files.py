@@ -1,0 +1,64 @@
+"""Model files of other kinds than ``.keras``: which one it is, and how it becomes one."""
+
+from pathlib import Path
+
+from ecavg_tf.core.errors import ModelError
+
+_H5 = (".h5", ".hdf5", ".hdf")
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_AGAIN = "save it as .keras first: "
+_LOADED = "keras.models.load_model({path!r}).save({new!r})"
+_OTHERS = {
+    ".onnx": "an ONNX model",
+    ".pt": "a PyTorch model",
+    ".pth": "a PyTorch model",
+    ".pb": "a frozen TensorFlow graph",
+    ".json": "a model's architecture without weights",
+    ".ckpt": "a checkpoint of weights",
+    ".index": "a checkpoint of weights",
+    ".safetensors": "a file of weights",
+}
+
+
+def check_model_file(path: Path) -> None:
+    """Refuses a model of another kind, with the line of Python that makes a ``.keras`` file of it.
+
+    Args:
+        path: what was given for a ``.keras`` file or a run directory.
+
+    Raises:
+        ModelError: it is one of HDF5, a SavedModel, a ``.tflite`` or another program's file.
+    """
+    if not path.exists():
+        return
+    new = str(path.with_suffix(".keras") if path.suffix != ".keras" else path.with_stem("new"))
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file():
+            raise ModelError(
+                f"{path} is a SavedModel, which keeps no Keras layers: save the Keras model that "
+                f"it was exported from with model.save({new!r}), and give that"
+            )
+        return
+    if path.name.endswith(".weights.h5"):
+        raise ModelError(
+            f"{path} holds weights alone: build the model, call load_weights({str(path)!r}) and "
+            "save it as .keras"
+        )
+    if _begins(path) == _HDF5 or path.suffix.lower() in _H5:
+        line = _LOADED.format(path=str(path), new=new)
+        raise ModelError(f"{path} is an HDF5 file; {_AGAIN}{line}")
+    if path.suffix.lower() == ".tflite":
+        raise ModelError(f"{path} is a .tflite file already; give the Keras model it is made of")
+    if path.suffix.lower() in _OTHERS:
+        raise ModelError(
+            f"{path} looks like {_OTHERS[path.suffix.lower()]}; give a run directory, or a whole "
+            "Keras model as model.save('NAME.keras') writes it"
+        )
+
+
+def _begins(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_HDF5))
+    except OSError:
+        return b""

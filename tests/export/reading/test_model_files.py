@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import pytest
+
+from ecavg_tf.cli import main
+from ecavg_tf.core.errors import ModelError
+from export.reading.model_files import check_model_file
+
+_HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("mine.h5", _HDF5, r"an HDF5 file.*load_model\('.*mine.h5'\).save\('.*mine.keras'\)"),
+        ("mine.keras", _HDF5, r"an HDF5 file.*\.save\('.*new.keras'\)"),
+        ("mine", _HDF5, "an HDF5 file"),
+        ("mine.weights.h5", _HDF5, "weights alone"),
+        ("mine.tflite", b"1234TFL3", "a .tflite file already"),
+        ("mine.onnx", b"x", "an ONNX model"),
+        ("mine.pt", b"x", "a PyTorch model"),
+    ],
+)
+def test_other_models_are_told_with_what_to_do(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=said):
+        check_model_file(path)
+
+
+def test_a_saved_model_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "mine_saved"
+    folder.mkdir()
+    (folder / "saved_model.pb").write_bytes(b"x")
+    assert main(["export", str(folder), "--data=digits"]) == 7
+    line = capsys.readouterr().err
+    assert "is a SavedModel" in line and "model.save(" in line and line.count("\n") == 1
+
+
+def test_what_may_be_a_run_or_a_keras_file_passes(tmp_path: Path) -> None:
+    (tmp_path / "whole.keras").write_bytes(b"PK\3\4" + bytes(20))
+    for name in ("whole.keras", "absent.keras", ""):
+        check_model_file(tmp_path / name)
