@@ -1,0 +1,228 @@
+"""Reads a Keras model into a ``Net``: layers become operations, BatchNorm is folded."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from ecavg_tf.core.errors import ExportError
+from export.quantizing.net import Floats, Net, Operation
+
+_NOTHING = (  # at inference
+    layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.GaussianNoise,
+    layers.GaussianDropout, layers.ActivityRegularization,
+)  # fmt: skip
+_MOVES = (
+    layers.ZeroPadding2D, layers.Cropping2D, layers.Flatten, layers.Reshape, layers.Permute,
+    layers.MaxPooling2D, layers.AveragePooling2D,
+)  # fmt: skip
+
+
+class NotReadable(ExportError):
+    """A model, or a layer of it, that is not made of the operations a ``Net`` knows."""
+
+
+def read_net(model: keras.Model, shape: tuple[int, ...]) -> Net:
+    """The operations of a model, as it is set now.
+
+    Args:
+        model: functional or Sequential, of layers that convolutional classifiers are made of.
+        shape: of one example, without the batch.
+
+    Raises:
+        NotReadable: says which layer is not known.
+    """
+    reader = _Reader()
+    try:
+        (given,), (answer,) = model.inputs, model.outputs
+    except (AttributeError, TypeError, ValueError) as error:
+        raise NotReadable(
+            f"Keras does not know the layers' order inside {model.name!r}, a subclass"
+        ) from error
+    last = reader.value(answer, {id(given): 0})
+    if last != len(reader.operations) - 1:
+        raise NotReadable(f"the answer of {model.name!r} is read again inside it")
+    return Net(_folded(reader.operations), shape)
+
+
+class _Reader:
+    """Walks back from the answer; every tensor becomes one operation, once."""
+
+    def __init__(self) -> None:
+        self.operations = [Operation("input", "input", (), _same)]
+
+    def value(self, tensor: Any, known: dict[int, int]) -> int:
+        """The place of a tensor; ``known`` holds those of its graph that have one."""
+        if id(tensor) not in known:
+            layer, index, which = tensor._keras_history
+            node = layer._inbound_nodes[index]
+            places = tuple(self.value(each, known) for each in node.input_tensors)
+            if isinstance(layer, keras.Model):
+                if not layer.inputs or len(layer.inputs) != len(places):
+                    raise NotReadable(f"layer {layer.name!r} is a subclass of keras.Model")
+                inner = {id(each): at for each, at in zip(layer.inputs, places, strict=True)}
+                known[id(tensor)] = self.value(layer.outputs[which], inner)
+            else:
+                known[id(tensor)] = self._add(layer, node, places)
+        return known[id(tensor)]
+
+    def _add(self, layer: Any, node: Any, places: tuple[int, ...]) -> int:
+        at = places[0] if places else 0
+        for kind, call, kernel, bias in _parts(layer, node):
+            inputs = (at,) if kernel is not None or bias is not None else places
+            self.operations.append(Operation(kind, layer.name, inputs, call, kernel, bias))
+            places = (len(self.operations) - 1,)
+            at = places[0]
+        return at
+
+
+_Part = tuple[str, Callable[..., Any], Floats | None, Floats | None]
+
+
+def _same(values: Any) -> Any:
+    return values
+
+
+def _parts(layer: Any, node: Any) -> list[_Part]:
+    """What one layer computes."""
+    if isinstance(layer, layers.Layer) and getattr(layer, "data_format", "") == "channels_first":
+        raise NotReadable(f"layer {layer.name!r} has its channels first")
+    kind = type(layer)
+    if kind in (layers.InputLayer, *_NOTHING):
+        return []
+    if kind in _LINEAR:
+        return [*_LINEAR[kind](layer), *_activation(layer, layer.activation)]
+    if kind in _MOVES:
+        return [("move", lambda x: layer(x), None, None)]
+    if kind.__name__ == "GetItem":  # channels in another order
+        return [("move", lambda x: layer.call(x, node.arguments.args[1]), None, None)]
+    if kind is layers.Rescaling:
+        return _line(layer.scale, layer.offset)
+    if kind is layers.BatchNormalization and layer.axis in (-1, len(layer.input.shape) - 1):
+        factor, shift = _batchnorm(layer)
+        return _line(factor, shift)
+    if kind is layers.Add:
+        return [("add", lambda *x: sum(x[1:], x[0]), None, None)] 
+    if kind is layers.Concatenate and layer.axis in (-1, 3):
+        return [("concat", lambda *x: ops.concatenate(x, axis=-1), None, None)]
+    if kind is layers.GlobalAveragePooling2D:
+        return [("mean", lambda x: layer(x), None, None)]
+    if kind is layers.Activation:
+        return _activation(layer, layer.activation)
+    if kind is layers.ReLU and not layer.negative_slope and not layer.threshold:
+        if layer.max_value in (None, 6):
+            return _activation(layer, ops.relu6 if layer.max_value else ops.relu)
+    if kind is layers.Softmax and layer.axis == -1:
+        return _activation(layer, keras.activations.softmax)
+    raise NotReadable(f"layer {layer.name!r} ({kind.__name__}) is not one that it knows")
+
+
+def _activation(layer: Any, function: Any) -> list[_Part]:
+    name = getattr(function, "__name__", "")
+    if name == "linear":
+        return []
+    if name in ("relu", "relu6", "softmax"):
+        return [(name, getattr(keras.activations, name), None, None)]
+    raise NotReadable(f"layer {layer.name!r} has the activation {name!r}, which it doesn't know")
+
+
+def _line(factor: Any, shift: Any) -> list[_Part]:
+    """A factor and a shift, numbers or one for each channel."""
+    return [
+        ("scale", lambda x, a: x * a, np.atleast_1d(np.asarray(factor, np.float32)), None),
+        ("shift", lambda x, b: x + b, None, np.atleast_1d(np.asarray(shift, np.float32))),
+    ]
+
+
+def _batchnorm(layer: layers.BatchNormalization) -> tuple[Floats, Floats]:
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta, as a factor and a shift."""
+    mean, variance = (np.asarray(each, np.float64) for each in (layer.moving_mean, layer.moving_variance))
+    factor = 1.0 / np.sqrt(variance + layer.epsilon)
+    if layer.scale:
+        factor = factor * np.asarray(layer.gamma, np.float64)
+    shift = -mean * factor
+    if layer.center:
+        shift = shift + np.asarray(layer.beta, np.float64)
+    return factor.astype(np.float32), shift.astype(np.float32)
+
+
+def _bias(layer: Any, channels: int) -> Floats:
+    return np.array(layer.bias, np.float32) if layer.use_bias else np.zeros(channels, np.float32)
+
+
+def _conv(layer: Any) -> list[_Part]:
+    def call(x: Any, kernel: Any, bias: Any) -> Any:
+        return ops.conv(
+            x, kernel, strides=layer.strides, padding=layer.padding,
+            dilation_rate=layer.dilation_rate,
+        ) + bias  # fmt: skip
+
+    kernel = np.array(layer.kernel, np.float32)
+    return [("conv", call, kernel, _bias(layer, kernel.shape[-1]))]
+
+
+def _depthwise(layer: Any) -> list[_Part]:
+    kernel = np.array(
+        layer.kernel if type(layer) is layers.DepthwiseConv2D else layer.depthwise_kernel,
+        np.float32,
+    )
+    bias = np.zeros(kernel.shape[-2] * kernel.shape[-1], np.float32)
+    if type(layer) is layers.DepthwiseConv2D and layer.use_bias:
+        bias = np.array(layer.bias, np.float32)
+
+    def call(x: Any, kernel: Any, bias: Any) -> Any:
+        return ops.depthwise_conv(
+            x, kernel, strides=layer.strides, padding=layer.padding,
+            dilation_rate=layer.dilation_rate,
+        ) + bias  # fmt: skip
+
+    return [("depthwise", call, kernel, bias)]
+
+
+def _separable(layer: Any) -> list[_Part]:
+    pointwise = np.array(layer.pointwise_kernel, np.float32)
+    call = lambda x, kernel, bias: ops.conv(x, kernel, padding="valid") + bias  # noqa: E731
+    return [*_depthwise(layer), ("conv", call, pointwise, _bias(layer, pointwise.shape[-1]))]
+
+
+def _dense(layer: Any) -> list[_Part]:
+    kernel = np.array(layer.kernel, np.float32)
+    call = lambda x, kernel, bias: ops.matmul(x, kernel) + bias  # noqa: E731
+    return [("dense", call, kernel, _bias(layer, kernel.shape[-1]))]
+
+
+_LINEAR: dict[type, Callable[[Any], list[_Part]]] = {
+    layers.Conv2D: _conv,
+    layers.DepthwiseConv2D: _depthwise,
+    layers.SeparableConv2D: _separable,
+    layers.Dense: _dense,
+}
+
+
+def _folded(operations: list[Operation]) -> list[Operation]:
+    """Takes factors and shifts that follow a linear operation alone into its weights."""
+    net = Net(operations, ())
+    into = list(range(len(operations)))  # where each operation's result is now
+    for place, operation in enumerate(operations):
+        if operation.kind not in ("scale", "shift"):
+            continue
+        source = into[operation.inputs[0]]
+        before = operations[source]
+        if not before.linear or len(net.readers(operation.inputs[0])) != 1:
+            continue
+        assert before.kernel is not None and before.bias is not None
+        if operation.kernel is not None:
+            factor = np.broadcast_to(operation.kernel, before.bias.shape)
+            shape = before.kernel.shape[-2:] if before.kind == "depthwise" else (-1,)
+            before.kernel = before.kernel * factor.reshape(shape)
+            before.bias = before.bias * factor
+        elif operation.bias is not None:
+            before.bias = before.bias + operation.bias
+        into[place] = source
+    kept = [place for place in range(len(operations)) if into[place] == place]
+    new = {place: number for number, place in enumerate(kept)}
+    for place in kept:
+        operations[place].inputs = tuple(new[into[each]] for each in operations[place].inputs)
+    return [operations[place] for place in kept]
