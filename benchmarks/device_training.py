@@ -29,19 +29,19 @@ _RATES = {"sgd": 0.05, "adam": 1e-3}
 def main() -> int:
     """Measures SGD, SGD with momentum, and Adam."""
     draws = np.random.default_rng(0)
-    images = draws.integers(0, 256, (_STEPS, _BATCH, 28, 28, 1)).astype(np.float32)
+    inputs = draws.integers(0, 256, (_STEPS, _BATCH, 28, 28, 1)).astype(np.float32)
     labels = draws.integers(0, 10, (_STEPS, _BATCH)).astype(np.int64)
-    print(f"{_STEPS} steps of {_BATCH} images, 784-128-10, {find_runtime()}, one thread")
+    print(f"{_STEPS} steps of {_BATCH} examples, 784-128-10, {find_runtime()}, one thread")
     for spec in (OptimizerSpec("sgd"), OptimizerSpec("sgd", momentum=0.9), OptimizerSpec("adam")):
-        row(spec, images, labels)
+        row(spec, inputs, labels)
     return 0
 
 
-def row(spec: OptimizerSpec, images: np.ndarray, labels: np.ndarray) -> None:
+def row(spec: OptimizerSpec, inputs: np.ndarray, labels: np.ndarray) -> None:
     """Prints one optimizer's line."""
     keras.utils.set_random_seed(0)
     model, rate = mlp(_SPEC, ModelConfig()), _RATES[spec.name]
-    examples = Examples(images[0].astype(np.uint8), labels[0])
+    examples = Examples(inputs[0].astype(np.uint8), labels[0])
     bundle = TrainingExporter(model, _SPEC, "dense", spec).bundle(examples, {})
     start = model.get_weights()
     lite = TrainingModel(find_runtime(), bundle)
@@ -54,11 +54,11 @@ def row(spec: OptimizerSpec, images: np.ndarray, labels: np.ndarray) -> None:
     lite.set(lite.fresh(start))
 
     def ours() -> None:
-        for batch, truth in zip(images, labels, strict=True):
+        for batch, truth in zip(inputs, labels, strict=True):
             lite.train(lite.features(batch), truth, rate)
 
     def theirs() -> None:
-        for batch, truth in zip(images, labels, strict=True):
+        for batch, truth in zip(inputs, labels, strict=True):
             model.train_on_batch(batch, truth)
 
     ours()

@@ -113,7 +113,7 @@ class Bench:
             "start", self.workdir / "start", self.flags(self.task.pretraining), Fleet()
         )
         score = results.rounds[-1].server.global_.all
-        print(f"start: {100 * (score.accuracy if score else 0):.2f} % of its test images\n")
+        print(f"start: {100 * (score.accuracy if score else 0):.2f} % of its test examples\n")
 
     def compare(self, seed: int) -> Comparison:
         """All fleets of one seed."""
@@ -190,7 +190,7 @@ def write_images(words: list[str], folder: Path) -> None:
         edge = data.edge(name)
         arrays: dict[str, Any] = {}
         for split, part in (("train", edge.train), ("guard", edge.guard), ("test", data.test)):
-            arrays |= {f"x_{split}": part.images, f"y_{split}": part.labels}
+            arrays |= {f"x_{split}": part.inputs, f"y_{split}": part.labels}
         with atomic_path(folder / f"{name}.npz") as path, path.open("wb") as file:
             np.savez(file, **arrays)
 

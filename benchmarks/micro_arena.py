@@ -3,7 +3,7 @@
     python benchmarks/micro_arena.py runs/mnist cifar10.int8.tflite=cifar10 --images=300
 
 A path is a ``.tflite`` file, or a folder whose ``*int8*.tflite`` files are taken. Behind
-``=`` stands the data set whose test images are run (as in ``data.name``); a run directory
+``=`` stands the data set whose test examples are run (as in ``data.name``); a run directory
 knows its own. Files with neither get random pixels, and the table says so.
 
 "agree ref" and "agree LiteRT" are label agreement of tflite-micro with LiteRT's reference
@@ -30,7 +30,7 @@ from export.reading.flatmodel import Port, read_flatmodel
 
 COLUMNS = (
     f"{'file':<28} {'size':>10} {'arena':>8} {'head':>7} {'peak':>7} {'MACs':>11} "
-    f"{'agree ref':>9} {'agree LiteRT':>12} {'tied':>5} {'accuracy':>13} {'images':>6} {'s':>5}"
+    f"{'agree ref':>9} {'agree LiteRT':>12} {'tied':>5} {'accuracy':>13} {'inputs':>6} {'s':>5}"
 )
 
 
@@ -50,21 +50,21 @@ def files(argument: str) -> Iterator[tuple[Path, str]]:
     yield from ((file, data) for file in found)
 
 
-def test_images(data: str, count: int, port: Port) -> tuple[Array, Array | None]:
-    """Up to ``count`` test images with labels, or random pixels without."""
+def test_inputs(data: str, count: int, port: Port) -> tuple[Array, Array | None]:
+    """Up to ``count`` test examples with labels, or random pixels without."""
     if not data:
         return np.random.default_rng(0).integers(0, 256, (count, *port.shape[1:])), None
     test = load_data(DataConfig(name=data), seed=0).test
-    return test.images[:count], test.labels[:count]
+    return test.inputs[:count], test.labels[:count]
 
 
 def row(file: Path, data: str, count: int) -> str:
     """One line of the table."""
     tflite = file.read_bytes()
     require_micro(tflite)
-    images, labels = test_images(data, count, read_flatmodel(tflite).inputs[0])
+    inputs, labels = test_inputs(data, count, read_flatmodel(tflite).inputs[0])
     began = time.monotonic()
-    run = run_in_micro(tflite, images)
+    run = run_in_micro(tflite, inputs)
     seconds = time.monotonic() - began
     accuracy = "random pixels"
     if labels is not None:
@@ -74,7 +74,7 @@ def row(file: Path, data: str, count: int) -> str:
         f"{file.name:<28} {len(tflite):>10,} {run.arena.needed:>8,} {run.arena.head:>7,} "
         f"{run.facts.peak_activation_bytes:>7,} {run.facts.macs:>11,} "
         f"{run.reference_agreement:>9.3f} {run.agreement:>12.3f} {run.ties:>5.2f} "
-        f"{accuracy:>13} {len(images):>6} {seconds:>5.1f}"
+        f"{accuracy:>13} {len(inputs):>6} {seconds:>5.1f}"
     )
 
 
@@ -88,7 +88,7 @@ def main() -> None:
     for argument in arguments.paths:
         for file, data in files(argument):
             try:
-                print(row(file, data, arguments.images), flush=True)
+                print(row(file, data, arguments.inputs), flush=True)
             except ECAvgError as error:
                 print(f"{file.name:<28} refused: {error}")
 

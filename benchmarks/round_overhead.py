@@ -82,7 +82,7 @@ class ByHand:
 
     def _train(self, data: Examples, epochs: int) -> None:
         size = self._config.edge.batch_size
-        self._model.fit(data.images, data.labels, batch_size=size, epochs=epochs, verbose=0)
+        self._model.fit(data.inputs, data.labels, batch_size=size, epochs=epochs, verbose=0)
         self._restat(data)
 
     def _restat(self, data: Examples) -> None:
@@ -179,14 +179,14 @@ def main() -> None:
         def arrays() -> float:
             return timed(
                 "arrays",
-                lambda: model.fit(data.images, data.labels, batch_size=size, verbose=0),
+                lambda: model.fit(data.inputs, data.labels, batch_size=size, verbose=0),
             )
 
         pipeline(), arrays()  # tracing
         rates = {name: [] for name in rates}
         speed = 1 / paired_ratio(pipeline, arrays, arguments.repeat)
 
-    print(f"MobileNetV2, {arguments.data}, {arguments.examples} images, two edges, "
+    print(f"MobileNetV2, {arguments.data}, {arguments.examples} examples, two edges, "
           f"{arguments.epochs}+{arguments.epochs} epochs, batch {size}")  # fmt: skip
     print(f"round without evaluation / by hand   {ratio:.3f}")
     print(f"difference                           {difference:.1f} s a round of {trained:.0f} s")

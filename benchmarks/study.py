@@ -156,7 +156,7 @@ def kept(name: str, results: RunResults) -> Iterator[str]:
 
 
 def changed(name: str, results: RunResults) -> Iterator[str]:
-    """A line for every change of a deployed model: on test images, and the guard's bound."""
+    """A line for every change of a deployed model: on test examples, and the guard's bound."""
     before: dict[str, float] = {}
     for result in results.rounds:
         for edge in result.edges:

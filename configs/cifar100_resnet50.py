@@ -1,4 +1,4 @@
-"""The paper's CIFAR-100 task with ResNet50: two class-disjoint edges, 5,000 images.
+"""The paper's CIFAR-100 task with ResNet50: two class-disjoint edges, 5,000 examples.
 
     TF_ENABLE_ONEDNN_OPTS=1 ecavg run --config=configs/cifar100_resnet50.py --workdir=runs/cifar100
 

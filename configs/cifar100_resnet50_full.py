@@ -1,4 +1,4 @@
-"""CIFAR-100 with ResNet50 at full scale: all 50,000 images, 100 + 100 epochs, augmented.
+"""CIFAR-100 with ResNet50 at full scale: all 50,000 examples, 100 + 100 epochs, augmented.
 
     ecavg run --config=configs/cifar100_resnet50_full.py --workdir=runs/cifar100-full
 

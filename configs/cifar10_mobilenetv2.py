@@ -1,4 +1,4 @@
-"""The paper's CIFAR-10 task with MobileNetV2: two class-disjoint edges, 10,000 images.
+"""The paper's CIFAR-10 task with MobileNetV2: two class-disjoint edges, 10,000 examples.
 
     ecavg run --config=configs/cifar10_mobilenetv2.py --workdir=runs/cifar10
 

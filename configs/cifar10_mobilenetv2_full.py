@@ -1,4 +1,4 @@
-"""CIFAR-10 with MobileNetV2 at full scale: all 50,000 images, 60 + 60 epochs, augmented.
+"""CIFAR-10 with MobileNetV2 at full scale: all 50,000 examples, 60 + 60 epochs, augmented.
 
     ecavg run --config=configs/cifar10_mobilenetv2_full.py --workdir=runs/cifar10-full
 

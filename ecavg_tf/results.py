@@ -216,7 +216,7 @@ def load_results(path: str | Path) -> RunResults:
 
 
 def _scored(rung: Rung, measured: Scores | None) -> Scores | None:
-    """The edge's own scores; where it has no test images, those that the server measured."""
+    """The edge's own scores; where it has no test examples, those that the server measured."""
     if rung.own is None and rung.all is None:
         return measured
     return Scores(rung.own, rung.all)

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ecavg_tf.config import Config, FitConfig
-from ecavg_tf.core.messages.probe import probe_images
+from ecavg_tf.core.messages.probe import probe_inputs
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.events import Listener, Note, silent
@@ -83,8 +83,8 @@ class Task:
         spec = self.spec
         model = initial_model(self.config, spec, "shared")
         weights: list[Array] = model.get_weights()
-        images = probe_images(spec.image_shape, spec.value_range, spec.dtype)
-        check_round_trip(self.server_trainer.model, model, images, name=self.config.model.name)
+        inputs = probe_inputs(spec.input_shape, spec.value_range, spec.dtype)
+        check_round_trip(self.server_trainer.model, model, inputs, name=self.config.model.name)
         return weights
 
     @cached_property
@@ -128,7 +128,7 @@ class Task:
             self._compiled[compilation] = CompiledModel(
                 model,
                 compilation,
-                image_shape=self.spec.image_shape,
+                input_shape=self.spec.input_shape,
                 logits=gives_logits(self.config.model),
                 value_range=self.spec.value_range,
                 listener=silent if self._compiled else self.listener,

@@ -66,7 +66,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "check",
         help="is a bundle whole, and does this device run it right?",
-        description="Verifies a bundle's hashes and replays its golden images in a process of "
+        description="Verifies a bundle's hashes and replays its golden examples in a process of "
         "its own.",
     )
     parser.add_argument("bundle", nargs="+")
@@ -93,7 +93,7 @@ def _add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--state", type=Path, help="the folder that train was given")
     parser.add_argument("--edge", help="the edge's name, if --state holds several")
     parser.add_argument("--top", type=_positive, default=1, help="labels an image; default 1")
-    parser.add_argument("--no-check", action="store_true", help="don't replay the golden images")
+    parser.add_argument("--no-check", action="store_true", help="don't replay the golden examples")
     _common(parser)
     parser.set_defaults(run=_predict)
 
@@ -111,7 +111,7 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--edge", required=True, help="this edge's name, which no other has")
     parser.add_argument("--exchange", type=Path, help="the run's exchange folder")
     parser.add_argument("--bundle", type=Path, help="a training bundle, if the run ships none")
-    parser.add_argument("--pool", action="store_true", help="training images may be uploaded")
+    parser.add_argument("--pool", action="store_true", help="training examples may be uploaded")
     parser.add_argument(
         "--timeout",
         type=float,
@@ -171,8 +171,8 @@ def _predict(arguments: argparse.Namespace) -> int:
     from edge.commands import predict
     from edge.predict import Predictor
 
-    bundle, images = _bundle_and_images(arguments)
-    if "-" in images and len(images) > 1:
+    bundle, inputs = _bundle_and_inputs(arguments)
+    if "-" in inputs and len(inputs) > 1:
         raise ConfigError("- (standard input) can't be given beside other images")
     threads, check = arguments.threads, not arguments.no_check
     if bundle is None:
@@ -182,10 +182,10 @@ def _predict(arguments: argparse.Namespace) -> int:
         predictor = Predictor.from_state(arguments.state, edge=edge, threads=threads, check=check)
     else:
         predictor = Predictor(bundle, threads=threads, check=check)
-    return predict(predictor, images, top=arguments.top, as_json=arguments.json)
+    return predict(predictor, inputs, top=arguments.top, as_json=arguments.json)
 
 
-def _bundle_and_images(arguments: argparse.Namespace) -> tuple[str | None, list[str]]:
+def _bundle_and_inputs(arguments: argparse.Namespace) -> tuple[str | None, list[str]]:
     first, *others = arguments.image
     if arguments.state is not None:
         if first.endswith(".zip"):

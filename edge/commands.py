@@ -16,7 +16,7 @@ from ecavg_tf.core.errors import ECAvgError, printable
 from edge.device.check import Checked, check_bundle
 from edge.device.check_training import check_training_bundle
 from edge.predict import Predictor, maybe_rescaled
-from edge.predicting.images import Wanted, load_images
+from edge.predicting.inputs import Wanted, load_inputs
 
 
 def check(bundles: Sequence[str], *, as_json: bool) -> int:
@@ -42,12 +42,12 @@ def check(bundles: Sequence[str], *, as_json: bool) -> int:
     return code
 
 
-def predict(predictor: Predictor, images: Sequence[str], *, top: int, as_json: bool) -> int:
+def predict(predictor: Predictor, inputs: Sequence[str], *, top: int, as_json: bool) -> int:
     """Labels images and prints a line each.
 
     Args:
         predictor: what labels them.
-        images: files, folders, or ``-``.
+        inputs: files, folders, or ``-``.
         top: how many labels to print of each image.
         as_json: one JSON object instead of lines.
 
@@ -55,10 +55,10 @@ def predict(predictor: Predictor, images: Sequence[str], *, top: int, as_json: b
         0.
     """
     model = predictor.model
-    wanted = Wanted(model.image_shape, model.images_dtype, model.value_range)
+    wanted = Wanted(model.input_shape, model.inputs_dtype, model.value_range)
     rows: list[dict[str, Any]] = []
     highest = -math.inf
-    for name, image in load_images(images, wanted, tell=_note):
+    for name, image in load_inputs(inputs, wanted, tell=_note):
         highest = max(highest, float(image.max()))
         began = time.perf_counter()
         (probabilities,) = predictor.predict(image)
@@ -73,7 +73,7 @@ def predict(predictor: Predictor, images: Sequence[str], *, top: int, as_json: b
         _note(note)
     if as_json:
         described = {**model.source, "runtime": str(model.runtime)}
-        print(json.dumps({**described, "images": rows}, indent=2))
+        print(json.dumps({**described, "inputs": rows}, indent=2))
     return 0
 
 
@@ -115,7 +115,7 @@ def _checked_row(path: str, checked: Checked) -> dict[str, Any]:
         "sound": True,
         "format": checked.bundle.info.format,
         "runtime": str(checked.runtime),
-        "golden_images": checked.images,
+        "golden_images": checked.inputs,
         "difference": checked.difference,
         "agreement": checked.agreement,
     }
@@ -123,7 +123,7 @@ def _checked_row(path: str, checked: Checked) -> dict[str, Any]:
 
 def _checked_line(path: str, checked: Checked) -> str:
     return (
-        f"{path}: sound ({checked.bundle.info.format} in {checked.runtime}; {checked.images} "
-        f"golden images, largest difference {checked.difference:.2g}, labels agree on "
+        f"{path}: sound ({checked.bundle.info.format} in {checked.runtime}; {checked.inputs} "
+        f"golden examples, largest difference {checked.difference:.2g}, labels agree on "
         f"{checked.agreement:.0%})"
     )

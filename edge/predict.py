@@ -66,15 +66,15 @@ class Predictor:
         return predictor
 
     @property
-    def image_shape(self) -> tuple[int, ...]:
-        """Shape of one image."""
-        return self.model.image_shape
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return self.model.input_shape
 
-    def predict(self, images: Array) -> NDArray[np.float32]:
+    def predict(self, inputs: Array) -> NDArray[np.float32]:
         """Class probabilities.
 
         Args:
-            images: in the data set's own value range, batch first: shape (n, …).
+            inputs: in the data set's own value range, batch first: shape (n, …).
 
         Returns:
             Shape (n, classes), float32.
@@ -83,9 +83,9 @@ class Predictor:
             DataError: the images have another shape, are not numbers, or hold values
                 outside the data set's range.
         """
-        images = np.asarray(images)
-        check_images(images, self.image_shape, self.model.value_range)
-        return self.model.answer(images)
+        inputs = np.asarray(inputs)
+        check_inputs(inputs, self.input_shape, self.model.value_range)
+        return self.model.answer(inputs)
 
 
 def maybe_rescaled(highest: float, value_range: tuple[float, float]) -> str | None:
@@ -104,25 +104,25 @@ def maybe_rescaled(highest: float, value_range: tuple[float, float]) -> str | No
     )
 
 
-def as_batch(images: Array, shape: tuple[int, ...]) -> Array:
+def as_batch(inputs: Array, shape: tuple[int, ...]) -> Array:
     """One image as a batch of one, and grey images without a channel with one.
 
     Args:
-        images: shape (n, …) or that of one image; grey ones may lack the last 1.
-        shape: of one image.
+        inputs: shape (n, …) or that of one example; grey ones may lack the last 1.
+        shape: of one example.
     """
-    if shape[-1:] == (1,) and (images.shape == shape[:-1] or images.shape[1:] == shape[:-1]):
-        images = images[..., np.newaxis]
-    return images[np.newaxis] if images.shape == shape else images
+    if shape[-1:] == (1,) and (inputs.shape == shape[:-1] or inputs.shape[1:] == shape[:-1]):
+        inputs = inputs[..., np.newaxis]
+    return inputs[np.newaxis] if inputs.shape == shape else inputs
 
 
-def check_images(
-    images: Array, shape: tuple[int, ...], value_range: tuple[float, float], what: str = "images"
+def check_inputs(
+    inputs: Array, shape: tuple[int, ...], value_range: tuple[float, float], what: str = "inputs"
 ) -> None:
     """Makes sure that images are what a model takes.
 
     Args:
-        images: the images.
+        inputs: the images.
         shape: of one of them.
         value_range: lowest and highest value.
         what: what they are called.
@@ -130,21 +130,21 @@ def check_images(
     Raises:
         DataError: they are not; the line says what came.
     """
-    if images.dtype.kind not in "fiub":
-        raise DataError(f"{what} are {images.dtype}, expected numbers")
-    if images.ndim != len(shape) + 1 or images.shape[1:] != shape:
+    if inputs.dtype.kind not in "fiub":
+        raise DataError(f"{what} are {inputs.dtype}, expected numbers")
+    if inputs.ndim != len(shape) + 1 or inputs.shape[1:] != shape:
         raise DataError(
-            f"{what} have shape {images.shape}, expected (n, {', '.join(map(str, shape))})"
+            f"{what} have shape {inputs.shape}, expected (n, {', '.join(map(str, shape))})"
         )
-    if images.size == 0:
+    if inputs.size == 0:
         return
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
-        bad = images.size - np.count_nonzero(np.isfinite(images))
+    if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
+        bad = inputs.size - np.count_nonzero(np.isfinite(inputs))
         raise DataError(f"{what} hold {bad} values that are NaN or infinite")
     low, high = value_range
-    if images.min() < low or images.max() > high:
+    if inputs.min() < low or inputs.max() > high:
         raise DataError(
-            f"{what} hold values from {images.min():g} to {images.max():g}, expected {low:g} to "
+            f"{what} hold values from {inputs.min():g} to {inputs.max():g}, expected {low:g} to "
             f"{high:g}: the data set's own range, not rescaled"
         )
 
@@ -161,8 +161,8 @@ def _load_bundle(path: str | Path, threads: int, check: bool) -> LoadedModel:
         source={"bundle": str(path), "format": info.format},
         runtime=runtime,
         classes=info.classes,
-        image_shape=info.input.shape[1:],
-        images_dtype=info.images_dtype,
+        input_shape=info.input.shape[1:],
+        inputs_dtype=info.inputs_dtype,
         value_range=info.value_range,
-        answer=lambda images: predict_probabilities(model, images, info.output_kind),
+        answer=lambda inputs: predict_probabilities(model, inputs, info.output_kind),
     )

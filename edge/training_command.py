@@ -42,7 +42,7 @@ class Order:
         state: where the edge keeps its files.
         exchange: the exchange folder; None: train for this device alone.
         bundle: the training bundle; None: the server ships it.
-        pool: whether training images may be uploaded.
+        pool: whether training examples may be uploaded.
         threads: how many the runtime may use.
         timeout_s: seconds without a request.
         settings: how to train, without a server.
@@ -139,7 +139,7 @@ def _alone(order: Order) -> int:
     told = {
         "runtime": str(checked.runtime),
         "examples": len(local.edge.train),
-        "scored_on": f"{len(scored)} {held_out} images",
+        "scored_on": f"{len(scored)} {held_out} examples",
         "accuracy_before": _accuracy(before),
         "accuracy_after": _accuracy(after),
         "update": str(update),

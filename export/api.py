@@ -101,7 +101,7 @@ def to_tflite(
     with computed_in_float32(model):
         answers = _answers(model, inputs)
         kind = _kind(answers) if output is None else _told(output, answers)
-        sample = as_calibration(inputs, _COUNT, 0).images
+        sample = as_calibration(inputs, _COUNT, 0).inputs
         classifier = kind is not Kind.VALUES
         with Converter(model, inputs.shape[1:], classifier=classifier) as converter:
             return {

@@ -50,10 +50,10 @@ class Subject:
         weights_sha256: hash of its weights.
         origin: run, round, edge, weights_sha256: what is written into the file.
         calibration: int8's images; None: ``no_calibration`` says why.
-        no_calibration: why there are no calibration images.
-        images: parity images, raw, shape (n, …).
+        no_calibration: why there are no calibration examples.
+        inputs: parity examples, raw, shape (n, …).
         labels: their labels, shape (n,), or None.
-        words: what the parity images are.
+        words: what the parity examples are.
         round: whose model it is.
     """
 
@@ -61,10 +61,10 @@ class Subject:
     weights_sha256: str
     origin: Mapping[str, Any]
     calibration: Calibration | None
-    images: Array
+    inputs: Array
     labels: NDArray[np.int64] | None
     words: str
-    no_calibration: str = "no calibration images"
+    no_calibration: str = "no calibration examples"
     round: int | None = None
 
 
@@ -120,7 +120,7 @@ class Exporter:
     def _exported(
         self, subject: Subject, wanted: tuple[Variant, ...], folder: Path
     ) -> tuple[Exported, ...]:
-        key, answers = self._key(subject), self._probed(subject.images)
+        key, answers = self._key(subject), self._probed(subject.inputs)
         known, ours = unchanged_files(folder, key, answers), earlier_names(folder)
         missing = [v for v in wanted if self.fresh or v.value not in known]
         check_nothing_foreign(folder, missing, ours)
@@ -133,7 +133,7 @@ class Exporter:
             # Written first, so that files of an interrupted export are recognized later.
             write_record(folder, key, answers, known.values(), ours)
             reference = self._reference(subject)
-            with Converter(self.model, self.spec.image_shape) as converter:
+            with Converter(self.model, self.spec.input_shape) as converter:
                 for variant in missing:
                     row = self._export(subject, variant, converter, reference, folder)
                     known[variant.value] = row
@@ -195,7 +195,7 @@ class Exporter:
         )
         if found.parity is None:
             return row
-        cost = self._cost(content, reference.images[0])
+        cost = self._cost(content, reference.inputs[0])
         row = replace(row, cost=cost)
         if found.reasons or variant is Variant.MASTER:
             return row
@@ -212,7 +212,7 @@ class Exporter:
 
     def _convert(self, subject: Subject, variant: Variant, converter: Converter) -> bytes:
         if variant is Variant.INT8 and subject.calibration is not None:
-            return converter.convert(variant, subject.calibration.images)
+            return converter.convert(variant, subject.calibration.inputs)
         place = (subject.weights_sha256, variant)
         if place not in self._converted:
             if any(sha256 != subject.weights_sha256 for sha256, _ in self._converted):
@@ -225,14 +225,14 @@ class Exporter:
         return "logits" if self.logits or fitted else "probabilities"
 
     def _reference(self, subject: Subject) -> Reference:
-        images = subject.images.astype(np.float32)
-        answers = self.model.predict(images, batch_size=256, verbose=0)
+        inputs = subject.inputs.astype(np.float32)
+        answers = self.model.predict(inputs, batch_size=256, verbose=0)
         probabilities = checked_probabilities(answers, logits=self.logits)
-        return Reference(subject.images, probabilities, subject.labels, subject.words)
+        return Reference(subject.inputs, probabilities, subject.labels, subject.words)
 
-    def _probed(self, images: Array) -> Array:
-        """Keras' probabilities of a few images, without tracing the model."""
-        few = images[spread(len(images), _PROBES)].astype(np.float32)
+    def _probed(self, inputs: Array) -> Array:
+        """Keras' probabilities of a few examples, without tracing the model."""
+        few = inputs[spread(len(inputs), _PROBES)].astype(np.float32)
         return checked_probabilities(
             np.asarray(self.model(few, training=False)), logits=self.logits
         )
@@ -252,8 +252,8 @@ class Exporter:
             "limits": {item.name: getattr(self.limits, item.name) for item in fields(Limits)},
             "spec": asdict(self.spec),
             "logits": self.logits,
-            "calibration": None if calibration is None else _hash(calibration.images),
-            "images": _hash(subject.images),
+            "calibration": None if calibration is None else _hash(calibration.inputs),
+            "inputs": _hash(subject.inputs),
             "labels": None if subject.labels is None else _hash(subject.labels),
             "packages": {name: metadata.version(name) for name in _PACKAGES},
         }
@@ -273,5 +273,5 @@ def _source(subject: Subject, converter: Converter) -> str | None:
     return subject.calibration.source + left_out
 
 
-def _hash(images: Array) -> str:
-    return hashlib.sha256(np.ascontiguousarray(images).tobytes()).hexdigest()
+def _hash(inputs: Array) -> str:
+    return hashlib.sha256(np.ascontiguousarray(inputs).tobytes()).hexdigest()

@@ -140,9 +140,9 @@ def _take_pooled(
     _copy(reply.pooled, copy, reply, largest_pooled(info.examples, spec))
     try:
         examples = read_pooled(copy, reply.edge, spec)
-        if config.pool_bytes and examples.images.nbytes > config.pool_bytes:
+        if config.pool_bytes and examples.inputs.nbytes > config.pool_bytes:
             raise ValueError(
-                f"it pools {examples.images.nbytes} bytes, server.pool_bytes is {config.pool_bytes}"
+                f"it pools {examples.inputs.nbytes} bytes, server.pool_bytes is {config.pool_bytes}"
             )
         _check_claim(info, examples.class_counts(spec.num_classes), spec)
     except ValueError as error:

@@ -52,7 +52,7 @@ def check(path: Path) -> bool:
     allowed = bundle.info.tolerance
     sound = difference <= allowed["max_difference"] and same >= allowed["label_agreement"]
     print(
-        f"{path.parent.name}/{bundle.info.format}: {len(found)} golden images, largest "
+        f"{path.parent.name}/{bundle.info.format}: {len(found)} golden examples, largest "
         f"difference {difference:.2g} (at most {allowed['max_difference']:g}), labels agree on "
         f"{100 * same:.0f} %, needs {bundle.info.min_runtime}: {'ok' if sound else 'FAILED'}"
     )

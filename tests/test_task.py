@@ -17,8 +17,8 @@ SPEC = DataSpec("tiny", (2, 2, 1), "uint8", (0.0, 16.0), ("a", "b", "c"))
 
 
 def examples(count: int) -> Examples:
-    images = np.arange(count * 4, dtype=np.uint8).reshape(count, 2, 2, 1) % 17
-    return Examples(images, np.arange(count) % 3)
+    inputs = np.arange(count * 4, dtype=np.uint8).reshape(count, 2, 2, 1) % 17
+    return Examples(inputs, np.arange(count) % 3)
 
 
 def test_the_description_of_the_images_is_enough(

@@ -30,8 +30,8 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
   --out      where to; default: RUN/exports, or MODEL-export beside the file
   --data     for a .keras file: its images and labels, as data.name of a config: an .npz
              with x_train y_train x_test y_test, a TFDS name, a folder, pkg.module:function.
-             int8 is calibrated on the training images, files are compared on the test
-             images. Without it only float32 and float16 are made, compared on random
+             int8 is calibrated on the training examples, files are compared on the test
+             examples. Without it only float32 and float16 are made, compared on random
              images in --value-range.
   --value-range  for a .keras file without --data: lowest and highest pixel; default: 0,255
   --logits   for a .keras file: it gives logits, not probabilities; without it, answers

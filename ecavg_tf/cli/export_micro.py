@@ -48,7 +48,7 @@ def for_micro(exports: Sequence[Exported], folder: Path, flash: str, ram: str) -
     for row in rows:
         bundle = read_bundle(folder / str(row.bundle))
         sources = folder / row.model / "micro"
-        print(f"{row.model}, int8 in tflite-micro, {len(bundle.golden_inputs)} golden images:")
+        print(f"{row.model}, int8 in tflite-micro, {len(bundle.golden_inputs)} golden examples:")
         if flash:
             verdict = judge(
                 bundle.model,

@@ -110,7 +110,7 @@ class FitConfig:
         learning_rate: its learning rate.
         schedule: ``constant``, or ``cosine`` (epoch by epoch, towards 0).
         weight_decay: decoupled weight decay; 0: none.
-        augment: flip and shift the training images.
+        augment: flip and shift the training examples.
         callbacks: functions ``pkg.module:function``, separated by commas; each is called with
             (round, who) for every fit and returns a keras.callbacks.Callback.
         recalibrate: re-estimate BatchNorm statistics after training.
@@ -230,13 +230,13 @@ class Limits:
 
 @dataclass
 class FilesConfig:
-    """Which files are made, and of how many images.
+    """Which files are made, and of how many examples.
 
     Attributes:
         enabled: export at the end of the run.
         formats: ``float32``, ``float16``, ``dynamic``, ``int8``, separated by commas.
-        calibration_examples: training images that int8's ranges are measured on.
-        parity_examples: test images that files are compared on; 0: all.
+        calibration_examples: training examples that int8's ranges are measured on.
+        parity_examples: test examples that files are compared on; 0: all.
     """
 
     enabled: bool = False

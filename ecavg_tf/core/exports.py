@@ -23,7 +23,7 @@ class Parity:
     """A file compared with its Keras model, on the same images.
 
     Attributes:
-        images: what they are, in words.
+        inputs: what they are, in words.
         n: how many.
         max_difference: largest absolute difference of a probability.
         mean_difference: mean over images of each image's largest difference.
@@ -39,7 +39,7 @@ class Parity:
         accuracy_change_high: upper end.
     """
 
-    images: str
+    inputs: str
     n: int
     max_difference: float
     mean_difference: float
@@ -57,7 +57,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Latency:
-    """Time for one image, in milliseconds.
+    """Time for one example, in milliseconds.
 
     Attributes:
         what: ``file, 1 thread``, ``file, 2 threads``, ``Keras predict``, ``Keras model(x)``.

@@ -20,13 +20,13 @@ class Declared:
     """What one edge's data says of itself.
 
     Attributes:
-        images: height, width and channels, and the dtype's name.
+        inputs: height, width and channels, and the dtype's name.
         value_range: lowest and highest value that an image can hold.
         classes: names of its classes in the order of its numbers; None: it has numbers alone.
         labels: lowest and highest label; (0, 0) where labels are names.
     """
 
-    images: tuple[tuple[int, ...], str]
+    inputs: tuple[tuple[int, ...], str]
     value_range: tuple[float, float]
     classes: tuple[str, ...] | None
     labels: tuple[int, int]
@@ -112,7 +112,7 @@ def agreed(name: str, found: Mapping[str, Declared], test: Declared | None) -> D
     first, reference = next(iter(found.items()))
     for edge, other in (*found.items(), *([(TEST, test)] if test is not None else [])):
         for what, mine, theirs in (
-            ("images", _images(reference), _images(other)),
+            ("inputs", _inputs(reference), _inputs(other)),
             ("the value range", reference.value_range, other.value_range),
         ):
             if mine != theirs:
@@ -120,14 +120,14 @@ def agreed(name: str, found: Mapping[str, Declared], test: Declared | None) -> D
                     f"{whose(edge)} differs from edge {first!r}: {what} {theirs}, and {mine}; all "
                     "edges need the same"
                 )
-    (height, width, channels), dtype = reference.images
+    (height, width, channels), dtype = reference.inputs
     classes = _classes(found, test)
     spec = DataSpec(name, (height, width, channels), dtype, reference.value_range, classes)
     return check_spec(spec)
 
 
-def _images(declared: Declared) -> str:
-    return f"{declared.images[1]}{declared.images[0]}"
+def _inputs(declared: Declared) -> str:
+    return f"{declared.inputs[1]}{declared.inputs[0]}"
 
 
 def _classes(found: Mapping[str, Declared], test: Declared | None) -> tuple[str, ...]:

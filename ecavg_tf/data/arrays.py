@@ -176,13 +176,13 @@ def dataset_from_arrays(
         _examples(f"data set {name!r}, {split}", *given)
         for split, given in (("train", train), ("test", test))
     )
-    images = train_examples.images
+    inputs = train_examples.inputs
     if value_range is None:
-        value_range = default_range(images.dtype)
+        value_range = default_range(inputs.dtype)
     if classes is None:
         classes = numbered_classes(name, train_examples, test_examples)
-    height, width, channels = images.shape[1:]
-    spec = DataSpec(name, (height, width, channels), images.dtype.name, value_range, classes)
+    height, width, channels = inputs.shape[1:]
+    spec = DataSpec(name, (height, width, channels), inputs.dtype.name, value_range, classes)
     return Dataset(spec, train_examples, test_examples)
 
 
@@ -199,11 +199,11 @@ def default_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     raise DataError(f"images of dtype {dtype}: give a value_range, or use uint8 or float32")
 
 
-def _examples(where: str, images: Any, labels: Any) -> Examples:
-    return Examples(images_of(where, images), whole_numbers(where, labels))
+def _examples(where: str, inputs: Any, labels: Any) -> Examples:
+    return Examples(inputs_of(where, inputs), whole_numbers(where, labels))
 
 
-def images_of(where: str, given: Any) -> Array:
+def inputs_of(where: str, given: Any) -> Array:
     """Images of shape (n, height, width, channels); those without channels get one.
 
     Args:
@@ -213,17 +213,17 @@ def images_of(where: str, given: Any) -> Array:
     Raises:
         DataError: they are of another shape, or no numbers.
     """
-    images = numbers(where, given)
-    if images.ndim == 3:
-        images = images[..., np.newaxis]
-    if images.ndim != 4:
+    inputs = numbers(where, given)
+    if inputs.ndim == 3:
+        inputs = inputs[..., np.newaxis]
+    if inputs.ndim != 4:
         raise DataError(
-            f"{where}: images have shape {images.shape}; expected (n, height, width) or (n, "
+            f"{where}: images have shape {inputs.shape}; expected (n, height, width) or (n, "
             "height, width, channels)"
         )
-    return _native(images)
+    return _native(inputs)
 
 
-def _native(images: Array) -> Array:
+def _native(inputs: Array) -> Array:
     """float64 is what numpy makes by itself; nobody's camera gives it."""
-    return images.astype(np.float32) if images.dtype == np.float64 else images
+    return inputs.astype(np.float32) if inputs.dtype == np.float64 else inputs

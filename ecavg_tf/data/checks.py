@@ -45,12 +45,12 @@ def check_spec(spec: DataSpec) -> DataSpec:
 
 def channels_first_note(spec: DataSpec) -> str | None:
     """A line on images that seem to keep their channels before height and width."""
-    if len(spec.image_shape) != 3 or spec.image_shape[2] in (1, 3, 4):
+    if len(spec.input_shape) != 3 or spec.input_shape[2] in (1, 3, 4):
         return None
-    if spec.image_shape[0] not in (1, 3, 4):
+    if spec.input_shape[0] not in (1, 3, 4):
         return None
     return (
-        f"data set {spec.name!r}: images have shape {spec.image_shape}, read as (height, width, "
+        f"data set {spec.name!r}: images have shape {spec.input_shape}, read as (height, width, "
         "channels); if the channels come first, give numpy.moveaxis(images, 1, -1)"
     )
 
@@ -61,13 +61,13 @@ def checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
     Raises:
         DataError: the first fault, with where it is.
     """
-    images, labels = numbers(where, examples.images), whole_numbers(where, examples.labels)
-    if len(labels) == 0 or len(images) != len(labels):
-        raise DataError(f"{where}: {len(images)} images and {len(labels)} labels")
-    if images.shape[1:] != spec.image_shape or images.dtype.name != spec.dtype:
+    inputs, labels = numbers(where, examples.inputs), whole_numbers(where, examples.labels)
+    if len(labels) == 0 or len(inputs) != len(labels):
+        raise DataError(f"{where}: {len(inputs)} examples and {len(labels)} labels")
+    if inputs.shape[1:] != spec.input_shape or inputs.dtype.name != spec.dtype:
         raise DataError(
-            f"{where}: images are {images.dtype.name}{images.shape[1:]}, "
-            f"expected {spec.dtype}{spec.image_shape}"
+            f"{where}: images are {inputs.dtype.name}{inputs.shape[1:]}, "
+            f"expected {spec.dtype}{spec.input_shape}"
         )
     wrong = np.flatnonzero((labels < 0) | (labels >= spec.num_classes))
     if len(wrong):
@@ -75,18 +75,18 @@ def checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
             f"{where}: label {labels[wrong[0]]} of example {wrong[0]} is out of range, expected "
             f"0 to {spec.num_classes - 1}"
         )
-    if np.issubdtype(images.dtype, np.floating):
-        bad = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2, 3)))
+    if np.issubdtype(inputs.dtype, np.floating):
+        bad = np.flatnonzero(~np.isfinite(inputs).all(axis=(1, 2, 3)))
         if len(bad):
             raise DataError(f"{where}: image {bad[0]} holds NaN or infinite pixels")
     low, high = spec.value_range
-    if images.min() < low or images.max() > high:
+    if inputs.min() < low or inputs.max() > high:
         raise DataError(
-            f"{where}: values run from {images.min()} to {images.max()}, the data set declares "
+            f"{where}: values run from {inputs.min()} to {inputs.max()}, the data set declares "
             f"{low:g} to {high:g}; say what it is: an array value_range = [lowest, highest] in the "
             ".npz, or DataSpec.value_range"
         )
-    return Examples(images, labels)
+    return Examples(inputs, labels)
 
 
 def numbers(where: str, given: Any) -> Array:
@@ -102,12 +102,12 @@ def numbers(where: str, given: Any) -> Array:
     if np.ma.isMaskedArray(given) and np.ma.is_masked(given):
         raise DataError(f"{where}: images have masked pixels; give images.filled(…)")
     try:
-        images = np.asarray(given)
+        inputs = np.asarray(given)
     except ValueError as error:  # a list of pictures that differ
         raise DataError(f"{where}: images must all be of one size: {brief(error)}") from error
-    if images.dtype.kind not in "biuf" or images.dtype.itemsize > 8:
+    if inputs.dtype.kind not in "biuf" or inputs.dtype.itemsize > 8:
         raise DataError(
-            f"{where}: images have shape {images.shape} and dtype {images.dtype}; expected numbers "
+            f"{where}: images have shape {inputs.shape} and dtype {inputs.dtype}; expected numbers "
             "of at most 64 bits, all pictures of one size: uint8 or float32"
         )
-    return images.astype(images.dtype.newbyteorder("="), copy=False)
+    return inputs.astype(inputs.dtype.newbyteorder("="), copy=False)

@@ -29,7 +29,7 @@ def consented_count(config: ServerConfig, edge: str, examples: Examples) -> int:
     """How many of its training examples an edge uploads, by consent and byte budget."""
     if not consenting(config, edge):
         return 0
-    each = examples.images[:1].nbytes
+    each = examples.inputs[:1].nbytes
     return min(len(examples), config.pool_bytes // each) if config.pool_bytes else len(examples)
 
 

@@ -20,11 +20,11 @@ class Examples:
     """Images with their labels.
 
     Attributes:
-        images: shape (n, height, width, channels), in the data set's native dtype.
+        inputs: shape (n, height, width, channels), in the data set's native dtype.
         labels: shape (n,), int64, in [0, classes).
     """
 
-    images: Array
+    inputs: Array
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -32,7 +32,7 @@ class Examples:
 
     def take(self, indices: NDArray[np.int64]) -> "Examples":
         """A copy of the examples at ``indices``, in that order."""
-        return Examples(self.images[indices], self.labels[indices])
+        return Examples(self.inputs[indices], self.labels[indices])
 
     def class_counts(self, num_classes: int) -> tuple[int, ...]:
         """How many examples of each class."""
@@ -48,7 +48,7 @@ class DataSpec:
 
     Attributes:
         name: the data set's name.
-        image_shape: (height, width, channels).
+        input_shape: (height, width, channels).
         dtype: numpy's name of the images' native dtype.
         value_range: lowest and highest value an image can hold. A model of one's own begins
             with a ``Rescaling`` made of it, or gets images as they are.
@@ -56,7 +56,7 @@ class DataSpec:
     """
 
     name: str
-    image_shape: tuple[int, int, int]
+    input_shape: tuple[int, int, int]
     dtype: str
     value_range: tuple[float, float]
     classes: tuple[str, ...]
@@ -64,7 +64,7 @@ class DataSpec:
     def __post_init__(self) -> None:
         made: dict[str, tuple[Callable[[Any], Any], str]] = {
             "name": (str, "a text"),
-            "image_shape": (_shape, "whole numbers (height, width, channels)"),
+            "input_shape": (_shape, "whole numbers (height, width, channels)"),
             "dtype": (lambda dtype: np.dtype(dtype).name, "a numpy dtype"),
             "value_range": (_range, "two numbers (lowest, highest)"),
             "classes": (class_names, "the classes' names"),
@@ -147,7 +147,7 @@ def concatenated(parts: Sequence[Examples]) -> Examples:
         ValueError: there is no part.
     """
     return Examples(
-        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.inputs for part in parts]),
         np.concatenate([part.labels for part in parts]),
     )
 

@@ -111,7 +111,7 @@ class FolderSource:
             classes = self._classes(split)
             folder = self._splits[split]
             read = read_classes(folder, classes, self._size, self._channels, [])
-            self._read[split] = (read.images, np.asarray(classes)[read.labels])
+            self._read[split] = (read.inputs, np.asarray(classes)[read.labels])
         return self._read[split]["xy".index(letter)]
 
     def header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -119,7 +119,7 @@ class FolderSource:
         split = name.partition("_")[2]
         files = find_files(self._splits[split]).files
         if not files:
-            raise DataError(f"{self._splits[split]} has no images; expected CLASS/*.png")
+            raise DataError(f"{self._splits[split]} has no examples; expected CLASS/*.png")
         first = resized(read_picture(files[0], self._channels), self._size, 0)
         return (len(files), *first.shape), first.dtype
 

@@ -44,7 +44,7 @@ def load(folder: Path, image_size: int, channels: int) -> Dataset:
         train, test = (_read(folder / s, classes, image_size, channels, notes) for s in _SPLITS)
     else:
         train, test = split_off_test(_read(folder, classes, image_size, channels, notes), "folder")
-    height, width, depth = train.images.shape[1:]
+    height, width, depth = train.inputs.shape[1:]
     spec = DataSpec(folder.name, (height, width, depth), "uint8", (0.0, 255.0), classes)
     return Dataset(spec, train, test, tuple(notes))
 
@@ -119,20 +119,20 @@ def read_classes(
     Raises:
         DataError: an empty class, a picture that is refused, images that differ.
     """
-    images: list[Array] = []
+    inputs: list[Array] = []
     labels: list[int] = []
     first: Path | None = None
     for label, file in _files(folder, classes, notes):
         image = resized(read_picture(file, channels), image_size, 0)
-        if first is not None and image.shape != images[0].shape:
+        if first is not None and image.shape != inputs[0].shape:
             raise DataError(
-                f"{file} is {image.shape}, {first} is {images[0].shape}; set "
+                f"{file} is {image.shape}, {first} is {inputs[0].shape}; set "
                 "data.image_size and data.channels to make them alike"
             )
         first = first or file
-        images.append(image)
+        inputs.append(image)
         labels.append(label)
-    return Examples(np.stack(images), np.array(labels, np.int64))
+    return Examples(np.stack(inputs), np.array(labels, np.int64))
 
 
 def _files(folder: Path, classes: tuple[str, ...], notes: list[str]) -> list[tuple[int, Path]]:
@@ -144,7 +144,7 @@ def _files(folder: Path, classes: tuple[str, ...], notes: list[str]) -> list[tup
         if not found.files:
             others = f"; it has {counted(found.left_out)}" if found.left_out else ""
             raise DataError(
-                f"class folder {folder / name} has no images ({', '.join(SUFFIXES)}){others}"
+                f"class folder {folder / name} has no examples ({', '.join(SUFFIXES)}){others}"
             )
         files += [(label, file) for file in found.files]
         left_out += found.left_out

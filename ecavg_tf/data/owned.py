@@ -8,7 +8,7 @@ import numpy as np
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.agreement import Declared, agreed, declared, matched, whose
-from ecavg_tf.data.arrays import images_of
+from ecavg_tf.data.arrays import inputs_of
 from ecavg_tf.data.checks import channels_first_note, checked_split
 from ecavg_tf.data.dataset import (
     EdgeData,
@@ -105,13 +105,13 @@ class OwnedData:
 
     def _part(self, name: str, split: str) -> Examples:
         source, where = self._sources[name], f"{whose(name)}, {split}"
-        images = images_of(where, source.read(f"x_{split}"))
+        inputs = inputs_of(where, source.read(f"x_{split}"))
         own = self._declared[name].classes
         labels = matched(where, source.read(f"y_{split}"), own, self.spec.classes)
-        if len(images) == 0 and len(labels) == 0:
+        if len(inputs) == 0 and len(labels) == 0:
             cure = "" if split == "train" else f", or leave x_{split} and y_{split} out"
             raise DataError(f"{where}: the {split} set is empty; give at least one example{cure}")
-        return checked_split(where, Examples(images, labels), self.spec)
+        return checked_split(where, Examples(inputs, labels), self.spec)
 
     def _groups(self, name: str, split: str) -> Array | None:
         array = "group" if split == "train" else f"group_{split}"

@@ -22,11 +22,11 @@ def batches(
         orders: for each pass, the indices to visit, shape (n,); all of one length.
         batch_size: examples a batch.
     """
-    images, labels = tf.constant(examples.images), tf.constant(examples.labels)
+    inputs, labels = tf.constant(examples.inputs), tf.constant(examples.labels)
     return (
         tf.data.Dataset.from_tensor_slices(np.stack(orders))
         .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
-        .map(lambda index: (tf.gather(images, index), tf.gather(labels, index)))
+        .map(lambda index: (tf.gather(inputs, index), tf.gather(labels, index)))
         .prefetch(2)
     )
 

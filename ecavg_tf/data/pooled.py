@@ -19,7 +19,7 @@ _HEADER = 2**16  # names, shapes and metadata
 
 def write_pooled(path: Path, edge: str, examples: Examples) -> None:
     """Writes an edge's examples in their native dtype, whole or not at all."""
-    save_tensors(path, {"images": examples.images, "labels": examples.labels}, {"edge": edge})
+    save_tensors(path, {"inputs": examples.inputs, "labels": examples.labels}, {"edge": edge})
 
 
 def pooled_path(folder: Path, edge: str) -> Path:
@@ -86,7 +86,7 @@ def _check_unchanged(path: Path, taken: _Taken | None) -> None:
 
 def largest_pooled(examples: int, spec: DataSpec) -> int:
     """How many bytes the file of so many examples may have."""
-    each = np.dtype(spec.dtype).itemsize * math.prod(spec.image_shape)
+    each = np.dtype(spec.dtype).itemsize * math.prod(spec.input_shape)
     return examples * (each + np.dtype(np.int64).itemsize) + _HEADER
 
 
@@ -135,27 +135,27 @@ def read_pooled(path: Path, edge: str, spec: DataSpec) -> Examples:
         ValueError: it is not such a file, or does not fit ``spec``.
     """
     stored = TensorFile(path)
-    if stored.metadata.get("edge") != edge or stored.keys != {"images", "labels"}:
+    if stored.metadata.get("edge") != edge or stored.keys != {"inputs", "labels"}:
         raise ValueError(f"its pooled data is not that of {edge}")
-    images, labels = stored["images"], stored["labels"]
-    if images.shape[1:] != spec.image_shape or images.dtype.name != spec.dtype:
+    inputs, labels = stored["inputs"], stored["labels"]
+    if inputs.shape[1:] != spec.input_shape or inputs.dtype.name != spec.dtype:
         raise ValueError(
-            f"its pooled images are {images.dtype.name}{images.shape[1:]}, "
-            f"expected {spec.dtype}{spec.image_shape}"
+            f"its pooled examples are {inputs.dtype.name}{inputs.shape[1:]}, "
+            f"expected {spec.dtype}{spec.input_shape}"
         )
-    if labels.shape != images.shape[:1] or labels.dtype != np.int64 or len(labels) == 0:
+    if labels.shape != inputs.shape[:1] or labels.dtype != np.int64 or len(labels) == 0:
         raise ValueError(f"its pooled labels are {labels.dtype.name}{labels.shape}")
     if labels.min() < 0 or labels.max() >= spec.num_classes:
         raise ValueError(
             f"its pooled labels run from {labels.min()} to {labels.max()}, "
             f"expected 0 to {spec.num_classes - 1}"
         )
-    if np.issubdtype(images.dtype, np.floating) and not np.isfinite(images).all():
-        raise ValueError("its pooled images hold NaN or infinite values")
+    if np.issubdtype(inputs.dtype, np.floating) and not np.isfinite(inputs).all():
+        raise ValueError("its pooled examples hold NaN or infinite values")
     low, high = spec.value_range
-    if images.min() < low or images.max() > high:
+    if inputs.min() < low or inputs.max() > high:
         raise ValueError(
-            f"its pooled images hold values from {images.min()} to {images.max()}, "
+            f"its pooled examples hold values from {inputs.min()} to {inputs.max()}, "
             f"expected {low:g} to {high:g}"
         )
-    return Examples(images, labels)
+    return Examples(inputs, labels)

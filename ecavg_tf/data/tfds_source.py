@@ -38,11 +38,11 @@ def load(name: str, data_dir: str, image_size: int, channels: int) -> Dataset:
         train, test = split_off_test(train, name)
     else:
         test = _examples(tfds, builder, held_out, image_size, channels)
-    height, width, depth = train.images.shape[1:]
+    height, width, depth = train.inputs.shape[1:]
     spec = DataSpec(
         name,
         (height, width, depth),
-        train.images.dtype.name,
+        train.inputs.dtype.name,
         (0.0, 255.0),
         tuple(builder.info.features["label"].names),
     )
@@ -80,7 +80,7 @@ def load_by_key(
         if part is not None:
             owners: list[Any] = []
             examples = _examples(tfds, builder, part, image_size, channels, (key, owners))
-            arrays |= {f"x_{split}": examples.images, f"y_{split}": examples.labels}
+            arrays |= {f"x_{split}": examples.inputs, f"y_{split}": examples.labels}
             arrays[key if split == "train" else f"{key}_test"] = np.array(owners)
     return arrays
 
@@ -168,5 +168,5 @@ def _examples(
             f"TFDS data set {builder.name!r} has images of {len(shapes)} shapes, for example "
             f"{sorted(shapes)[:2]}; set data.image_size and data.channels to make them alike"
         )
-    images = np.stack([image for image, _ in pairs])
-    return Examples(images, np.array([label for _, label in pairs], np.int64))
+    inputs = np.stack([image for image, _ in pairs])
+    return Examples(inputs, np.array([label for _, label in pairs], np.int64))

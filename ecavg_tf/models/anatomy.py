@@ -14,7 +14,7 @@ _AGREES = 1e-3  # of a probability; float32 through a softmax is exact to 1e-6
 
 def anatomy_of(
     model: keras.Model,
-    images: Array,
+    inputs: Array,
     *,
     logits: bool,
 ) -> Anatomy:
@@ -27,7 +27,7 @@ def anatomy_of(
 
     Args:
         model: a built model; its weights are as before afterwards.
-        images: a few images to try on, as the model takes them.
+        inputs: a few examples to try on, as the model takes them.
         logits: whether the model gives logits.
     """
     position = {id(variable): index for index, variable in enumerate(model.weights)}
@@ -36,7 +36,7 @@ def anatomy_of(
         for layer in model._flatten_layers()
         if _own_weights(layer)
     ]
-    bias = _head_bias(model, images, logits=logits)
+    bias = _head_bias(model, inputs, logits=logits)
     with_bias = [positions for positions in owners if bias in positions]
     norms = batchnorm_layers(model)
     return Anatomy(
@@ -46,12 +46,12 @@ def anatomy_of(
     )
 
 
-def _head_bias(model: keras.Model, images: Array, *, logits: bool) -> int | None:
+def _head_bias(model: keras.Model, inputs: Array, *, logits: bool) -> int | None:
     weights: list[Array] = model.get_weights()
 
     def outputs(changed: Sequence[Array]) -> Array:
         model.set_weights(changed)
-        raw = model(images, training=False)  # eager: nothing is traced for a few images
+        raw = model(inputs, training=False)  # eager: nothing is traced for a few examples
         return np.asarray(keras.ops.convert_to_numpy(raw), np.float64)
 
     before = outputs(weights)

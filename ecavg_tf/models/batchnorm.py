@@ -74,17 +74,17 @@ class Recalibrator:
             variable.assign(tf.zeros_like(variable))
         # The dataset's own spec leaves the batch size open: a short batch retraces nothing.
         step = self._forward_function.get_concrete_function(dataset.element_spec[0])
-        for images, *_ in dataset:
-            step(images)
+        for inputs, *_ in dataset:
+            step(inputs)
             if on_batch:
-                on_batch(len(images))
+                on_batch(len(inputs))
         for layer, mean, variance in zip(self._layers, self._means, self._variances, strict=True):
             layer.moving_mean.assign(mean)
             layer.moving_variance.assign(variance)
 
-    def _forward(self, images: tf.Tensor) -> None:
+    def _forward(self, inputs: tf.Tensor) -> None:
         with self._measuring():
-            self._model(images, training=False)
+            self._model(inputs, training=False)
 
     @contextlib.contextmanager
     def _measuring(self) -> Iterator[None]:
@@ -124,9 +124,9 @@ class Recalibrator:
 
 
 def recalibrate_batchnorm(
-    model: keras.Model, images: Array, *, batch_size: int = 128, seed: int = 0
+    model: keras.Model, inputs: Array, *, batch_size: int = 128, seed: int = 0
 ) -> None:
-    """Re-estimates a Keras model's BatchNorm statistics on ``images``, in place.
+    """Re-estimates a Keras model's BatchNorm statistics on ``inputs``, in place.
 
     Each layer's moving mean and variance become the example-weighted average of its
     batch means and batch variances over one shuffled pass. Layers that are frozen
@@ -134,16 +134,16 @@ def recalibrate_batchnorm(
 
     Args:
         model: a built model.
-        images: shape (n, height, width, channels), as the model takes them.
+        inputs: shape (n, height, width, channels), as the model takes them.
         batch_size: examples a batch; statistics are those of batches of this size.
         seed: seeds the order.
 
     Raises:
-        ValueError: there is no image.
+        ValueError: there is no example.
     """
     check_not_forked()
-    if len(images) == 0:
-        raise ValueError("BatchNorm can't be recalibrated on no images; give at least one")
-    examples = Examples(images, np.zeros(len(images), np.int64))
-    order = permutation(len(images), seed, "recalibrate")
+    if len(inputs) == 0:
+        raise ValueError("BatchNorm can't be recalibrated on no examples; give at least one")
+    examples = Examples(inputs, np.zeros(len(inputs), np.int64))
+    order = permutation(len(inputs), seed, "recalibrate")
     Recalibrator(model)(batches(examples, [order], batch_size))

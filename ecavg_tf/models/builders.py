@@ -31,7 +31,7 @@ def mlp(spec: DataSpec, config: ModelConfig) -> keras.Model:
     """One hidden ReLU layer and a softmax: the ECAvg paper's MNIST network."""
     return keras.Sequential(
         [
-            keras.Input(spec.image_shape),
+            keras.Input(spec.input_shape),
             rescaling(spec),
             keras.layers.Flatten(),
             keras.layers.Dense(config.hidden_units, activation="relu"),
@@ -43,14 +43,14 @@ def mlp(spec: DataSpec, config: ModelConfig) -> keras.Model:
 
 def mobilenet_v2(spec: DataSpec, config: ModelConfig) -> keras.Model:
     """Keras Applications' MobileNetV2 (arXiv 1801.04381), global pooling and a softmax."""
-    inputs = keras.Input(spec.image_shape)
+    inputs = keras.Input(spec.input_shape)
     features = _padded(rescaling(spec, -1.0, 1.0)(inputs), spec)
     return _application(keras.applications.MobileNetV2, inputs, features, spec, config)
 
 
 def resnet50(spec: DataSpec, config: ModelConfig) -> keras.Model:
     """Keras Applications' ResNet50 (arXiv 1512.03385), global pooling and a softmax."""
-    inputs = keras.Input(spec.image_shape)
+    inputs = keras.Input(spec.input_shape)
     if _pretrained(config) is None:
         features = rescaling(spec)(inputs)
     else:
@@ -66,7 +66,7 @@ MODELS: dict[str, Builder] = {"mlp": mlp, **PRETRAINED}
 
 def _padded(features: keras.KerasTensor, spec: DataSpec) -> keras.KerasTensor:
     """Zero-pads images that are smaller than keras.applications accept."""
-    missing = [max(0, SMALLEST_SIDE - side) for side in spec.image_shape[:2]]
+    missing = [max(0, SMALLEST_SIDE - side) for side in spec.input_shape[:2]]
     if not any(missing):
         return features
     padding = tuple((side // 2, side - side // 2) for side in missing)
@@ -88,9 +88,9 @@ def _application(
     config: ModelConfig,
 ) -> keras.Model:
     weights = _pretrained(config)
-    if weights is not None and spec.image_shape[2] != 3:
+    if weights is not None and spec.input_shape[2] != 3:
         raise ModelError(
-            f"ImageNet weights need images of 3 channels, {spec.name!r} has {spec.image_shape[2]}; "
+            f"ImageNet weights need images of 3 channels, {spec.name!r} has {spec.input_shape[2]}; "
             "use model.init=shared"
         )
     if config.weights_path and weights is not None and not Path(weights).is_file():
@@ -173,14 +173,14 @@ def _checked(model: keras.Model, name: str, spec: DataSpec, logits: bool) -> ker
     if len(inputs) > 1:
         raise ModelError(
             f"model.name={name!r} takes {len(inputs)} inputs; expected one, images of shape "
-            f"{spec.image_shape}"
+            f"{spec.input_shape}"
         )
     try:
-        probe = np.random.default_rng(0).uniform(*spec.value_range, (2, *spec.image_shape))
+        probe = np.random.default_rng(0).uniform(*spec.value_range, (2, *spec.input_shape))
         outputs = model(probe.astype("float32"), training=False)
     except Exception as error:  # Keras raises many kinds
         raise ModelError(
-            f"model.name={name!r} can't take images of shape {spec.image_shape}: {explained(error)}"
+            f"model.name={name!r} can't take images of shape {spec.input_shape}: {explained(error)}"
         ) from error
     shape = getattr(outputs, "shape", None)
     if shape is None or tuple(shape) != (2, spec.num_classes):

@@ -26,19 +26,19 @@ class Outputs:
         self._batch_size = batch_size
         self._steps: dict[tuple[tuple[int, ...], str], Any] = {}
 
-    def __call__(self, images: Array) -> Array:
-        """Outputs of shape (n, …) for n > 0 images; floats are cast to Keras' default float."""
-        if np.issubdtype(images.dtype, np.floating):
-            images = images.astype(keras.config.floatx(), copy=False)
-        step, size = self._step(images), self._batch_size
-        parts = [step(images[at : at + size]).numpy() for at in range(0, len(images), size)]
+    def __call__(self, inputs: Array) -> Array:
+        """Outputs of shape (n, …) for n > 0 examples; floats are cast to Keras' default float."""
+        if np.issubdtype(inputs.dtype, np.floating):
+            inputs = inputs.astype(keras.config.floatx(), copy=False)
+        step, size = self._step(inputs), self._batch_size
+        parts = [step(inputs[at : at + size]).numpy() for at in range(0, len(inputs), size)]
         return np.concatenate(parts)
 
-    def _step(self, images: Array) -> Any:
-        key = (images.shape[1:], images.dtype.name)
+    def _step(self, inputs: Array) -> Any:
+        key = (inputs.shape[1:], inputs.dtype.name)
         if key not in self._steps:
             # One trace for every batch size.
-            spec = tf.TensorSpec((None, *images.shape[1:]), images.dtype)
+            spec = tf.TensorSpec((None, *inputs.shape[1:]), inputs.dtype)
             self._steps[key] = tf.function(
                 lambda batch: self._model.predict_step((batch,)), input_signature=[spec]
             )

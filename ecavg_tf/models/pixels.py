@@ -61,10 +61,10 @@ def meets_raw_pixels(model: keras.Model, spec: DataSpec) -> str | None:
     if max(abs(low), abs(high)) <= _SMALL:
         return None
     # Images of one value each: what pools, pads or resizes them does not hide their range.
-    images = np.stack([np.full(spec.image_shape, value, np.float32) for value in (low, high)])
+    inputs = np.stack([np.full(spec.input_shape, value, np.float32) for value in (low, high)])
     states = model.get_weights()
     with _first_with_weights() as first:
-        model(images, training=False)
+        model(inputs, training=False)
     model.set_weights(states)
     if not first or isinstance(first[0][0], _OWN_SCALE):
         return None
@@ -107,7 +107,7 @@ def rescaled(model: keras.Model, spec: DataSpec) -> keras.Model:
     Its layers and weights are those of ``model``; sequential and functional models keep
     their layers side by side, others become a layer.
     """
-    inputs = keras.Input(spec.image_shape)
+    inputs = keras.Input(spec.input_shape)
     pixels = rescaling(spec)(inputs)
     # Called as a layer, a model becomes one; its own call() lays its layers side by side.
     apart = type(model).__module__.startswith("keras.")

@@ -96,19 +96,19 @@ def check_kept(model: keras.Model, before: list[Array], name: str) -> None:
             )
 
 
-def check_drawn_in_graph(model: keras.Model, images: Array, name: str) -> None:
+def check_drawn_in_graph(model: keras.Model, inputs: Array, name: str) -> None:
     """Refuses chance that tracing freezes: a graph would hold one draw, the next another.
 
     Args:
         model: one that answers otherwise each time.
-        images: a few, as the model takes them.
+        inputs: a few, as the model takes them.
         name: the model's, for the error.
 
     Raises:
         ModelError: it draws by numpy or Python as it is called.
     """
     traced: Any = tf.function(lambda batch: model(batch, training=False))
-    batch = tf.constant(images)
+    batch = tf.constant(inputs)
     if np.array_equal(traced(batch), traced(batch)):
         raise ModelError(
             f"model.name={name!r} draws random numbers by numpy or Python in call, which a traced "

@@ -7,7 +7,7 @@ its weights (LoRA adapters are merged when they are saved).
 
 What is proved: weights moved a little from the initial ones go bit by bit through what each layer
 saves into a second build of the model, and the two, one with the weights set and one with the
-weights loaded, answer a few images alike. What is not: that the file itself is whole (its hash
+weights loaded, answer a few examples alike. What is not: that the file itself is whole (its hash
 is compared whenever it is loaded), and state that shows on other images only.
 """
 
@@ -29,11 +29,11 @@ from ecavg_tf.models.refusals import (
     check_trainable,
 )
 
-_IMAGES = 2
+_INPUTS = 2
 _AGREES = 1e-3  # of the largest answer; half precision and other orders of adding stay below
 
 
-def check_round_trip(model: keras.Model, other: keras.Model, images: Array, *, name: str) -> None:
+def check_round_trip(model: keras.Model, other: keras.Model, inputs: Array, *, name: str) -> None:
     """Makes sure that weights are all there is to a model.
 
     Nothing is traced, and nothing is written where all layers are Keras' own: half a second for
@@ -42,7 +42,7 @@ def check_round_trip(model: keras.Model, other: keras.Model, images: Array, *, n
     Args:
         model: a built model; its weights are changed.
         other: another build of it; its weights are changed.
-        images: a few images, as the model takes them.
+        inputs: a few examples, as the model takes them.
         name: the model's, for the error.
 
     Raises:
@@ -54,7 +54,7 @@ def check_round_trip(model: keras.Model, other: keras.Model, images: Array, *, n
     model.set_weights(moved)
     _load_from(model, other, name)
     _check_loaded(other, moved, name)
-    _compare(model, other, images, name)
+    _compare(model, other, inputs, name)
 
 
 def _moved(weights: Sequence[Array]) -> list[Array]:
@@ -123,16 +123,16 @@ def _not_saved(layer: keras.layers.Layer, variable: keras.Variable, name: str) -
     )
 
 
-def _compare(model: keras.Model, other: keras.Model, images: Array, name: str) -> None:
+def _compare(model: keras.Model, other: keras.Model, inputs: Array, name: str) -> None:
     before = model.get_weights()
-    first, second = _answers(model, images), _answers(other, images)
+    first, second = _answers(model, inputs), _answers(other, inputs)
     check_kept(model, before, name)
     if _alike(first, second):
         return
-    if not _alike(first, _answers(model, images)):  # chance at inference, which no weights fix
-        check_drawn_in_graph(model, images[:_IMAGES].astype("float32"), name)
+    if not _alike(first, _answers(model, inputs)):  # chance at inference, which no weights fix
+        check_drawn_in_graph(model, inputs[:_INPUTS].astype("float32"), name)
         return
-    layer = _first_other(model, other, images)
+    layer = _first_other(model, other, inputs)
     where = "it" if layer is None else f"layer {layer.name!r} ({type(layer).__name__})"
     raise ModelError(
         f"model.name={name!r}: {where} computes with something that is not in its weights: two "
@@ -141,8 +141,8 @@ def _compare(model: keras.Model, other: keras.Model, images: Array, name: str) -
     )
 
 
-def _answers(model: keras.Model, images: Array) -> Array:
-    outputs = model(images[:_IMAGES].astype("float32"), training=False)
+def _answers(model: keras.Model, inputs: Array) -> Array:
+    outputs = model(inputs[:_INPUTS].astype("float32"), training=False)
     return np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32")))
 
 
@@ -161,17 +161,17 @@ def _near(one: Array, other: Array) -> bool:
 
 
 def _first_other(
-    model: keras.Model, other: keras.Model, images: Array
+    model: keras.Model, other: keras.Model, inputs: Array
 ) -> keras.layers.Layer | None:
     """The first layer, in the order of calls, that answers otherwise than its twin."""
-    ours, theirs = _calls(model, images), _calls(other, images)
+    ours, theirs = _calls(model, inputs), _calls(other, inputs)
     for (layer, one), (_, another) in zip(ours, theirs, strict=False):
         if not _alike(one, another):
             return layer
     return None
 
 
-def _calls(model: keras.Model, images: Array) -> list[tuple[keras.layers.Layer, Any]]:
+def _calls(model: keras.Model, inputs: Array) -> list[tuple[keras.layers.Layer, Any]]:
     """What each layer answers, innermost first, in one call of the model."""
     seen: list[tuple[keras.layers.Layer, Any]] = []
 
@@ -188,7 +188,7 @@ def _calls(model: keras.Model, images: Array) -> list[tuple[keras.layers.Layer, 
     try:
         for layer in layers:
             layer.call = listening(layer, layer.call)
-        model(images[:_IMAGES].astype("float32"), training=False)
+        model(inputs[:_INPUTS].astype("float32"), training=False)
     finally:
         for layer, call in zip(layers, held, strict=True):
             if call is None:

@@ -29,7 +29,7 @@ def comparison(runs: Sequence[tuple[str, RunResults]]) -> RenderableType:
         _table("field", names, _differences(results)),
         Text("After the last round, accuracy in %", style="bold"),
         _table("", names, _figures(results)),
-        Text("own: the mean over edges, on test images in each edge's label mix\n", style="dim"),
+        Text("own: the mean over edges, on test examples in each edge's label mix\n", style="dim"),
         Text("Each edge: own accuracy, local → accepted", style="bold"),
         _table("edge", names, _edges(results)),
         *_since_first(names, results),

@@ -20,13 +20,13 @@ FULL = (
 _DROPPED = ("max diff", "ties", "runs on", "change, 95 %", "time", "Keras %")
 _WIDE = 10_000
 _MEANINGS = {
-    "file %": "Keras %, file %: accuracy, each test image counted once (an edge's own accuracy "
+    "file %": "Keras %, file %: accuracy, each test example counted once (an edge's own accuracy "
     "weights them to its label mix, and can be far from it)",
     "change, 95 %": "change: of accuracy, in points, its 95 % interval",
     "agree %": "agree: same best class as Keras, ties aside (best two closer than the file's "
     "output can tell)",
     "max diff": "max diff: of a probability",
-    "time": "time: median for one image, 1 thread",
+    "time": "time: median for one example, 1 thread",
     "runs on": "runs on: oldest TFLite runtime",
 }
 
@@ -111,7 +111,7 @@ def notes(exports: Sequence[Exported]) -> list[str]:
 
 def _facts(row: Exported) -> Iterable[str]:
     if row.parity is not None:
-        yield f"compared on {row.parity.images}"
+        yield f"compared on {row.parity.inputs}"
     if row.calibration:
         yield f"int8 calibrated on {row.calibration}"
     if row.cost is not None:

@@ -110,7 +110,7 @@ def _reasons(unknown: Sequence[tuple[EdgeResult | None, EdgeResult]]) -> dict[st
         if last.accepted is None:
             why = "no decision yet"
         elif last.accepted.own is None:
-            why = "no test images of its own"
+            why = "no test examples of its own"
         elif first is last:
             why = "did not train"
         else:

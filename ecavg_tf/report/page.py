@@ -17,7 +17,7 @@ PAGE = "report.html"
 _CAPTIONS = {
     "own-accuracy": (
         "Did the edges gain?",
-        "Each line is an edge in the last round, measured on test images in the mix of classes "
+        "Each line is an edge in the last round, measured on test examples in the mix of classes "
         "that it meets: with its local model, with the server's global model, and with what it "
         "deploys. Green: gained over its local model; orange: lost; else level.",
     ),
@@ -27,10 +27,10 @@ _CAPTIONS = {
         "model, the pale bar ends at what its held-out images make an unlikely low: their lower "
         "bound of the change, from the point before.",
     ),
-    "data": ("Who has what", "How many training images of each class every edge has."),
+    "data": ("Who has what", "How many training examples of each class every edge has."),
     "stages": (
         "The server, stage by stage",
-        "On test images of all classes: the edges' local models, their average, the average with "
+        "On test examples of all classes: the edges' local models, their average, the average with "
         "BatchNorm recalibrated, and the global model after fine-tuning.",
     ),
 }

@@ -62,7 +62,7 @@ def _edges_table(rounds: Sequence[RoundResult], results: RunResults) -> Table:
     since = gains_since_first(rounds) if len(rounds) > 1 else None
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
     table.add_column("edge", no_wrap=True)
-    table.add_column("images", justify="right")
+    table.add_column("inputs", justify="right")
     table.add_column("classes", no_wrap=True)
     # A later round starts from the global model of the round before.
     stages = ("local", "global", "accepted", "gain")

@@ -6,7 +6,7 @@ from typing import Any
 from ecavg_tf.core.deciding.guard import VETO
 from ecavg_tf.core.scores import Accepted, Rung
 
-FEW = 100  # certifying images: with fewer, only large gains can be seen
+FEW = 100  # certifying examples: with fewer, only large gains can be seen
 MORE = "partition.guard_fraction"
 
 RUNGS = {
@@ -70,7 +70,7 @@ def _not_certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
         return f"{begun} is behind by {-gain:.3f} nats of log-likelihood; {_hits(evidence)}."
     doubt = "accuracy does not speak for it: " if evidence["losses"] > evidence["wins"] else ""
     return (
-        f"{begun} is ahead by {gain:.3f} nats of log-likelihood; with this many images, a gain "
+        f"{begun} is ahead by {gain:.3f} nats of log-likelihood; with this many examples, a gain "
         f"under {evidence['smallest_gain']:.3f} nats can't be certified; {doubt}"
         f"{_hits(evidence)}. "
         f"{_smallest(evidence)} What would help: a larger {MORE}, or, at more risk of an error, "
@@ -81,7 +81,7 @@ def _not_certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
 def _accuracy_loss(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     return (
         f"{_stays(accepted)} and refused {_challenger(evidence)}, which gets significantly more "
-        f"images wrong. {_tested(evidence)} {_hits(evidence)} ({_p(evidence)}), although it "
+        f"examples wrong. {_tested(evidence)} {_hits(evidence)} ({_p(evidence)}), although it "
         f"gains {evidence['gain']:.3f} nats of log-likelihood, at least {evidence['bound']:.3f}."
     )
 
@@ -108,7 +108,7 @@ def _nothing_better(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
 def _no_guard(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     del evidence
     return (
-        f"{_stays(accepted)}: it holds out fewer than two images, so nothing can be "
+        f"{_stays(accepted)}: it holds out fewer than two examples, so nothing can be "
         f"certified; raise {MORE}."
     )
 
@@ -129,12 +129,12 @@ _GUARDED = {
 
 
 def _tested(evidence: Mapping[str, Any]) -> str:
-    return f"On {evidence['n']:,} held-out images that had no part in choosing it,"
+    return f"On {evidence['n']:,} held-out examples that had no part in choosing it,"
 
 
 def _hits(evidence: Mapping[str, Any]) -> str:
     wins, losses = evidence["wins"], evidence["losses"]
-    right = "1 image turns" if wins == 1 else f"{wins:,} images turn"
+    right = "1 example turns" if wins == 1 else f"{wins:,} examples turn"
     return f"{right} right and {losses:,} turn{'s' if losses == 1 else ''} wrong"
 
 
@@ -145,10 +145,10 @@ def _p(evidence: Mapping[str, Any]) -> str:
 
 def _smallest(evidence: Mapping[str, Any]) -> str:
     """What accuracy, which is easier to picture than nats, could have shown."""
-    images, least = f"{evidence['n']:,} images", evidence["smallest_accuracy_gain"]
+    inputs, least = f"{evidence['n']:,} examples", evidence["smallest_accuracy_gain"]
     if least >= 1:
-        return f"By accuracy alone, {images} can't show any gain."
-    return f"By accuracy alone, {images} show only gains of {points(least)} or more."
+        return f"By accuracy alone, {inputs} can't show any gain."
+    return f"By accuracy alone, {inputs} show only gains of {points(least)} or more."
 
 
 def _confidence(evidence: Mapping[str, Any]) -> str:
@@ -185,8 +185,8 @@ def since_previous(accepted: Accepted) -> str | None:
         return None
     try:
         return (
-            f"Against what it had deployed before, its accuracy on the certifying images changed "
-            f"by {signed(evidence['accuracy_change'])} points; on images like them, a change "
+            f"Against what it had deployed before, its accuracy on the certifying examples changed "
+            f"by {signed(evidence['accuracy_change'])} points; on examples like them, a change "
             f"below {signed(evidence['accuracy_bound'])} points is unlikely "
             f"({_confidence(evidence)} bound)."
         )

@@ -82,7 +82,7 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
 
 
 def _inputs(spec: DataSpec) -> Inputs:
-    return Inputs(spec.name, spec.image_shape, spec.dtype, spec.value_range, spec.classes)
+    return Inputs(spec.name, spec.input_shape, spec.dtype, spec.value_range, spec.classes)
 
 
 FLEETS: Mapping[FleetKind, FleetMaker] = {

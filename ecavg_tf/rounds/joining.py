@@ -100,11 +100,11 @@ class Joiner:
         check_names(config)
         _check_code(config)
         inputs = request.inputs
-        height, width, channels = inputs.image_shape
+        height, width, channels = inputs.input_shape
         spec = DataSpec(
             inputs.name,
             (height, width, channels),
-            inputs.images_dtype,
+            inputs.inputs_dtype,
             inputs.value_range,
             inputs.classes,
         )
@@ -130,13 +130,13 @@ class Joiner:
         fraction, seed = config.partition.guard_fraction, config.seed
         if not self.data.is_dir():
             return load_local(self.data, inputs, edge=self.edge, guard_fraction=fraction, seed=seed)
-        read = image_folder.load(self.data, inputs.image_shape[0], inputs.image_shape[-1])
+        read = image_folder.load(self.data, inputs.input_shape[0], inputs.input_shape[-1])
         for note in read.notes:
             self.listener(Note(note))
         arrays = {
-            "x_train": read.train.images,
+            "x_train": read.train.inputs,
             "y_train": read.train.labels,
-            "x_test": read.test.images,
+            "x_test": read.test.inputs,
             "y_test": read.test.labels,
             "classes": np.array(read.spec.classes),
         }
@@ -149,7 +149,7 @@ class _OwnScorer:
     """Scores on the edge's own test examples, if it has any."""
 
     def __init__(self, task: Task, test: Examples | None) -> None:
-        shape = (0, *task.spec.image_shape)
+        shape = (0, *task.spec.input_shape)
         nothing = Examples(np.zeros(shape, task.spec.dtype), np.zeros(0, np.int64))
         self._has_test = test is not None and len(test) > 0
         self._scorer: KerasScorer = task.scorer(

@@ -20,7 +20,7 @@ from ecavg_tf.models.outputs import Outputs
 from ecavg_tf.models.saving import WHOLE, load_weights
 from edge.participating.store import accepted_files, read_accepted
 
-_IMAGES = 64  # test images that the two are compared on
+_INPUTS = 64  # test examples that the two are compared on
 _WHOLE_TEST = 1000  # test sets of up to so many are gone through whole
 _MAY_FLIP = 0.005  # of the answers: where two classes are equally likely, rounding decides
 _SECONDS = 2.0  # after that, other edges are left: their files are made by the same code
@@ -30,7 +30,7 @@ _AGREES = 0.01  # of the largest answer; half precision stays below
 def check_one_accuracy(
     model: keras.Model, folders: Sequence[Path], test: Examples
 ) -> tuple[str, ...]:
-    """Compares each edge's accepted model with its file, by their answers on a few test images.
+    """Compares each edge's accepted model with its file, by their answers on a few test examples.
 
     The accuracy that was recorded for the accepted model is compared with the file's, too, where
     the test set is small.
@@ -46,7 +46,7 @@ def check_one_accuracy(
     Raises:
         RoundError: names the first edge whose file is of another model.
     """
-    few = Examples(test.images[:_IMAGES], test.labels[:_IMAGES])
+    few = Examples(test.inputs[:_INPUTS], test.labels[:_INPUTS])
     began = time.monotonic()
     looked: list[str] = []
     for folder in folders:
@@ -66,8 +66,8 @@ def _check(
     model: keras.Model, folder: Path, weights: Sequence[Array], few: Examples
 ) -> keras.Model | None:
     model.set_weights(weights)
-    accepted = Outputs(model, _IMAGES)(few.images)
-    if not _alike(accepted, Outputs(model, _IMAGES)(few.images)):
+    accepted = Outputs(model, _INPUTS)(few.inputs)
+    if not _alike(accepted, Outputs(model, _INPUTS)(few.inputs)):
         return None  # the model draws numbers as it answers: no two answers are alike
     file = folder / ("accepted" + WHOLE)
     try:
@@ -76,11 +76,11 @@ def _check(
         load_weights(model, folder, "accepted")
         loaded = model
     kept = loaded.get_weights()
-    answers = np.asarray(keras.ops.convert_to_numpy(loaded(_floats(few.images), training=False)))
+    answers = np.asarray(keras.ops.convert_to_numpy(loaded(_floats(few.inputs), training=False)))
     if weights_sha256(kept) != weights_sha256(weights) or not _alike(accepted, answers):
         raise RoundError(
-            f"{folder.name}: {file} is not the model that was accepted: on {len(few)} test images "
-            f"the accepted model is right on {_right(accepted, few.labels)}, the file on "
+            f"{folder.name}: {file} is not the model that was accepted: on {len(few)} test "
+            f"examples the accepted model is right on {_right(accepted, few.labels)}, the file on "
             f"{_right(answers, few.labels)}; a layer computes with something that it does not save"
         )
 
@@ -93,19 +93,19 @@ def _check_recorded(
     """Compares the accuracy that results.json tells of with the file's, where it is cheap."""
     if loaded is None:
         return
-    parts = [test.images[at : at + 256] for at in range(0, len(test), 256)]
+    parts = [test.inputs[at : at + 256] for at in range(0, len(test), 256)]
     answers = [loaded(_floats(part), training=False) for part in parts]
     right = _right(np.concatenate([keras.ops.convert_to_numpy(a) for a in answers]), test.labels)
     if abs(right - accuracy * len(test)) > max(1.0, _MAY_FLIP * len(test)):
         raise RoundError(
             f"{folder.name}: results.json tells of an accuracy of {accuracy:.2%} for the accepted "
             f"model, its file {folder / ('accepted' + WHOLE)} has {right / len(test):.2%} on the "
-            "same test images; a layer computes with something that it does not save"
+            "same test examples; a layer computes with something that it does not save"
         )
 
 
-def _floats(images: Array) -> Array:
-    return images.astype("float32")
+def _floats(inputs: Array) -> Array:
+    return inputs.astype("float32")
 
 
 def _alike(one: Array, other: Array) -> bool:

@@ -29,7 +29,7 @@ class Compilation:
     Attributes:
         optimizer: a Keras optimizer's name.
         weight_decay: decoupled weight decay; 0: none.
-        augment: whether training images are flipped and shifted.
+        augment: whether training examples are flipped and shifted.
     """
 
     optimizer: str
@@ -49,7 +49,7 @@ class CompiledModel:
         model: a built model. It is compiled anew, whatever it was compiled with; a
             ``train_step`` or ``compute_loss`` of its own is used.
         compilation: optimizer and augmentation.
-        image_shape: (height, width, channels) of what the model takes.
+        input_shape: (height, width, channels) of what the model takes.
         logits: whether the model gives logits.
         value_range: lowest and highest value of an image.
         listener: told of what can't be made repeatable.
@@ -60,7 +60,7 @@ class CompiledModel:
         model: keras.Model,
         compilation: Compilation,
         *,
-        image_shape: tuple[int, int, int],
+        input_shape: tuple[int, int, int],
         logits: bool,
         value_range: tuple[float, float] = (0.0, 1.0),
         listener: Listener = silent,
@@ -83,7 +83,7 @@ class CompiledModel:
         self._fresh_optimizer = [variable.numpy() for variable in self._optimizer.variables]
         self.recalibrate = Recalibrator(model)
         self._logits = logits
-        self._probes = np.random.default_rng(0).uniform(*value_range, (_PROBES, *image_shape))
+        self._probes = np.random.default_rng(0).uniform(*value_range, (_PROBES, *input_shape))
         self._fresh_weights: list[Array] = model.get_weights()
 
     @cached_property
@@ -159,11 +159,11 @@ def augmented(step: Step, layers: Sequence[keras.layers.Layer]) -> Step:
         return step
 
     def augmenting(data: Any) -> Any:
-        images, *rest = data
-        images = keras.ops.cast(images, "float32")
+        inputs, *rest = data
+        inputs = keras.ops.cast(inputs, "float32")
         for layer in layers:
-            images = layer(images, training=True)
-        return step((images, *rest))
+            inputs = layer(inputs, training=True)
+        return step((inputs, *rest))
 
     return augmenting
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
-from ecavg_tf.core.messages.probe import Probe, as_probe, probe_images
+from ecavg_tf.core.messages.probe import Probe, as_probe, probe_inputs
 from ecavg_tf.core.reweighting import own_weights, score
 from ecavg_tf.core.scores import Score, Scores
 from ecavg_tf.core.template import Array, weights_sha256
@@ -51,14 +51,14 @@ class KerasScorer:
         if len(examples) == 0:
             return Predictions(np.zeros(0), np.zeros(0, np.bool_))
         self._model.set_weights(weights)
-        outputs = self._outputs(examples.images)
+        outputs = self._outputs(examples.inputs)
         return compare_with_labels(outputs, examples.labels, logits=self._logits)
 
     def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
         """The model's answers to ``core.probe``'s images under ``weights``."""
         self._model.set_weights(weights)
-        images = probe_images(spec.image_shape, spec.value_range, spec.dtype)
-        outputs = self._outputs(images)
+        inputs = probe_inputs(spec.input_shape, spec.value_range, spec.dtype)
+        outputs = self._outputs(inputs)
         return as_probe(softmax(outputs) if self._logits else outputs)
 
     def all(self, weights: Sequence[Array]) -> Score:

@@ -18,14 +18,14 @@ class Checked:
     Attributes:
         bundle: the bundle.
         runtime: what runs it.
-        images: how many golden images were replayed.
+        inputs: how many golden examples were replayed.
         difference: largest absolute difference from the golden probabilities.
-        agreement: share of golden images with the same best class.
+        agreement: share of golden examples with the same best class.
     """
 
     bundle: Bundle
     runtime: Runtime
-    images: int
+    inputs: int
     difference: float
     agreement: float
 
@@ -58,4 +58,4 @@ def check_bundle(path: str | Path) -> Checked:
             f"its golden answers (at most {allowed['max_difference']:g} are allowed), labels agree "
             f"on {agreement:.0%} (at least {allowed['label_agreement']:.0%}); don't use it here"
         )
-    return Checked(bundle, runtime, int(answer["images"]), difference, agreement)
+    return Checked(bundle, runtime, int(answer["inputs"]), difference, agreement)

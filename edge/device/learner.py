@@ -170,16 +170,16 @@ class DeviceTrainer:
             cached = self._cached(examples, self._model)
             return lambda indices: (cached[indices], examples.labels[indices])
         return lambda indices: (
-            self._model.features(examples.images[indices]),
+            self._model.features(examples.inputs[indices]),
             examples.labels[indices],
         )
 
     def _cached(self, examples: Examples, model: TrainingModel) -> NDArray[np.float32]:
         if not self._info.frozen_layers:
-            return model.features(examples.images)
-        key = (model.info.frozen_sha256, _sha256(examples.images))
+            return model.features(examples.inputs)
+        key = (model.info.frozen_sha256, _sha256(examples.inputs))
         if key not in self._features:
-            self._features[key] = model.features(examples.images)
+            self._features[key] = model.features(examples.inputs)
         return self._features[key]
 
     def training_key(
@@ -190,7 +190,7 @@ class DeviceTrainer:
         facts = [
             self._seed, round_number, who, settings.epochs, settings.batch_size,
             settings.learning_rate, settings.cosine, weights_sha256(held),
-            _sha256(examples.images), _sha256(examples.labels), self._info.frozen_sha256,
+            _sha256(examples.inputs), _sha256(examples.labels), self._info.frozen_sha256,
             self._model.sha256, asdict(self._info.optimizer),
         ]  # fmt: skip
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
@@ -252,13 +252,13 @@ class DeviceTrainer:
         outputs = model.infer(self._cached(examples, model))
         return compare_with_labels(outputs, examples.labels, logits=False)
 
-    def probabilities(self, weights: Sequence[Array], images: Array) -> NDArray[np.float32]:
+    def probabilities(self, weights: Sequence[Array], inputs: Array) -> NDArray[np.float32]:
         """What the model says of images without labels, shape (n, classes)."""
         model = self._model_of(weights)
         if model is None:
             raise ModelError(_OTHER)
         model.set(model.fresh([weights[at] for at in self._info.held]))
-        return model.infer(model.features(images))
+        return model.infer(model.features(inputs))
 
 
 def _sha256(array: Array) -> str:

@@ -14,7 +14,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import EdgeData, Examples, class_names, split_off_guard
 from ecavg_tf.data.groups import group_names
 from ecavg_tf.data.labels import whole_numbers
-from edge.predict import as_batch, check_images, maybe_rescaled
+from edge.predict import as_batch, check_inputs, maybe_rescaled
 
 _SPLITS = ("train", "guard", "test")
 
@@ -38,11 +38,11 @@ class TakenInputs(Protocol):
     """What a model takes: ``TrainingInfo`` says so, and ``Inputs``."""
 
     @property
-    def image_shape(self) -> tuple[int, ...]:
+    def input_shape(self) -> tuple[int, ...]:
         """Of one input."""
 
     @property
-    def images_dtype(self) -> str:
+    def inputs_dtype(self) -> str:
         """Numpy's name of the native dtype."""
 
     @property
@@ -105,7 +105,7 @@ def local_of(
         data = split_off_guard(edge, train, guard_fraction, seed, groups)
     else:
         data = EdgeData(edge, train, guard)
-    note = maybe_rescaled(float(data.train.images.max()), info.value_range)
+    note = maybe_rescaled(float(data.train.inputs.max()), info.value_range)
     return LocalData(data, parts["test"], note)
 
 
@@ -141,28 +141,28 @@ def _matched(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> 
 def _examples(
     path: Path, arrays: dict[str, Array], split: str, info: TakenInputs
 ) -> Examples | None:
-    images, labels = arrays.get(f"x_{split}"), arrays.get(f"y_{split}")
-    if images is None and labels is None:
+    inputs, labels = arrays.get(f"x_{split}"), arrays.get(f"y_{split}")
+    if inputs is None and labels is None:
         return None
-    if images is None or labels is None:
+    if inputs is None or labels is None:
         raise DataError(f"{path} has one of x_{split} and y_{split}; give both")
-    images = as_batch(images, info.image_shape)
-    check_images(images, info.image_shape, info.value_range, f"{path}: x_{split}")
-    if images.dtype.name != info.images_dtype:
-        converted = images.astype(info.images_dtype)
-        if np.issubdtype(converted.dtype, np.integer) and np.any(converted != images):
+    inputs = as_batch(inputs, info.input_shape)
+    check_inputs(inputs, info.input_shape, info.value_range, f"{path}: x_{split}")
+    if inputs.dtype.name != info.inputs_dtype:
+        converted = inputs.astype(info.inputs_dtype)
+        if np.issubdtype(converted.dtype, np.integer) and np.any(converted != inputs):
             raise DataError(
                 f"{path}: x_{split} holds fractions, the model was made for whole numbers from "
                 f"{info.value_range[0]:g} to {info.value_range[1]:g}; don't rescale images"
             )
-        images = converted
-    return Examples(images, _labels(path, labels, split, len(images), len(info.classes)))
+        inputs = converted
+    return Examples(inputs, _labels(path, labels, split, len(inputs), len(info.classes)))
 
 
 def _labels(path: Path, labels: Array, split: str, count: int, classes: int) -> NDArray[np.int64]:
     labels = whole_numbers(f"{path}, y_{split}", labels)
     if len(labels) != count:
-        raise DataError(f"{path}: x_{split} has {count} images, y_{split} {len(labels)} labels")
+        raise DataError(f"{path}: x_{split} has {count} examples, y_{split} {len(labels)} labels")
     if count and (labels.min() < 0 or labels.max() >= classes):
         raise DataError(
             f"{path}: y_{split} holds labels from {labels.min()} to {labels.max()}, the model has "

@@ -27,7 +27,7 @@ def main() -> int:
         expected = bundle.golden_outputs
         answer = {
             "sha256": hashlib.sha256(bundle.model).hexdigest(),
-            "images": len(found),
+            "inputs": len(found),
             "difference": _difference(found, expected),
             "agreement": float((found.argmax(axis=1) == expected.argmax(axis=1)).mean()),
         }

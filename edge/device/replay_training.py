@@ -32,7 +32,7 @@ def main() -> int:
         sound = bool(np.isfinite(differences).all())
         answer = {
             "sha256": hashlib.sha256(bundle.model).hexdigest(),
-            "images": len(features),
+            "inputs": len(features),
             "difference": float(differences.max()) if sound else 2.0,
         }
     except ECAvgError as error:

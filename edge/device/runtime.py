@@ -143,7 +143,7 @@ class Model:
 
     @property
     def at_once(self) -> int:
-        """How many images one call takes; 0: any number."""
+        """How many examples one call takes; 0: any number."""
         first = self.input.shape[0]
         return 0 if first == -1 else first
 
@@ -152,21 +152,21 @@ class Model:
         shape = tuple(max(size, 1) for size in self.input.shape)
         self.answers(np.zeros(shape, np.float32))
 
-    def answers(self, images: Array) -> NDArray[np.float32]:
-        """The output as real numbers, of as many images as one call takes.
+    def answers(self, inputs: Array) -> NDArray[np.float32]:
+        """The output as real numbers, of as many examples as one call takes.
 
         Args:
-            images: raw values, shape (n, …).
+            inputs: raw values, shape (n, …).
 
         Raises:
             ExportError: the runtime fails on it.
         """
-        if self.at_once == 0 and self._in["shape"][0] != len(images):
-            self._interpreter.resize_tensor_input(self._in["index"], images.shape)
+        if self.at_once == 0 and self._in["shape"][0] != len(inputs):
+            self._interpreter.resize_tensor_input(self._in["index"], inputs.shape)
             self._interpreter.allocate_tensors()
             self._in = self._interpreter.get_input_details()[0]
         try:
-            self._interpreter.set_tensor(self._in["index"], quantize(images, self.input))
+            self._interpreter.set_tensor(self._in["index"], quantize(inputs, self.input))
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
             raise ExportError(f"{self._runtime} fails on the model: {brief(error)}") from error

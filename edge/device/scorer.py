@@ -1,4 +1,4 @@
-"""Scores models on a device, on its own test images."""
+"""Scores models on a device, on its own test examples."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from edge.device.learner import DeviceTrainer
 
 
 class DeviceScorer:
-    """Scores on a device's own test images, if it has any.
+    """Scores on a device's own test examples, if it has any.
 
     Args:
         trainer: predicts.
@@ -29,8 +29,8 @@ class DeviceScorer:
     def scores(
         self, weights: Sequence[Array], class_counts: Sequence[int], own: Examples | None = None
     ) -> Scores:
-        """Scores on the test images, and on them weighed by the edge's label mix."""
-        del own  # its test images are its own
+        """Scores on the test examples, and on them weighed by the edge's label mix."""
+        del own  # its test examples are its own
         if self._test is None or len(self._test) == 0:
             return Scores(None, None)
         predictions = self._trainer.predictions(weights, self._test)

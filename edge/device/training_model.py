@@ -67,11 +67,11 @@ class TrainingModel:
         ]
         return State(tuple(weights), tuple(slots), float(named["step"]))
 
-    def features(self, images: Array) -> NDArray[np.float32]:
+    def features(self, inputs: Array) -> NDArray[np.float32]:
         """What the layers before the trained ones make of raw images, shape (n, …)."""
         parts = [
-            self._call("features", image=images[at : at + _AT_ONCE].astype(np.float32))["features"]
-            for at in range(0, len(images), _AT_ONCE)
+            self._call("features", image=inputs[at : at + _AT_ONCE].astype(np.float32))["features"]
+            for at in range(0, len(inputs), _AT_ONCE)
         ]
         if not parts:
             return np.zeros((0, *self.info.feature_shape), np.float32)

@@ -11,7 +11,7 @@ from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.core.files import file_sha256, remove_leftovers
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
-from ecavg_tf.core.messages.probe import check_probe, probe_images
+from ecavg_tf.core.messages.probe import check_probe, probe_inputs
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import Request
 from ecavg_tf.core.paths import user_path
@@ -44,7 +44,7 @@ class Agent:
         state: a folder for what it must keep; it survives a loss of power.
         data: an ``.npz`` file with its labelled images.
         bundle: a training bundle, for a server that ships none; None: it must ship one.
-        pool: whether the owner consents to upload training images when the server asks.
+        pool: whether the owner consents to upload training examples when the server asks.
         threads: how many the runtime may use; 0: one a core.
         timeout_s: seconds without a request before it gives up.
         listener: told of epochs and answers.
@@ -141,8 +141,8 @@ class Agent:
             return
         if trainer.runs(weights):  # if not, training and deciding say so
             info = trainer.info
-            images = probe_images(info.image_shape, info.value_range, info.images_dtype)
-            check_probe(request.probe, trainer.probabilities(weights, images))
+            inputs = probe_inputs(info.input_shape, info.value_range, info.inputs_dtype)
+            check_probe(request.probe, trainer.probabilities(weights, inputs))
 
     def _made(self, mailbox: Mailbox, checked: CheckedTraining, request: Request) -> EdgeWorker:
         config, info = config_of(request.config), checked.bundle.info

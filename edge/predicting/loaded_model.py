@@ -18,8 +18,8 @@ class LoadedModel:
         source: where it comes from, as ``predict --json`` says it.
         runtime: what runs it.
         classes: labels, in the order of the outputs.
-        image_shape: of one raw image.
-        images_dtype: numpy's name of raw images' dtype.
+        input_shape: of one raw image.
+        inputs_dtype: numpy's name of raw images' dtype.
         value_range: lowest and highest value of a raw image.
         answer: from raw images, shape (n, …), to probabilities, shape (n, classes).
     """
@@ -27,7 +27,7 @@ class LoadedModel:
     source: Mapping[str, str]
     runtime: Runtime
     classes: tuple[str, ...]
-    image_shape: tuple[int, ...]
-    images_dtype: str
+    input_shape: tuple[int, ...]
+    inputs_dtype: str
     value_range: tuple[float, float]
     answer: Callable[[Array], NDArray[np.float32]]

@@ -10,18 +10,18 @@ from edge.device.runtime import Model
 _AT_ONCE = 64  # where the model takes any number
 
 
-def predict_probabilities(model: Model, images: Array, output_kind: str) -> NDArray[np.float32]:
+def predict_probabilities(model: Model, inputs: Array, output_kind: str) -> NDArray[np.float32]:
     """Class probabilities, shape (n, classes), float32.
 
     Args:
         model: a loaded model.
-        images: raw images, shape (n, …), of the shape that the model takes.
+        inputs: raw images, shape (n, …), of the shape that the model takes.
         output_kind: ``probabilities`` or ``logits``.
     """
     step = model.at_once or _AT_ONCE
     parts: list[NDArray[np.float32]] = []
-    for at in range(0, len(images), step):
-        chunk = images[at : at + step]
+    for at in range(0, len(inputs), step):
+        chunk = inputs[at : at + step]
         wanted = len(chunk)
         if model.at_once and wanted < step:  # a fixed batch is filled up with zeros
             filling = np.zeros((step - wanted, *chunk.shape[1:]), chunk.dtype)

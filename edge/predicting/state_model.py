@@ -80,10 +80,10 @@ def _load(state: Path, edge: str, threads: int, check: bool) -> LoadedModel:
     info, model = bundle.info, TrainingModel(runtime, bundle, threads)
     model.set(model.fresh(stored.held))
 
-    def answer(images: Array) -> NDArray[np.float32]:
-        return model.infer(model.features(images))
+    def answer(inputs: Array) -> NDArray[np.float32]:
+        return model.infer(model.features(inputs))
 
-    answer(np.zeros((1, *info.image_shape), np.float32))  # the first call allocates and is slow
+    answer(np.zeros((1, *info.input_shape), np.float32))  # the first call allocates and is slow
     source = {
         "state": str(state),
         "edge": edge,
@@ -95,8 +95,8 @@ def _load(state: Path, edge: str, threads: int, check: bool) -> LoadedModel:
         source=source,
         runtime=runtime,
         classes=info.classes,
-        image_shape=info.image_shape,
-        images_dtype=info.images_dtype,
+        input_shape=info.input_shape,
+        inputs_dtype=info.inputs_dtype,
         value_range=info.value_range,
         answer=answer,
     )

@@ -1,4 +1,4 @@
-"""A file's bundle, with golden pairs from its own parity images."""
+"""A file's bundle, with golden pairs from its own parity examples."""
 
 from pathlib import Path
 
@@ -26,12 +26,12 @@ def bundle_file(
 ) -> None:
     """Writes the bundle of a file that passed."""
     assert found.input is not None and found.output is not None and found.answers is not None
-    count = max(1, min(_GOLDEN, _GOLDEN_BYTES // reference.images[:1].nbytes))
-    chosen = spread(len(reference.images), count)
+    count = max(1, min(_GOLDEN, _GOLDEN_BYTES // reference.inputs[:1].nbytes))
+    chosen = spread(len(reference.inputs), count)
     info = BundleInfo(
         format=variant.kind.value,
         classes=description.classes,
-        images_dtype=description.images_dtype,
+        inputs_dtype=description.inputs_dtype,
         value_range=description.value_range,
         input=found.input,
         output=found.output,
@@ -41,7 +41,7 @@ def bundle_file(
         operators=tuple((op.name, op.version, op.count) for op in cost.operators),
         tolerance=TOLERANCE[variant.kind],
     )
-    write_bundle(path, Bundle(info, content, reference.images[chosen], found.answers[chosen]))
+    write_bundle(path, Bundle(info, content, reference.inputs[chosen], found.answers[chosen]))
 
 
 def spread(length: int, count: int) -> NDArray[np.int64]:

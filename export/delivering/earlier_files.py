@@ -28,7 +28,7 @@ def write_record(
     Args:
         folder: where the files are.
         key: what they depend on, hashed.
-        answers: the Keras model's probabilities of a few images, shape (k, classes).
+        answers: the Keras model's probabilities of a few examples, shape (k, classes).
         rows: an entry a file.
         names: the files in the folder that exports made.
     """

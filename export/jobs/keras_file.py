@@ -20,7 +20,7 @@ from export.making.calibration import draw
 from export.making.formats import parse_formats, variants
 from export.proving.declared_output import random_inputs
 
-_RANDOM_IMAGES = 64
+_RANDOM_INPUTS = 64
 
 
 def export_file(
@@ -129,10 +129,10 @@ def matching_data(model: keras.Model, file: Path, data: str) -> Dataset:
     """
     dataset = load_data(DataConfig(name=data), seed=Config().seed)
     spec = dataset.spec
-    if model.input_shape[1:] != spec.image_shape or model.output_shape[1] != spec.num_classes:
+    if model.input_shape[1:] != spec.input_shape or model.output_shape[1] != spec.num_classes:
         raise ConfigError(
             f"{file} takes {model.input_shape[1:]} and gives {model.output_shape[1]} classes; "
-            f"--data={data} has {spec.image_shape} and {spec.num_classes}"
+            f"--data={data} has {spec.input_shape} and {spec.num_classes}"
         )
     return dataset
 
@@ -149,10 +149,10 @@ def _with_data(job: _Job, wanted: tuple[Format, ...], data: str) -> tuple[Export
     if 0 < settings.parity_examples < len(test):
         test = test.take(stratified(test.labels, settings.parity_examples, 0, "parity"))
     calibration = draw(
-        dataset.train, settings.calibration_examples, 0, f"training images of {data}", file.stem
+        dataset.train, settings.calibration_examples, 0, f"training examples of {data}", file.stem
     )
     subject = replace(
-        _subject(model, file, test, f"{len(test)} test images of {data}"),
+        _subject(model, file, test, f"{len(test)} test examples of {data}"),
         calibration=calibration,
         labels=test.labels,
     )
@@ -171,9 +171,9 @@ def _without_data(
         )
     classes = tuple(str(label) for label in range(model.output_shape[1]))
     spec = DataSpec(file.stem, model.input_shape[1:], "float32", value_range, classes)
-    noise = random_inputs(spec.image_shape, _RANDOM_IMAGES, value_range)
-    examples = Examples(noise, np.zeros(_RANDOM_IMAGES, np.int64))
-    words = f"{_RANDOM_IMAGES} random images from {value_range[0]:g} to {value_range[1]:g}"
+    noise = random_inputs(spec.input_shape, _RANDOM_INPUTS, value_range)
+    examples = Examples(noise, np.zeros(_RANDOM_INPUTS, np.int64))
+    words = f"{_RANDOM_INPUTS} random images from {value_range[0]:g} to {value_range[1]:g}"
     subject = _subject(model, file, examples, words)
     rows = job.export(subject, spec, floats)
     skipped = tuple(
@@ -197,7 +197,7 @@ def _subject(model: keras.Model, file: Path, examples: Examples, words: str) -> 
         weights_sha256=sha256,
         origin={"run": None, "round": None, "edge": None, "weights_sha256": sha256},
         calibration=None,
-        images=examples.images,
+        inputs=examples.inputs,
         labels=None,
         words=words,
     )

@@ -138,7 +138,7 @@ def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_hom
     """A model with the images that it is calibrated on and compared on."""
     edge = None if found.name == GLOBAL else data.edge(found.name)
     calibration = _calibration(task, path, edge, data.edges, at_home)
-    parity, words = _parity_images(task, data.test, edge)
+    parity, words = _parity_inputs(task, data.test, edge)
     return Subject(
         name=found.name,
         round=found.round,
@@ -150,9 +150,9 @@ def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_hom
             "weights_sha256": found.weights_sha256,
         },
         calibration=calibration,
-        no_calibration="no training images may be used: no edge pools its data "
+        no_calibration="no training examples may be used: no edge pools its data "
         "(server.pool, server.pool_edges); int8 needs some",
-        images=parity.images,
+        inputs=parity.inputs,
         labels=parity.labels,
         words=words,
     )
@@ -166,21 +166,24 @@ def _calibration(
     if edge is not None:
         own = edge.train if at_home else consented(edge.train, edge.edge, task.config)
         if own is not None:
-            return draw(own, count, seed, f"own training images of {edge.edge}", edge.edge)
+            return draw(own, count, seed, f"own training examples of {edge.edge}", edge.edge)
     pooled = read_all_pooled(path / "pooled", edges, task.spec)
-    return None if pooled is None else draw(pooled, count, seed, "pooled training images", GLOBAL)
+    return None if pooled is None else draw(pooled, count, seed, "pooled training examples", GLOBAL)
 
 
-def _parity_images(task: Task, test: Examples, edge: EdgeData | None) -> tuple[Examples, str]:
+def _parity_inputs(task: Task, test: Examples, edge: EdgeData | None) -> tuple[Examples, str]:
     """Test images; for an edge those of its classes (all of them, if the test set has none)."""
-    words = "test images"
+    words = "test examples"
     if edge is not None and edge.test is not None:
-        test, words = edge.test, f"test images of {edge.edge}'s own"
+        test, words = edge.test, f"test examples of {edge.edge}'s own"
     elif edge is not None:
         present = np.flatnonzero(edge.train.class_counts(task.spec.num_classes))
         indices = np.flatnonzero(np.isin(test.labels, present))
         if len(indices) > 0:
-            test, words = test.take(indices), f"test images of {edge.edge}'s {len(present)} classes"
+            test, words = (
+                test.take(indices),
+                f"test examples of {edge.edge}'s {len(present)} classes",
+            )
     most = task.config.export.parity_examples
     if 0 < most < len(test):
         place = "global" if edge is None else edge.edge

@@ -13,16 +13,16 @@ class Calibration:
     """Calibration images.
 
     Attributes:
-        images: shape (n, …), raw values.
+        inputs: shape (n, …), raw values.
         source: what they are, in words, for the results.
     """
 
-    images: Array
+    inputs: Array
     source: str
 
 
 def draw(examples: Examples, count: int, seed: int, whose: str, *place: str | int) -> Calibration:
-    """Draws calibration images with the label mix of ``examples``.
+    """Draws calibration examples with the label mix of ``examples``.
 
     Args:
         examples: training examples.
@@ -33,17 +33,17 @@ def draw(examples: Examples, count: int, seed: int, whose: str, *place: str | in
     """
     taken = min(count, len(examples))
     chosen = examples.take(stratified(examples.labels, taken, seed, "calibration", *place))
-    return Calibration(chosen.images, f"{taken} of {len(examples)} {whose}")
+    return Calibration(chosen.inputs, f"{taken} of {len(examples)} {whose}")
 
 
-def as_calibration(images: Array, count: int, seed: int) -> Calibration:
+def as_calibration(inputs: Array, count: int, seed: int) -> Calibration:
     """Calibration images from an array without labels: every k-th of a seeded order.
 
     Args:
-        images: shape (n, …), raw values.
+        inputs: shape (n, …), raw values.
         count: how many to take at most.
         seed: seeds the draw.
     """
-    images = np.asarray(images)
-    labels = np.zeros(len(images), np.int64)
-    return draw(Examples(images, labels), count, seed, "images given")
+    inputs = np.asarray(inputs)
+    labels = np.zeros(len(inputs), np.int64)
+    return draw(Examples(inputs, labels), count, seed, "images given")

@@ -63,7 +63,7 @@ class Converter:
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._saved: dict[int | None, Path] = {}
         self.logit_range: LogitRange | None = None
-        self.left_out = 0  # calibration images that were far outliers
+        self.left_out = 0  # calibration examples that were far outliers
 
     def __enter__(self) -> "Converter":
         return self
@@ -83,11 +83,11 @@ class Converter:
 
         Raises:
             ExportError: the model uses what builtin operators can't do, or answers
-                calibration images with NaN or infinity.
+                calibration examples with NaN or infinity.
         """
         if variant is Variant.INT8:
             if calibration is None or len(calibration) == 0:
-                raise ExportError("int8 needs calibration images, none came")
+                raise ExportError("int8 needs calibration examples, none came")
             return self._int8(calibration)
         if variant.batch not in self._saved:
             folder = self._folder / str(variant.batch)
@@ -104,39 +104,39 @@ class Converter:
             return _convert(folder, Format.INT8, calibration)
         with giving_logits(head):
             logits = _answers(self._model, calibration)
-        check_finite(logits, "calibration images")
+        check_finite(logits, "calibration examples")
         kept = {int(mask.sum()): mask for mask in (typical(logits, m) for m in MOST_LEFT_OUT)}
         tried = [self._attempt(head, logits, calibration, mask) for mask in kept.values()]
         best = tried[0]
-        if len(tried) > 1:  # judged on calibration images, all of them, never on the test set
+        if len(tried) > 1:  # judged on calibration examples, all of them, never on the test set
             wanted = softmax(logits)
             best = min(tried, key=lambda attempt: _lost(attempt.content, calibration, wanted))
         self.left_out, self.logit_range = best.left_out, best.logit_range
         return best.content
 
     def _attempt(
-        self, head: keras.layers.Layer, logits: Array, images: Array, kept: NDArray[np.bool_]
+        self, head: keras.layers.Layer, logits: Array, inputs: Array, kept: NDArray[np.bool_]
     ) -> "_Attempt":
         logit_range = fit_range(logits[kept])
         folder = self._folder / f"int8-{np.count_nonzero(kept)}"
         with fitted(head, logit_range):
             _save(self._model, folder, (1, *self._shape))
-        content = _convert(folder, Format.INT8, images[kept])
+        content = _convert(folder, Format.INT8, inputs[kept])
         return _Attempt(content, logit_range, int(np.count_nonzero(~kept)))
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """An int8 file, with the range of its logits and how many images were left out."""
+    """An int8 file, with the range of its logits and how many examples were left out."""
 
     content: bytes
     logit_range: LogitRange
     left_out: int
 
 
-def _lost(content: bytes, images: Array, wanted: NDArray[np.float64]) -> float:
+def _lost(content: bytes, inputs: Array, wanted: NDArray[np.float64]) -> float:
     """Mean largest difference of a probability on the images."""
-    given = LiteModel(content, logits=True).probabilities(images.astype(np.float32))
+    given = LiteModel(content, logits=True).probabilities(inputs.astype(np.float32))
     return float(np.abs(given - wanted).max(axis=1).mean())
 
 
@@ -178,11 +178,11 @@ def gives_fitted_logits(model: keras.Model) -> bool:
     return head_of(model) is not None
 
 
-def _answers(model: keras.Model, images: Array) -> Array:
+def _answers(model: keras.Model, inputs: Array) -> Array:
     """The model's outputs, run eagerly: its compiled functions may still have another head."""
     parts = [
-        keras.ops.convert_to_numpy(model(images[at : at + 64].astype("float32"), training=False))
-        for at in range(0, len(images), 64)
+        keras.ops.convert_to_numpy(model(inputs[at : at + 64].astype("float32"), training=False))
+        for at in range(0, len(inputs), 64)
     ]
     return np.concatenate(parts)
 
@@ -254,8 +254,8 @@ def _convert(folder: Path, format_: Format, calibration: Array | None = None) ->
     return content
 
 
-def _representatives(images: Array) -> Iterator[list[Array]]:
-    for image in images:
+def _representatives(inputs: Array) -> Iterator[list[Array]]:
+    for image in inputs:
         yield [image[np.newaxis].astype(np.float32)]
 
 

@@ -6,7 +6,7 @@ measured on CIFAR-10 with MobileNetV2, logits from -45 to 4, a step of 0.19 nats
 label in eight tied. A softmax does not see a constant added to all logits, nor what is
 far below the best one. So the int8 file computes logits that are centred (the mean over
 classes taken off the head's weights) and clipped to a range that is fitted on the
-calibration images. The clipping is a fused ReLU6, which every runtime has.
+calibration examples. The clipping is a fused ReLU6, which every runtime has.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from ecavg_tf.core.template import Array
 
 _STEPS = 255
 _SIX = 6.0  # ReLU6's ceiling: the range is scaled to it and back
-MOST_LEFT_OUT = (0.0, 1.0, 4.0)  # percent of calibration images; the converter tries all
+MOST_LEFT_OUT = (0.0, 1.0, 4.0)  # percent of calibration examples; the converter tries all
 _TRIED = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0)
 
 
@@ -93,7 +93,7 @@ def fit_range(logits: Array) -> LogitRange:
     of a probability.
 
     Args:
-        logits: Keras' logits of the calibration images, shape (n, classes), nats.
+        logits: Keras' logits of the calibration examples, shape (n, classes), nats.
     """
     centred = np.asarray(logits, np.float64)
     centred = centred - centred.mean(axis=1, keepdims=True)
@@ -109,19 +109,19 @@ def fit_range(logits: Array) -> LogitRange:
 
 
 def typical(logits: Array, most: float = MOST_LEFT_OUT[-1]) -> NDArray[np.bool_]:
-    """Which calibration images count: all but far outliers.
+    """Which calibration examples count: all but far outliers.
 
-    A few training images drive a deep net's activations a hundred times further than
+    A few training examples drive a deep net's activations a hundred times further than
     all others, and the converter takes the widest range it sees. Measured on ResNet50 of
-    a CIFAR-100 run: of 200 calibration images 8 were far out (logits up to 350 where the
-    median is 2.6); with them int8 agreed with Keras on 41 % of test images, without them
+    a CIFAR-100 run: of 200 calibration examples 8 were far out (logits up to 350 where the
+    median is 2.6); with them int8 agreed with Keras on 41 % of test examples, without them
     on 94 %, ties aside. Far out is beyond Tukey's outer fence, the upper quartile plus three
     interquartile ranges, of each image's largest centred logit. But what is clipped at
     inference costs labels, too: on a CIFAR-10 MobileNetV2, 4 % left out cost 2.1 points of
     accuracy, none left out nothing.
 
     Args:
-        logits: Keras' logits of the calibration images, shape (n, classes).
+        logits: Keras' logits of the calibration examples, shape (n, classes).
         most: percent of the images that may be left out.
 
     Returns:

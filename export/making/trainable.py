@@ -116,7 +116,7 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
         features = input_of(model, layers[0])
         self._features = keras.Model(model.inputs, features)
         self.feature_shape = tuple(int(size) for size in features.shape[1:])
-        self.image_shape = tuple(int(size) for size in model.input_shape[1:])
+        self.input_shape = tuple(int(size) for size in model.input_shape[1:])
         self.num_classes = int(model.output_shape[-1])
 
     @property
@@ -157,7 +157,7 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
 
     def _frozen_features(self) -> Any:
         """The layers before, with their weights as constants: the converter folds BatchNorm."""
-        spec = tf.TensorSpec((None, *self.image_shape), name="image")
+        spec = tf.TensorSpec((None, *self.input_shape), name="image")
 
         def features(image: tf.Tensor) -> tf.Tensor:
             return tf.cast(self._features(image, training=False), tf.float32)

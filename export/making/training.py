@@ -94,9 +94,9 @@ class TrainingExporter:
         info = TrainingInfo(
             trainable=self.trainable,
             classes=self.spec.classes,
-            images_dtype=self.spec.dtype,
+            inputs_dtype=self.spec.dtype,
             value_range=self.spec.value_range,
-            image_shape=tuple(self.spec.image_shape),
+            input_shape=tuple(self.spec.input_shape),
             feature_shape=module.feature_shape,
             frozen_layers=module.frozen_layers,
             optimizer=self.optimizer,
@@ -112,22 +112,22 @@ class TrainingExporter:
             golden_steps=_STEPS,
             tolerance=TOLERANCE,
         )
-        return TrainingBundle(info, content, golden.images, golden.labels, outputs)
+        return TrainingBundle(info, content, golden.inputs, golden.labels, outputs)
 
     def _verified(
         self, content: bytes, layers: list[keras.layers.Dense], golden: Examples
     ) -> NDArray[np.float32]:
         """The file's probabilities before and after some steps, if they are Keras'."""
-        images = golden.images.astype(np.float32)
+        inputs = golden.inputs.astype(np.float32)
         # Called, not predict: every new model's predict is traced, and TensorFlow warns of it.
         backbone = keras.Model(self.model.inputs[0], input_of(self.model, layers[0]))
-        features = backbone(images, training=False).numpy()
+        features = backbone(inputs, training=False).numpy()
         twin = twin_of(layers, self.optimizer, _RATES[self.optimizer.name])
         expected = [twin(features, training=False).numpy()]
         for _ in range(_STEPS):
             twin.train_on_batch(features, golden.labels)
         expected.append(twin(features, training=False).numpy())
-        found = _replay(content, images, golden.labels, len(self.spec.classes), self.optimizer)
+        found = _replay(content, inputs, golden.labels, len(self.spec.classes), self.optimizer)
         difference = float(np.abs(found - np.stack(expected)).max())
         if not difference <= _LIMIT:
             raise ExportError(
@@ -153,7 +153,7 @@ def twin_of(layers: list[keras.layers.Dense], optimizer: OptimizerSpec, rate: fl
 
 def _replay(
     content: bytes,
-    images: Array,
+    inputs: Array,
     labels: NDArray[np.int64],
     num_classes: int,
     optimizer: OptimizerSpec,
@@ -164,7 +164,7 @@ def _replay(
         run = {
             name: interpreter.get_signature_runner(name) for name in ("features", "train", "infer")
         }
-        features = run["features"](image=images)["features"]
+        features = run["features"](image=inputs)["features"]
         answers = [run["infer"](x=features)["probabilities"]]
         one_hot = np.eye(num_classes, dtype=np.float32)[labels]
         rate = np.float32(_RATES[optimizer.name])

@@ -38,7 +38,7 @@ def main() -> None:
 def _run(runtime: Any, model: bytes, folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     interpreter = runtime.Interpreter.from_bytes(model, arena_size=request["arena"])
     shape = interpreter.get_input_details(0)["shape"]
-    if not request.get("images"):
+    if not request.get("inputs"):
         interpreter.set_input(np.zeros(shape, np.int8), 0)
         interpreter.invoke()
         interpreter.print_allocations()

@@ -50,7 +50,7 @@ class MicroRun:
         sha256: of the file, in hex.
         facts: what the file says of itself.
         arena: what it needs.
-        images: what both were given, int8, shape (n, …) as the model takes them.
+        inputs: what both were given, int8, shape (n, …) as the model takes them.
         outputs: of tflite-micro, int8, shape (n, classes).
         default: of LiteRT with its default kernels, int8, shape (n, classes).
         reference: of LiteRT with its reference kernels, int8, shape (n, classes).
@@ -59,7 +59,7 @@ class MicroRun:
     sha256: str
     facts: FlatModel
     arena: Arena
-    images: Array
+    inputs: Array
     outputs: Array
     default: Array
     reference: Array
@@ -100,12 +100,12 @@ class MicroRun:
         return int(np.argmax(ordered[:, -1] - ordered[:, -2]))
 
 
-def run_in_micro(tflite: bytes, images: Array, *, timeout: float = TIMEOUT_SECONDS) -> MicroRun:
+def run_in_micro(tflite: bytes, inputs: Array, *, timeout: float = TIMEOUT_SECONDS) -> MicroRun:
     """Runs a full-int8 file in tflite-micro and in LiteRT.
 
     Args:
         tflite: the file's bytes.
-        images: raw values as the Keras model takes them, shape (n, …); at least one.
+        inputs: raw values as the Keras model takes them, shape (n, …); at least one.
         timeout: seconds for one trial, or for some tens of images.
 
     Raises:
@@ -114,7 +114,7 @@ def run_in_micro(tflite: bytes, images: Array, *, timeout: float = TIMEOUT_SECON
         InstallationError: there is no tflite-micro interpreter here.
     """
     facts = require_micro(tflite)
-    inputs = int8_inputs(images, facts.inputs[0])
+    inputs = int8_inputs(inputs, facts.inputs[0])
     with MicroProcess(tflite, timeout) as process:
         arena = smallest_arena(process, facts)
         outputs = process.run(inputs, arena.needed)
@@ -124,18 +124,18 @@ def run_in_micro(tflite: bytes, images: Array, *, timeout: float = TIMEOUT_SECON
     return MicroRun(digest, facts, arena, inputs, outputs, default, reference)
 
 
-def int8_inputs(images: Array, port: Port) -> Array:
+def int8_inputs(inputs: Array, port: Port) -> Array:
     """Real values as the int8 that a model takes; shape (n, …) → (n, *port.shape[1:]).
 
     Raises:
-        ExportError: there is no image, or a shape that does not fit.
+        ExportError: there is no example, or a shape that does not fit.
     """
-    if len(images) == 0 or images[0].size != int(np.prod(port.shape)):
+    if len(inputs) == 0 or inputs[0].size != int(np.prod(port.shape)):
         raise ExportError(
-            f"images have shape {images.shape}, the model takes {port.shape}; "
-            "give at least one image of that shape"
+            f"images have shape {inputs.shape}, the model takes {port.shape}; "
+            "give at least one example of that shape"
         )
-    return quantize(images, port).reshape(-1, *port.shape[1:])
+    return quantize(inputs, port).reshape(-1, *port.shape[1:])
 
 
 def smallest_arena(process: MicroProcess, facts: FlatModel) -> Arena:
@@ -176,7 +176,7 @@ def _reported(log: str, part: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _litert_outputs(tflite: bytes, images: Array, *, reference: bool) -> Array:
+def _litert_outputs(tflite: bytes, inputs: Array, *, reference: bool) -> Array:
     from ai_edge_litert.interpreter import OpResolverType
 
     from export.proving.interpreter import open_file
@@ -185,7 +185,7 @@ def _litert_outputs(tflite: bytes, images: Array, *, reference: bool) -> Array:
     interpreter = open_file(tflite, experimental_op_resolver_type=kernels)
     (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
     outputs = []
-    for image in images:
+    for image in inputs:
         interpreter.set_tensor(entry["index"], image[None])
         interpreter.invoke()
         outputs.append(interpreter.get_tensor(exit_["index"]).reshape(-1))

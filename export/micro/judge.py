@@ -60,7 +60,7 @@ class MicroVerdict:
             f"{RUNTIME_RAM:,} for stack and objects",
             f"labels equal to those of LiteRT's reference kernels: {run.reference_agreement:.3f}, "
             f"of its default ones: {run.agreement:.3f}; tied: {run.ties:.3f}; "
-            f"{len(run.outputs)} images",
+            f"{len(run.outputs)} examples",
         )
 
     def _short(self) -> str:
@@ -75,12 +75,12 @@ class MicroVerdict:
         return " and ".join(over) or "it fits, as far as the model and the allowances go"
 
 
-def judge(tflite: bytes, images: Array, *, flash: int, ram: int) -> MicroVerdict:
+def judge(tflite: bytes, inputs: Array, *, flash: int, ram: int) -> MicroVerdict:
     """Runs a file in tflite-micro and compares what it needs with what a board has.
 
     Args:
         tflite: a full-int8 file.
-        images: raw values as the Keras model takes them, shape (n, …); at least one.
+        inputs: raw values as the Keras model takes them, shape (n, …); at least one.
         flash: of the board, in bytes, all of it free.
         ram: of the board, in bytes, all of it free.
 
@@ -88,7 +88,7 @@ def judge(tflite: bytes, images: Array, *, flash: int, ram: int) -> MicroVerdict
         ExportError: the file can't run there; the line names operator, type or size.
         InstallationError: there is no tflite-micro interpreter here.
     """
-    run = run_in_micro(tflite, images)
+    run = run_in_micro(tflite, inputs)
     return MicroVerdict(run, len(tflite), arena_with_margin(run.arena.needed), flash, ram)
 
 

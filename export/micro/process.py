@@ -84,11 +84,11 @@ class MicroProcess:
         self.fault = self._ask({"arena": arena})
         return self.fault is None
 
-    def run(self, images: Array, arena: int) -> Array:
+    def run(self, inputs: Array, arena: int) -> Array:
         """Outputs for images, one after the other.
 
         Args:
-            images: int8, shape (n, …) as the model takes them.
+            inputs: int8, shape (n, …) as the model takes them.
             arena: bytes.
 
         Returns:
@@ -98,9 +98,9 @@ class MicroProcess:
             ExportError: the run failed, crashed or took too long.
         """
         outputs = []
-        for start in range(0, len(images), _CHUNK):
-            np.save(self._folder / "in.npy", images[start : start + _CHUNK])
-            fault = self._ask({"arena": arena, "images": True})
+        for start in range(0, len(inputs), _CHUNK):
+            np.save(self._folder / "in.npy", inputs[start : start + _CHUNK])
+            fault = self._ask({"arena": arena, "inputs": True})
             if fault is not None:
                 raise ExportError(
                     f"tflite-micro fails on image {start} and following with an arena of "

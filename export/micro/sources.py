@@ -131,7 +131,7 @@ def _data(tflite: bytes, labels: Sequence[str], run: MicroRun) -> Iterator[str]:
     yield "alignas(16) const unsigned char kModel[kModelSize] = {\n"
     yield from _numbers(np.frombuffer(tflite, np.uint8))
     yield "};\n\nconst std::int8_t kGoldenImage[kInputSize] = {\n"
-    yield from _numbers(run.images[run.clearest].reshape(-1))
+    yield from _numbers(run.inputs[run.clearest].reshape(-1))
     yield "};\n\nconst std::int8_t kGoldenScores[kOutputSize] = {\n"
     yield from _numbers(run.outputs[run.clearest])
     yield "};\n\nconst char* const kLabels[kLabelCount] = {\n"
@@ -155,7 +155,7 @@ def _operators(facts: FlatModel) -> str:
 def _readme(size: int, run: MicroRun) -> str:
     return templates.README.format(
         size=size,
-        images=len(run.images),
+        inputs=len(run.inputs),
         reference=f"{run.reference_agreement:.3f}",
         default=f"{run.agreement:.3f}",
         needed=run.arena.needed,

@@ -103,7 +103,7 @@ std::size_t Best(const std::int8_t* scores) {
   return best;
 }
 
-// Runs the golden image. A step of difference is rounding, another label is a fault.
+// Runs the golden example. A step of difference is rounding, another label is a fault.
 bool SelfTest(tflite::MicroInterpreter& interpreter) {
   std::int8_t* image = interpreter.input(0)->data.int8;
   for (std::size_t i = 0; i < ecavg::kInputSize; ++i) image[i] = ecavg::kGoldenImage[i];
@@ -175,7 +175,7 @@ main.cc                       one inference; fill in ReadImage for your board
 
 THESE SOURCES WERE NOT BUILT HERE. The tflite-micro package for Python has no C++ headers,
 so ops.h and main.cc are written against its API unseen by a compiler. What was proved is
-the model: it ran in that package's interpreter on {images} images, with the label of LiteRT's
+the model: it ran in that package's interpreter on {images} examples, with the label of LiteRT's
 reference kernels for {reference} of them and that of its default kernels for {default}. A deep
 model's default kernels (XNNPACK) round otherwise than a microcontroller's.
 

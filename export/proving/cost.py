@@ -49,7 +49,7 @@ def cost_sheet(
 
 
 def keras_latencies(model: keras.Model, image: Array, seconds: float) -> tuple[Latency, ...]:
-    """Times Keras' own ways to answer one image: ``predict`` and ``model(x)``.
+    """Times Keras' own ways to answer one example: ``predict`` and ``model(x)``.
 
     Args:
         model: a built model.

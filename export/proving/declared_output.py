@@ -50,12 +50,12 @@ def checked_probabilities(answers: Array, *, logits: bool, hint: str = HINT) -> 
     return softmax(values) if logits else values
 
 
-def check_finite(answers: Array, images: str = "images") -> None:
+def check_finite(answers: Array, inputs: str = "inputs") -> None:
     """Refuses NaN and infinity: no file can be calibrated or compared with them.
 
     Args:
         answers: shape (n, …).
-        images: what they are answers to.
+        inputs: what they are answers to.
 
     Raises:
         ExportError: there is one.
@@ -64,7 +64,7 @@ def check_finite(answers: Array, images: str = "images") -> None:
     if wrong.any():
         raise ExportError(
             f"the model's answers are not finite (NaN or infinity) for {np.sum(wrong)} of "
-            f"{len(answers)} {images}: its training diverged, or it does not take such images; "
+            f"{len(answers)} {inputs}: its training diverged, or it does not take such images; "
             "give a model whose answers are finite numbers"
         )
 

@@ -51,8 +51,8 @@ def prove_file(
     logits = expected.output_kind == "logits"
     try:
         model = LiteModel(tflite, logits=logits)
-        uncovered = _uncovered(model.input, reference.images)
-        answers = model.probabilities(reference.images)
+        uncovered = _uncovered(model.input, reference.inputs)
+        answers = model.probabilities(reference.inputs)
     except ExportError as error:
         return FileProof((*reasons, str(error)))
     if uncovered:
@@ -82,13 +82,13 @@ def _described(tflite: bytes, expected: Description) -> tuple[str, ...]:
     return ()
 
 
-def _uncovered(spec: TensorSpec, images: Array) -> str | None:
+def _uncovered(spec: TensorSpec, inputs: Array) -> str | None:
     """A fault in an int8 input's range: the sign of a calibration on other images."""
     if spec.scale is None or spec.zero_point is None:
         return None
     ends = np.iinfo(np.dtype(spec.dtype))
     low, high = ((end - spec.zero_point) * spec.scale for end in (ends.min, ends.max))
-    lowest, highest = float(images.min()), float(images.max())
+    lowest, highest = float(inputs.min()), float(inputs.max())
     slack = 0.1 * (highest - lowest) + 1e-6
     if low <= lowest + slack and high >= highest - slack and high - low <= 4 * (highest - lowest):
         return None

@@ -23,13 +23,13 @@ class Reference:
     """The images of a comparison, with the Keras model's answers.
 
     Attributes:
-        images: raw values, shape (n, …).
+        inputs: raw values, shape (n, …).
         probabilities: Keras' answers, shape (n, classes).
         labels: the true ones, shape (n,), or None.
         words: what the images are.
     """
 
-    images: Array
+    inputs: Array
     probabilities: NDArray[np.float64]
     labels: NDArray[np.int64] | None
     words: str
@@ -88,7 +88,7 @@ def compare(
     same = theirs == ours
     clear = same[~ties]
     parity = Parity(
-        images=reference.words,
+        inputs=reference.words,
         n=len(same),
         max_difference=float(difference.max()),
         mean_difference=float(difference.max(axis=1).mean()),
@@ -140,12 +140,12 @@ def verdict(parity: Parity, format_: Format, limits: Limits) -> tuple[str, ...]:
     if parity.agreement < least:
         reasons.append(
             f"labels agree with Keras' on {100 * parity.agreement:.2f} % of "
-            f"{parity.n - parity.ties} images ({parity.ties} ties aside), "
+            f"{parity.n - parity.ties} examples ({parity.ties} ties aside), "
             f"at least {100 * least:g} % is needed"
         )
     if parity.ties > limits.max_ties * parity.n:
         reasons.append(
-            f"{parity.ties} of {parity.n} images are ties at the output's step of "
+            f"{parity.ties} of {parity.n} examples are ties at the output's step of "
             f"{parity.tie_margin:.2g} {parity.tie_unit}: nothing is proved "
             f"(at most {100 * limits.max_ties:g} % may be)"
         )

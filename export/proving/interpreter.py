@@ -61,11 +61,11 @@ class LiteModel:
         """The output tensor."""
         return tensor_spec(self._out)
 
-    def answers(self, images: Array) -> NDArray[np.float32]:
+    def answers(self, inputs: Array) -> NDArray[np.float32]:
         """What the file gives, as real numbers.
 
         Args:
-            images: raw values, shape (n, …).
+            inputs: raw values, shape (n, …).
 
         Returns:
             Shape (n, …), float32, dequantized where the file is quantized.
@@ -74,33 +74,33 @@ class LiteModel:
             ExportError: the images do not fit the input.
         """
         shape = self.input.shape[1:]
-        if images.shape[1:] != shape:
-            raise ExportError(f"the file takes images of shape {shape}, {images.shape[1:]} came")
+        if inputs.shape[1:] != shape:
+            raise ExportError(f"the file takes images of shape {shape}, {inputs.shape[1:]} came")
         real = self.input.dtype not in ("float32", "int8", "uint8")
         if real:
             raise ExportError(f"the file's input is {self.input.dtype}; expected float32 or int8")
         many = self.input.shape[0] == -1
         at_once = 64 if many else 1
-        parts = [self._run(images[at : at + at_once]) for at in range(0, len(images), at_once)]
+        parts = [self._run(inputs[at : at + at_once]) for at in range(0, len(inputs), at_once)]
         return np.concatenate(parts)
 
-    def probabilities(self, images: Array) -> NDArray[np.float32]:
+    def probabilities(self, inputs: Array) -> NDArray[np.float32]:
         """Probabilities of shape (n, classes), float32, for raw images of shape (n, …)."""
-        answers = self.answers(images)
+        answers = self.answers(inputs)
         return softmax(answers).astype(np.float32) if self._logits else answers
 
     def ready(self, image: Array) -> Callable[[], None]:
-        """What runs the file once more on one image of raw values, without the batch."""
+        """What runs the file once more on one example of raw values, without the batch."""
         self._run(image[np.newaxis])
         invoke: Callable[[], None] = self._interpreter.invoke
         return invoke
 
-    def _run(self, images: Array) -> NDArray[np.float32]:
-        if self.input.shape[0] == -1 and self._in["shape"][0] != len(images):
-            self._interpreter.resize_tensor_input(self._in["index"], images.shape)
+    def _run(self, inputs: Array) -> NDArray[np.float32]:
+        if self.input.shape[0] == -1 and self._in["shape"][0] != len(inputs):
+            self._interpreter.resize_tensor_input(self._in["index"], inputs.shape)
             self._interpreter.allocate_tensors()
             (self._in,) = self._interpreter.get_input_details()
-        self._interpreter.set_tensor(self._in["index"], quantize(images, self.input))
+        self._interpreter.set_tensor(self._in["index"], quantize(inputs, self.input))
         try:
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:

@@ -26,14 +26,14 @@ class Description:
 
     Attributes:
         classes: labels, in the order of the outputs.
-        images_dtype: numpy's name of the raw images' dtype.
+        inputs_dtype: numpy's name of the raw images' dtype.
         value_range: lowest and highest raw value; rescaling from it is in the model.
         output_kind: ``probabilities`` or ``logits``.
         origin: run, round, edge, weights_sha256.
     """
 
     classes: tuple[str, ...]
-    images_dtype: str
+    inputs_dtype: str
     value_range: tuple[float, float]
     output_kind: str
     origin: Mapping[str, Any]

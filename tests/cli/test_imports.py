@@ -54,5 +54,5 @@ def test_what_a_device_takes_along_loads_no_tensorflow(package: str) -> None:
 
 
 def test_predicting_on_a_device_needs_no_safetensors() -> None:
-    names = ("cli", "commands", "device.check", "device.replay", "predict", "predicting.images")
+    names = ("cli", "commands", "device.check", "device.replay", "predict", "predicting.inputs")
     assert "safetensors" not in loaded_after("; ".join(f"import edge.{name}" for name in names))

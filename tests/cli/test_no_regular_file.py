@@ -13,7 +13,7 @@ from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.data.image_folder import load
 from ecavg_tf.results import load_results
 from edge.cli import main
-from edge.predicting.images import Wanted, load_images
+from edge.predicting.inputs import Wanted, load_inputs
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +58,9 @@ def test_commands(
 
 
 @pytest.mark.parametrize("name", ["pipe.npz", "pipe.npy", "pipe.png"])
-def test_images(folder: Path, name: str) -> None:
+def test_inputs(folder: Path, name: str) -> None:
     with pytest.raises(DataError, match=f"{name} is no regular file; give the"):
-        list(load_images([str(folder / name)], Wanted((8, 8, 1), "uint8", (0.0, 16.0))))
+        list(load_inputs([str(folder / name)], Wanted((8, 8, 1), "uint8", (0.0, 16.0))))
 
 
 def test_readers(folder: Path) -> None:

@@ -14,7 +14,7 @@ from ecavg_tf.config import DataConfig
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.pictures import read_picture
 from ecavg_tf.data.sources import load_data
-from edge.predicting.images import Wanted, load_images
+from edge.predicting.inputs import Wanted, load_inputs
 
 RNG = np.random.default_rng(0)
 SIDE = 9
@@ -43,7 +43,7 @@ def trained_on(folder: Path, content: bytes, name: str, channels: int) -> np.nda
         for number in range(3):
             (folder / place / f"{number}{name}").write_bytes(content)
     try:
-        return load_data(DataConfig(name=str(folder), channels=channels), seed=0).train.images[0]
+        return load_data(DataConfig(name=str(folder), channels=channels), seed=0).train.inputs[0]
     except DataError as error:
         return str(error)
 
@@ -51,7 +51,7 @@ def trained_on(folder: Path, content: bytes, name: str, channels: int) -> np.nda
 def predicted_from(path: Path, channels: int) -> np.ndarray | str:
     wanted = Wanted((SIDE, SIDE, channels), "uint8", (0.0, 255.0))
     try:
-        ((_, image),) = load_images([str(path)], wanted)
+        ((_, image),) = load_inputs([str(path)], wanted)
     except DataError as error:
         return str(error)
     return image[0]

@@ -57,8 +57,8 @@ def test_an_edge_that_is_to_pool_must_be_there(small: Callable[[], Config]) -> N
     ],
 )
 def test_how_much_is_held_out(count: int, fraction: float, held_out: int) -> None:
-    images = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
-    edge = split_off_guard("north", Examples(images, np.zeros(count, np.int64)), fraction, 0)
+    inputs = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
+    edge = split_off_guard("north", Examples(inputs, np.zeros(count, np.int64)), fraction, 0)
     assert (edge.edge, len(edge.guard), len(edge.train)) == ("north", held_out, count - held_out)
-    parts = [edge.train.images, edge.guard.images]
+    parts = [edge.train.inputs, edge.guard.inputs]
     assert sorted(np.concatenate(parts).ravel().tolist()) == list(range(count))

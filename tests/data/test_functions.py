@@ -15,7 +15,7 @@ X = np.random.default_rng(0).random((20, 6, 6, 1)).astype(np.float32)
 Y = np.arange(20) % 4
 WORDS = {
     "name": "mine",
-    "image_shape": (6, 6, 1),
+    "input_shape": (6, 6, 1),
     "dtype": "float32",
     "value_range": (0.0, 1.0),
     "classes": ("0", "1", "2", "3"),
@@ -74,7 +74,7 @@ def test_what_is_no_data(monkeypatch: pytest.MonkeyPatch, returned: Any, said: s
 
 
 @pytest.mark.parametrize(
-    ("images", "dtype"),
+    ("inputs", "dtype"),
     [
         (list(X), "float32"),
         (X.astype(np.float64), "float32"),
@@ -83,20 +83,20 @@ def test_what_is_no_data(monkeypatch: pytest.MonkeyPatch, returned: Any, said: s
         (X.astype(np.float16), "float16"),
     ],
 )
-def test_images_that_are_taken(monkeypatch: pytest.MonkeyPatch, images: Any, dtype: str) -> None:
+def test_images_that_are_taken(monkeypatch: pytest.MonkeyPatch, inputs: Any, dtype: str) -> None:
     labels = [np.int8(label) for label in Y]
-    found = load(monkeypatch, lambda: ((images, labels), (images, labels)))
+    found = load(monkeypatch, lambda: ((inputs, labels), (inputs, labels)))
     assert found.spec.dtype == dtype
-    assert found.train.images.dtype.isnative
-    np.testing.assert_array_equal(found.train.images, np.asarray(images, dtype))
+    assert found.train.inputs.dtype.isnative
+    np.testing.assert_array_equal(found.train.inputs, np.asarray(inputs, dtype))
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"image_shape": [6, 6, 1]},
-        {"image_shape": tuple(np.array([6, 6, 1]))},
-        {"image_shape": np.array([6, 6, 1])},
+        {"input_shape": [6, 6, 1]},
+        {"input_shape": tuple(np.array([6, 6, 1]))},
+        {"input_shape": np.array([6, 6, 1])},
         {"dtype": np.float32},
         {"dtype": np.dtype("<f4")},
         {"value_range": [0, 1]},
@@ -125,8 +125,8 @@ def test_a_spec_is_the_same_however_it_is_written(
         ({"classes": "0123"}, "DataSpec.classes is '0123'"),
         ({"classes": {"a", "b"}}, "DataSpec.classes is"),
         ({"classes": [None, "b"]}, "DataSpec.classes is"),
-        ({"image_shape": (6.5, 6, 1)}, "DataSpec.image_shape is"),
-        ({"image_shape": 6}, "DataSpec.image_shape is 6"),
+        ({"input_shape": (6.5, 6, 1)}, "DataSpec.input_shape is"),
+        ({"input_shape": 6}, "DataSpec.input_shape is 6"),
         ({"value_range": (0, "high")}, "DataSpec.value_range is"),
         ({"value_range": 1}, "DataSpec.value_range is 1"),
         ({"dtype": "pixels"}, "DataSpec.dtype is 'pixels'; expected a numpy dtype"),
@@ -141,7 +141,7 @@ def test_a_spec_that_is_wrong(
 
 
 def test_channels_that_seem_to_come_first_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    images = np.repeat(np.moveaxis(X, -1, 1), 3, axis=1)
-    (note,) = load(monkeypatch, lambda: ((images, Y), (images, Y))).notes
+    inputs = np.repeat(np.moveaxis(X, -1, 1), 3, axis=1)
+    (note,) = load(monkeypatch, lambda: ((inputs, Y), (inputs, Y))).notes
     assert "shape (3, 6, 6), read as (height, width, channels)" in note
     assert load(monkeypatch, lambda: ((X, Y), (X, Y))).notes == ()

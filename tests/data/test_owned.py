@@ -18,8 +18,8 @@ Arrays = dict[str, Any]
 
 
 def arrays(n: int, classes: int = 3, **others: Any) -> Arrays:
-    images = np.arange(n * 16, dtype=np.uint8).reshape(n, 4, 4)
-    return {"x_train": images, "y_train": np.arange(n) % classes} | others
+    inputs = np.arange(n * 16, dtype=np.uint8).reshape(n, 4, 4)
+    return {"x_train": inputs, "y_train": np.arange(n) % classes} | others
 
 
 def with_test(n: int, **others: Any) -> Arrays:
@@ -122,7 +122,7 @@ def test_folders_of_pictures(tmp_path: Path) -> None:
     pictures(tmp_path / "h" / "south" / "test", fox=2)
     data = opened(tmp_path / "h")
     assert (data.edges, data.spec.classes) == (("north", "south"), ("cat", "dog", "fox"))
-    assert data.spec.image_shape == (4, 4, 1)
+    assert data.spec.input_shape == (4, 4, 1)
     north, south = data.edge("north"), data.edge("south")
     assert (north.train.class_counts(3), north.guard.class_counts(3)) == ((5, 5, 0), (0, 2, 0))
     assert south.train.class_counts(3) == (0, 0, 4)
@@ -149,7 +149,7 @@ def test_a_function_may_give_pairs_or_arrays_by_name(monkeypatch: pytest.MonkeyP
     assert data.edges == ("3", "a", "b")
     for name in ("b", "3"):
         assert data.edge(name).test is not None
-    assert np.array_equal(data.edge("b").train.images[..., 0].shape[1:], (4, 4))
+    assert np.array_equal(data.edge("b").train.inputs[..., 0].shape[1:], (4, 4))
 
 
 def test_a_key_in_an_npz(tmp_path: Path) -> None:
@@ -204,11 +204,11 @@ def without(held: Arrays, name: str) -> Arrays:
 BAD: dict[str, tuple[Arrays, str]] = {
     "shape": (
         arrays(6) | {"x_train": np.zeros((6, 5, 4), np.uint8)},
-        r"edge 'south' differs from edge 'north': images uint8\(5, 4, 1\), and uint8\(4, 4, 1\)",
+        r"edge 'south' differs from edge 'north': inputs uint8\(5, 4, 1\), and uint8\(4, 4, 1\)",
     ),
     "dtype": (
         arrays(6) | {"x_train": np.zeros((6, 4, 4))},
-        r"edge 'south' differs from edge 'north': images float32\(4, 4, 1\), and uint8",
+        r"edge 'south' differs from edge 'north': inputs float32\(4, 4, 1\), and uint8",
     ),
     "range": (
         arrays(6) | {"value_range": [0, 16]},
@@ -284,7 +284,7 @@ def of_group(data: FederatedData, groups: np.ndarray[Any, Any]) -> list[set[int]
     edge = data.edge("north")
     assert edge.test is not None
     parts = (edge.train, edge.guard, edge.test)
-    return [set(groups[part.images[:, 0, 0, 0] // 16].tolist()) for part in parts]
+    return [set(groups[part.inputs[:, 0, 0, 0] // 16].tolist()) for part in parts]
 
 
 def test_groups_stay_whole_in_guard_and_test_set(tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ def dataset(labels: list[int] | NDArray[np.int64], num_classes: int) -> Dataset:
     spec = DataSpec(
         "numbered", (1, 1, 1), "int32", (0.0, float(n)), tuple(map(str, range(num_classes)))
     )
-    images = np.arange(n, dtype=np.int32).reshape(n, 1, 1, 1)
-    examples = Examples(images, np.asarray(labels, np.int64))
+    inputs = np.arange(n, dtype=np.int32).reshape(n, 1, 1, 1)
+    examples = Examples(inputs, np.asarray(labels, np.int64))
     return Dataset(spec, examples, examples)
 
 
@@ -39,7 +39,7 @@ def balanced(n: int, num_classes: int) -> Dataset:
 
 
 def numbers(examples: Examples) -> list[int]:
-    return [int(number) for number in examples.images.ravel()]
+    return [int(number) for number in examples.inputs.ravel()]
 
 
 def check_dealt_once(data: Dataset, edges: tuple[EdgeData, ...]) -> None:
@@ -49,7 +49,7 @@ def check_dealt_once(data: Dataset, edges: tuple[EdgeData, ...]) -> None:
         assert len(edge.train) > 0
         for part in (edge.train, edge.guard):
             np.testing.assert_array_equal(part.labels, data.train.labels[numbers(part)])
-            assert part.images.shape[1:] == (1, 1, 1)
+            assert part.inputs.shape[1:] == (1, 1, 1)
 
 
 def config(
@@ -177,7 +177,7 @@ def test_without_a_guard_fraction_nothing_is_held_out() -> None:
 def test_the_data_set_is_not_changed_nor_shared() -> None:
     data = balanced(20, 2)
     edges = partition_data(data, config(IID, 2), 0)
-    edges[0].train.images[:] = -1
+    edges[0].train.inputs[:] = -1
     edges[0].guard.labels[:] = -1
     assert numbers(data.train) == list(range(20))
     assert data.train.labels.min() == 0

@@ -46,7 +46,7 @@ def test_limits_are_stratified_and_seeded() -> None:
     limited = load("digits", train_examples=100, test_examples=50)
     assert limited.train.class_counts(10) == (10,) * 10
     again = load("digits", train_examples=100, test_examples=50)
-    np.testing.assert_array_equal(limited.train.images, again.train.images)
+    np.testing.assert_array_equal(limited.train.inputs, again.train.inputs)
 
 
 def test_npz_with_names_and_a_range(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_npz_with_names_and_a_range(tmp_path: Path) -> None:
     dataset = load(path)
     assert dataset.spec.classes == ("ant", "bee", "cat", "dog")
     assert dataset.spec.value_range == (0.0, 300.0)
-    assert dataset.spec.image_shape == (6, 6, 3)
+    assert dataset.spec.input_shape == (6, 6, 3)
 
 
 def test_npz_of_grey_floats_with_column_labels(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_npz_of_grey_floats_with_column_labels(tmp_path: Path) -> None:
             y_train=(np.arange(20) % 4)[:, np.newaxis],
         )
     )
-    assert dataset.spec.image_shape == (6, 6, 1)
+    assert dataset.spec.input_shape == (6, 6, 1)
     assert dataset.spec.dtype == "float32"
     assert dataset.train.labels.shape == (20,)
 
@@ -87,8 +87,8 @@ def test_npz_of_grey_floats_with_column_labels(tmp_path: Path) -> None:
         ({"x_train": np.zeros((20, 6), np.uint8)}, r"shape \(20, 6\)"),
         ({"x_train": np.zeros((20, 6, 6, 3), np.int32)}, "give a value_range"),
         ({"x_train": np.full((20, 6, 6, 3), 2.0), "x_test": np.zeros((8, 6, 6, 3))}, "2.0"),
-        ({"x_train": np.zeros((0, 6, 6, 3), np.uint8), "y_train": np.zeros(0, int)}, "0 images"),
-        ({"y_train": np.zeros(19, int)}, "20 images and 19 labels"),
+        ({"x_train": np.zeros((0, 6, 6, 3), np.uint8), "y_train": np.zeros(0, int)}, "0 examples"),
+        ({"y_train": np.zeros(19, int)}, "20 examples and 19 labels"),
         ({"value_range": [5, 5]}, "value range"),
     ],
 )
@@ -134,7 +134,7 @@ def test_a_folder_with_its_own_split_keeps_pixels(tmp_path: Path) -> None:
         folder(tmp_path / split)
     dataset = load(str(tmp_path))
     stored = np.asarray(Image.open(tmp_path / "train" / "ant" / "0.png"))
-    np.testing.assert_array_equal(dataset.train.images[0], stored)
+    np.testing.assert_array_equal(dataset.train.inputs[0], stored)
     assert (len(dataset.train), len(dataset.test)) == (20, 20)
 
 
@@ -143,11 +143,11 @@ def test_mixed_sizes_and_channels_and_their_cure(tmp_path: Path) -> None:
     picture(root / "cat" / "odd.png", (9, 5))
     with pytest.raises(DataError, match=r"odd.png is \(9, 5, 3\).*data.image_size"):
         load(str(root))
-    assert load(str(root), image_size=6).spec.image_shape == (6, 6, 3)
+    assert load(str(root), image_size=6).spec.input_shape == (6, 6, 3)
     picture(root / "cat" / "odd.png", mode="L")
     with pytest.raises(DataError, match=r"odd.png is \(6, 6, 1\).*data.channels"):
         load(str(root))
-    assert load(str(root), channels=1).spec.image_shape == (6, 6, 1)
+    assert load(str(root), channels=1).spec.input_shape == (6, 6, 1)
 
 
 def test_broken_folders(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_broken_folders(tmp_path: Path) -> None:
         load(str(root))
     (root / "cat" / "torn.jpg").unlink()
     (root / "bee").mkdir()
-    with pytest.raises(DataError, match="bee has no images"):
+    with pytest.raises(DataError, match="bee has no examples"):
         load(str(root))
     with pytest.raises(DataError, match="is not there"):
         load(str(tmp_path / "nothing"))
@@ -183,7 +183,7 @@ def test_what_a_folder_holds_is_used_or_said(tmp_path: Path) -> None:
     )
     (root / "dog").mkdir()
     (root / "dog" / "a.heic").write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"dog has no images .*; it has 1 \.heic"):
+    with pytest.raises(DataError, match=r"dog has no examples .*; it has 1 \.heic"):
         load(str(root))
 
 
@@ -238,7 +238,7 @@ def test_functions() -> None:
 def test_tfds_sets(tfds_dir: str) -> None:
     for name, shape, classes in (("mnist", (28, 28, 1), 10), ("cifar100", (32, 32, 3), 100)):
         dataset = load(name, data_dir=tfds_dir, train_examples=200, test_examples=100)
-        assert dataset.spec.image_shape == shape
+        assert dataset.spec.input_shape == shape
         assert dataset.spec.num_classes == classes
         assert len(dataset.train) == 200
 

@@ -14,9 +14,9 @@ from PIL import Image
 from ecavg_tf.core.errors import DataError, InstallationError
 from edge.cli import main
 from edge.predict import Predictor
-from edge.predicting.images import Wanted, load_images
+from edge.predicting.inputs import Wanted, load_inputs
 
-TEST = made.digits().test.images[:5]
+TEST = made.digits().test.inputs[:5]
 WANTED = Wanted((8, 8, 1), "uint8", (0.0, 16.0))
 
 
@@ -46,7 +46,7 @@ def test_any_dtype_in_the_value_range_is_taken(bundles: dict[str, Path]) -> None
 
 
 @pytest.mark.parametrize(
-    ("images", "problem"),
+    ("inputs", "problem"),
     [
         (np.zeros((5, 8, 8)), r"have shape \(5, 8, 8\), expected \(n, 8, 8, 1\)"),
         (np.zeros((8, 8, 1)), r"have shape \(8, 8, 1\)"),
@@ -55,13 +55,13 @@ def test_any_dtype_in_the_value_range_is_taken(bundles: dict[str, Path]) -> None
         (np.full((1, 8, 8, 1), "a"), "expected numbers"),
     ],
 )
-def test_images_that_do_not_fit(bundles: dict[str, Path], images: np.ndarray, problem: str) -> None:
+def test_images_that_do_not_fit(bundles: dict[str, Path], inputs: np.ndarray, problem: str) -> None:
     with pytest.raises(DataError, match=problem):
-        Predictor(bundles["float32"], check=False).predict(images)
+        Predictor(bundles["float32"], check=False).predict(inputs)
 
 
 def loaded(*sources: str, stdin: bytes = b"") -> list[tuple[str, np.ndarray]]:
-    return list(load_images(sources, WANTED, io.BytesIO(stdin)))
+    return list(load_inputs(sources, WANTED, io.BytesIO(stdin)))
 
 
 def test_images_from_files(tmp_path: Path) -> None:
@@ -97,11 +97,13 @@ def test_files_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     }.items():
         with pytest.raises(DataError, match=problem):
             loaded(str(tmp_path / source))
-    with pytest.raises(DataError, match="gave 63 bytes; one image of shape"):
+    with pytest.raises(DataError, match="gave 63 bytes; one example of shape"):
         loaded("-", stdin=bytes(63))
     for stdin, problem in {
-        np.full(64, 0.5, np.float32).tobytes(): "256 bytes, read as 4 images of dtype uint8, hold",
-        bytes([17] * 64): "64 bytes, read as 1 image of dtype uint8, hold values from 17 to 17",
+        np.full(
+            64, 0.5, np.float32
+        ).tobytes(): "256 bytes, read as 4 examples of dtype uint8, hold",
+        bytes([17] * 64): "64 bytes, read as 1 example of dtype uint8, hold values from 17 to 17",
     }.items():
         with pytest.raises(DataError, match=problem):
             loaded("-", stdin=stdin)
@@ -120,7 +122,7 @@ def test_the_command(
     assert main(["predict", bundle, str(tmp_path / "a.npz"), "--json", "--threads=1"]) == 0
     told = json.loads(capsys.readouterr().out)
     best = keras_answers(TEST).argmax(axis=1)
-    assert [row["top"][0]["label"] for row in told["images"]] == [str(n) for n in best]
+    assert [row["top"][0]["label"] for row in told["inputs"]] == [str(n) for n in best]
     assert main(["predict", bundle, str(tmp_path / "b.npz"), "--no-check"]) == 3
     assert capsys.readouterr().err.startswith("edge: ")
     for wrong in (["--top=0"], ["--threads=-1"], ["--what"]):
@@ -136,16 +138,17 @@ def test_no_image_at_all(
     words = ["predict", str(bundles["float32"]), str(tmp_path / "none.npz"), "--no-check"]
     assert main(words) == DataError.exit_code
     assert (
-        "none.npz holds no image (shape (0, 8, 8, 1)); give at least one" in capsys.readouterr().err
+        "none.npz holds no example (shape (0, 8, 8, 1)); give at least one"
+        in capsys.readouterr().err
     )
 
 
 def test_images_that_may_have_been_rescaled(
     bundles: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    images = made.digits().test.images[:3]
-    np.savez(tmp_path / "raw.npz", x=images)
-    np.savez(tmp_path / "rescaled.npz", x=images / 16)
+    inputs = made.digits().test.inputs[:3]
+    np.savez(tmp_path / "raw.npz", x=inputs)
+    np.savez(tmp_path / "rescaled.npz", x=inputs / 16)
     assert main(["predict", str(bundles["int8"]), str(tmp_path / "raw.npz")]) == 0
     assert capsys.readouterr().err == ""
     assert main(["predict", str(bundles["int8"]), str(tmp_path / "rescaled.npz")]) == 0
@@ -155,10 +158,10 @@ def test_images_that_may_have_been_rescaled(
 def test_grey_arrays_without_a_channel(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", TEST[0, :, :, 0])
     np.save(tmp_path / "several.npy", TEST[:3, :, :, 0])
-    images = [
+    inputs = [
         image for _, image in loaded(*(str(tmp_path / f"{n}.npy") for n in ("one", "several")))
     ]
-    np.testing.assert_array_equal(np.concatenate(images), TEST[[0, 0, 1, 2]])
+    np.testing.assert_array_equal(np.concatenate(inputs), TEST[[0, 0, 1, 2]])
 
 
 def test_what_a_folder_holds_beside_images_is_told(tmp_path: Path) -> None:
@@ -166,5 +169,5 @@ def test_what_a_folder_holds_beside_images_is_told(tmp_path: Path) -> None:
     for name in ("b.heic", "._a.png"):
         (tmp_path / name).write_bytes(b"")
     told: list[str] = []
-    assert len(list(load_images([str(tmp_path)], WANTED, tell=told.append))) == 1
+    assert len(list(load_inputs([str(tmp_path)], WANTED, tell=told.append))) == 1
     assert told == [f"note: {tmp_path}: 1 files are read (left out: 1 .heic)"]

@@ -48,7 +48,7 @@ def test_training_improves_and_writes_an_update(
             {"y_train": np.zeros(300)},
             "y_train: labels have shape .* float64; expected whole numbers",
         ),
-        ({"y_train": np.zeros(7, np.int64)}, "x_train has 300 images, y_train 7 labels"),
+        ({"y_train": np.zeros(7, np.int64)}, "x_train has 300 examples, y_train 7 labels"),
         ({"x_train": np.full((300, 8, 8, 1), np.nan)}, "that are NaN or infinite"),
         ({"x_train": np.zeros((300, 9, 8, 1))}, r"expected \(n, 8, 8, 1\)"),
         ({"x_train": np.full((300, 8, 8, 1), 200)}, "expected 0 to 16"),

@@ -72,7 +72,7 @@ def device(config: Config, folder: Path, edge: str, *more: str) -> subprocess.Po
     arrays = {"train": data.train, "guard": data.guard, "test": shared.test}
     np.savez(
         path,
-        **{f"x_{name}": each.images for name, each in arrays.items()},
+        **{f"x_{name}": each.inputs for name, each in arrays.items()},
         **{f"y_{name}": each.labels for name, each in arrays.items()},
     )
     words = ["train", f"--edge={edge}", f"--data={path}", f"--state={folder / edge}"]
@@ -123,11 +123,11 @@ def assert_alike(results: RunResults, folder: Path, keras: tuple[RunResults, Pat
 def assert_state_predicts(config: Config, state: Path, edge: str) -> None:
     """What the state folder answers is what Keras answers with the accepted weights."""
     dataset = load_data(config.data, config.seed)
-    images = dataset.test.images[:50]
+    inputs = dataset.test.inputs[:50]
     model = build_model(config, dataset.spec, "server")
     model.set_weights(read_accepted(accepted_files(state / edge)[-1]).weights)
-    expected = np.asarray(model.predict(images.astype("float32"), verbose=0))
-    found = Predictor.from_state(state, edge=edge).predict(images)
+    expected = np.asarray(model.predict(inputs.astype("float32"), verbose=0))
+    found = Predictor.from_state(state, edge=edge).predict(inputs)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -160,10 +160,10 @@ def test_two_edges_without_tensorflow(tmp_path: Path, keras_run: tuple[RunResult
     assert len(list((tmp_path / "server" / "training").iterdir())) == 1
     for edge in ("edge-00", "edge-01"):
         assert_state_predicts(config, tmp_path / edge, edge)
-    np.savez(tmp_path / "x.npz", x=load_data(config.data, config.seed).test.images[:3])
+    np.savez(tmp_path / "x.npz", x=load_data(config.data, config.seed).test.inputs[:3])
     told = told_to_predict(printed[1], str(tmp_path / "x.npz"))
     assert told["model"].endswith(", accepted in round 3")
-    assert len(told["images"]) == 3
+    assert len(told["inputs"]) == 3
 
 
 @pytest.mark.slow

@@ -138,7 +138,7 @@ def test_scores_are_those_of_the_saved_models(small: Make, tmp_path: Path) -> No
     test = load_data(config.data, config.seed).test
     edge = results.rounds[0].edges[1]
     model = keras.models.load_model(tmp_path / "run" / "edges" / "edge-01" / "accepted.keras")
-    right = model.predict(test.images, verbose=0).argmax(1) == test.labels
+    right = model.predict(test.inputs, verbose=0).argmax(1) == test.labels
     assert edge.accepted and edge.accepted.own and edge.accepted.all
     assert edge.accepted.all.accuracy == pytest.approx(right.mean())
     own = [right[test.labels == c].mean() * n for c, n in enumerate(edge.class_counts) if n]

@@ -53,10 +53,10 @@ def test_a_run_ends_with_files_for_every_edge_and_the_server(finished: Path) -> 
         assert path.stat().st_size == row.size_bytes
         assert len(row.cost.latencies) == 4
     sources = {row.model: row.calibration for row in results.exports if row.variant == "int8"}
-    assert "own training images of edge-00" in (sources["edge-00"] or "")
-    assert "pooled training images" in (sources["edge-01"] or "")  # it does not consent
+    assert "own training examples of edge-00" in (sources["edge-00"] or "")
+    assert "pooled training examples" in (sources["edge-01"] or "")  # it does not consent
     parity = results.exports[0].parity
-    assert parity is not None and "edge-00's 5 classes" in parity.images
+    assert parity is not None and "edge-00's 5 classes" in parity.inputs
 
 
 def test_the_bundle_tests_itself(finished: Path) -> None:
@@ -161,7 +161,7 @@ def test_an_edge_at_home_calibrates_on_its_own_images_without_consent(workdir: P
     data = federated_data(config)
     rows = export_edges(home, Task(config, data.spec, home, silent), data, ["edge-01"])
     assert [row.status for row in rows] == ["passed"] * 3
-    assert "own training images of edge-01" in (rows[2].calibration or "")
+    assert "own training examples of edge-01" in (rows[2].calibration or "")
     assert (home / "exports" / "edge-01" / "int8.bundle.zip").exists()
 
 
@@ -202,7 +202,7 @@ def test_a_keras_file_with_and_without_data(
     assert not (tmp_path / "mine-export" / "mine" / "int8.tflite").exists()
     out = tmp_path / "out"
     assert main(["export", str(file), "--formats=int8", "--data=digits", f"--out={out}"]) == 0
-    assert "training images of digits" in capsys.readouterr().out
+    assert "training examples of digits" in capsys.readouterr().out
     assert (out / "mine" / "int8.bundle.zip").exists()
 
 

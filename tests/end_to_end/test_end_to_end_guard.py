@@ -33,7 +33,7 @@ def test_edges_of_one_class_that_nobody_else_has(small: Make, tmp_path: Path) ->
     for edge, evidence in decisions:
         assert sum(count > 0 for count in edge.class_counts) == 1
         assert "prior" in rungs(edge)
-        # Two certifying images can't certify a change.
+        # Two certifying examples can't certify a change.
         assert edge.accepted and edge.accepted.rung == "local"
         assert evidence["reason"] in ("not certified", "nothing better")
 
@@ -87,7 +87,7 @@ def test_nothing_is_held_out(small: Make, tmp_path: Path) -> None:
 
 def test_a_guard_set_of_ten(small: Make, tmp_path: Path) -> None:
     config = small()
-    config.partition.guard_fraction = 0.1  # of 100 images an edge
+    config.partition.guard_fraction = 0.1  # of 100 examples an edge
     for edge, evidence in decided(config, tmp_path / "run"):
         assert evidence["n"] == 5
         assert edge.accepted and edge.accepted.rung == "local"

@@ -27,7 +27,7 @@ def anatomy(model: keras.Model, *, logits: bool = False) -> Anatomy:
 
 def stack(*layers: keras.layers.Layer) -> keras.Model:
     keras.utils.set_random_seed(0)
-    return keras.Sequential([keras.Input(SPEC.image_shape), keras.layers.Flatten(), *layers])
+    return keras.Sequential([keras.Input(SPEC.input_shape), keras.layers.Flatten(), *layers])
 
 
 def test_a_dense_softmax_head() -> None:

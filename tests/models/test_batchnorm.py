@@ -14,13 +14,13 @@ def normalised(*layers: keras.layers.Layer) -> keras.Model:
     return keras.Sequential([keras.Input((2, 2, 3)), *layers])
 
 
-def images(n: int) -> np.ndarray:
+def inputs(n: int) -> np.ndarray:
     return RNG.normal(3.0, 2.0, (n, 2, 2, 3)).astype(np.float32)
 
 
 def test_one_batch_gives_the_moments_of_the_data() -> None:
     model = normalised(keras.layers.BatchNormalization(momentum=0.999))
-    x = images(50)
+    x = inputs(50)
     ecavg_tf.recalibrate_batchnorm(model, x, batch_size=50)
     layer = model.layers[0]
     np.testing.assert_allclose(layer.moving_mean, x.mean((0, 1, 2)), rtol=1e-5)
@@ -28,7 +28,7 @@ def test_one_batch_gives_the_moments_of_the_data() -> None:
 
 
 def test_batches_are_averaged_by_their_size() -> None:
-    # Order is fixed by feeding batches by hand: values 0 (two images) and 3 (one image).
+    # Order is fixed by feeding batches by hand: values 0 (two images) and 3 (one example).
     model = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.BatchNormalization()])
     x = np.array([0.0, 0.0, 3.0], np.float32).reshape(3, 1, 1, 1)
     data = batches(Examples(x, np.zeros(3, np.int64)), [np.arange(3)], 2)
@@ -43,7 +43,7 @@ def test_only_statistics_change_and_the_layer_is_as_before() -> None:
     model = normalised(keras.layers.Conv2D(4, 1), layer, keras.layers.Dense(2))
     before = model.get_weights()
     positions = {place for pair in moment_positions(model) for place in pair}
-    ecavg_tf.recalibrate_batchnorm(model, images(20), batch_size=8)
+    ecavg_tf.recalibrate_batchnorm(model, inputs(20), batch_size=8)
     for place, (old, new) in enumerate(zip(before, model.get_weights(), strict=True)):
         assert np.array_equal(old, new) == (place not in positions)
     assert layer.momentum == 0.9
@@ -53,7 +53,7 @@ def test_only_statistics_change_and_the_layer_is_as_before() -> None:
 def test_what_is_random_sleeps() -> None:
     layer = keras.layers.BatchNormalization()
     model = normalised(keras.layers.Dropout(0.9), keras.layers.GaussianNoise(1.0), layer)
-    x = images(64)
+    x = inputs(64)
     ecavg_tf.recalibrate_batchnorm(model, x, batch_size=64)
     np.testing.assert_allclose(layer.moving_mean, x.mean((0, 1, 2)), rtol=1e-5)
 
@@ -61,17 +61,17 @@ def test_what_is_random_sleeps() -> None:
 def test_frozen_layers_keep_their_statistics() -> None:
     layer = keras.layers.BatchNormalization(trainable=False)
     model = normalised(layer)
-    ecavg_tf.recalibrate_batchnorm(model, images(10))
+    ecavg_tf.recalibrate_batchnorm(model, inputs(10))
     np.testing.assert_array_equal(layer.moving_mean, np.zeros(3))
     assert batchnorm_layers(model) == []
 
 
 def test_a_shared_layer_sees_all_its_inputs() -> None:
     shared = keras.layers.BatchNormalization()
-    inputs = keras.Input((2, 2, 3))
-    outputs = shared(inputs) + shared(inputs + 10.0)
-    model = keras.Model(inputs, outputs)
-    x = images(32)
+    image = keras.Input((2, 2, 3))
+    outputs = shared(image) + shared(image + 10.0)
+    model = keras.Model(image, outputs)
+    x = inputs(32)
     ecavg_tf.recalibrate_batchnorm(model, x, batch_size=32)
     np.testing.assert_allclose(shared.moving_mean, x.mean((0, 1, 2)) + 5.0, rtol=1e-5)
 
@@ -80,7 +80,7 @@ def test_nested_models_are_reached() -> None:
     layer = keras.layers.BatchNormalization()
     inner = keras.Sequential([keras.Input((2, 2, 3)), layer])
     model = normalised(inner, keras.layers.Flatten())
-    x = images(32)
+    x = inputs(32)
     ecavg_tf.recalibrate_batchnorm(model, x, batch_size=32)
     np.testing.assert_allclose(layer.moving_mean, x.mean((0, 1, 2)), rtol=1e-5)
 
@@ -90,13 +90,13 @@ def test_statistics_that_are_nan_are_mended() -> None:
     model = normalised(layer)
     layer.moving_mean.assign(np.full(3, np.nan))
     layer.moving_variance.assign(np.full(3, np.inf))
-    ecavg_tf.recalibrate_batchnorm(model, images(16))
+    ecavg_tf.recalibrate_batchnorm(model, inputs(16))
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
 def test_it_can_be_called_twice_with_the_same_result() -> None:
     model = normalised(keras.layers.Conv2D(4, 1), keras.layers.BatchNormalization())
-    x = images(40)
+    x = inputs(40)
     ecavg_tf.recalibrate_batchnorm(model, x, batch_size=16, seed=3)
     first = model.get_weights()
     ecavg_tf.recalibrate_batchnorm(model, x, batch_size=16, seed=3)
@@ -104,9 +104,9 @@ def test_it_can_be_called_twice_with_the_same_result() -> None:
 
 
 def test_without_images_or_without_batchnorm() -> None:
-    with pytest.raises(ValueError, match="no images"):
-        ecavg_tf.recalibrate_batchnorm(normalised(), images(0))
+    with pytest.raises(ValueError, match="no examples"):
+        ecavg_tf.recalibrate_batchnorm(normalised(), inputs(0))
     model = normalised(keras.layers.Dense(2))
     before = model.get_weights()
-    ecavg_tf.recalibrate_batchnorm(model, images(4))
+    ecavg_tf.recalibrate_batchnorm(model, inputs(4))
     assert all(map(np.array_equal, before, model.get_weights()))

@@ -30,7 +30,7 @@ def nested(spec: DataSpec) -> keras.Model:
     )
     return keras.Sequential(
         [
-            keras.Input(spec.image_shape),
+            keras.Input(spec.input_shape),
             rescaling(spec),
             keras.layers.Conv2D(4, 1),
             inner,
@@ -58,7 +58,7 @@ def subclassed(spec: DataSpec) -> keras.Model:
 
 
 def shared_layers(spec: DataSpec) -> keras.Model:
-    inputs = keras.Input(spec.image_shape)
+    inputs = keras.Input(spec.input_shape)
     conv, norm = keras.layers.Conv2D(3, 1), keras.layers.BatchNormalization()
     features = norm(conv(norm(conv(inputs))))
     features = keras.layers.GlobalAveragePooling2D()(features)
@@ -68,7 +68,7 @@ def shared_layers(spec: DataSpec) -> keras.Model:
 def regularised(spec: DataSpec) -> keras.Model:
     return keras.Sequential(
         [
-            keras.Input(spec.image_shape),
+            keras.Input(spec.input_shape),
             keras.layers.Flatten(),
             keras.layers.Dropout(0.5),
             keras.layers.Dense(8),
@@ -81,7 +81,7 @@ def regularised(spec: DataSpec) -> keras.Model:
 def frozen(spec: DataSpec) -> keras.Model:
     backbone = keras.Sequential(
         [
-            keras.Input(spec.image_shape),
+            keras.Input(spec.input_shape),
             keras.layers.Conv2D(4, 3),
             keras.layers.BatchNormalization(),
             keras.layers.GlobalAveragePooling2D(),
@@ -92,13 +92,13 @@ def frozen(spec: DataSpec) -> keras.Model:
 
 
 def two_heads(spec: DataSpec) -> keras.Model:
-    inputs = keras.Input(spec.image_shape)
+    inputs = keras.Input(spec.input_shape)
     return keras.Model(inputs, [inputs, inputs])
 
 
 def five_classes(spec: DataSpec) -> keras.Model:
     return keras.Sequential(
-        [keras.Input(spec.image_shape), keras.layers.Flatten(), keras.layers.Dense(5)]
+        [keras.Input(spec.input_shape), keras.layers.Flatten(), keras.layers.Dense(5)]
     )
 
 
@@ -169,9 +169,9 @@ def test_the_template_is_the_list_of_weights(name: str) -> None:
 @pytest.mark.parametrize("name", ["mlp", *NAMES])
 def test_recalibration_touches_batchnorm_statistics_alone(name: str) -> None:
     model = build_model(config_for(name), SPEC, "x")
-    images = np.random.default_rng(1).integers(0, 256, (24, *SPEC.image_shape), np.uint8)
+    inputs = np.random.default_rng(1).integers(0, 256, (24, *SPEC.input_shape), np.uint8)
     before = model.get_weights()
-    recalibrate_batchnorm(model, images, batch_size=10)
+    recalibrate_batchnorm(model, inputs, batch_size=10)
     changed = [
         spec.key
         for spec, old, new in zip(

@@ -19,7 +19,7 @@ from ecavg_tf.models.pixels import meets_raw_pixels, raw_pixels_note
 from ecavg_tf.task import Task
 
 SPEC = DataSpec("photos", (12, 12, 3), "uint8", (0, 255), tuple("wxyz"))
-SHAPE, CLASSES = SPEC.image_shape, SPEC.num_classes
+SHAPE, CLASSES = SPEC.input_shape, SPEC.num_classes
 
 
 def head() -> list[Any]:
@@ -123,13 +123,13 @@ def test_auto_adds_the_layer(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_pat
     config.model.rescale = Rescale.AUTO
     mended = build_model(config, SPEC, "shared")
     assert meets_raw_pixels(mended, SPEC) is None
-    images = np.random.default_rng(0).uniform(0, 255, (3, *SHAPE)).astype(np.float32)
-    np.testing.assert_allclose(mended(images), plain(images / 255), rtol=1e-5, atol=1e-6)
+    inputs = np.random.default_rng(0).uniform(0, 255, (3, *SHAPE)).astype(np.float32)
+    np.testing.assert_allclose(mended(inputs), plain(inputs / 255), rtol=1e-5, atol=1e-6)
     assert [w.shape for w in mended.get_weights()] == [w.shape for w in plain.get_weights()]
     if kind != "subclassed":
         mended.save(tmp_path / "m.keras")
         again = keras.models.load_model(tmp_path / "m.keras")
-        np.testing.assert_array_equal(again(images), mended(images))
+        np.testing.assert_array_equal(again(inputs), mended(inputs))
         assert isinstance(mended.layers[-1], layers.Dense | keras.Sequential)
 
 

@@ -39,7 +39,7 @@ def kept() -> Iterator[None]:
 def conv_net(dtype: str | None, head: str | None = "float32") -> keras.Model:
     return keras.Sequential(
         [
-            keras.Input(SPEC.image_shape),
+            keras.Input(SPEC.input_shape),
             keras.layers.Rescaling(1 / 16),
             keras.layers.Conv2D(4, 3, activation="relu", dtype=dtype),
             keras.layers.BatchNormalization(dtype=dtype),
@@ -85,18 +85,18 @@ def weights_float16(spec: DataSpec) -> keras.Model:
 def first(spec: DataSpec) -> keras.Model:
     del spec
     keras.config.set_image_data_format("channels_first")
-    return keras.Sequential([keras.Input(SPEC.image_shape), keras.layers.Conv2D(4, 1)])
+    return keras.Sequential([keras.Input(SPEC.input_shape), keras.layers.Conv2D(4, 1)])
 
 
 SHARED = keras.layers.Dense(SPEC.num_classes, "softmax")
 
 
 def lends_a_layer(spec: DataSpec) -> keras.Model:
-    return keras.Sequential([keras.Input(spec.image_shape), keras.layers.Flatten(), SHARED])
+    return keras.Sequential([keras.Input(spec.input_shape), keras.layers.Flatten(), SHARED])
 
 
 def two_inputs(spec: DataSpec) -> keras.Model:
-    inputs = [keras.Input(spec.image_shape), keras.Input(spec.image_shape)]
+    inputs = [keras.Input(spec.input_shape), keras.Input(spec.input_shape)]
     flat = keras.layers.Flatten()(keras.layers.Add()(inputs))
     return keras.Model(inputs, keras.layers.Dense(spec.num_classes, "softmax")(flat))
 
@@ -137,7 +137,7 @@ def test_each_dtype_policy_trains_and_recalibrates(name: str, optimizer: str) ->
     assert keras.config.dtype_policy().name == "float32"
     settings = EdgeConfig(epochs=2, batch_size=16, optimizer=optimizer)
     compiled = CompiledModel(
-        model, Compilation.of(settings), image_shape=SPEC.image_shape, logits=False
+        model, Compilation.of(settings), input_shape=SPEC.input_shape, logits=False
     )
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaled == ("float16" in name and "bfloat16" not in name)

@@ -60,5 +60,5 @@ def test_files_tell_their_gate_early_and_how_they_were_scored(results: RunResult
     ]  # fmt: skip
     assert ("time", "2.00 µs") in cells
     told = re.sub(r"\s+", " ", printed(tables(run)))
-    assert "each test image counted once" in told and "scored without that mix" in told
+    assert "each test example counted once" in told and "scored without that mix" in told
     assert "all: the whole test set" not in told  # the terminal has no such column

@@ -15,7 +15,7 @@ from ecavg_tf.results import EdgeResult, RoundResult, RunResults
 
 
 def edge(name: str, local: float | None, accepted: float | None) -> EdgeResult:
-    """An edge with these own accuracies; None: no test images of its own."""
+    """An edge with these own accuracies; None: no test examples of its own."""
     scores = [None if own is None else Score(own, 1.0, 10) for own in (local, accepted)]
     taken = Accepted("local", None, scores[1], None, "ab")
     trained = Scores(scores[0], None)
@@ -59,13 +59,13 @@ SINCE = (
         (
             [[edge("a", 0.9, 0.92), edge("b", 0.9, 0.8996), edge("c", None, None)]],
             "1 of 3 edges gained own accuracy over their local model (+2.0 points); 1 lost "
-            "(b -0.04 points); 1 not measured (no test images of its own).",
+            "(b -0.04 points); 1 not measured (no test examples of its own).",
             "lost",
         ),
         (
             [[edge("c", None, None)]] * 2,
             "0 of 1 edges gained own accuracy over their local model; 1 not measured (no test "
-            "images of its own).",
+            "examples of its own).",
             "even",
         ),
         (

@@ -26,16 +26,16 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
     [
         (
             accepted("prior", reason="certified"),
-            "took the global model under its own label mix. On 70 held-out images that had no "
+            "took the global model under its own label mix. On 70 held-out examples that had no "
             "part in choosing it, its gain over its local model is 0.031 nats of log-likelihood, "
-            "and at least 0.010 with 95 % confidence; 12 images turn right and 3 turn wrong.",
+            "and at least 0.010 with 95 % confidence; 12 examples turn right and 3 turn wrong.",
         ),
         (
             accepted("local", reason="not certified", bound=-0.149, losses=1, p_loss=0.99),
-            "kept its local model. On 70 held-out images that had no part in choosing it, the "
+            "kept its local model. On 70 held-out examples that had no part in choosing it, the "
             "global model under its own label mix is ahead by 0.031 nats of log-likelihood; "
-            "with this many images, a gain under 0.180 nats can't be certified; 12 images turn "
-            "right and 1 turns wrong. By accuracy alone, 70 images show only gains of 7.1 points "
+            "with this many examples, a gain under 0.180 nats can't be certified; 12 examples turn "
+            "right and 1 turns wrong. By accuracy alone, 70 examples show only gains of 7.1 points "
             "or more. "
             "What would help: a larger partition.guard_fraction, or, at more risk of an error, a "
             "higher update.level.",
@@ -50,18 +50,18 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
                 n=4,
                 smallest_accuracy_gain=1.0,
             ),
-            "kept its local model. On 4 held-out images that had no part in choosing it, the "
+            "kept its local model. On 4 held-out examples that had no part in choosing it, the "
             "global model under its own label mix is ahead by 0.031 nats of log-likelihood; "
-            "with this many images, a gain under 0.180 nats can't be certified; accuracy does not "
-            "speak for it: 1 image turns right and 2 turn wrong. By accuracy alone, 4 images can't "
-            "show any gain. What would help: a larger partition.guard_fraction, or, at more risk "
-            "of an error, a higher update.level.",
+            "with this many examples, a gain under 0.180 nats can't be certified; accuracy does "
+            "not speak for it: 1 example turns right and 2 turn wrong. By accuracy alone, 4 "
+            "examples can't show any gain. What would help: a larger partition.guard_fraction, or, "
+            "at more risk of an error, a higher update.level.",
         ),
         (
             accepted("local", reason="not certified", gain=-0.002, p_loss=0.3, wins=1, losses=1),
-            "kept its local model. On 70 held-out images that had no part in choosing it, the "
+            "kept its local model. On 70 held-out examples that had no part in choosing it, the "
             "global model under its own label mix is behind by 0.002 nats of log-likelihood; 1 "
-            "image turns right and 1 turns wrong.",
+            "example turns right and 1 turns wrong.",
         ),
         (
             accepted(
@@ -73,33 +73,33 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
                 bound=-0.6,
                 p_loss=3e-5,
             ),
-            "kept its local model. On 70 held-out images that had no part in choosing it, the "
-            "global model under its own label mix gets significantly more wrong: 0 images turn "
+            "kept its local model. On 70 held-out examples that had no part in choosing it, the "
+            "global model under its own label mix gets significantly more wrong: 0 examples turn "
             "right and 14 turn wrong (McNemar's p < 0.001). Its log-likelihood can't certify it, "
             "either: +0.107 nats, lower bound -0.600.",
         ),
         (
             accepted("local", reason="accuracy loss", wins=3, losses=12),
             "kept its local model and refused the global model under its own label mix, which "
-            "gets significantly more images wrong. On 70 held-out images that had no part in "
-            "choosing it, 3 images turn right and 12 turn wrong (McNemar's p = 0.012), although "
+            "gets significantly more examples wrong. On 70 held-out examples that had no part in "
+            "choosing it, 3 examples turn right and 12 turn wrong (McNemar's p = 0.012), although "
             "it gains 0.031 nats of log-likelihood, at least 0.010.",
         ),
         (
             accepted("previous", reason="nothing better"),
             "kept the model it had accepted before: no candidate looked better on the half of "
-            "its held-out data that selects. By accuracy alone, 70 images show only gains of 7.1 "
+            "its held-out data that selects. By accuracy alone, 70 examples show only gains of 7.1 "
             "points or more. A larger partition.guard_fraction would show smaller ones.",
         ),
         (
             accepted("previous", reason="nothing better", n=1500, smallest_accuracy_gain=5 / 1500),
             "kept the model it had accepted before: no candidate looked better on the half of "
-            "its held-out data that selects. By accuracy alone, 1,500 images show only gains of "
+            "its held-out data that selects. By accuracy alone, 1,500 examples show only gains of "
             "0.3 points or more.",
         ),
         (
             accepted("local", reason="no guard data"),
-            "kept its local model: it holds out fewer than two images, so nothing can be "
+            "kept its local model: it holds out fewer than two examples, so nothing can be "
             "certified; raise partition.guard_fraction.",
         ),
         (
@@ -132,7 +132,7 @@ def test_a_change_of_what_was_deployed_in_words() -> None:
     assert words.since_previous(accepted("prior", since_previous=None)) is None
     told = words.since_previous(accepted("prior", since_previous=TESTED))
     assert told is not None
-    assert "changed by +10.0 points; on images like them, a change below +2.0 points is" in told
+    assert "changed by +10.0 points; on examples like them, a change below +2.0 points is" in told
 
 
 @pytest.mark.parametrize(

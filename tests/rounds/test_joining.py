@@ -27,9 +27,9 @@ def write_shares(config: Config, folder: Path) -> None:
     data = federated_data(config)
     for edge in EDGES:
         share = data.edge(edge)
-        arrays = {"x_test": data.test.images, "y_test": data.test.labels}
+        arrays = {"x_test": data.test.inputs, "y_test": data.test.labels}
         for split, part in (("train", share.train), ("guard", share.guard)):
-            arrays |= {f"x_{split}": part.images, f"y_{split}": part.labels}
+            arrays |= {f"x_{split}": part.inputs, f"y_{split}": part.labels}
         if edge == "edge-01":
             arrays = {
                 name: 9 - value if name.startswith("y") else value for name, value in arrays.items()
@@ -71,9 +71,9 @@ def test_edges_with_their_own_files_give_the_bits_of_a_simulation(
 
 
 def test_classes_are_matched_by_name(tmp_path: Path) -> None:
-    images = np.full((3, 2, 2, 1), 9, np.uint8)
+    inputs = np.full((3, 2, 2, 1), 9, np.uint8)
     path = tmp_path / "mine.npz"
-    np.savez(path, x_train=images, y_train=[0, 1, 1], classes=["dog", "cat"])
+    np.savez(path, x_train=inputs, y_train=[0, 1, 1], classes=["dog", "cat"])
     local = load_local(path, INPUTS, edge="north", guard_fraction=0.0, seed=0)
     assert local.edge.train.labels.tolist() == [1, 0, 0]
     for classes, said in (
@@ -81,7 +81,7 @@ def test_classes_are_matched_by_name(tmp_path: Path) -> None:
         (["dog", "dog"], "hold a name twice"),
         (["dog"], "y_train holds labels from 0 to 1, its classes are 0 to 0"),
     ):
-        np.savez(path, x_train=images, y_train=[0, 1, 1], classes=classes)
+        np.savez(path, x_train=inputs, y_train=[0, 1, 1], classes=classes)
         with pytest.raises(DataError, match=said):
             load_local(path, INPUTS, edge="north", guard_fraction=0.0, seed=0)
 

@@ -155,11 +155,11 @@ def test_a_full_disk_of_ones_own_is_no_fault_of_the_edge(
 def pooled(folder: Path, edge: str, number: int, request: Request) -> Path:
     """An answer with pooled data."""
     folder.mkdir(exist_ok=True)
-    images, update = folder / "images", folder / "update"
-    images.write_bytes(b"images")
+    inputs, update = folder / "inputs", folder / "update"
+    inputs.write_bytes(b"images")
     update.write_bytes(b"update")
     box = Mailbox(folder / "x" / edge)
-    box.reply(request, Reply(edge, number, update, images, None, {"pretrain": 1.0}))
+    box.reply(request, Reply(edge, number, update, inputs, None, {"pretrain": 1.0}))
     return box.outbox / f"{number:04d}-pooled.safetensors"
 
 

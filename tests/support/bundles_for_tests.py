@@ -15,7 +15,7 @@ from ecavg_tf.core.template import Role, Template, WeightSpec
 INFO = BundleInfo(
     format="int8",
     classes=("cat", "dog"),
-    images_dtype="uint8",
+    inputs_dtype="uint8",
     value_range=(0.0, 255.0),
     input=TensorSpec((1, 2, 2, 1), "int8", 1.0, -128),
     output=TensorSpec((1, 2), "int8", 0.1, 3),
@@ -28,9 +28,9 @@ INFO = BundleInfo(
 
 
 def made() -> Bundle:
-    images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
+    inputs = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
     answers = np.array([[0.25, 0.75], [0.5, 0.5], [1, 0]], np.float32)
-    return Bundle(INFO, b"TFL3" * 100, images, answers)
+    return Bundle(INFO, b"TFL3" * 100, inputs, answers)
 
 
 def rewritten(path: Path, **changes: bytes | None) -> Path:
@@ -52,9 +52,9 @@ def trains() -> TrainingBundle:
     info = TrainingInfo(
         trainable="head",
         classes=("cat", "dog"),
-        images_dtype="uint8",
+        inputs_dtype="uint8",
         value_range=(0.0, 255.0),
-        image_shape=(2, 2, 1),
+        input_shape=(2, 2, 1),
         feature_shape=(4,),
         frozen_layers=False,
         optimizer=OptimizerSpec("adam"),
@@ -70,9 +70,9 @@ def trains() -> TrainingBundle:
         golden_steps=5,
         tolerance=2e-3,
     )
-    images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
+    inputs = np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1)
     return TrainingBundle(
-        info, b"TFL3" * 100, images, np.array([0, 1, 1]), np.full((2, 3, 2), 0.5, np.float32)
+        info, b"TFL3" * 100, inputs, np.array([0, 1, 1]), np.full((2, 3, 2), 0.5, np.float32)
     )
 
 

@@ -21,15 +21,15 @@ VARIANTS = (Variant.FLOAT32, Variant.FLOAT16, Variant.DYNAMIC, Variant.INT8)
 def export_bundles(folder: Path) -> dict[str, Path]:
     """A bundle of every format, by the format's name."""
     digits = made.digits()
-    images = digits.test.images[:40]
+    inputs = digits.test.inputs[:40]
     subject = Subject(
         name="edge-00",
         weights_sha256=weights_sha256(made.model().get_weights()),
         origin={"edge": "edge-00"},
-        calibration=draw(digits.train, 100, 0, "training images"),
-        images=images,
+        calibration=draw(digits.train, 100, 0, "training examples"),
+        inputs=inputs,
         labels=digits.test.labels[:40],
-        words="test images",
+        words="test examples",
     )
     exporter = Exporter(made.model(), digits.spec, False, latency_s=0.0)
     rows = exporter.export(subject, VARIANTS, folder / "edge-00")
@@ -37,9 +37,9 @@ def export_bundles(folder: Path) -> dict[str, Path]:
     return {row.variant: folder / str(row.bundle) for row in rows}
 
 
-def keras_answers(images: np.ndarray) -> np.ndarray:
+def keras_answers(inputs: np.ndarray) -> np.ndarray:
     """What Keras says of raw images."""
-    return np.asarray(made.model().predict(images.astype("float32"), verbose=0))
+    return np.asarray(made.model().predict(inputs.astype("float32"), verbose=0))
 
 
 def training_bundle(path: Path) -> Path:
@@ -56,9 +56,9 @@ def local_arrays(count: int = 300) -> dict[str, np.ndarray]:
     """What a device's data file holds."""
     train, test = made.digits().train.take(np.arange(count)), made.digits().test
     return {
-        "x_train": train.images,
+        "x_train": train.inputs,
         "y_train": train.labels,
-        "x_test": test.images,
+        "x_test": test.inputs,
         "y_test": test.labels,
     }
 

@@ -37,14 +37,14 @@ def model() -> keras.Model:
     )
     net.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     train = digits().train
-    net.fit(train.images.astype("float32"), train.labels, epochs=6, batch_size=128, verbose=0)
+    net.fit(train.inputs.astype("float32"), train.labels, epochs=6, batch_size=128, verbose=0)
     return net
 
 
 @cache
 def plain(variant: Variant) -> bytes:
     """The file without a description."""
-    calibration = draw(digits().train, 100, 0, "training images").images
+    calibration = draw(digits().train, 100, 0, "training examples").inputs
     with Converter(model(), (8, 8, 1)) as converter:
         return converter.convert(variant, calibration)
 
@@ -62,5 +62,5 @@ def described(variant: Variant) -> bytes:
 @cache
 def reference() -> Reference:
     test = digits().test
-    answers = model().predict(test.images.astype("float32"), verbose=0)
-    return Reference(test.images, np.asarray(answers, np.float64), test.labels, "test images")
+    answers = model().predict(test.inputs.astype("float32"), verbose=0)
+    return Reference(test.inputs, np.asarray(answers, np.float64), test.labels, "test examples")

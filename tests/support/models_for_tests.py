@@ -15,7 +15,7 @@ from edge.policy import Candidate, Choice, Situation
 def dropout_and_batchnorm(spec: DataSpec) -> keras.Model:
     return keras.Sequential(
         [
-            keras.Input(spec.image_shape),
+            keras.Input(spec.input_shape),
             keras.layers.Conv2D(4, 3),
             keras.layers.BatchNormalization(),
             keras.layers.Flatten(),
@@ -69,10 +69,10 @@ def subclassed_logits(spec: DataSpec) -> keras.Model:
 
 
 def nested_and_shared(spec: DataSpec) -> keras.Model:
-    inputs = keras.Input(spec.image_shape)
-    conv = keras.layers.Conv2D(spec.image_shape[2], 1)
+    inputs = keras.Input(spec.input_shape)
+    conv = keras.layers.Conv2D(spec.input_shape[2], 1)
     inner = keras.Sequential(
-        [keras.Input(spec.image_shape), conv, keras.layers.LayerNormalization()]
+        [keras.Input(spec.input_shape), conv, keras.layers.LayerNormalization()]
     )
     features = keras.layers.Flatten()(inner(conv(inputs)))
     return keras.Model(inputs, keras.layers.Dense(spec.num_classes, "softmax")(features))
@@ -81,7 +81,7 @@ def nested_and_shared(spec: DataSpec) -> keras.Model:
 def frozen_backbone(spec: DataSpec) -> keras.Model:
     backbone = keras.Sequential(
         [
-            keras.Input(spec.image_shape),
+            keras.Input(spec.input_shape),
             keras.layers.Conv2D(4, 3),
             keras.layers.BatchNormalization(),
             keras.layers.Flatten(),
@@ -97,7 +97,7 @@ def bad_callback(round_number: int, who: str) -> keras.callbacks.Callback:
 
 def headless_bias(spec: DataSpec) -> keras.Model:
     head = keras.layers.Dense(spec.num_classes, "softmax", use_bias=False)
-    return keras.Sequential([keras.Input(spec.image_shape), keras.layers.Flatten(), head])
+    return keras.Sequential([keras.Input(spec.input_shape), keras.layers.Flatten(), head])
 
 
 def nothing(
@@ -110,7 +110,7 @@ def nothing(
 def convolution(spec: DataSpec) -> keras.Model:
     return keras.Sequential(
         [
-            keras.Input(spec.image_shape),
+            keras.Input(spec.input_shape),
             keras.layers.Rescaling(1 / 16),
             keras.layers.Conv2D(4, 3, activation="relu"),
             keras.layers.BatchNormalization(momentum=0.5),

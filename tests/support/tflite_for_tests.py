@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 
-def convert(model: keras.Model, kind: str, images: np.ndarray | None = None) -> bytes:
+def convert(model: keras.Model, kind: str, inputs: np.ndarray | None = None) -> bytes:
     """Converts at batch 1 to float32, float16, dynamic, int8, or int8 with float32 ends."""
     module = tf.Module()
     module.held = [weight.value for weight in model.variables]
@@ -32,17 +32,17 @@ def convert(model: keras.Model, kind: str, images: np.ndarray | None = None) -> 
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             ends = tf.int8 if kind == "int8" else tf.float32
             converter.inference_input_type = converter.inference_output_type = ends
-            samples = _samples(model, images)
+            samples = _samples(model, inputs)
             converter.representative_dataset = lambda: ({"image": image} for image in samples)
         converted: bytes = converter.convert()
     return converted
 
 
-def _samples(model: keras.Model, images: np.ndarray | None) -> Sequence[np.ndarray]:
-    if images is None:
+def _samples(model: keras.Model, inputs: np.ndarray | None) -> Sequence[np.ndarray]:
+    if inputs is None:
         shape = (20, *model.input_shape[1:])
-        images = np.random.default_rng(0).integers(0, 256, shape)
-    return [image[None].astype(np.float32) for image in images]
+        inputs = np.random.default_rng(0).integers(0, 256, shape)
+    return [image[None].astype(np.float32) for image in inputs]
 
 
 def sequential(shape: tuple[int, ...], *layers: keras.layers.Layer) -> keras.Model:

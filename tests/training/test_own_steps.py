@@ -25,8 +25,8 @@ class OwnStep(keras.Sequential):
     """Its training step changes nothing."""
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        images, labels = data
-        outputs = self(images, training=True)
+        inputs, labels = data
+        outputs = self(inputs, training=True)
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(0.0)
@@ -86,7 +86,7 @@ def trainer_of(model: keras.Model, said: list[Event], *, augment: bool = False) 
     compiled = CompiledModel(
         model,
         Compilation.of(settings),
-        image_shape=(4, 4, 1),
+        input_shape=(4, 4, 1),
         logits=False,
         listener=said.append,
     )
@@ -124,10 +124,10 @@ def test_augmented_training_gives_the_bits_that_it_always_gave() -> None:
 
     expected = [derive_seed(3, "generator", 1, "edge-00", 1, number) for number in (2, 3)]
     assert [int(np.asarray(state)[0]) for state in states] == expected
-    images = np.concatenate([np.asarray(batch) for batch in seen])
-    assert images.dtype == np.float32
-    plain = {image.tobytes() for image in EXAMPLES.images.astype(np.float32)}
-    assert sum(image.tobytes() in plain for image in images) < len(images) / 2
+    inputs = np.concatenate([np.asarray(batch) for batch in seen])
+    assert inputs.dtype == np.float32
+    plain = {image.tobytes() for image in EXAMPLES.inputs.astype(np.float32)}
+    assert sum(image.tobytes() in plain for image in inputs) < len(inputs) / 2
 
 
 def test_what_is_ignored_is_said_once() -> None:

@@ -42,7 +42,7 @@ class Run:
         compiled = CompiledModel(
             keras.Sequential([keras.Input((4, 4, 1)), *layers]),
             Compilation.of(settings),
-            image_shape=(4, 4, 1),
+            input_shape=(4, 4, 1),
             logits=False,
         )
         self.killed_after = EPOCHS + 1

@@ -19,7 +19,7 @@ RNG = np.random.default_rng(0)
 EXAMPLES = Examples(
     RNG.integers(0, 17, (50, 4, 4, 1), np.uint8), RNG.integers(0, 3, 50).astype(np.int64)
 )
-OTHERS = Examples(EXAMPLES.images[:20], EXAMPLES.labels[:20])
+OTHERS = Examples(EXAMPLES.inputs[:20], EXAMPLES.labels[:20])
 
 
 def random_model() -> keras.Model:
@@ -39,7 +39,7 @@ def random_model() -> keras.Model:
 
 def make_trainer(settings: EdgeConfig, **options: Any) -> KerasTrainer:
     compiled = CompiledModel(
-        random_model(), Compilation.of(settings), image_shape=(4, 4, 1), logits=False
+        random_model(), Compilation.of(settings), input_shape=(4, 4, 1), logits=False
     )
     return KerasTrainer(compiled, settings, seed=3, **options)
 

@@ -74,7 +74,7 @@ class BundleInfo:
     Attributes:
         format: ``float32``, ``float16``, ``dynamic`` or ``int8``.
         classes: labels, in the order of the outputs.
-        images_dtype: numpy's name of the raw images' dtype.
+        inputs_dtype: numpy's name of the raw images' dtype.
         value_range: lowest and highest value of a raw image.
         input: the input tensor; quantize raw images with its scale and zero point.
         output: the output tensor.
@@ -88,7 +88,7 @@ class BundleInfo:
 
     format: str
     classes: tuple[str, ...]
-    images_dtype: str
+    inputs_dtype: str
     value_range: tuple[float, float]
     input: TensorSpec
     output: TensorSpec
@@ -197,7 +197,7 @@ def _info(fields: Fields) -> BundleInfo:
     return BundleInfo(
         format=format_,
         classes=fields.texts("classes"),
-        images_dtype=fields.choice("images_dtype", DTYPES),
+        inputs_dtype=fields.choice("inputs_dtype", DTYPES),
         value_range=fields.value_range("value_range"),
         input=_tensor(fields.inner("input")),
         output=_tensor(fields.inner("output")),

@@ -22,9 +22,9 @@ def tensor_spec(detail: Mapping[str, Any]) -> TensorSpec:
     )
 
 
-def quantize(images: Array, spec: TensorSpec) -> Array:
+def quantize(inputs: Array, spec: TensorSpec) -> Array:
     """Raw images as the input tensor wants them."""
-    values = np.asarray(images, np.float32)
+    values = np.asarray(inputs, np.float32)
     if spec.scale is None or spec.zero_point is None:
         return values.astype(spec.dtype)
     limits = np.iinfo(np.dtype(spec.dtype))

@@ -86,10 +86,10 @@ class TrainingInfo:
     Attributes:
         trainable: ``head`` or ``dense``.
         classes: labels, in the order of the outputs.
-        images_dtype: numpy's name of raw images' dtype.
+        inputs_dtype: numpy's name of raw images' dtype.
         value_range: lowest and highest value of a raw image.
-        image_shape: of one raw image.
-        feature_shape: of what ``features`` gives for one image.
+        input_shape: of one raw image.
+        feature_shape: of what ``features`` gives for one example.
         frozen_layers: whether ``features`` holds weights, which makes it worth caching.
         optimizer: how it trains.
         template: the whole model's weights.
@@ -102,15 +102,15 @@ class TrainingInfo:
         min_runtime: oldest TFLite runtime that can run it; None when not known.
         operators: name, version and count of each operator.
         golden_learning_rate: of the golden steps.
-        golden_steps: how many steps on the golden images lie between the golden outputs.
+        golden_steps: how many steps on the golden examples lie between the golden outputs.
         tolerance: largest absolute difference from a golden output.
     """
 
     trainable: str
     classes: tuple[str, ...]
-    images_dtype: str
+    inputs_dtype: str
     value_range: tuple[float, float]
-    image_shape: tuple[int, ...]
+    input_shape: tuple[int, ...]
     feature_shape: tuple[int, ...]
     frozen_layers: bool
     optimizer: OptimizerSpec
@@ -200,7 +200,7 @@ def read_training_bundle(path: str | Path) -> TrainingBundle:
     check_labels(path, contents[LABELS], info.classes)
     inputs, labels, outputs = (read_array(path, name, contents[name]) for name in _GOLDEN)
     fits = (
-        inputs.shape == (len(labels), *info.image_shape)
+        inputs.shape == (len(labels), *info.input_shape)
         and outputs.shape == (2, len(labels), len(info.classes))
         and labels.dtype == np.int64
         and len(labels) > 0
@@ -244,9 +244,9 @@ def _info(fields: Fields) -> TrainingInfo:
     return TrainingInfo(
         trainable=fields.choice("trainable", TRAINABLE),
         classes=fields.texts("classes"),
-        images_dtype=fields.choice("images_dtype", DTYPES),
+        inputs_dtype=fields.choice("inputs_dtype", DTYPES),
         value_range=fields.value_range("value_range"),
-        image_shape=fields.sizes("image_shape"),
+        input_shape=fields.sizes("input_shape"),
         feature_shape=fields.sizes("feature_shape"),
         frozen_layers=fields.flag("frozen_layers"),
         optimizer=_optimizer(fields.inner("optimizer")),

@@ -11,15 +11,15 @@ class Inputs:
 
     Attributes:
         name: the data set's name.
-        image_shape: of one input.
-        images_dtype: numpy's name of the native dtype.
+        input_shape: of one input.
+        inputs_dtype: numpy's name of the native dtype.
         value_range: lowest and highest value.
         classes: names of the classes, in label order.
     """
 
     name: str
-    image_shape: tuple[int, ...]
-    images_dtype: str
+    input_shape: tuple[int, ...]
+    inputs_dtype: str
     value_range: tuple[float, float]
     classes: tuple[str, ...]
 
@@ -36,8 +36,8 @@ class Inputs:
             raise inner.refuse("value_range", "two numbers")
         return cls(
             name=inner.text("name"),
-            image_shape=inner.sizes("image_shape"),
-            images_dtype=inner.text("images_dtype"),
+            input_shape=inner.sizes("input_shape"),
+            inputs_dtype=inner.text("inputs_dtype"),
             value_range=(float(bounds[0]), float(bounds[1])),
             classes=inner.texts("classes"),
         )

@@ -19,11 +19,11 @@ TOLERANCE = 0.01  # float32 kernels differ by about 1e-6 here
 Probe = tuple[tuple[float, ...], ...]
 
 
-def probe_images(shape: Sequence[int], value_range: tuple[float, float], dtype: str) -> Array:
+def probe_inputs(shape: Sequence[int], value_range: tuple[float, float], dtype: str) -> Array:
     """The pictures that both programs draw.
 
     Args:
-        shape: of one image.
+        shape: of one example.
         value_range: lowest and highest value of a raw image.
         dtype: numpy's name of raw images' dtype.
 

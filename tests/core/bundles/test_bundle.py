@@ -192,7 +192,7 @@ def told(path: Path, **fields: object) -> Path:
         ("output_kind", 3, "probabilities or logits"),
         ("min_runtime", "two", "a release such as 2.14.0"),
         ("min_runtime", 2.14, "a release such as 2.14.0"),
-        ("images_dtype", "object", "bool or uint8"),
+        ("inputs_dtype", "object", "bool or uint8"),
         ("value_range", [1, 0], "the lowest first"),
         ("value_range", [0, "x"], "a finite number"),
         ("classes", "cat", "a list of texts"),

@@ -48,7 +48,7 @@ def test_what_is_written_is_read(path: Path) -> None:
         ("min_runtime", "new", r"a release such as 2\.14\.0"),
         ("frozen_sha256", "none", "64 hexadecimal digits"),
         ("frozen_layers", 0, "true or false"),
-        ("image_shape", [2, 2, 0], "a list of sizes"),
+        ("input_shape", [2, 2, 0], "a list of sizes"),
         ("optimizer", "adam", "an object"),
         ("template", None, "an object"),
     ],

@@ -24,8 +24,8 @@ COUNTS, TRAINED_ON = (30, 10, 0), (40.0, 40.0, 40.0)
 
 def examples(n: int) -> Examples:
     labels = np.sort(np.arange(n) % 4 // 3).astype(np.int64)  # three of class 0 for one of 1
-    images = RNG.integers(0, 9, (n, 4, 4, 1)) + 7 * labels[:, None, None, None]
-    return Examples(images.astype(np.uint8), labels)
+    inputs = RNG.integers(0, 9, (n, 4, 4, 1)) + 7 * labels[:, None, None, None]
+    return Examples(inputs.astype(np.uint8), labels)
 
 
 def model(bias: bool = True, batchnorm: bool = True) -> keras.Model:
@@ -45,7 +45,7 @@ def model(bias: bool = True, batchnorm: bool = True) -> keras.Model:
 def situation(bias: bool = True, batchnorm: bool = True) -> Situation:
     built = model(bias, batchnorm)
     config = EdgeConfig()
-    compiled = CompiledModel(built, Compilation.of(config), image_shape=(4, 4, 1), logits=False)
+    compiled = CompiledModel(built, Compilation.of(config), input_shape=(4, 4, 1), logits=False)
     trainer = KerasTrainer(compiled, config, seed=0)
     data = EdgeData("edge-00", examples(40), examples(24))
     bench = EdgeBench(data, trainer, KerasScorer(built, data.guard, logits=False), 1)
@@ -78,7 +78,7 @@ def test_prior_shifts_the_bias_and_so_the_odds() -> None:
     outputs = []
     for weights in (here.global_model, candidate.weights):
         built.set_weights(weights)
-        outputs.append(np.asarray(built(here.bench.guard.images.astype("float32"))))
+        outputs.append(np.asarray(built(here.bench.guard.inputs.astype("float32"))))
     expected = outputs[0] * np.exp(shift)
     np.testing.assert_allclose(
         outputs[1], expected / expected.sum(axis=1, keepdims=True), atol=1e-5

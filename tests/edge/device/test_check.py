@@ -41,7 +41,7 @@ def changed(bundles: dict[str, Path], folder: Path, **fields: object) -> Path:
 @pytest.mark.parametrize("kind", ["float32", "float16", "dynamic", "int8"])
 def test_a_sound_bundle_is_taken(bundles: dict[str, Path], kind: str) -> None:
     checked = check_bundle(bundles[kind])
-    assert checked.images == 32
+    assert checked.inputs == 32
     assert checked.agreement == 1.0
     assert checked.difference < 1e-3
     assert checked.runtime.name == "ai-edge-litert"

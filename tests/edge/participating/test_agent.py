@@ -21,7 +21,7 @@ from ecavg_tf.core.bundles.training_bundle import (
 from ecavg_tf.core.checkpoint import Checkpoint, State
 from ecavg_tf.core.errors import ConfigError, ModelError, RoundError, WorkdirError
 from ecavg_tf.core.messages.mailbox import Mailbox
-from ecavg_tf.core.messages.probe import check_probe, probe_images
+from ecavg_tf.core.messages.probe import check_probe, probe_inputs
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import EXCHANGE, Request, Shipped
 from ecavg_tf.events import Event, Note
@@ -93,7 +93,7 @@ def test_a_bundle_of_the_servers_model_trains(bundle: Path, tmp_path: Path) -> N
 def test_a_bundle_of_another_model_with_the_same_shapes(tmp_path: Path) -> None:
     """Nothing is frozen here, so no hash can tell: the hidden layer has no ReLU."""
     layers = [
-        keras.Input(SPEC.image_shape),
+        keras.Input(SPEC.input_shape),
         keras.layers.Rescaling(1 / 16),
         keras.layers.Flatten(),
         keras.layers.Dense(32),
@@ -195,10 +195,10 @@ def test_a_state_of_other_shapes_or_on_no_folder(tmp_path: Path) -> None:
 
 
 def test_probes() -> None:
-    images = probe_images((8, 8, 1), (0.0, 16.0), "uint8")
-    assert images.shape == (8, 8, 8, 1)
-    assert (images.min(), images.max(), images.dtype) == (0, 16, np.uint8)
-    np.testing.assert_array_equal(images, probe_images((8, 8, 1), (0.0, 16.0), "uint8"))
+    inputs = probe_inputs((8, 8, 1), (0.0, 16.0), "uint8")
+    assert inputs.shape == (8, 8, 8, 1)
+    assert (inputs.min(), inputs.max(), inputs.dtype) == (0, 16, np.uint8)
+    np.testing.assert_array_equal(inputs, probe_inputs((8, 8, 1), (0.0, 16.0), "uint8"))
     same = np.full((2, 2), 0.5, np.float32)
     check_probe(((0.5, 0.5), (0.495, 0.505)), same)
     with pytest.raises(ModelError, match=r"up to 0\.1 off"):

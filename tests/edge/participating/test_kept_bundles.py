@@ -26,7 +26,7 @@ from edge.predict import Predictor
 from export.making.training import TrainingExporter
 
 SPEC = made.digits().spec
-TEST = made.digits().test.images[:20]
+TEST = made.digits().test.inputs[:20]
 
 
 def answers(state: Path) -> np.ndarray:

@@ -33,7 +33,7 @@ from edge.participating.kept_bundles import kept_bundles
 from edge.predict import Predictor
 
 SPEC = made.digits().spec
-TEST = made.digits().test.images[:20]
+TEST = made.digits().test.inputs[:20]
 UPDATE = "update.safetensors"
 
 
@@ -102,7 +102,7 @@ def test_training_ends_with_the_command_that_predicts(
     assert main([*command, "--json", "--threads=1"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["edge"], told["model"], told["format"]) == ("my edge", "trained alone", "training")
-    assert len(told["images"]) == 20
+    assert len(told["inputs"]) == 20
 
 
 def test_raw_bytes(
@@ -113,7 +113,7 @@ def test_raw_bytes(
     assert main(["predict", f"--state={trained}", "-", "--json", "--no-check"]) == 0
     told = json.loads(capsys.readouterr().out)
     best = answers(trained)[:3].argmax(axis=1)
-    assert [row["top"][0]["label"] for row in told["images"]] == [str(n) for n in best]
+    assert [row["top"][0]["label"] for row in told["inputs"]] == [str(n) for n in best]
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,9 @@ def exported(
         weights_sha256=weights_sha256(model.get_weights()),
         origin={"edge": "edge-00"},
         calibration=None,
-        images=digits.test.images[:40],
+        inputs=digits.test.inputs[:40],
         labels=None,
-        words="test images",
+        words="test examples",
     )
     exporter = Exporter(model, digits.spec, False, latency_s=0.0, fresh=fresh, listener=listener)
     (row,) = exporter.export(subject, (variant,), folder / "edge-00")

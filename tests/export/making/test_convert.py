@@ -31,7 +31,7 @@ def test_every_file_passes_its_gate(variant: Variant) -> None:
 
 
 def test_converting_twice_gives_identical_bytes() -> None:
-    calibration = draw(digits().train, 100, 0, "training images").images
+    calibration = draw(digits().train, 100, 0, "training examples").inputs
     with Converter(model(), (8, 8, 1)) as converter:
         for variant in (Variant.FLOAT32, Variant.INT8):
             assert converter.convert(variant, calibration) == plain(variant)
@@ -64,9 +64,9 @@ def test_int8_is_int8_at_both_ends_and_the_model_is_as_before() -> None:
 def test_the_master_takes_any_batch() -> None:
     lite = LiteModel(plain(Variant.MASTER))
     assert lite.input.shape == (-1, 8, 8, 1)
-    many = lite.probabilities(digits().test.images[:70])
+    many = lite.probabilities(digits().test.inputs[:70])
     np.testing.assert_allclose(many, reference().probabilities[:70], atol=1e-5)
-    np.testing.assert_allclose(lite.probabilities(digits().test.images[:1]), many[:1], atol=1e-6)
+    np.testing.assert_allclose(lite.probabilities(digits().test.inputs[:1]), many[:1], atol=1e-6)
 
 
 def test_builtin_operators_that_runtime_2_14_has() -> None:
@@ -87,7 +87,7 @@ def test_labels_and_origin_travel_inside() -> None:
 
 
 def test_the_cost_sheet() -> None:
-    sheet = cost_sheet(plain(Variant.FLOAT32), digits().test.images[0], seconds=0.001)
+    sheet = cost_sheet(plain(Variant.FLOAT32), digits().test.inputs[0], seconds=0.001)
     assert sheet.macs == 6 * 6 * 8 * 9 + 6 * 6 * 8 * 10
     assert [latency.what for latency in sheet.latencies] == ["file, 1 thread", "file, 2 threads"]
     assert all(0 < t.median_ms <= t.p95_ms and t.runs >= 10 for t in sheet.latencies)
@@ -107,10 +107,10 @@ def test_calibration_is_seeded_and_stratified() -> None:
     examples = Examples(np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1), labels)
     chosen = draw(examples, 8, 0, "own images", "edge-00")
     assert chosen.source == "8 of 40 own images"
-    assert (chosen.images.ravel() >= 30).sum() == 2
+    assert (chosen.inputs.ravel() >= 30).sum() == 2
     again = draw(examples, 8, 0, "own images", "edge-00")
-    np.testing.assert_array_equal(chosen.images, again.images)
-    assert len(draw(examples, 99, 0, "own images").images) == 40
+    np.testing.assert_array_equal(chosen.inputs, again.inputs)
+    assert len(draw(examples, 99, 0, "own images").inputs) == 40
 
 
 def test_the_logits_range_leaves_out_what_cannot_win() -> None:
@@ -131,10 +131,10 @@ def test_far_outliers_do_not_calibrate() -> None:
 
 
 def test_an_outlier_among_calibration_images_does_not_spoil_int8() -> None:
-    images = draw(digits().train, 100, 0, "training images").images.astype("float32")
-    images[7] *= 40
+    inputs = draw(digits().train, 100, 0, "training examples").inputs.astype("float32")
+    inputs[7] *= 40
     with Converter(model(), (8, 8, 1)) as converter:
-        content = attach(converter.convert(Variant.INT8, images), description(Variant.INT8))
+        content = attach(converter.convert(Variant.INT8, inputs), description(Variant.INT8))
         assert converter.left_out >= 1
     found = prove_file(content, Variant.INT8, description(Variant.INT8), reference(), Limits())
     assert found.reasons == ()
@@ -143,13 +143,13 @@ def test_an_outlier_among_calibration_images_does_not_spoil_int8() -> None:
 def test_a_fitted_head_gives_the_same_probabilities() -> None:
     head = head_of(model())
     assert head is not None
-    images = digits().test.images[:20].astype("float32")
+    inputs = digits().test.inputs[:20].astype("float32")
     with fitted(head, LogitRange(-100.0, 100.0)):
         np.testing.assert_allclose(
-            softmax(np.asarray(model()(images))), reference().probabilities[:20], atol=1e-4
+            softmax(np.asarray(model()(inputs))), reference().probabilities[:20], atol=1e-4
         )
     np.testing.assert_allclose(
-        np.asarray(model()(images)), reference().probabilities[:20], atol=1e-5
+        np.asarray(model()(inputs)), reference().probabilities[:20], atol=1e-5
     )
 
 

@@ -58,9 +58,9 @@ def test_200_steps_are_those_of_keras(optimizer: OptimizerSpec) -> None:
     train, draws = DIGITS.train, np.random.default_rng(1)
     for step in range(200):
         indices = draws.integers(0, len(train), 32 if step % 10 else 7)
-        images, labels = train.images[indices].astype(np.float32), train.labels[indices]
-        model.train_on_batch(images, labels)
-        lite.train(lite.features(images), labels, rate)
+        inputs, labels = train.inputs[indices].astype(np.float32), train.labels[indices]
+        model.train_on_batch(inputs, labels)
+        lite.train(lite.features(inputs), labels, rate)
     for ours, theirs in zip(lite.get().weights, model.get_weights(), strict=True):
         assert np.abs(ours - theirs).max() <= 1e-5
 
@@ -71,14 +71,14 @@ def test_a_head_on_a_frozen_backbone() -> None:
     assert bundle.info.frozen_layers
     assert bundle.info.held == bundle.info.head == (6, 7)
     _, layers = make_trainable(model, "head", OptimizerSpec("adam"))
-    images = DIGITS.train.images.astype(np.float32)
-    features = keras.Model(model.inputs, layers[0].input).predict(images, verbose=0)
+    inputs = DIGITS.train.inputs.astype(np.float32)
+    features = keras.Model(model.inputs, layers[0].input).predict(inputs, verbose=0)
     lite = TrainingModel(find_runtime(), bundle)
-    np.testing.assert_allclose(lite.features(images), features, atol=1e-4)
+    np.testing.assert_allclose(lite.features(inputs), features, atol=1e-4)
     twin = twin_of(layers, OptimizerSpec("adam"), 1e-3)
     draws = np.random.default_rng(1)
     for _ in range(200):  # not one batch: Adam divides its vanishing gradient by itself
-        indices = draws.integers(0, len(images), 32)
+        indices = draws.integers(0, len(inputs), 32)
         twin.train_on_batch(features[indices], DIGITS.train.labels[indices])
         lite.train(features[indices], DIGITS.train.labels[indices], 1e-3)
     for ours, theirs in zip(lite.get().weights, twin.get_weights(), strict=True):
@@ -167,7 +167,7 @@ def test_a_fit_is_that_of_the_keras_trainer() -> None:
     model, train = small_mlp(), DIGITS.train.take(np.arange(301))
     before = model.get_weights()
     settings = EdgeConfig(epochs=3, schedule=Schedule.COSINE)
-    compiled = CompiledModel(model, Compilation.of(settings), image_shape=(8, 8, 1), logits=False)
+    compiled = CompiledModel(model, Compilation.of(settings), input_shape=(8, 8, 1), logits=False)
     keras_trained = KerasTrainer(compiled, settings, seed=3).fit(
         before, train, round_number=2, who="edge-00"
     )

@@ -31,7 +31,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def trained(digits: tuple[np.ndarray, np.ndarray]) -> keras.Model:
-    images, labels = digits
+    inputs, labels = digits
     model = sequential(
         (8, 8, 1),
         layers.Rescaling(1 / 16),
@@ -40,7 +40,7 @@ def trained(digits: tuple[np.ndarray, np.ndarray]) -> keras.Model:
         layers.Dense(10, "softmax"),
     )
     model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(images[:1_000], labels[:1_000], epochs=5, verbose=0)
+    model.fit(inputs[:1_000], labels[:1_000], epochs=5, verbose=0)
     return model
 
 
@@ -53,15 +53,15 @@ def int8(trained: keras.Model, digits: tuple[np.ndarray, np.ndarray]) -> bytes:
 def test_digits_run_as_in_litert(
     int8: bytes, digits: tuple[np.ndarray, np.ndarray], trained: keras.Model
 ) -> None:
-    images, labels = digits[0][1_000:1_100], digits[1][1_000:1_100]
-    run = run_in_micro(int8, images)
+    inputs, labels = digits[0][1_000:1_100], digits[1][1_000:1_100]
+    run = run_in_micro(int8, inputs)
     assert run.outputs.shape == run.default.shape == run.reference.shape == (100, 10)
     assert run.outputs.dtype == np.int8
     assert run.reference_agreement == 1.0
     assert run.max_difference <= 1
     assert run.agreement >= 0.97
     assert 0 <= run.ties <= 0.1
-    keras_accuracy = np.mean(trained.predict(images, verbose=0).argmax(axis=1) == labels)
+    keras_accuracy = np.mean(trained.predict(inputs, verbose=0).argmax(axis=1) == labels)
     assert np.mean(run.labels == labels) >= keras_accuracy - 0.03 > 0.8
 
 
@@ -123,12 +123,12 @@ def test_a_time_out_is_named(int8: bytes) -> None:
 
 @needs_micro
 def test_a_small_arena_is_refused_by_size(int8: bytes) -> None:
-    images = np.zeros((2, 1, 8, 8, 1), np.int8)
+    inputs = np.zeros((2, 1, 8, 8, 1), np.int8)
     with (
         MicroProcess(int8) as process,
         pytest.raises(ExportError, match="image 0 and following with an arena of 1024 bytes"),
     ):
-        process.run(images, 1_024)
+        process.run(inputs, 1_024)
 
 
 @needs_micro
@@ -172,9 +172,9 @@ def test_float_ends_and_unknown_operators_are_refused() -> None:
 
 def test_images_must_fit(int8: bytes) -> None:
     (port,) = read_flatmodel(int8).inputs
-    for images in (np.zeros((0, 8, 8, 1)), np.zeros((3, 8, 9, 1))):
+    for inputs in (np.zeros((0, 8, 8, 1)), np.zeros((3, 8, 9, 1))):
         with pytest.raises(ExportError, match=r"the model takes \(1, 8, 8, 1\)"):
-            int8_inputs(images, port)
+            int8_inputs(inputs, port)
 
 
 def test_quantization_rounds_and_clips(int8: bytes) -> None:

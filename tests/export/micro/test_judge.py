@@ -19,8 +19,8 @@ def verdict() -> MicroVerdict:
     if importlib.util.find_spec("tflite_micro") is None:
         pytest.skip("the extra 'micro' (tflite-micro) is not installed")
     model = sequential((16,), keras.layers.Dense(8, "relu"), keras.layers.Dense(3, "softmax"))
-    images = np.random.default_rng(1).integers(0, 256, (10, 16))
-    return judge(convert(model, "int8"), images, flash=1_000_000, ram=100_000)
+    inputs = np.random.default_rng(1).integers(0, 256, (10, 16))
+    return judge(convert(model, "int8"), inputs, flash=1_000_000, ram=100_000)
 
 
 def resized(verdict: MicroVerdict, flash: int, ram: int) -> MicroVerdict:

@@ -40,11 +40,11 @@ def int8() -> bytes:
 def run(int8: bytes) -> MicroRun:
     """As if it had been run: these tests need no tflite-micro."""
     draw = np.random.default_rng(0)
-    images = draw.integers(-128, 128, (3, 6, 6, 2)).astype(np.int8)
+    inputs = draw.integers(-128, 128, (3, 6, 6, 2)).astype(np.int8)
     scores = np.array([[9, 9, 8], [-128, 127, 5], [0, 20, 19]], np.int8)
     digest = hashlib.sha256(int8).hexdigest()
     arena = Arena(5_000, 1_000, 2_000)
-    return MicroRun(digest, read_flatmodel(int8), arena, images, scores, scores, scores)
+    return MicroRun(digest, read_flatmodel(int8), arena, inputs, scores, scores, scores)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_the_array_holds_the_files_bytes(written: Path, int8: bytes) -> None:
 def test_the_self_test_has_the_clearest_image(written: Path, run: MicroRun) -> None:
     assert run.clearest == 1
     image = array(written, "const std::int8_t kGoldenImage[kInputSize]")
-    assert image == run.images[1].reshape(-1).tolist()
+    assert image == run.inputs[1].reshape(-1).tolist()
     assert array(written, "const std::int8_t kGoldenScores[kOutputSize]") == [-128, 127, 5]
 
 
@@ -133,7 +133,7 @@ def test_the_readme_says_what_was_not_done(written: Path) -> None:
     text = (written / "README.txt").read_text()
     assert "NOT BUILT HERE" in text
     assert "5000 bytes" in text
-    assert "on 3 images" in text
+    assert "on 3 examples" in text
     assert f"{arena_with_margin(5_000)} bytes" in text
 
 

@@ -60,8 +60,8 @@ def two_outputs(kind: type) -> keras.Model:
 
 
 def two_inputs() -> keras.Model:
-    images = [keras.Input((8, 8, 1)), keras.Input((8, 8, 1))]
-    return keras.Model(images, layers.Dense(2)(layers.Flatten()(layers.Add()(images))))
+    inputs = [keras.Input((8, 8, 1)), keras.Input((8, 8, 1))]
+    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layers.Add()(inputs))))
 
 
 def one_value() -> keras.Model:
@@ -132,7 +132,7 @@ def test_probabilities_by_hand() -> None:
     found = checked_probabilities(np.log([[1.0, 3.0]]), logits=True)
     np.testing.assert_allclose(found, [[0.25, 0.75]])
     for wrong in (np.nan, np.inf):
-        with pytest.raises(ExportError, match=r"not finite .* for 1 of 2 images"):
+        with pytest.raises(ExportError, match=r"not finite .* for 1 of 2 examples"):
             checked_probabilities(np.array([[wrong, 1.0], [0.5, 0.5]]), logits=False)
     with pytest.raises(ConfigError, match=r"run from -0\.1 to 1\.1"):
         checked_probabilities(np.array([[-0.1, 1.1]]), logits=False)
@@ -149,21 +149,21 @@ def test_weights_of_nan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         assert main(["export", str(file), *more]) == 8
         (line,) = capsys.readouterr().err.splitlines()
         assert "the model's answers are not finite" in line
-    images = np.random.default_rng(0).uniform(size=(20, 8, 8, 1)).astype("float32")
+    inputs = np.random.default_rng(0).uniform(size=(20, 8, 8, 1)).astype("float32")
     for output in (None, "probabilities", "values"):
         with pytest.raises(ExportError, match=r"not finite .* for 20 of 20 inputs"):
-            export.to_tflite(model, images, "int8", output=output)
+            export.to_tflite(model, inputs, "int8", output=output)
 
 
 def test_calibration_images_that_overflow() -> None:
-    images = np.ones((20, 5), np.float32)
-    images[3] = np.nan
+    inputs = np.ones((20, 5), np.float32)
+    inputs[3] = np.nan
     model, variant = net(activation="softmax"), Variant.INT8
     with (
         Converter(model, (5,)) as converter,
-        pytest.raises(ExportError, match=r"not finite .* for 1 of 20 calibration images"),
+        pytest.raises(ExportError, match=r"not finite .* for 1 of 20 calibration examples"),
     ):
-        converter.convert(variant, images)
+        converter.convert(variant, inputs)
 
 
 def test_a_format_that_can_not_be_made_stops_no_other(

@@ -63,7 +63,7 @@ def weights_int8(content: bytes | bytearray) -> bytes:
 
 
 def test_a_wrong_calibration_range() -> None:
-    wrong = digits().train.images[:100].astype("float32") / 16  # rescaled: the model does that
+    wrong = digits().train.inputs[:100].astype("float32") / 16  # rescaled: the model does that
     with Converter(model(), (8, 8, 1)) as converter:
         content = converter.convert(Variant.INT8, wrong)
     said = reasons(attach(content, description(Variant.INT8)), Variant.INT8)
@@ -107,8 +107,8 @@ def test_right_labels_with_wrong_probabilities(variant: Variant) -> None:
     head.bias.assign(bias / 4)
     try:
         with Converter(model(), (8, 8, 1)) as converter:
-            images = digits().train.images[:100].astype("float32")
-            content = converter.convert(variant, images if variant is Variant.INT8 else None)
+            inputs = digits().train.inputs[:100].astype("float32")
+            content = converter.convert(variant, inputs if variant is Variant.INT8 else None)
     finally:
         head.kernel.assign(kernel)
         head.bias.assign(bias)

@@ -17,12 +17,12 @@ from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.pictures import SUFFIXES as PICTURES
 from ecavg_tf.core.pictures import counted, find_files, read_picture
 from ecavg_tf.core.template import Array
-from edge.predict import as_batch, check_images
+from edge.predict import as_batch, check_inputs
 
 ARRAYS = (".npz", ".npy")
 STDIN = "-"
 
-_NAMES = ("images", "x", "x_test")
+_NAMES = ("inputs", "x", "x_test")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Wanted:
     """The images that a model takes.
 
     Attributes:
-        shape: of one image: (height, width, channels).
+        shape: of one example: (height, width, channels).
         dtype: numpy's name of raw images' dtype, for raw bytes.
         value_range: lowest and highest value.
     """
@@ -40,7 +40,7 @@ class Wanted:
     value_range: tuple[float, float]
 
 
-def load_images(
+def load_inputs(
     sources: Iterable[str],
     wanted: Wanted,
     stdin: BinaryIO | None = None,
@@ -103,13 +103,13 @@ def _array(path: Path, wanted: Wanted) -> Iterator[tuple[str, Array]]:
             f"{path} holds the arrays {', '.join(sorted(arrays))}; name the images "
             f"{' or '.join(_NAMES)}"
         )
-    images = arrays[name] if name is not None else next(iter(arrays.values()))
-    images = as_batch(images, wanted.shape)
-    check_images(images, wanted.shape, wanted.value_range, str(path))
-    if len(images) == 0:
-        raise DataError(f"{path} holds no image (shape {images.shape}); give at least one")
-    for number in range(len(images)):
-        yield f"{path}[{number}]", images[number : number + 1]
+    inputs = arrays[name] if name is not None else next(iter(arrays.values()))
+    inputs = as_batch(inputs, wanted.shape)
+    check_inputs(inputs, wanted.shape, wanted.value_range, str(path))
+    if len(inputs) == 0:
+        raise DataError(f"{path} holds no example (shape {inputs.shape}); give at least one")
+    for number in range(len(inputs)):
+        yield f"{path}[{number}]", inputs[number : number + 1]
 
 
 def _raw(stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[str, Array]]:
@@ -117,17 +117,17 @@ def _raw(stream: BinaryIO, wanted: Wanted) -> Iterator[tuple[str, Array]]:
     each = int(np.prod(wanted.shape)) * np.dtype(wanted.dtype).itemsize
     if not content or len(content) % each:
         raise DataError(
-            f"standard input gave {len(content)} bytes; one image of shape {wanted.shape} and "
+            f"standard input gave {len(content)} bytes; one example of shape {wanted.shape} and "
             f"dtype {wanted.dtype} has {each}"
         )
-    images = np.frombuffer(content, np.dtype(wanted.dtype).newbyteorder("<"))
-    images = images.reshape(-1, *wanted.shape)
+    inputs = np.frombuffer(content, np.dtype(wanted.dtype).newbyteorder("<"))
+    inputs = inputs.reshape(-1, *wanted.shape)
     # Bytes of another dtype make another number of images, with values that nobody gave.
-    counted = f"{len(images)} image{'s' if len(images) > 1 else ''}"
+    counted = f"{len(inputs)} image{'s' if len(inputs) > 1 else ''}"
     what = f"standard input's {len(content)} bytes, read as {counted} of dtype {wanted.dtype},"
-    check_images(images, wanted.shape, wanted.value_range, what)
-    for number in range(len(images)):
-        yield f"stdin[{number}]", images[number : number + 1]
+    check_inputs(inputs, wanted.shape, wanted.value_range, what)
+    for number in range(len(inputs)):
+        yield f"stdin[{number}]", inputs[number : number + 1]
 
 
 def _picture(path: Path, wanted: Wanted) -> Array:
