@@ -16,6 +16,16 @@ Floats = NDArray[np.float32]
 LINEAR = ("conv", "depthwise", "dense")
 
 
+@dataclass(frozen=True)
+class Window:
+    """How a convolution moves over its input."""
+
+    size: tuple[int, int]
+    strides: tuple[int, int]
+    padding: str
+    dilation: tuple[int, int]
+
+
 @dataclass
 class Operation:
     """One operation of a net.
@@ -30,6 +40,7 @@ class Operation:
         kernel: of the linear kinds and of ``scale``; None elsewhere. Output channels are the
             last axis, of ``depthwise`` the last two axes together.
         bias: of the linear kinds and of ``shift``, one number for each output channel.
+        window: of convolutions.
     """
 
     kind: str
@@ -38,6 +49,7 @@ class Operation:
     call: Callable[..., Any]
     kernel: Floats | None = None
     bias: Floats | None = None
+    window: Window | None = None
 
     @property
     def linear(self) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers, ops
 
 from ecavg_tf.core.errors import ExportError
-from export.quantizing.net import Floats, Net, Operation
+from export.quantizing.net import Floats, Net, Operation, Window
 
 _NOTHING = (  # at inference
     layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.GaussianNoise,
@@ -70,15 +70,13 @@ class _Reader:
 
     def _add(self, layer: Any, node: Any, places: tuple[int, ...]) -> int:
         at = places[0] if places else 0
-        for kind, call, kernel, bias in _parts(layer, node):
-            inputs = (at,) if kernel is not None or bias is not None else places
-            self.operations.append(Operation(kind, layer.name, inputs, call, kernel, bias))
+        for kind, call, *weights in _parts(layer, node):
+            self.operations.append(Operation(kind, layer.name, places, call, *weights))
             places = (len(self.operations) - 1,)
-            at = places[0]
-        return at
+        return places[0]
 
 
-_Part = tuple[str, Callable[..., Any], Floats | None, Floats | None]
+_Part = tuple[Any, ...]  # kind, call, and where it has them kernel, bias, window
 
 
 def _same(values: Any) -> Any:
@@ -95,20 +93,20 @@ def _parts(layer: Any, node: Any) -> list[_Part]:
     if kind in _LINEAR:
         return [*_LINEAR[kind](layer), *_activation(layer, layer.activation)]
     if kind in _MOVES:
-        return [("move", lambda x: layer(x), None, None)]
+        return [("move", lambda x: layer.call(x))]
     if kind.__name__ == "GetItem":  # channels in another order
-        return [("move", lambda x: layer.call(x, node.arguments.args[1]), None, None)]
+        return [("move", lambda x: layer.call(x, node.arguments.args[1]))]
     if kind is layers.Rescaling:
         return _line(layer.scale, layer.offset)
     if kind is layers.BatchNormalization and layer.axis in (-1, len(layer.input.shape) - 1):
         factor, shift = _batchnorm(layer)
         return _line(factor, shift)
     if kind is layers.Add:
-        return [("add", lambda *x: sum(x[1:], x[0]), None, None)] 
+        return [("add", lambda *x: sum(x[1:], x[0]))] 
     if kind is layers.Concatenate and layer.axis in (-1, 3):
-        return [("concat", lambda *x: ops.concatenate(x, axis=-1), None, None)]
+        return [("concat", lambda *x: ops.concatenate(x, axis=-1))]
     if kind is layers.GlobalAveragePooling2D:
-        return [("mean", lambda x: layer(x), None, None)]
+        return [("mean", lambda x: layer.call(x))]
     if kind is layers.Activation:
         return _activation(layer, layer.activation)
     if kind is layers.ReLU and not layer.negative_slope and not layer.threshold:
@@ -124,7 +122,7 @@ def _activation(layer: Any, function: Any) -> list[_Part]:
     if name == "linear":
         return []
     if name in ("relu", "relu6", "softmax"):
-        return [(name, getattr(keras.activations, name), None, None)]
+        return [(name, getattr(keras.activations, name))]
     raise NotReadable(f"layer {layer.name!r} has the activation {name!r}, which it doesn't know")
 
 
@@ -152,44 +150,56 @@ def _bias(layer: Any, channels: int) -> Floats:
     return np.array(layer.bias, np.float32) if layer.use_bias else np.zeros(channels, np.float32)
 
 
-def _conv(layer: Any) -> list[_Part]:
-    def call(x: Any, kernel: Any, bias: Any) -> Any:
-        return ops.conv(
-            x, kernel, strides=layer.strides, padding=layer.padding,
-            dilation_rate=layer.dilation_rate,
-        ) + bias  # fmt: skip
+def _window(layer: Any, kernel: Floats, padding: str = "") -> Window:
+    return Window(
+        (kernel.shape[0], kernel.shape[1]), layer.strides, padding or layer.padding,
+        layer.dilation_rate,
+    )  # fmt: skip
 
+
+def _conv(layer: Any) -> list[_Part]:
     kernel = np.array(layer.kernel, np.float32)
-    return [("conv", call, kernel, _bias(layer, kernel.shape[-1]))]
+    if layer.groups != 1:
+        raise NotReadable(f"layer {layer.name!r} (Conv2D) has groups")
+    return [_convolution(kernel, _bias(layer, kernel.shape[-1]), _window(layer, kernel))]
+
+
+def _convolution(kernel: Floats, bias: Floats, window: Window) -> _Part:
+    def call(x: Any, kernel: Any, bias: Any) -> Any:
+        return ops.conv(x, kernel, window.strides, window.padding, None, window.dilation) + bias
+
+    return "conv", call, kernel, bias, window
 
 
 def _depthwise(layer: Any) -> list[_Part]:
-    kernel = np.array(
-        layer.kernel if type(layer) is layers.DepthwiseConv2D else layer.depthwise_kernel,
-        np.float32,
-    )
+    alone = type(layer) is layers.DepthwiseConv2D
+    kernel = np.array(layer.kernel if alone else layer.depthwise_kernel, np.float32)
     bias = np.zeros(kernel.shape[-2] * kernel.shape[-1], np.float32)
-    if type(layer) is layers.DepthwiseConv2D and layer.use_bias:
+    if alone and layer.use_bias:
         bias = np.array(layer.bias, np.float32)
+    window = _window(layer, kernel)
 
     def call(x: Any, kernel: Any, bias: Any) -> Any:
-        return ops.depthwise_conv(
-            x, kernel, strides=layer.strides, padding=layer.padding,
-            dilation_rate=layer.dilation_rate,
-        ) + bias  # fmt: skip
+        found = ops.depthwise_conv(
+            x, kernel, window.strides, window.padding, None, window.dilation
+        )
+        return found + bias
 
-    return [("depthwise", call, kernel, bias)]
+    return [("depthwise", call, kernel, bias, window)]
 
 
 def _separable(layer: Any) -> list[_Part]:
     pointwise = np.array(layer.pointwise_kernel, np.float32)
-    call = lambda x, kernel, bias: ops.conv(x, kernel, padding="valid") + bias  # noqa: E731
-    return [*_depthwise(layer), ("conv", call, pointwise, _bias(layer, pointwise.shape[-1]))]
+    once = Window((1, 1), (1, 1), "valid", (1, 1))
+    bias = _bias(layer, pointwise.shape[-1])
+    return [*_depthwise(layer), _convolution(pointwise, bias, once)]
 
 
 def _dense(layer: Any) -> list[_Part]:
+    def call(x: Any, kernel: Any, bias: Any) -> Any:
+        return ops.matmul(x, kernel) + bias
+
     kernel = np.array(layer.kernel, np.float32)
-    call = lambda x, kernel, bias: ops.matmul(x, kernel) + bias  # noqa: E731
     return [("dense", call, kernel, _bias(layer, kernel.shape[-1]))]
 
 
