@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.bundles.bundle import BundleInfo
 from ecavg_tf.core.bundles.training_bundle import is_training_bundle
 from ecavg_tf.core.commands import one_line
 from ecavg_tf.core.errors import ECAvgError, printable
+from ecavg_tf.core.exports import Verdict
 from edge.device.check import Checked, check_bundle
 from edge.device.check_training import check_training_bundle
 from edge.predict import Predictor, maybe_rescaled
@@ -118,6 +120,8 @@ def _checked_row(path: str, checked: Checked) -> dict[str, Any]:
         "golden_images": checked.inputs,
         "difference": checked.difference,
         "agreement": checked.agreement,
+        "proved_as": checked.bundle.info.proved_as,
+        "verdict": checked.bundle.info.verdict,
     }
 
 
@@ -125,5 +129,14 @@ def _checked_line(path: str, checked: Checked) -> str:
     return (
         f"{path}: sound ({checked.bundle.info.format} in {checked.runtime}; {checked.inputs} "
         f"golden examples, largest difference {checked.difference:.2g}, labels agree on "
-        f"{checked.agreement:.0%})"
+        f"{checked.agreement:.0%}){_proof(checked.bundle.info)}"
     )
+
+
+def _proof(info: BundleInfo) -> str:
+    """What the exporter proved of the file, where it says so."""
+    if info.proved_as is None:
+        return ""
+    if info.verdict is Verdict.UNDECIDED:
+        return f"; unproved: too few examples showed that it is {info.proved_as}"
+    return f"; proved as {info.proved_as}"

@@ -13,7 +13,7 @@ from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ConfigError, ExportError, brief
-from ecavg_tf.core.exports import Parity
+from ecavg_tf.core.exports import Parity, Verdict
 from ecavg_tf.core.template import Array
 from ecavg_tf.forked import check_not_forked
 from export.making.calibration import as_calibration
@@ -26,8 +26,9 @@ from export.proving.declared_output import (
     in_unit_range,
     random_inputs,
 )
-from export.proving.gate import Reference, compare, compare_values, verdict
+from export.proving.gate import Reference, compare_values
 from export.proving.interpreter import LiteModel
+from export.proving.judging import judge
 
 _COUNT = 200
 _RANDOM = 64
@@ -43,7 +44,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class File:
-    """A file that passed.
+    """A file in which no fault was found.
 
     Attributes:
         content: the ``.tflite``.
@@ -51,6 +52,7 @@ class File:
         input: its input tensor; quantize with its scale and zero point.
         output: its output tensor.
         parity: how it compares with Keras; None for ``values``.
+        unproved: what too few inputs were given to show, a line each; empty: all is shown.
     """
 
     content: bytes
@@ -58,6 +60,7 @@ class File:
     input: TensorSpec
     output: TensorSpec
     parity: Parity | None
+    unproved: tuple[str, ...] = ()
 
 
 def to_tflite(
@@ -128,19 +131,21 @@ def _checked(
     limits: Limits,
 ) -> File:
     lite = LiteModel(content, logits=file_kind is Kind.LOGITS)
+    unproved: tuple[str, ...] = ()
     given = lite.probabilities(inputs)
     if kind is Kind.VALUES:
         reasons, parity = compare_values(answers, given, variant.kind), None
     else:
         probabilities = softmax(answers) if kind is Kind.LOGITS else answers
         reference = Reference(inputs, probabilities, None, f"{len(inputs)} inputs given")
-        parity = compare(
-            reference, given, variant.kind, lite.output, logits=file_kind is Kind.LOGITS
-        )
-        reasons = verdict(parity, variant.kind, limits)
+        logits = file_kind is Kind.LOGITS
+        judged = judge(reference, given, variant.kind, lite.output, limits, logits=logits)
+        reasons, parity = judged.reasons, judged.parity
+        if judged.verdict is Verdict.UNDECIDED:
+            reasons, unproved = (), judged.reasons
     if reasons:
         raise ExportError(f"{variant} is not the Keras model: {'; '.join(reasons)}")
-    return File(content, file_kind.value, lite.input, lite.output, parity)
+    return File(content, file_kind.value, lite.input, lite.output, parity, unproved)
 
 
 def _file_kind(model: keras.Model, kind: Kind, variant: Variant) -> Kind:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
 from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.exports import Cost, Exported, Latency
+from ecavg_tf.core.exports import Cost, Exported, Latency, Verdict
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
@@ -21,6 +21,7 @@ from ecavg_tf.events import Listener, Note, silent
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
+    UNPROVED,
     check_nothing_foreign,
     earlier_names,
     file_names,
@@ -35,6 +36,7 @@ from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import checked_probabilities
 from export.proving.file_proof import prove_file
 from export.proving.gate import Reference
+from export.proving.seen import SeenInputs, uncalibrated
 from export.reading.metadata import Description, attach
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
@@ -55,6 +57,7 @@ class Subject:
         labels: their labels, shape (n,), or None.
         words: what the parity examples are.
         round: whose model it is.
+        seen: training examples to compare on as well; None where test examples are enough.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Subject:
     words: str
     no_calibration: str = "no calibration examples"
     round: int | None = None
+    seen: SeenInputs | None = None
 
 
 @dataclass
@@ -132,10 +136,10 @@ class Exporter:
                 ours.update(file_names(variant))
             # Written first, so that files of an interrupted export are recognized later.
             write_record(folder, key, answers, known.values(), ours)
-            reference = self._reference(subject)
+            references = self._references(subject)
             with Converter(self.model, self.spec.input_shape) as converter:
                 for variant in missing:
-                    row = self._export(subject, variant, converter, reference, folder)
+                    row = self._export(subject, variant, converter, references, folder)
                     known[variant.value] = row
             rows = [known[variant.value] for variant in Variant if variant.value in known]
             write_record(folder, key, answers, rows, _held(folder, ours))
@@ -158,7 +162,7 @@ class Exporter:
         subject: Subject,
         variant: Variant,
         converter: Converter,
-        reference: Reference,
+        references: tuple[Reference, Reference | None],
         folder: Path,
     ) -> Exported:
         remove(folder, file_names(variant))
@@ -179,12 +183,18 @@ class Exporter:
             content = attach(self._convert(subject, variant, converter), description)
         except ExportError as error:  # of this format: the others may be possible
             return replace(row, status="failed", reasons=(str(error),))
-        found = prove_file(content, variant, description, reference, self.limits)
-        name = variant.value + (FAILED if found.reasons else ".tflite")
+        reference, seen = references
+        if seen is not None and subject.seen is not None and variant is Variant.INT8:
+            seen = uncalibrated(seen, subject.seen)
+        found = prove_file(content, variant, description, reference, self.limits, seen=seen)
+        accepted = found.verdict is Verdict.UNDECIDED and self.limits.accept_unproved
+        delivered = found.verdict is Verdict.PASSED or accepted
+        kept = FAILED if found.verdict is Verdict.FAILED else UNPROVED
+        name = variant.value + (".tflite" if delivered else kept)
         write_bytes(folder / name, content)
         row = replace(
             row,
-            status="failed" if found.reasons else "passed",
+            status=found.verdict.value,
             reasons=found.reasons,
             file=f"{subject.name}/{name}",
             sha256=hashlib.sha256(content).hexdigest(),
@@ -192,12 +202,13 @@ class Exporter:
             output_kind=description.output_kind,
             calibration=_source(subject, converter) if variant is Variant.INT8 else None,
             parity=found.parity,
+            proved_as=found.proved_as,
         )
         if found.parity is None:
             return row
         cost = self._cost(content, reference.inputs[0])
         row = replace(row, cost=cost)
-        if found.reasons or variant is Variant.MASTER:
+        if not delivered or variant is Variant.MASTER:
             return row
         bundle = f"{variant.value}.bundle.zip"
         bundle_file(folder / bundle, content, variant, description, found, cost, reference)
@@ -224,11 +235,16 @@ class Exporter:
         fitted = variant is Variant.INT8 and gives_fitted_logits(self.model)
         return "logits" if self.logits or fitted else "probabilities"
 
-    def _reference(self, subject: Subject) -> Reference:
-        inputs = subject.inputs.astype(np.float32)
-        answers = self.model.predict(inputs, batch_size=256, verbose=0)
-        probabilities = checked_probabilities(answers, logits=self.logits)
-        return Reference(subject.inputs, probabilities, subject.labels, subject.words)
+    def _references(self, subject: Subject) -> tuple[Reference, Reference | None]:
+        """The test examples and the seen ones, with Keras' answers."""
+        test = self._answered(subject.inputs, subject.labels, subject.words)
+        if subject.seen is None:
+            return test, None
+        return test, self._answered(subject.seen.inputs, None, subject.seen.words)
+
+    def _answered(self, inputs: Array, labels: NDArray[np.int64] | None, words: str) -> Reference:
+        answers = self.model.predict(inputs.astype(np.float32), batch_size=256, verbose=0)
+        return Reference(inputs, checked_probabilities(answers, logits=self.logits), labels, words)
 
     def _probed(self, inputs: Array) -> Array:
         """Keras' probabilities of a few examples, without tracing the model."""
@@ -255,6 +271,7 @@ class Exporter:
             "calibration": None if calibration is None else _hash(calibration.inputs),
             "inputs": _hash(subject.inputs),
             "labels": None if subject.labels is None else _hash(subject.labels),
+            "seen": None if subject.seen is None else _hash(subject.seen.inputs),
             "packages": {name: metadata.version(name) for name in _PACKAGES},
         }
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()

@@ -30,8 +30,8 @@ Commands:
 
 'ecavg COMMAND --help' tells the flags of a command, 'ecavg --version' the version.
 Exit codes: 0 done, 1 a bug, 2 flags or config, 3 data, 4 run directory or output,
-5 a round failed, 6 installation, 7 model, 8 export; interrupted:
-129 by SIGHUP, 130 by Ctrl-C, 143 by SIGTERM.
+5 a round failed, 6 installation, 7 model, 8 export, 9 too few examples prove a file;
+interrupted: 129 by SIGHUP, 130 by Ctrl-C, 143 by SIGTERM.
 """
 
 

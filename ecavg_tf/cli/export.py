@@ -23,7 +23,8 @@ ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9]
 ecavg export --verify=PUBLIC.pem BUNDLE_OR_FOLDER
 
 Makes .tflite files, compares each with its Keras model on real images, and keeps aside
-those that differ (NAME.failed-gate.tflite, exit code 8).
+those that differ (NAME.failed-gate.tflite, exit code 8), and those of which too few examples
+show that they don't (NAME.unproved.tflite, exit code 9).
 
   --formats  which, separated by commas; default: all four
   --edge     of a run: whose models ('global': the server's); default: all
@@ -36,6 +37,8 @@ those that differ (NAME.failed-gate.tflite, exit code 8).
   --value-range  for a .keras file without --data: lowest and highest pixel; default: 0,255
   --logits   for a .keras file: it gives logits, not probabilities; without it, answers
              that do not sum to 1 are refused
+  --accept_unproved  also delivers files of which too few examples show that they keep to the
+             limits (export.accept_unproved of a run); their bundles say 'undecided'
   --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
              sources; with --flash=1M --ram=256K says whether they fit a board
   --trainable  makes a file that a device trains without TensorFlow (python -m edge train), of
@@ -62,6 +65,7 @@ class Options:
     data: str
     value_range: tuple[float, float]
     logits: bool
+    accept_unproved: bool
     sign: str
     micro: bool
     flash: str
@@ -83,6 +87,7 @@ def main(argv: Sequence[str]) -> int:
     flags.DEFINE_list("edge", [], "whose models", flag_values=values)
     flags.DEFINE_list("value-range", ["0", "255"], "pixels", flag_values=values)
     flags.DEFINE_bool("logits", False, "whether the model gives logits", flag_values=values)
+    flags.DEFINE_bool("accept_unproved", False, "deliver them, too", flag_values=values)
     sources = parse(values, argv)
     if len(sources) != 1:
         raise ConfigError(f"give one run directory or .keras file; {len(sources)} came")
@@ -103,6 +108,7 @@ def main(argv: Sequence[str]) -> int:
         data=values["data"].value,
         value_range=_range(values["value-range"].value),
         logits=values["logits"].value,
+        accept_unproved=values["accept_unproved"].value,
         sign=values["sign"].value,
         micro=micro,
         flash=values["flash"].value,
@@ -167,7 +173,7 @@ def _export_training(source: Path, values: flags.FlagValues) -> int:
     from export.delivering.signing import load_private_key, sign
 
     one_of("--trainable", values["trainable"].value, TRAINABLE)
-    for name in ("edge", "formats", "target", "flash", "ram", "value-range"):
+    for name in ("edge", "formats", "target", "flash", "ram", "value-range", "accept_unproved"):
         if values[name].present:
             raise ConfigError(
                 f"--{name} does not go with --trainable, which makes one file of the global model "
@@ -218,6 +224,7 @@ def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
             data=options.data,
             value_range=options.value_range,
             logits=options.logits,
+            accept_unproved=options.accept_unproved,
             listener=PlainLines(),
             fresh=bool(options.sign),
         )
@@ -228,6 +235,7 @@ def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
             formats=options.formats,
             edges=options.edges,
             out=options.out,
+            accept_unproved=options.accept_unproved,
             listener=listening,
             fresh=bool(options.sign),
         )

@@ -215,6 +215,8 @@ class Limits:
         min_agreement_int8: likewise of int8.
         max_ties: share of images that may be ties; with more, agreement says nothing.
         max_accuracy_loss: accuracy that a file may lose against Keras, in [0, 1].
+        accept_unproved: deliver a file, too, of which too few examples show that it keeps to
+            these limits; its bundle says so.
     """
 
     max_difference: float = 1e-3
@@ -226,6 +228,7 @@ class Limits:
     min_agreement_int8: float = 0.93
     max_ties: float = 0.5
     max_accuracy_loss: float = 0.02
+    accept_unproved: bool = False
 
 
 @dataclass

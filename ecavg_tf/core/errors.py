@@ -80,6 +80,12 @@ class ExportError(ECAvgError):
     exit_code = 8
 
 
+class UnprovedError(ExportError):
+    """A file broke no limit, but too few examples show that it keeps to them all."""
+
+    exit_code = 9
+
+
 def printable(text: str) -> str:
     """A text without terminal codes and line breaks, of the same length."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

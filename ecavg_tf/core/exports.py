@@ -1,6 +1,63 @@
 """The outcome of an export, as results.json has it: one row for each file."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What the examples say of a file.
+
+    Attributes:
+        PASSED: they show that it keeps to every limit.
+        FAILED: it breaks a limit.
+        UNDECIDED: too few examples show it, either way.
+    """
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+
+
+class ProvedAs(StrEnum):
+    """What a file was held against, and so what its proof says that it is.
+
+    Attributes:
+        FLOAT: a float file must be the Keras model.
+        QUANTIZED: a quantized file that must be the Keras model, too.
+        TUNED: its weights were tuned for int8: it is another model, held against its own
+            fake-quant model; against the Keras model only its accuracy counts.
+    """
+
+    FLOAT = "the float model"
+    QUANTIZED = "the float model, quantized"
+    TUNED = "another model, tuned for int8"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that a sample of examples must show of a file.
+
+    Attributes:
+        what: ``accuracy lost``, ``labels that differ`` or ``difference of probabilities``.
+        examples: what the examples are, in words.
+        n: how many.
+        estimate: the mean over them, in [-1, 1].
+        bound: one-sided upper confidence bound of the true mean.
+        level: chance that the bound is below the true mean.
+        limit: what the bound may be at most. 0: no bound can be, so the estimate counts.
+        verdict: whether they show it.
+        needed: about how many examples would; None where they do, or where no number would.
+    """
+
+    what: str
+    examples: str
+    n: int
+    estimate: float
+    bound: float
+    level: float
+    limit: float
+    verdict: Verdict
+    needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +94,7 @@ class Parity:
         accuracy_change: file minus Keras, in [-1, 1]; None without labels.
         accuracy_change_low: lower end of its paired 95 % interval.
         accuracy_change_high: upper end.
+        claims: what was to be shown, and whether it was.
     """
 
     inputs: str
@@ -53,6 +111,7 @@ class Parity:
     accuracy_change: float | None = None
     accuracy_change_low: float | None = None
     accuracy_change_high: float | None = None
+    claims: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,8 +177,8 @@ class Exported:
         weights_sha256: hash of the model's weights.
         variant: ``float32-batch`` (the master), ``float32``, ``float16``, ``dynamic`` or
             ``int8``.
-        status: ``passed``, ``failed`` or ``skipped``.
-        reasons: why it failed or was skipped, a line each.
+        status: ``passed``, ``failed``, ``undecided`` or ``skipped``.
+        reasons: why it did not pass, a line each.
         file: the file's name under the export folder; None when it was not made.
         sha256: its hash.
         size_bytes: its size.
@@ -129,6 +188,7 @@ class Exported:
         calibration: what int8's ranges were measured on, in words.
         parity: the comparison with Keras.
         cost: the cost sheet.
+        proved_as: what it was held against, see ``ProvedAs``; None where it was not.
     """
 
     model: str
@@ -146,8 +206,19 @@ class Exported:
     calibration: str | None = None
     parity: Parity | None = None
     cost: Cost | None = None
+    proved_as: ProvedAs | None = None
 
     @property
     def failed(self) -> bool:
         """Whether the gate refused it."""
-        return self.status == "failed"
+        return self.status == Verdict.FAILED
+
+    @property
+    def undecided(self) -> bool:
+        """Whether too few examples prove it."""
+        return self.status == Verdict.UNDECIDED
+
+    @property
+    def delivered(self) -> bool:
+        """Whether it has the name, and mostly the bundle, that devices take."""
+        return self.file is not None and self.file.endswith(f"{self.variant}.tflite")

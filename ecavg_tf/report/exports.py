@@ -8,7 +8,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.exports import Exported, Parity, ProvedAs
 from ecavg_tf.report.plain import plain
 
 BRIEF = ("size kB", "Keras %", "file %", "agree %", "time")
@@ -104,14 +104,30 @@ def notes(exports: Sequence[Exported]) -> list[str]:
     facts: dict[str, list[str]] = {}
     for row in exports:
         facts.setdefault(row.model, []).extend(_facts(row))
+    for model, said in facts.items():
+        said.extend(_proofs([row for row in exports if row.model == model]))
     told = [f"{model}: {'; '.join(dict.fromkeys(said))}" for model, said in facts.items() if said]
     wrong = [f"{r.model}, {r.variant} {r.status}: {why}" for r in exports for why in r.reasons]
     return [*told, *dict.fromkeys(wrong)]
 
 
+def _proofs(rows: Sequence[Exported]) -> Iterable[str]:
+    """What each file is, as far as it was proved."""
+    for what in ProvedAs:
+        shown = [row.variant for row in rows if row.proved_as is what and row.status == "passed"]
+        if shown:
+            yield f"{', '.join(shown)} proved as {what}"
+
+
+def compared_on(parity: Parity) -> str:
+    """The examples that a file's proof rests on: seen ones, too, where test ones are few."""
+    most = max(parity.claims, key=lambda claim: claim.n, default=None)
+    return parity.inputs if most is None or parity.inputs not in most.examples else most.examples
+
+
 def _facts(row: Exported) -> Iterable[str]:
     if row.parity is not None:
-        yield f"compared on {row.parity.inputs}"
+        yield f"compared on {compared_on(row.parity)}"
     if row.calibration:
         yield f"int8 calibrated on {row.calibration}"
     if row.cost is not None:

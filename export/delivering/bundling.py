@@ -24,7 +24,7 @@ def bundle_file(
     cost: Cost,
     reference: Reference,
 ) -> None:
-    """Writes the bundle of a file that passed."""
+    """Writes the bundle of a file that is delivered, and what was proved of it."""
     assert found.input is not None and found.output is not None and found.answers is not None
     count = max(1, min(_GOLDEN, _GOLDEN_BYTES // reference.inputs[:1].nbytes))
     chosen = spread(len(reference.inputs), count)
@@ -40,6 +40,8 @@ def bundle_file(
         min_runtime=cost.min_runtime,
         operators=tuple((op.name, op.version, op.count) for op in cost.operators),
         tolerance=TOLERANCE[variant.kind],
+        proved_as=found.proved_as,
+        verdict=found.verdict,
     )
     write_bundle(path, Bundle(info, content, reference.inputs[chosen], found.answers[chosen]))
 

@@ -14,9 +14,9 @@ from ecavg_tf.results import exports_from_json, to_json
 from export.making.formats import Variant
 
 RECORD = "export.json"
-FAILED = ".failed-gate.tflite"
+FAILED, UNPROVED = ".failed-gate.tflite", ".unproved.tflite"
 _BUNDLE = ".bundle.zip"
-_ENDINGS = (".tflite", FAILED, _BUNDLE, _BUNDLE + ".sig")
+_ENDINGS = (".tflite", FAILED, UNPROVED, _BUNDLE, _BUNDLE + ".sig")
 _SAME = 1e-4  # of a probability: float sums in another order differ by less
 
 
@@ -109,10 +109,11 @@ def _well_formed(model: str, row: Exported) -> bool:
         return False
     if row.status == "skipped":
         return row.file is None and row.bundle is None
-    ending = {"passed": ".tflite", "failed": FAILED}.get(row.status)
-    bundled = row.status == "passed" and row.variant != Variant.MASTER
-    bundle = f"{model}/{row.variant}{_BUNDLE}" if bundled else None
-    return row.file == f"{model}/{row.variant}{ending}" and row.bundle == bundle
+    endings = {"passed": [".tflite"], "failed": [FAILED], "undecided": [".tflite", UNPROVED]}
+    delivered = row.file == f"{model}/{row.variant}.tflite"
+    bundle = f"{model}/{row.variant}{_BUNDLE}" if row.variant != Variant.MASTER else None
+    files = [f"{model}/{row.variant}{ending}" for ending in endings.get(row.status, ())]
+    return row.file in files and row.bundle == (bundle if delivered else None)
 
 
 def _all_names() -> Iterator[str]:

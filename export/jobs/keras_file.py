@@ -19,6 +19,8 @@ from export.exporter import Exporter, Subject
 from export.making.calibration import draw
 from export.making.formats import parse_formats, variants
 from export.proving.declared_output import random_inputs
+from export.proving.judging import FEW
+from export.proving.seen import gather
 
 _RANDOM_INPUTS = 64
 
@@ -31,6 +33,7 @@ def export_file(
     data: str = "",
     value_range: tuple[float, float] = (0.0, 255.0),
     logits: bool = False,
+    accept_unproved: bool = False,
     settings: ExportConfig | None = None,
     listener: Listener = silent,
     fresh: bool = False,
@@ -44,6 +47,8 @@ def export_file(
         data: images and labels, like ``data.name`` of a config; empty: none.
         value_range: lowest and highest pixel, where there is no data.
         logits: whether the model gives logits.
+        accept_unproved: delivers files that too few examples prove, too, whatever the
+            settings say.
         settings: limits and numbers of examples; None: the defaults.
         listener: told of files that are removed.
         fresh: makes files again that are there already, because signing must not trust them.
@@ -53,6 +58,8 @@ def export_file(
     """
     file, folder = user_path(file), user_path(folder)
     settings = settings or ExportConfig()
+    if accept_unproved:
+        settings = replace(settings, accept_unproved=True)
     wanted = parse_formats(formats or settings.formats)
     model = load_keras(file)
     with disk_errors(folder):
@@ -155,6 +162,9 @@ def _with_data(job: _Job, wanted: tuple[Format, ...], data: str) -> tuple[Export
         _subject(model, file, test, f"{len(test)} test examples of {data}"),
         calibration=calibration,
         labels=test.labels,
+        seen=gather([(f"training examples of {data}", dataset.train.inputs)], calibration.inputs, 0)
+        if len(test) < FEW
+        else None,
     )
     return job.export(subject, dataset.spec, wanted)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ecavg_tf.config import Config, ExportConfig
 from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import to_dict
-from ecavg_tf.core.errors import ExportError, disk_errors
+from ecavg_tf.core.errors import ExportError, UnprovedError, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.federated import FederatedData, federated_data
@@ -40,6 +40,7 @@ def export_run(
     formats: str = "",
     edges: Sequence[str] = (),
     out: str | Path = "",
+    accept_unproved: bool = False,
     listener: Listener = silent,
     fresh: bool = False,
 ) -> tuple[Exported, ...]:
@@ -52,6 +53,8 @@ def export_run(
         edges: names of edges, or ``global``; empty: all there are.
         out: where to; empty: ``exports`` in the run directory, and results.json
             tells of it.
+        accept_unproved: delivers files that too few examples prove, too, whatever the
+            settings say.
         listener: told of stages.
         fresh: makes files again that are there already, because signing must not trust them.
 
@@ -67,6 +70,8 @@ def export_run(
         config.export = settings
     if formats:
         config.export = replace(config.export, formats=formats)
+    if accept_unproved:
+        config.export = replace(config.export, accept_unproved=True)
     validated(config)
     data = federated_data(config)
     task = Task(config, data.spec, path, listener)
@@ -119,19 +124,28 @@ def wants_export(config: Config, done: RunResults) -> bool:
 
 
 def raise_if_failed(exports: Sequence[Exported]) -> None:
-    """Ends a command whose files are not all sound.
+    """Ends a command whose files are not all delivered.
 
     Raises:
         ExportError: names the first file that failed, why, and how many others did.
+        UnprovedError: none failed; names the first that too few examples prove and that was
+            not accepted.
     """
     failed = [row for row in exports if row.failed]
+    open_ = [row for row in exports if row.undecided and not row.delivered]
+    told = failed or open_
+    if not told:
+        return
+    others = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
+    first = told[0]
+    kept = "not made" if first.file is None else f"kept aside as {first.file}"
+    said = f"{first.model}, {first.variant}: {'; '.join(first.reasons)}; {kept}{others}"
     if failed:
-        others = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        first = failed[0]
-        kept = "not made" if first.file is None else f"kept aside as {first.file}"
-        raise ExportError(
-            f"{first.model}, {first.variant}: {'; '.join(first.reasons)}; {kept}{others}"
-        )
+        raise ExportError(said)
+    raise UnprovedError(
+        f"{said}: compare on more examples, or take the files as they are with "
+        "export.accept_unproved=true (ecavg export --accept_unproved)"
+    )
 
 
 def _export_all(

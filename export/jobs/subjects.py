@@ -22,6 +22,8 @@ from ecavg_tf.results import load_results
 from ecavg_tf.task import Task
 from export.exporter import Subject
 from export.making.calibration import Calibration, draw
+from export.proving.judging import FEW
+from export.proving.seen import SeenInputs, gather
 
 GLOBAL = "global"
 _TENSORS = ".safetensors"  # of a decision within a run; the last one is kept as a model file
@@ -139,6 +141,7 @@ def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_hom
     edge = None if found.name == GLOBAL else data.edge(found.name)
     calibration = _calibration(task, path, edge, data.edges, at_home)
     parity, words = _parity_inputs(task, data.test, edge)
+    more = _seen(task, path, edge, data.edges, at_home, calibration, parity)
     return Subject(
         name=found.name,
         round=found.round,
@@ -155,7 +158,41 @@ def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_hom
         inputs=parity.inputs,
         labels=parity.labels,
         words=words,
+        seen=more,
     )
+
+
+def _seen(
+    task: Task,
+    path: Path,
+    edge: EdgeData | None,
+    edges: Sequence[str],
+    at_home: bool,
+    calibration: Calibration | None,
+    test: Examples,
+) -> SeenInputs | None:
+    """Where test examples are few, training examples: the edge's own, then pooled ones.
+
+    Pooled ones are of the classes of the test examples: what a model says of classes that
+    it was never shown is near a tie more often than what it is used for.
+    """
+    if len(test) >= FEW:
+        return None
+    sources: list[tuple[str, Array]] = []
+    own = None if edge is None else _own(task, edge, at_home)
+    if edge is not None and own is not None:
+        sources.append((f"own training examples of {edge.edge}", own.inputs))
+    pooled = read_all_pooled(path / "pooled", edges, task.spec)
+    if pooled is not None:
+        fitting = np.isin(pooled.labels, np.unique(test.labels))
+        sources.append(("pooled training examples", pooled.inputs[fitting]))
+    used = None if calibration is None else calibration.inputs
+    return gather(sources, used, task.config.seed)
+
+
+def _own(task: Task, edge: EdgeData, at_home: bool) -> Examples | None:
+    """An edge's training examples, if it consents or lives in this process."""
+    return edge.train if at_home else consented(edge.train, edge.edge, task.config)
 
 
 def _calibration(
@@ -164,7 +201,7 @@ def _calibration(
     """Training images of the edge, if it consents or lives in this process; else pooled ones."""
     count, seed = task.config.export.calibration_examples, task.config.seed
     if edge is not None:
-        own = edge.train if at_home else consented(edge.train, edge.edge, task.config)
+        own = _own(task, edge, at_home)
         if own is not None:
             return draw(own, count, seed, f"own training examples of {edge.edge}", edge.edge)
     pooled = read_all_pooled(path / "pooled", edges, task.spec)

@@ -175,7 +175,7 @@ main.cc                       one inference; fill in ReadImage for your board
 
 THESE SOURCES WERE NOT BUILT HERE. The tflite-micro package for Python has no C++ headers,
 so ops.h and main.cc are written against its API unseen by a compiler. What was proved is
-the model: it ran in that package's interpreter on {images} examples, with the label of LiteRT's
+the model: it ran in that package's interpreter on {inputs} examples, with the label of LiteRT's
 reference kernels for {reference} of them and that of its default kernels for {default}. A deep
 model's default kernels (XNNPACK) round otherwise than a microcontroller's.
 

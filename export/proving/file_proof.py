@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from ecavg_tf.config import Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.exports import Parity
+from ecavg_tf.core.exports import Parity, ProvedAs, Verdict
 from ecavg_tf.core.template import Array
 from export.making.formats import Variant
-from export.proving.gate import Reference, compare, verdict
+from export.proving.gate import Reference
 from export.proving.interpreter import LiteModel
+from export.proving.judging import FEW, Judgement, Seen, judge, judge_tuned
 from export.reading.metadata import Description, read_description
 
 
@@ -21,22 +22,33 @@ class FileProof:
     """What proving a file found.
 
     Attributes:
-        reasons: why it must not be delivered; empty: it may.
+        reasons: why it must not be delivered, or what too few examples show; empty: it may.
+        verdict: whether it may be delivered.
         parity: the comparison with Keras; None when the file could not be run.
         answers: the file's probabilities, shape (n, classes); None likewise.
         input: its input tensor.
         output: its output tensor.
+        proved_as: what it was held against; None when it could not be run.
     """
 
     reasons: tuple[str, ...]
+    verdict: Verdict = Verdict.FAILED
     parity: Parity | None = None
     answers: NDArray[np.float32] | None = None
     input: TensorSpec | None = None
     output: TensorSpec | None = None
+    proved_as: ProvedAs | None = None
 
 
 def prove_file(
-    tflite: bytes, variant: Variant, expected: Description, reference: Reference, limits: Limits
+    tflite: bytes,
+    variant: Variant,
+    expected: Description,
+    reference: Reference,
+    limits: Limits,
+    *,
+    seen: Reference | None = None,
+    tuned: Array | None = None,
 ) -> FileProof:
     """Runs a file on real images and judges it.
 
@@ -46,6 +58,10 @@ def prove_file(
         expected: what must be written in it.
         reference: images and Keras' answers.
         limits: what it must keep to.
+        seen: training examples that the file was not made with; used if there are few test
+            examples.
+        tuned: for a file whose weights were tuned for int8: what its own fake-quant model
+            answers to the reference's inputs, probabilities, shape (n, classes).
     """
     reasons = _described(tflite, expected)
     logits = expected.output_kind == "logits"
@@ -62,9 +78,36 @@ def prove_file(
         return FileProof((*reasons, f"its answers have shape {shapes}"))
     if not np.isfinite(answers).all():
         return FileProof((*reasons, "it answers NaN or infinity"))
-    parity = compare(reference, answers, variant.kind, model.output, logits=logits)
-    broken = verdict(parity, variant.kind, limits)
-    return FileProof((*reasons, *broken), parity, answers, model.input, model.output)
+    judged = _judged(model, variant, answers, reference, limits, seen, tuned, logits=logits)
+    return FileProof(
+        (*reasons, *judged.reasons),
+        Verdict.FAILED if reasons else judged.verdict,
+        judged.parity,
+        answers,
+        model.input,
+        model.output,
+        judged.proved_as,
+    )
+
+
+def _judged(
+    model: LiteModel,
+    variant: Variant,
+    answers: NDArray[np.float32],
+    reference: Reference,
+    limits: Limits,
+    seen: Reference | None,
+    tuned: Array | None,
+    *,
+    logits: bool,
+) -> Judgement:
+    about = (variant.kind, model.output, limits)
+    if tuned is not None:
+        return judge_tuned(reference, tuned, answers, *about, logits=logits)
+    more = None
+    if seen is not None and len(seen.inputs) and len(answers) < FEW:
+        more = Seen(seen, model.probabilities(seen.inputs))
+    return judge(reference, answers, *about, logits=logits, seen=more)
 
 
 def _described(tflite: bytes, expected: Description) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The parity gate: compares a file with its Keras model on the same images."""
+"""Measures how far a file is from its Keras model, on the same images."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from ecavg_tf.config import Format, Limits
+from ecavg_tf.config import Format
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Parity, Proportion
@@ -65,7 +65,13 @@ def paired_change(
 
 
 def compare(
-    reference: Reference, probabilities: Array, format_: Format, output: TensorSpec, *, logits: bool
+    reference: Reference,
+    probabilities: Array,
+    format_: Format,
+    output: TensorSpec,
+    *,
+    logits: bool,
+    near: float = 0.0,
 ) -> Parity:
     """Measures a file's answers against Keras'.
 
@@ -75,6 +81,7 @@ def compare(
         format_: the file's format.
         output: its output tensor.
         logits: whether that tensor holds logits.
+        near: see ``ties_of``.
 
     Raises:
         ExportError: there are no two classes to compare.
@@ -83,7 +90,9 @@ def compare(
         shape = reference.probabilities.shape
         raise ExportError(f"Keras' answers have shape {shape}; expected (n, classes), 2 or more")
     difference = np.abs(np.asarray(probabilities, np.float64) - reference.probabilities)
-    ties, margin, unit = _ties(reference.probabilities, format_, output, logits)
+    ties, margin, unit = ties_of(
+        reference.probabilities, probabilities, format_, output, logits=logits, near=near
+    )
     theirs, ours = reference.probabilities.argmax(axis=1), probabilities.argmax(axis=1)
     same = theirs == ours
     clear = same[~ties]
@@ -114,74 +123,44 @@ def compare(
     )
 
 
-def _ties(
-    probabilities: NDArray[np.float64], format_: Format, output: TensorSpec, logits: bool
+def ties_of(
+    keras_says: NDArray[np.float64],
+    file_says: Array,
+    format_: Format,
+    output: TensorSpec,
+    *,
+    logits: bool,
+    near: float = 0.0,
 ) -> tuple[NDArray[np.bool_], float, str]:
-    """Images whose two best classes are closer than what the file's output can tell apart."""
-    best = np.sort(probabilities, axis=1)[:, -2:]
+    """Examples whose label the file's output can't tell, whatever the file computes.
+
+    These are the examples whose two best classes Keras holds closer than one step of the
+    output: two outputs, each rounded by half a step, can change places. A file that answers
+    a third class, farther off, is not excused.
+
+    Args:
+        keras_says: Keras' probabilities, shape (n, classes).
+        file_says: the file's, likewise.
+        format_: the file's format.
+        output: its output tensor.
+        logits: whether that tensor holds logits.
+        near: a label may differ, too, where Keras holds the two classes no farther apart than
+            this. For a float file that is twice what a probability may be off: two
+            probabilities that keep to this limit can change places there and nowhere else.
+
+    Returns:
+        Which are ties, shape (n,); the step; its unit.
+    """
     margin = _MARGINS[format_] if output.scale is None else output.scale
-    if output.scale is not None and logits:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gap = np.log(best[:, 1]) - np.log(best[:, 0])
-        return np.nan_to_num(gap, posinf=np.inf) < margin, margin, "nats"
-    return best[:, 1] - best[:, 0] < margin, margin, "probability"
-
-
-def verdict(parity: Parity, format_: Format, limits: Limits) -> tuple[str, ...]:
-    """Why a file fails, a line for every limit that it breaks; empty: it passed."""
-    reasons: list[str] = []
-    if not math.isfinite(parity.max_difference):
-        return ("it answers NaN or infinity",)
-    reasons += _differences(parity, format_, limits)
-    least = {
-        Format.DYNAMIC: limits.min_agreement_dynamic,
-        Format.INT8: limits.min_agreement_int8,
-    }.get(format_, limits.min_agreement_float)
-    if parity.agreement < least:
-        reasons.append(
-            f"labels agree with Keras' on {100 * parity.agreement:.2f} % of "
-            f"{parity.n - parity.ties} examples ({parity.ties} ties aside), "
-            f"at least {100 * least:g} % is needed"
-        )
-    if parity.ties > limits.max_ties * parity.n:
-        reasons.append(
-            f"{parity.ties} of {parity.n} examples are ties at the output's step of "
-            f"{parity.tie_margin:.2g} {parity.tie_unit}: nothing is proved "
-            f"(at most {100 * limits.max_ties:g} % may be)"
-        )
-    change = parity.accuracy_change
-    if change is not None and -change > limits.max_accuracy_loss:
-        reasons.append(
-            f"accuracy changes by {100 * change:+.1f} points (95 % interval "
-            f"{100 * (parity.accuracy_change_low or 0.0):+.1f} to "
-            f"{100 * (parity.accuracy_change_high or 0.0):+.1f}), "
-            f"at most {100 * limits.max_accuracy_loss:g} may be lost"
-        )
-    return tuple(reasons)
-
-
-def _differences(parity: Parity, format_: Format, limits: Limits) -> list[str]:
-    """Labels can all be right where probabilities are far off: confidence is an answer, too."""
-    largest = {
-        Format.FLOAT32: limits.max_difference,
-        Format.FLOAT16: limits.max_difference_float16,
-    }.get(format_, math.inf)
-    mean = {
-        Format.DYNAMIC: limits.max_mean_difference_dynamic,
-        Format.INT8: limits.max_mean_difference_int8,
-    }.get(format_, math.inf)
-    reasons = []
-    if parity.max_difference > largest:
-        reasons.append(
-            f"a probability differs by {parity.max_difference:.2g} from Keras', "
-            f"at most {largest:g} is allowed"
-        )
-    if parity.mean_difference > mean:
-        reasons.append(
-            f"probabilities differ by {parity.mean_difference:.2g} from Keras', images' largest "
-            f"differences on average; at most {mean:g} is allowed"
-        )
-    return reasons
+    unit = "nats" if output.scale is not None and logits else "probability"
+    chosen = np.argmax(file_says, axis=1)[:, np.newaxis]
+    with np.errstate(divide="ignore"):
+        held = np.log(keras_says) if unit == "nats" else keras_says
+    second, best = np.sort(held, axis=1)[:, -2:].T
+    below = best - np.take_along_axis(held, chosen, axis=1)[:, 0]
+    off = keras_says.max(axis=1) - np.take_along_axis(keras_says, chosen, axis=1)[:, 0]
+    ties = (best - second < margin) & (below < margin)
+    return ties | ((off > 0) & (off <= near)), margin, unit
 
 
 # Largest difference of a value, and for quantized formats its root mean square, as shares

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -24,10 +24,13 @@ from ecavg_tf.core.bundles.archive import (
     read_members,
 )
 from ecavg_tf.core.errors import ExportError, brief
+from ecavg_tf.core.exports import ProvedAs, Verdict
 from ecavg_tf.core.fields import DTYPES, Fields, short
 from ecavg_tf.core.files import load_json, write_bytes
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
+
+T = TypeVar("T", ProvedAs, Verdict)
 
 SCHEMA_VERSION = 1
 MANIFEST = "bundle.json"
@@ -84,6 +87,9 @@ class BundleInfo:
         operators: name, version and count of each operator.
         tolerance: largest absolute difference from the golden outputs (probabilities),
             and least share of equal labels, that a sound runtime may show.
+        proved_as: what the file was held against; None in bundles of earlier versions.
+        verdict: whether that was shown; ``undecided``: too few examples show it, and the
+            exporter was told to deliver it nevertheless. None likewise.
     """
 
     format: str
@@ -97,6 +103,8 @@ class BundleInfo:
     min_runtime: str | None
     operators: tuple[tuple[str, int, int], ...]
     tolerance: Mapping[str, float]
+    proved_as: ProvedAs | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -206,7 +214,16 @@ def _info(fields: Fields) -> BundleInfo:
         min_runtime=fields.release("min_runtime"),
         operators=fields.operators("operators"),
         tolerance=_tolerance(fields.inner("tolerance"), TOLERANCE[format_]),
+        proved_as=_later(fields, "proved_as", ProvedAs),
+        verdict=_later(fields, "verdict", Verdict),
     )
+
+
+def _later(fields: Fields, name: str, kind: type[T]) -> T | None:
+    """A choice that bundles of earlier versions don't hold."""
+    if name not in fields.values or fields.get(name) is None:
+        return None
+    return kind(fields.choice(name, tuple(kind)))
 
 
 def _tensor(fields: Fields) -> TensorSpec:

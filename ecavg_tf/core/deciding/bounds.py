@@ -23,7 +23,12 @@ _CHUNK = 20
 _LARGEST = 1e100
 
 
-def mean_lower_bound(values: NDArray[np.float64], lowest: float, level: float) -> float:
+def mean_lower_bound(
+    values: NDArray[np.float64],
+    lowest: float,
+    level: float,
+    counts: NDArray[np.float64] | None = None,
+) -> float:
     """One-sided lower confidence bound of a mean, for any distribution above ``lowest``.
 
     The level-quantile of sum(w_i x_i), where x is the sample and ``lowest`` itself, and w
@@ -35,6 +40,8 @@ def mean_lower_bound(values: NDArray[np.float64], lowest: float, level: float) -
         values: independent observations, shape (n,).
         lowest: no observation can be lower.
         level: chance that the bound is above the true mean, in (0, 0.5].
+        counts: how often each value was seen, shape (n,), above 0; None: once. Parts of an
+            observation are allowed, which planning a sample needs.
 
     Returns:
         The bound; ``lowest`` if there are no observations.
@@ -51,13 +58,15 @@ def mean_lower_bound(values: NDArray[np.float64], lowest: float, level: float) -
         raise ValueError(f"a value is {values.min()}, below the lowest possible {lowest}")
     if not values.max() < _LARGEST:
         raise ValueError(f"a value is {values.max()}; values must be below {_LARGEST:g}")
-    support, counts = np.unique(np.append(values, lowest), return_counts=True)
-    mean = float(values.mean())
+    often = np.append(np.ones(len(values)) if counts is None else counts, 1.0)
+    support, where = np.unique(np.append(values, lowest), return_inverse=True)
+    total = np.bincount(where, often)
+    mean = float(values.mean() if counts is None else np.average(values, weights=counts))
     if mean - lowest <= 1e-12 * (1 + abs(lowest)):
         return lowest
 
     def excess(threshold: float) -> float:
-        return _quantile(_chance_below(support, counts, threshold)) - _NORMAL.inv_cdf(level)
+        return _quantile(_chance_below(support, total, threshold)) - _NORMAL.inv_cdf(level)
 
     return _root(excess, lowest, mean, _PRECISION * (mean - lowest))
 
@@ -125,7 +134,7 @@ def _root(rising: Callable[[float], float], below: float, above: float, width: f
 
 
 def _chance_below(
-    support: NDArray[np.float64], counts: NDArray[np.int64], threshold: float
+    support: NDArray[np.float64], counts: NDArray[np.floating | np.integer], threshold: float
 ) -> float:
     """P(sum(w_i x_i) <= threshold) for w uniform on the simplex.
 
@@ -157,7 +166,7 @@ def _chance_below(
     return (total - first / 2) * _STEP / math.pi
 
 
-def _saddle(weights: NDArray[np.float64], counts: NDArray[np.int64]) -> float:
+def _saddle(weights: NDArray[np.float64], counts: NDArray[np.floating | np.integer]) -> float:
     """Where the transform over s is least between 0 and its first pole."""
     low, high = 0.0, -1 / float(weights.min())
     point = high / 2

@@ -132,7 +132,7 @@ def test_probabilities_by_hand() -> None:
     found = checked_probabilities(np.log([[1.0, 3.0]]), logits=True)
     np.testing.assert_allclose(found, [[0.25, 0.75]])
     for wrong in (np.nan, np.inf):
-        with pytest.raises(ExportError, match=r"not finite .* for 1 of 2 examples"):
+        with pytest.raises(ExportError, match=r"not finite .* for 1 of 2 inputs"):
             checked_probabilities(np.array([[wrong, 1.0], [0.5, 0.5]]), logits=False)
     with pytest.raises(ConfigError, match=r"run from -0\.1 to 1\.1"):
         checked_probabilities(np.array([[-0.1, 1.1]]), logits=False)

@@ -9,7 +9,9 @@ from exports_for_tests import described, description, digits, model, plain, refe
 
 from ecavg_tf.config import ExportConfig, Format, Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
+from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.exports import Verdict
 from export.making.convert import Converter
 from export.making.formats import Variant
 from export.proving.file_proof import prove_file
@@ -18,9 +20,10 @@ from export.proving.gate import (
     compare,
     compare_values,
     paired_change,
-    verdict,
     wilson,
 )
+from export.proving.interpreter import LiteModel
+from export.proving.judging import judge
 from export.reading.metadata import attach
 
 FLOAT = TensorSpec((1, 2), "float32")
@@ -98,6 +101,37 @@ def test_swapped_outputs() -> None:
     assert "accuracy changes by" in said
 
 
+def test_shuffled_scales() -> None:
+    """The channels of each kernel exchange their scales: a converter's fault."""
+    content = bytes(plain(Variant.INT8))
+    for each in LiteModel(content)._interpreter.get_tensor_details():
+        scales = each["quantization_parameters"]["scales"]
+        if each["dtype"] is np.int8 and len(scales) > 1:
+            stored = scales.astype("<f4").tobytes()
+            assert stored in content
+            content = content.replace(stored, np.roll(scales, 3).astype("<f4").tobytes())
+    assert content != plain(Variant.INT8)
+    found = prove_file(
+        attach(content, description(Variant.INT8)),
+        Variant.INT8, description(Variant.INT8), reference(), Limits(),
+    )  # fmt: skip
+    assert found.verdict is Verdict.FAILED
+    assert any("labels agree with Keras' on" in reason for reason in found.reasons)
+
+
+def test_another_edges_model() -> None:
+    """A sound file beside a model that learned the same classes from other examples."""
+    train, test = digits().train, digits().test
+    means = np.stack([train.inputs[train.labels == k].mean(axis=0) for k in range(10)])
+    distances = ((test.inputs[:, None].astype(float) - means) ** 2).mean(axis=(2, 3, 4))
+    other = Reference(test.inputs, softmax(-distances), test.labels, "test examples")
+    found = prove_file(
+        described(Variant.INT8), Variant.INT8, description(Variant.INT8), other, Limits()
+    )
+    assert found.verdict is Verdict.FAILED
+    assert any("labels agree with Keras' on" in reason for reason in found.reasons)
+
+
 @pytest.mark.parametrize("variant", list(Variant))
 def test_right_labels_with_wrong_probabilities(variant: Variant) -> None:
     """A head that is half as sure: no label changes."""
@@ -164,7 +198,9 @@ def test_ties_by_hand() -> None:
     assert parity.max_difference == pytest.approx(0.7)
     assert parity.keras_accuracy is not None and parity.file_accuracy is not None
     assert (parity.keras_accuracy.value, parity.file_accuracy.value) == (1.0, 0.5)
-    assert len(verdict(parity, Format.FLOAT32, Limits())) == 3
+    judged = judge(known, file_says, Format.FLOAT32, FLOAT, Limits(), logits=False)
+    assert judged.verdict is Verdict.FAILED
+    assert len(judged.reasons) == 3
     quantized = TensorSpec((1, 2), "int8", 1.0, 0)
     # ln(0.6/0.4) = 0.41 nats is below a step of 1.0, ln 9 and ln 4 are above
     parity = compare(known, file_says, Format.INT8, quantized, logits=True)
@@ -176,9 +212,10 @@ def test_a_file_that_can_tell_nothing_apart_proves_nothing() -> None:
     known = Reference(np.zeros((10, 1)), same, None, "ten")
     parity = compare(known, same, Format.FLOAT32, FLOAT, logits=False)
     assert parity.keras_accuracy is None
-    (said,) = verdict(parity, Format.FLOAT32, Limits())
+    (said,) = judge(known, same, Format.FLOAT32, FLOAT, Limits(), logits=False).reasons
     assert "nothing is proved (at most 50 % may be)" in said
-    assert verdict(parity, Format.FLOAT32, ExportConfig(max_ties=1.0)) == ()
+    all_ties = ExportConfig(max_ties=1.0)
+    assert judge(known, same, Format.FLOAT32, FLOAT, all_ties, logits=False).reasons == ()
 
 
 def test_one_column_is_no_classes() -> None:

@@ -1,0 +1,145 @@
+"""How often the export's gate lets files pass, in worlds of known truth; nothing is converted.
+
+    python benchmarks/gate_error_rates.py --trials=2000
+
+In the worlds of the first table a file truly loses two points of accuracy, the limit, so
+every pass is an error. In those of the second it loses nothing. Files differ from Keras on
+1 to 7 % of labels, as int8 files do; a tuned file may differ on more. Each cell gives the
+shares of passed, undecided and failed files, in %.
+"""
+
+import argparse
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ecavg_tf.config import Format, Limits
+from ecavg_tf.core.bundles.bundle import TensorSpec
+from ecavg_tf.core.exports import Verdict
+from export.proving.gate import Reference
+from export.proving.judging import Seen, judge, judge_tuned
+
+SIZES = ((24, 0), (24, 400), (400, 0), (400, 600), (1500, 0), (4000, 0))  # test, seen examples
+OUTPUT = TensorSpec((1, 3), "int8", 0.08, 0)
+# What Keras and the file say of an example, and its label: both right, both wrong and alike,
+# lost, won, both wrong and unlike. Labels change where Keras is unsure, as they really do.
+SURE, UNSURE, CHANGED = [0.9, 0.06, 0.04], [0.5, 0.4, 0.1], [0.42, 0.48, 0.1]
+KERAS = np.array([SURE, SURE, UNSURE, UNSURE, UNSURE])
+FILE = np.array([SURE, SURE, CHANGED, CHANGED, CHANGED])
+LABELS = np.array([0, 1, 0, 1, 2])
+BOTH_WRONG = 0.3  # of the labels that change: neither is right
+
+
+@dataclass(frozen=True)
+class World:
+    """How a file differs from its model.
+
+    Attributes:
+        accuracy: of Keras.
+        differs: share of labels that change.
+        loss: true loss of accuracy.
+        tuned: whether the file was tuned for int8.
+    """
+
+    accuracy: float
+    differs: float
+    loss: float
+    tuned: bool = False
+
+    @property
+    def chances(self) -> tuple[float, ...]:
+        """Of each kind of example."""
+        moved = max(self.loss, (1 - BOTH_WRONG) * self.differs)
+        lost, won = (moved + self.loss) / 2, (moved - self.loss) / 2
+        unlike = self.differs - moved
+        return (self.accuracy - lost, 1 - self.accuracy - won - unlike, lost, won, unlike)
+
+    @property
+    def name(self) -> str:
+        """What a table calls it."""
+        kind = "tuned, " if self.tuned else ""
+        return (
+            f"{kind}{100 * self.differs:g} % of labels differ, accuracy {100 * self.accuracy:g} %"
+        )
+
+    def draw(self, n: int, rng: np.random.Generator, words: str) -> tuple[Reference, np.ndarray]:
+        """Independent examples with Keras' answers, and the file's answers to them."""
+        kinds = rng.choice(len(KERAS), n, p=self.chances)
+        return Reference(np.zeros((n, 1)), KERAS[kinds], LABELS[kinds], words), FILE[kinds]
+
+
+def lossy_worlds() -> list[World]:
+    """Worlds in which passing is always wrong."""
+    quantized = [World(0.9, differs, 0.02) for differs in (0.02, 0.03, 0.05)]
+    return [
+        *quantized,
+        World(0.5, 0.05, 0.02),
+        *(World(0.5, differs, 0.02, tuned=True) for differs in (0.05, 0.13, 0.25)),
+    ]
+
+
+def sound_worlds() -> list[World]:
+    """Worlds in which passing is right."""
+    return [
+        *(World(0.9, differs, 0.0) for differs in (0.002, 0.01, 0.03, 0.05, 0.06)),
+        *(World(0.5, differs, 0.0, tuned=True) for differs in (0.05, 0.13, 0.25)),
+    ]
+
+
+def rates(world: World, test: int, seen: int, *, trials: int, seed: int) -> dict[Verdict, float]:
+    """Shares of the verdicts on files of a world.
+
+    Args:
+        world: the truth.
+        test: how many test examples.
+        seen: how many training examples, on which the file does as on the others.
+        trials: how many files.
+        seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    counts: Counter[Verdict] = Counter()
+    for _ in range(trials):
+        reference, answers = world.draw(test, rng, "test")
+        about = (Format.INT8, OUTPUT, Limits())
+        if world.tuned:
+            judged = judge_tuned(reference, answers, answers, *about, logits=True)
+        else:
+            more = Seen(*world.draw(seen, rng, "seen")) if seen else None
+            judged = judge(reference, answers, *about, logits=True, seen=more)
+        counts[judged.verdict] += 1
+    return {verdict: counts[verdict] / trials for verdict in Verdict}
+
+
+def main() -> None:
+    """Parses, simulates, prints."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--trials", type=int, default=2000)
+    arguments = parser.parse_args()
+    for title, worlds in (
+        ("two points are lost: passed / undecided / failed, %", lossy_worlds()),
+        ("nothing is lost: passed / undecided / failed, %", sound_worlds()),
+    ):
+        table = Table(box=box.MARKDOWN)
+        for column in ("file", *(f"{n} test" + (f" + {m} seen" if m else "") for n, m in SIZES)):
+            table.add_column(column)
+        for world in worlds:
+            cells = []
+            for test, seen in SIZES:
+                if world.tuned and seen:
+                    cells.append("–")  # it was tuned on them: they prove nothing
+                    continue
+                found = rates(world, test, seen, trials=arguments.trials, seed=test + seen)
+                cells.append(" / ".join(f"{100 * found[verdict]:.1f}" for verdict in _ORDER))
+            table.add_row(world.name, *cells)
+        Console(width=200).print(title, table)
+
+
+_ORDER = (Verdict.PASSED, Verdict.UNDECIDED, Verdict.FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""The gate's two questions: is it the float model, and is a tuned one as good?"""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ecavg_tf.config import Format, Limits
+from ecavg_tf.core.bundles.bundle import TensorSpec
+from ecavg_tf.core.exports import ProvedAs, Verdict
+from export.proving.gate import Reference
+from export.proving.judging import Judgement, Seen, judge, judge_tuned
+
+FLOAT = TensorSpec((1, 10), "float32")
+INT8 = TensorSpec((1, 10), "int8", 0.1, 0)
+Floats = NDArray[np.float64]
+
+
+def keras_says(n: int, seed: int = 0, sure: float = 4.0) -> Floats:
+    """Probabilities of a classifier that is mostly sure, shape (n, 10)."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(n, 10))
+    logits[np.arange(n), rng.integers(0, 10, n)] += sure
+    raised: Floats = np.exp(logits)
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+def known(said: Floats, accuracy: float = 0.9, seed: int = 0, words: str = "tests") -> Reference:
+    """A reference whose labels are Keras' own but for some."""
+    rng = np.random.default_rng(seed)
+    labels = said.argmax(axis=1)
+    wrong = rng.random(len(said)) > accuracy
+    labels = np.where(wrong, (labels + 1) % 10, labels)
+    return Reference(np.zeros((len(said), 1)), said, labels, f"{len(said)} {words}")
+
+
+def flipped(said: Floats, share: float, seed: int = 1) -> Floats:
+    """The best class changes places with another one on so many examples, near ties or not."""
+    rng = np.random.default_rng(seed)
+    changed = said.copy()
+    for at in rng.choice(len(said), round(share * len(said)), replace=False):
+        best = said[at].argmax()
+        other = (best + rng.integers(1, 10)) % 10
+        changed[at, [best, other]] = said[at, [other, best]]
+    return changed
+
+
+def int8(reference: Reference, answers: Floats, seen: Seen | None = None) -> Judgement:
+    return judge(reference, answers, Format.INT8, INT8, Limits(), logits=True, seen=seen)
+
+
+def test_the_same_answers_pass_and_say_as_what() -> None:
+    said = keras_says(400)
+    judged = int8(known(said), said)
+    assert (judged.verdict, judged.reasons) == (Verdict.PASSED, ())
+    assert judged.proved_as is ProvedAs.QUANTIZED
+    assert [claim.what for claim in judged.parity.claims] == [
+        "labels that differ", "difference of probabilities", "accuracy lost",
+    ]  # fmt: skip
+    of_float = judge(known(said), said, Format.FLOAT32, FLOAT, Limits(), logits=False)
+    assert of_float.proved_as is ProvedAs.FLOAT
+
+
+@pytest.mark.parametrize("n", [400, 1500, 4000])
+def test_five_of_a_hundred_labels_flipped_fail(n: int) -> None:
+    said = keras_says(n)
+    judged = int8(known(said), flipped(said, 0.05))
+    assert judged.verdict is Verdict.FAILED
+    assert any("accuracy changes by -" in reason for reason in judged.reasons)
+
+
+def test_flips_do_not_pass_with_few_test_examples_and_many_seen_ones() -> None:
+    test, train = keras_says(24), keras_says(800, seed=5)
+    seen = Seen(known(train, words="seen"), flipped(train, 0.05))
+    judged = int8(known(test), flipped(test, 0.05), seen)
+    assert judged.verdict is not Verdict.PASSED
+    # and where the seen ones are right, what the test examples show is not hidden
+    judged = int8(known(test), flipped(test, 0.5), Seen(known(train), train))
+    assert judged.verdict is Verdict.FAILED
+
+
+def test_few_test_examples_are_joined_by_seen_ones() -> None:
+    test, train = keras_says(24), keras_says(300, seed=5)
+    alone = int8(known(test), test)
+    assert alone.verdict is Verdict.UNDECIDED
+    assert any("24 examples, 149 needed to show that at most 2 points" in r for r in alone.reasons)
+    joined = int8(known(test), test, Seen(known(train, words="seen"), train))
+    assert joined.verdict is Verdict.PASSED
+    _, accuracy = [c for c in joined.parity.claims if c.what.startswith("accuracy")]
+    assert (accuracy.n, accuracy.examples) == (324, "24 tests and 300 seen")
+    assert (accuracy.what, accuracy.level) == ("accuracy lost, at most", 0.05)
+
+
+def test_seen_examples_do_not_count_where_test_examples_are_enough() -> None:
+    test, train = keras_says(1000), keras_says(300, seed=5)
+    joined = int8(known(test), test, Seen(known(train), train))
+    assert {claim.n for claim in joined.parity.claims} <= {1000, 1000 - joined.parity.ties}
+
+
+def test_labels_that_differ_on_seen_examples_are_no_loss_of_accuracy() -> None:
+    test, train = keras_says(24), keras_says(800, seed=5)
+    judged = int8(known(test), test, Seen(known(train), flipped(train, 0.05)))
+    accuracy = [claim for claim in judged.parity.claims if claim.what.startswith("accuracy")]
+    assert [claim.verdict for claim in accuracy] == [Verdict.UNDECIDED] * 2
+    assert any("24 examples, 183 needed" in reason for reason in judged.reasons)
+
+
+def test_two_ways_to_show_accuracy_share_the_level() -> None:
+    test, train = keras_says(400), keras_says(300, seed=5)
+    judged = int8(known(test), test, Seen(known(train), train))
+    levels = [claim.level for claim in judged.parity.claims if claim.what.startswith("accuracy")]
+    assert levels == [0.025, 0.025]
+
+
+def test_near_ties_of_a_float_file_are_those_that_its_probabilities_allow() -> None:
+    """One label of 893 differs where the best two classes are nearly equal."""
+    said = keras_says(893)
+    said[7] = [0.451, 0.446, *np.full(8, 0.103 / 8)]
+    answers = said.copy()
+    answers[7, :2] = [0.447, 0.450]
+    judged = judge(known(said), answers, Format.FLOAT16, FLOAT, Limits(), logits=False)
+    assert (judged.verdict, judged.reasons) == (Verdict.PASSED, ())
+    assert judged.parity.agreement == 1.0
+    assert judged.parity.agreement_all < 1.0
+    said[7, :2] = [0.48, 0.417]  # farther apart than two probabilities may move
+    judged = judge(known(said), answers, Format.FLOAT16, FLOAT, Limits(), logits=False)
+    assert judged.verdict is Verdict.FAILED
+
+
+def test_a_third_class_is_no_tie() -> None:
+    said = np.tile([0.4, 0.39, 0.1, *np.full(7, 0.11 / 7)], (200, 1))
+    answers = said[:, [2, 1, 0, *range(3, 10)]]
+    judged = int8(Reference(np.zeros((200, 1)), said, None, "tests"), answers)
+    assert judged.verdict is Verdict.FAILED
+    assert any("labels agree with Keras' on 0.00 %" in reason for reason in judged.reasons)
+
+
+def test_without_labels_agreement_is_shown_and_accuracy_is_not_claimed() -> None:
+    said = keras_says(100)
+    judged = int8(Reference(np.zeros((100, 1)), said, None, "tests"), said)
+    assert judged.verdict is Verdict.PASSED
+    assert not any("accuracy" in claim.what for claim in judged.parity.claims)
+
+
+def tuned(
+    reference: Reference, own: Floats, answers: Floats, limits: Limits | None = None
+) -> Judgement:
+    return judge_tuned(reference, own, answers, Format.INT8, INT8, limits or Limits(), logits=True)
+
+
+def test_a_tuned_file_need_not_agree_with_the_float_model() -> None:
+    said = keras_says(2000)
+    reference = known(said, accuracy=0.6)
+    assert reference.labels is not None
+    own = said.copy()
+    learned = (said.argmax(axis=1) != reference.labels) & (np.arange(2000) % 5 == 0)
+    right, best = reference.labels[learned], said.argmax(axis=1)[learned]
+    own[learned, right], own[learned, best] = said[learned, best], said[learned, right]
+    assert int8(reference, own).verdict is Verdict.FAILED
+    judged = tuned(reference, own, own)
+    assert (judged.verdict, judged.reasons) == (Verdict.PASSED, ())
+    assert judged.proved_as is ProvedAs.TUNED
+    assert judged.parity.accuracy_change is not None
+    assert judged.parity.accuracy_change > 0.05
+
+
+def test_a_tuned_file_must_be_its_own_model() -> None:
+    said = keras_says(2000)
+    judged = tuned(known(said), said, flipped(said, 0.05))
+    assert judged.verdict is Verdict.FAILED
+    assert any("its own model's" in reason for reason in judged.reasons)
+
+
+def test_a_tuned_file_that_loses_accuracy_fails_and_is_undecided_with_few_examples() -> None:
+    said = keras_says(4000)
+    worse = flipped(said, 0.05)
+    assert tuned(known(said), worse, worse).verdict is Verdict.FAILED
+    few = keras_says(24)
+    judged = tuned(known(few), few, few)
+    assert judged.verdict is Verdict.UNDECIDED
+    assert any("24 examples, 149 needed" in reason for reason in judged.reasons)
+    unlabelled = Reference(np.zeros((2000, 1)), said[:2000], None, "tests")
+    assert tuned(unlabelled, said[:2000], said[:2000]).verdict is Verdict.UNDECIDED
