@@ -44,7 +44,7 @@ def read_net(model: keras.Model, shape: tuple[int, ...]) -> Net:
     last = reader.value(answer, {id(given): 0})
     if last != len(reader.operations) - 1:
         raise NotReadable(f"the answer of {model.name!r} is read again inside it")
-    return Net(_folded(reader.operations), shape)
+    return Net(_folded(_one_step_rescaled(reader.operations, shape)), shape)
 
 
 class _Reader:
@@ -177,15 +177,15 @@ def _depthwise(layer: Any) -> list[_Part]:
     bias = np.zeros(kernel.shape[-2] * kernel.shape[-1], np.float32)
     if alone and layer.use_bias:
         bias = np.array(layer.bias, np.float32)
-    window = _window(layer, kernel)
+    return [_depthwise_of(kernel, bias, _window(layer, kernel))]
 
+
+def _depthwise_of(kernel: Floats, bias: Floats, window: Window) -> _Part:
     def call(x: Any, kernel: Any, bias: Any) -> Any:
-        found = ops.depthwise_conv(
-            x, kernel, window.strides, window.padding, None, window.dilation
-        )
+        found = ops.depthwise_conv(x, kernel, window.strides, window.padding, None, window.dilation)
         return found + bias
 
-    return [("depthwise", call, kernel, bias, window)]
+    return "depthwise", call, kernel, bias, window
 
 
 def _separable(layer: Any) -> list[_Part]:
@@ -209,6 +209,29 @@ _LINEAR: dict[type, Callable[[Any], list[_Part]]] = {
     layers.SeparableConv2D: _separable,
     layers.Dense: _dense,
 }
+
+
+def _one_step_rescaled(operations: list[Operation], shape: tuple[int, ...]) -> list[Operation]:
+    """Lets a convolution of 1x1 rescale the input.
+
+    A product and a sum are two operations in a file of 8 bits, with a rounding between: of the
+    256 values of a pixel a range of -1 to 1 kept 170. A convolution rounds once, and keeps all.
+    """
+    kinds = [(operation.kind, operation.inputs) for operation in operations[:3]]
+    if kinds[1:] != [("scale", (0,)), ("shift", (1,))] or len(shape) != 3:
+        return operations
+    if any(0 in each.inputs or 1 in each.inputs for each in operations[3:]):
+        return operations
+    given, scale, shift = operations[:3]
+    assert scale.kernel is not None and shift.bias is not None
+    kernel = np.broadcast_to(scale.kernel, shape[-1:]).reshape(1, 1, -1, 1)
+    bias = np.broadcast_to(shift.bias, shape[-1:])
+    window = Window((1, 1), (1, 1), "valid", (1, 1))
+    kind, call, *rest = _depthwise_of(np.array(kernel), np.array(bias), window)
+    made = [given, Operation(kind, scale.name, (0,), call, *rest)]
+    for each in operations[3:]:
+        each.inputs = tuple(place - 1 for place in each.inputs)
+    return made + operations[3:]
 
 
 def _folded(operations: list[Operation]) -> list[Operation]:

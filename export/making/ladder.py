@@ -1,0 +1,144 @@
+"""The ways to make a quantized file, the plainest first; the first that proves itself is kept.
+
+``plain`` is the converter's own quantization. Where its file is refused, ``fitted`` rounds
+weights together and corrects biases on calibration examples (``export.quantizing.fitting``):
+the file is held against the same float model by the same gate. For dynamic, ``weights-only``
+then computes in float32 with those weights. For int8, ``tuned`` trains them as they will be
+rounded: that file is another model, and is judged as one.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ecavg_tf.core.bundles.quantization import softmax
+from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.template import Array
+from ecavg_tf.events import Listener, Note
+from export.making.convert import INPUT, OUTPUT, Converter, convert_net
+from export.making.formats import Variant
+from export.making.head import LogitRange
+from export.quantizing.ending import ends_in_classes, giving_fitted_logits, giving_logits
+from export.quantizing.fitting import fitted_net, rounding_of
+from export.quantizing.net import Net
+from export.quantizing.reading import read_net
+from export.quantizing.saving import save_net
+from export.quantizing.tuning import Tuning, tuned_net
+from export.quantizing.weights_only import computing_in_float
+
+_AT_ONCE = 64
+
+
+class Way(StrEnum):
+    """How a quantized file is made; see the module."""
+
+    PLAIN = "plain"
+    FITTED = "fitted"
+    WEIGHTS_ONLY = "weights-only"
+    TUNED = "tuned"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A file that was made in one way.
+
+    Attributes:
+        content: its bytes.
+        own: what its own fake-quant model answers to inputs, as probabilities of shape (n,
+            classes); None where the file is to be the float model.
+    """
+
+    content: bytes
+    own: Callable[[Array], NDArray[np.float64]] | None = None
+
+
+class Ladder:
+    """The ways to make one quantized file of a model, as it is set now.
+
+    Args:
+        converter: of the model.
+        variant: ``int8`` or ``dynamic``.
+        calibration: calibration examples, raw values.
+        tuning: how to tune, and on what; None: not at all.
+        listener: told of what takes long, before it begins.
+    """
+
+    def __init__(
+        self,
+        converter: Converter,
+        variant: Variant,
+        calibration: Array,
+        tuning: Tuning | None,
+        listener: Listener,
+    ) -> None:
+        self._converter = converter
+        self._variant = variant
+        self._tuning = tuning
+        self._listener = listener
+        kept = converter.kept if variant is Variant.INT8 else None
+        self._calibration = calibration if kept is None else calibration[kept]
+        self._fitted: Net | None = None
+
+    def ways(self) -> Iterator[tuple[Way, Callable[[], Made]]]:
+        """What comes after the plain file, with the functions that make it.
+
+        The functions raise ``ExportError`` where a way is not open to the model.
+        """
+        yield Way.FITTED, self._fit
+        if self._variant is Variant.DYNAMIC:
+            yield Way.WEIGHTS_ONLY, self._unpack
+        elif self._variant is Variant.INT8 and self._tuning is not None:
+            yield Way.TUNED, self._tune
+
+    def _net(self) -> Net:
+        net = read_net(self._converter.model, self._converter.shape)
+        if self._variant is Variant.INT8 and self._converter.logit_range is not None:
+            return giving_fitted_logits(net, self._converter.logit_range)
+        return net
+
+    def _fitted_net(self) -> Net:
+        if self._fitted is None:
+            net = self._net()
+            self._listener(Note(f"{self._variant}: fitting weights on {_n(self._calibration)}"))
+            self._fitted = fitted_net(net, self._calibration, self._variant.kind)
+        return self._fitted
+
+    def _fit(self) -> Made:
+        return Made(self._file(self._fitted_net()))
+
+    def _unpack(self) -> Made:
+        return Made(computing_in_float(self._file(self._fitted_net())))
+
+    def _tune(self) -> Made:
+        assert self._tuning is not None
+        tuned = tuned_net(
+            self._net(), self._fitted_net(), self._calibration, self._tuning, self._listener
+        )
+        rounded = rounding_of(tuned, self._calibration, self._variant.kind)
+        logits = self._converter.logit_range is not None or self._converter.gives_logits
+
+        def own(inputs: Array) -> NDArray[np.float64]:
+            answers = np.concatenate(
+                [
+                    np.asarray(tuned.run(tf.constant(few, tf.float32), rounded)[-1])
+                    for few in np.array_split(inputs, max(1, len(inputs) // _AT_ONCE))
+                ]
+            )
+            return softmax(answers) if logits else np.asarray(answers, np.float64)
+
+        return Made(self._file(tuned), own)
+
+    def _file(self, net: Net) -> bytes:
+        calibration = self._calibration if self._variant is Variant.INT8 else None
+        with tempfile.TemporaryDirectory() as folder:
+            return convert_net(net, Path(folder) / "net", self._variant, calibration)
+
+
+def _n(inputs: Array) -> str:
+    return f"{len(inputs)} calibration examples"
