@@ -18,6 +18,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.forked import check_not_forked
 from export.making.calibration import as_calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
+from export.making.converting_process import first_answers
 from export.making.formats import Variant, parse_formats, variants
 from export.proving.declared_output import (
     are_probabilities,
@@ -130,9 +131,9 @@ def _checked(
     kind: Kind,
     limits: Limits,
 ) -> File:
-    lite = LiteModel(content, logits=file_kind is Kind.LOGITS)
+    given = first_answers(content, inputs, logits=file_kind is Kind.LOGITS)  # it may crash
+    lite = LiteModel(content)
     unproved: tuple[str, ...] = ()
-    given = lite.probabilities(inputs)
     if kind is Kind.VALUES:
         reasons, parity = compare_values(answers, given, variant.kind), None
     else:

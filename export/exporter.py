@@ -1,7 +1,7 @@
 """From one model to a folder of files: converts, compares, measures, bundles."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +18,7 @@ from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
+from export.climbing import Climbed, climb
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
@@ -32,11 +33,13 @@ from export.delivering.earlier_files import (
 from export.making.calibration import Calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
 from export.making.formats import Variant
+from export.making.ladder import Ladder, Made, Way
 from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import checked_probabilities
-from export.proving.file_proof import prove_file
+from export.proving.file_proof import FileProof, prove_file
 from export.proving.gate import Reference
 from export.proving.seen import SeenInputs, uncalibrated
+from export.quantizing.tuning import Tuning
 from export.reading.metadata import Description, attach
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
@@ -58,6 +61,7 @@ class Subject:
         words: what the parity examples are.
         round: whose model it is.
         seen: training examples to compare on as well; None where test examples are enough.
+        tuning: how int8 may be tuned where it does not pass as it is; None: not at all.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Subject:
     inputs: Array
     labels: NDArray[np.int64] | None
     words: str
+    tuning: Tuning | None = None
     no_calibration: str = "no calibration examples"
     round: int | None = None
     seen: SeenInputs | None = None
@@ -180,13 +185,10 @@ class Exporter:
             dict(subject.origin),
         )
         try:
-            content = attach(self._convert(subject, variant, converter), description)
+            climbed = self._climbed(subject, variant, converter, references, description)
         except ExportError as error:  # of this format: the others may be possible
             return replace(row, status="failed", reasons=(str(error),))
-        reference, seen = references
-        if seen is not None and subject.seen is not None and variant is Variant.INT8:
-            seen = uncalibrated(seen, subject.seen)
-        found = prove_file(content, variant, description, reference, self.limits, seen=seen)
+        content, found = climbed.content, climbed.found
         accepted = found.verdict is Verdict.UNDECIDED and self.limits.accept_unproved
         delivered = found.verdict is Verdict.PASSED or accepted
         kept = FAILED if found.verdict is Verdict.FAILED else UNPROVED
@@ -203,18 +205,50 @@ class Exporter:
             calibration=_source(subject, converter) if variant is Variant.INT8 else None,
             parity=found.parity,
             proved_as=found.proved_as,
+            way=climbed.way if variant.quantized else None,
+            attempts=climbed.attempts if variant.quantized else (),
         )
         if found.parity is None:
             return row
-        cost = self._cost(content, reference.inputs[0])
+        cost = self._cost(content, subject.inputs[0])
         row = replace(row, cost=cost)
         if not delivered or variant is Variant.MASTER:
             return row
         bundle = f"{variant.value}.bundle.zip"
-        bundle_file(folder / bundle, content, variant, description, found, cost, reference)
+        bundle_file(folder / bundle, content, variant, description, found, cost, references[0])
         return replace(
             row, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
         )
+
+    def _climbed(
+        self,
+        subject: Subject,
+        variant: Variant,
+        converter: Converter,
+        references: tuple[Reference, Reference | None],
+        description: Description,
+    ) -> Climbed:
+        """The file, made in the first way that passes."""
+        test, seen = references
+
+        def plain() -> Made:
+            return Made(attach(self._convert(subject, variant, converter), description))
+
+        def prove(made: Made, way: Way) -> FileProof:
+            more, calibrated = seen, variant is Variant.INT8 or way is not Way.PLAIN
+            if seen is not None and subject.seen is not None and calibrated:
+                more = uncalibrated(seen, subject.seen)
+            own = None if made.own is None else made.own(test.inputs)
+            return prove_file(
+                made.content, variant, description, test, self.limits, seen=more, tuned=own
+            )
+
+        others: Iterator[tuple[Way, Callable[[], Made]]] = iter(())
+        if variant.quantized and subject.calibration is not None:
+            calibration = subject.calibration.inputs
+            ladder = Ladder(converter, variant, calibration, subject.tuning, self.listener)
+            others = ladder.ways(lambda content: attach(content, description))
+        return climb(f"{subject.name}, {variant}", plain, others, prove, self.listener)
 
     def _cost(self, content: bytes, image: Array) -> Cost:
         return cost_sheet(
@@ -272,6 +306,7 @@ class Exporter:
             "inputs": _hash(subject.inputs),
             "labels": None if subject.labels is None else _hash(subject.labels),
             "seen": None if subject.seen is None else _hash(subject.seen.inputs),
+            "tuning": _tuning_facts(subject.tuning),
             "packages": {name: metadata.version(name) for name in _PACKAGES},
         }
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
@@ -288,6 +323,10 @@ def _source(subject: Subject, converter: Converter) -> str | None:
         return None
     left_out = f", {converter.left_out} outliers left out" if converter.left_out else ""
     return subject.calibration.source + left_out
+
+
+def _tuning_facts(tuning: Tuning | None) -> list[Any] | None:
+    return None if tuning is None else [_hash(tuning.inputs), tuning.epochs, tuning.seed]
 
 
 def _hash(inputs: Array) -> str:

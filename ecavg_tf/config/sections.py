@@ -240,12 +240,15 @@ class FilesConfig:
         formats: ``float32``, ``float16``, ``dynamic``, ``int8``, separated by commas.
         calibration_examples: training examples that int8's ranges are measured on.
         parity_examples: test examples that files are compared on; 0: all.
+        tune: whether int8 is fine-tuned where it does not pass as it is: ``auto`` (3 epochs),
+            ``off``, or a number of epochs. A tuned file is another model, and its proof says so.
     """
 
     enabled: bool = False
     formats: str = ",".join(Format)
     calibration_examples: int = 400
     parity_examples: int = 5000
+    tune: str = "auto"
 
 
 @dataclass

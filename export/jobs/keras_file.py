@@ -19,6 +19,7 @@ from export.exporter import Exporter, Subject
 from export.making.calibration import draw
 from export.making.formats import parse_formats, variants
 from export.proving.declared_output import random_inputs
+from export.quantizing.tuning import MOST_TUNED, Tuning
 from export.proving.judging import FEW
 from export.proving.seen import gather
 
@@ -166,6 +167,9 @@ def _with_data(job: _Job, wanted: tuple[Format, ...], data: str) -> tuple[Export
         if len(test) < FEW
         else None,
     )
+    if epochs := tune_epochs(settings.tune):
+        more = draw(dataset.train, MOST_TUNED, 0, f"training examples of {data}", file.stem)
+        subject = replace(subject, tuning=Tuning(more.inputs, more.source, epochs, 0))
     return job.export(subject, dataset.spec, wanted)
 
 

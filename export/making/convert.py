@@ -7,19 +7,23 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from ecavg_tf.config import Format
 from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from ecavg_tf.models.keras_words import explained
+from export.making.converting_process import (
+    ConversionError,
+    convert_saved,
+    first_answers,
+    warm_up,
+)
 from export.making.formats import Variant
 from export.making.head import (
     MOST_LEFT_OUT,
@@ -30,8 +34,10 @@ from export.making.head import (
     head_of,
     typical,
 )
+from export.making.translation import Layer, translated
 from export.proving.declared_output import check_finite
-from export.proving.interpreter import LiteModel
+from export.quantizing.net import Net
+from export.quantizing.saving import save_net
 
 INPUT, OUTPUT = "image", "output"
 _SIGNATURE = "serving_default"
@@ -62,14 +68,42 @@ class Converter:
         self._stack.enter_context(computed_in_float32(model))
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._saved: dict[int | None, Path] = {}
+        self._loops: tuple[str, ...] = ()
+        warm_up()
         self.logit_range: LogitRange | None = None
         self.left_out = 0  # calibration examples that were far outliers
+        self.kept: NDArray[np.bool_] | None = None  # those that int8 was calibrated on
 
     def __enter__(self) -> "Converter":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
+
+    @property
+    def model(self) -> keras.Model:
+        """The model."""
+        return self._model
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self._shape
+
+    def convert_net(self, net: Net, variant: Variant, calibration: Array | None = None) -> bytes:
+        """One file of a net that was read from the model, and changed.
+
+        Args:
+            net: what the file is to compute.
+            variant: its format.
+            calibration: what int8's ranges are measured on.
+
+        Raises:
+            ExportError: the converter can't.
+        """
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder, quiet_conversion():
+            save_net(net, Path(folder), INPUT, OUTPUT)
+            return self._file(Path(folder), variant, calibration)
 
     def convert(self, variant: Variant, calibration: Array | None = None) -> bytes:
         """One file.
@@ -91,17 +125,26 @@ class Converter:
             return self._int8(calibration)
         if variant.batch not in self._saved:
             folder = self._folder / str(variant.batch)
-            _save(self._model, folder, (variant.batch, *self._shape))
+            self._save(folder, variant.batch)
             self._saved[variant.batch] = folder
-        return _convert(self._saved[variant.batch], variant.kind)
+        return self._file(self._saved[variant.batch], variant)
+
+    def _save(self, folder: Path, batch: int | None) -> None:
+        self._loops = _save(self._model, folder, (batch, *self._shape))
+
+    def _file(self, folder: Path, variant: Variant, calibration: Array | None = None) -> bytes:
+        try:
+            return convert_saved(folder, variant.kind, calibration)
+        except ConversionError as error:
+            raise translated(error, variant, layers_of(self._model), self._loops) from error
 
     def _int8(self, calibration: Array) -> bytes:
         head = head_of(self._model) if self._classifier else None
         if head is None:
-            self.logit_range = None
+            self.logit_range = self.kept = None
             folder = self._folder / "int8"
-            _save(self._model, folder, (1, *self._shape))
-            return _convert(folder, Format.INT8, calibration)
+            self._save(folder, 1)
+            return self._file(folder, Variant.INT8, calibration)
         with giving_logits(head):
             logits = _answers(self._model, calibration)
         check_finite(logits, "calibration examples")
@@ -112,6 +155,7 @@ class Converter:
             wanted = softmax(logits)
             best = min(tried, key=lambda attempt: _lost(attempt.content, calibration, wanted))
         self.left_out, self.logit_range = best.left_out, best.logit_range
+        self.kept = best.kept
         return best.content
 
     def _attempt(
@@ -120,23 +164,28 @@ class Converter:
         logit_range = fit_range(logits[kept])
         folder = self._folder / f"int8-{np.count_nonzero(kept)}"
         with fitted(head, logit_range):
-            _save(self._model, folder, (1, *self._shape))
-        content = _convert(folder, Format.INT8, inputs[kept])
-        return _Attempt(content, logit_range, int(np.count_nonzero(~kept)))
+            self._save(folder, 1)
+        content = self._file(folder, Variant.INT8, inputs[kept])
+        return _Attempt(content, logit_range, kept)
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """An int8 file, with the range of its logits and how many examples were left out."""
+    """An int8 file, with the range of its logits and which examples it was calibrated on."""
 
     content: bytes
     logit_range: LogitRange
-    left_out: int
+    kept: NDArray[np.bool_]
+
+    @property
+    def left_out(self) -> int:
+        """How many calibration examples were left out."""
+        return int(np.count_nonzero(~self.kept))
 
 
 def _lost(content: bytes, inputs: Array, wanted: NDArray[np.float64]) -> float:
     """Mean largest difference of a probability on the images."""
-    given = LiteModel(content, logits=True).probabilities(inputs.astype(np.float32))
+    given = first_answers(content, inputs.astype(np.float32), logits=True)
     return float(np.abs(given - wanted).max(axis=1).mean())
 
 
@@ -187,11 +236,14 @@ def _answers(model: keras.Model, inputs: Array) -> Array:
     return np.concatenate(parts)
 
 
-def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> None:
+def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> tuple[str, ...]:
     """A SavedModel whose one signature holds the variables.
 
     Converting a concrete function without an object that tracks its variables drops
     the weights silently.
+
+    Returns:
+        The scopes of the graph's loops.
     """
     holder = tf.Module()
     holder.weights = [variable.value for variable in model.variables]
@@ -203,13 +255,27 @@ def _save(model: keras.Model, folder: Path, shape: tuple[int | None, ...]) -> No
     holder.serve = tf.function(serve, input_signature=[spec], autograph=False)
     try:
         with quiet_conversion(), numbered(model):
-            signatures = {_SIGNATURE: holder.serve.get_concrete_function()}
-            tf.saved_model.save(holder, str(folder), signatures=signatures)
+            traced = holder.serve.get_concrete_function()
+            tf.saved_model.save(holder, str(folder), signatures={_SIGNATURE: traced})
     except Exception as error:  # Keras and TensorFlow raise many kinds
         raise ExportError(
             f"model {model.name!r} can't be traced for export: {type(error).__name__}: "
             f"{explained(error)}"
         ) from error
+    operations = traced.graph.get_operations()
+    return tuple(each.name for each in operations if each.type in ("While", "StatelessWhile"))
+
+
+def layers_of(model: keras.Model) -> tuple[Layer, ...]:
+    """The layers of a model, in the order in which ``numbered`` counts them."""
+    return tuple(
+        Layer(layer.name, type(layer).__name__, hasattr(layer, "unroll") or _wraps(layer))
+        for layer in model._flatten_layers()
+    )
+
+
+def _wraps(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.Bidirectional)
 
 
 @contextlib.contextmanager
@@ -230,35 +296,6 @@ def numbered(model: keras.Model) -> Iterator[None]:
             layer.name = name
 
 
-def _convert(folder: Path, format_: Format, calibration: Array | None = None) -> bytes:
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if format_ is not Format.FLOAT32:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if format_ is Format.FLOAT16:
-        converter.target_spec.supported_types = [tf.float16]
-    if format_ is Format.DYNAMIC:
-        # Per-channel weights make FULLY_CONNECTED version 12, which tflite-runtime 2.14 lacks.
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-    if calibration is not None:
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.representative_dataset = lambda: _representatives(calibration)
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-    try:
-        with quiet_conversion():
-            content: bytes = converter.convert()
-    except Exception as error:  # the converter raises many kinds
-        raise ExportError(
-            f"{format_} needs operators that TFLite has not built in: {first_line(error)}"
-        ) from error
-    return content
-
-
-def _representatives(inputs: Array) -> Iterator[list[Array]]:
-    for image in inputs:
-        yield [image[np.newaxis].astype(np.float32)]
-
-
 @contextlib.contextmanager
 def quiet_conversion() -> Iterator[None]:
     """Hides the converter's C++ lines, and warnings that only its makers can act on."""
@@ -269,9 +306,3 @@ def quiet_conversion() -> Iterator[None]:
     ):
         warnings.simplefilter("ignore")
         yield
-
-
-def first_line(error: BaseException) -> str:
-    """The kind of an error and the first line that it says, at most 200 characters."""
-    lines: list[Any] = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]

@@ -28,6 +28,11 @@ class Variant(StrEnum):
         """Its batch size; None: any."""
         return None if self is Variant.MASTER else 1
 
+    @property
+    def quantized(self) -> bool:
+        """Whether it stores weights in 8 bits."""
+        return self in (Variant.DYNAMIC, Variant.INT8)
+
 
 def parse_formats(text: str) -> tuple[Format, ...]:
     """Reads ``float32,int8``; duplicates count once, the order is fixed.

@@ -7,28 +7,24 @@ then computes in float32 with those weights. For int8, ``tuned`` trains them as 
 rounded: that file is another model, and is judged as one.
 """
 
-import tempfile
+import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.quantization import softmax
-from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note
-from export.making.convert import INPUT, OUTPUT, Converter, convert_net
+from export.making.convert import Converter
 from export.making.formats import Variant
-from export.making.head import LogitRange
-from export.quantizing.ending import ends_in_classes, giving_fitted_logits, giving_logits
+from export.quantizing.ending import giving_fitted_logits
 from export.quantizing.fitting import fitted_net, rounding_of
 from export.quantizing.net import Net
 from export.quantizing.reading import read_net
-from export.quantizing.saving import save_net
 from export.quantizing.tuning import Tuning, tuned_net
 from export.quantizing.weights_only import computing_in_float
 
@@ -85,16 +81,21 @@ class Ladder:
         self._calibration = calibration if kept is None else calibration[kept]
         self._fitted: Net | None = None
 
-    def ways(self) -> Iterator[tuple[Way, Callable[[], Made]]]:
+    def ways(self, attached: Callable[[bytes], bytes]) -> Iterator[tuple[Way, Callable[[], Made]]]:
         """What comes after the plain file, with the functions that make it.
 
         The functions raise ``ExportError`` where a way is not open to the model.
+
+        Args:
+            attached: adds the description to a file.
         """
-        yield Way.FITTED, self._fit
+        makes: dict[Way, Callable[[], Made]] = {Way.FITTED: self._fit}
         if self._variant is Variant.DYNAMIC:
-            yield Way.WEIGHTS_ONLY, self._unpack
+            makes[Way.WEIGHTS_ONLY] = self._unpack
         elif self._variant is Variant.INT8 and self._tuning is not None:
-            yield Way.TUNED, self._tune
+            makes[Way.TUNED] = self._tune
+        for way, make in makes.items():
+            yield way, functools.partial(_attached, make, attached)
 
     def _net(self) -> Net:
         net = read_net(self._converter.model, self._converter.shape)
@@ -121,7 +122,7 @@ class Ladder:
             self._net(), self._fitted_net(), self._calibration, self._tuning, self._listener
         )
         rounded = rounding_of(tuned, self._calibration, self._variant.kind)
-        logits = self._converter.logit_range is not None or self._converter.gives_logits
+        logits = tuned.operations[-1].kind != "softmax"
 
         def own(inputs: Array) -> NDArray[np.float64]:
             answers = np.concatenate(
@@ -136,8 +137,12 @@ class Ladder:
 
     def _file(self, net: Net) -> bytes:
         calibration = self._calibration if self._variant is Variant.INT8 else None
-        with tempfile.TemporaryDirectory() as folder:
-            return convert_net(net, Path(folder) / "net", self._variant, calibration)
+        return self._converter.convert_net(net, self._variant, calibration)
+
+
+def _attached(make: Callable[[], Made], attached: Callable[[bytes], bytes]) -> Made:
+    made = make()
+    return replace(made, content=attached(made.content))
 
 
 def _n(inputs: Array) -> str:

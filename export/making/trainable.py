@@ -15,10 +15,15 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from ecavg_tf.config import Format
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from ecavg_tf.core.errors import ExportError
-from export.making.convert import first_line, numbered, quiet_conversion
+from ecavg_tf.models.keras_words import explained
+from export.making.convert import layers_of, numbered, quiet_conversion
+from export.making.converting_process import ConversionError, convert_saved
+from export.making.formats import Variant
 from export.making.head import head_of, node_in
+from export.making.translation import Layer, translated
 
 _TERMS = (
     "kernel_regularizer",
@@ -123,6 +128,11 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
     def frozen_layers(self) -> bool:
         """Whether what comes before the trained layers has weights."""
         return bool(self._features.weights)
+
+    @property
+    def feature_layers(self) -> tuple[Layer, ...]:
+        """The layers that come before the trained ones, by which errors name them."""
+        return layers_of(self._features)
 
     def signatures(self) -> dict[str, Any]:
         """Concrete functions by the names they have in the file."""
@@ -247,19 +257,21 @@ def convert_trainable(module: TrainableModule) -> bytes:
     Raises:
         ExportError: the layers before need others.
     """
-    try:
-        with tempfile.TemporaryDirectory() as folder, quiet_conversion():
-            signatures: Mapping[str, Any] = module.signatures()
-            tf.saved_model.save(module, folder, signatures=signatures)
-            converter = tf.lite.TFLiteConverter.from_saved_model(str(Path(folder)))
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-            converter.experimental_enable_resource_variables = True
-            content: bytes = converter.convert()
-    except Exception as error:  # the converter raises many kinds
-        raise ExportError(
-            f"the training file needs operators that TFLite has not built in: {first_line(error)}"
-        ) from error
-    return content
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with quiet_conversion():
+                signatures: Mapping[str, Any] = module.signatures()
+                tf.saved_model.save(module, folder, signatures=signatures)
+        except Exception as error:  # Keras and TensorFlow raise many kinds
+            raise ExportError(
+                f"the training file can't be traced: {type(error).__name__}: {explained(error)}"
+            ) from error
+        try:
+            return convert_saved(Path(folder), Format.FLOAT32, resources=True)
+        except ConversionError as error:
+            layers = module.feature_layers
+            told = translated(error, Variant.MASTER, layers, ())
+            raise ExportError(f"the training file can't be made: {told}") from error
 
 
 def _check_precision(model: keras.Model) -> None:

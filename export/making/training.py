@@ -15,12 +15,12 @@ from ecavg_tf.core.bundles.training_bundle import (
     TrainingInfo,
     frozen_sha256,
 )
-from ecavg_tf.core.errors import ConfigError, ExportError, brief
+from ecavg_tf.core.errors import ConfigError, ExportError
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.builders import template_of
+from export.making.converting_process import first_training
 from export.making.trainable import convert_trainable, input_of, make_trainable
-from export.proving.interpreter import open_file
 from export.reading.flatmodel import read_flatmodel
 
 _GOLDEN, _STEPS = 16, 5
@@ -127,7 +127,9 @@ class TrainingExporter:
         for _ in range(_STEPS):
             twin.train_on_batch(features, golden.labels)
         expected.append(twin(features, training=False).numpy())
-        found = _replay(content, inputs, golden.labels, len(self.spec.classes), self.optimizer)
+        one_hot = np.eye(len(self.spec.classes), dtype=np.float32)[golden.labels]
+        rate = _RATES[self.optimizer.name]
+        found = first_training(content, inputs, one_hot, steps=_STEPS, rate=rate)
         difference = float(np.abs(found - np.stack(expected)).max())
         if not difference <= _LIMIT:
             raise ExportError(
@@ -149,28 +151,3 @@ def twin_of(layers: list[keras.layers.Dense], optimizer: OptimizerSpec, rate: fl
         made = keras.optimizers.SGD(rate, momentum=optimizer.momentum)
     twin.compile(made, "sparse_categorical_crossentropy")
     return twin
-
-
-def _replay(
-    content: bytes,
-    inputs: Array,
-    labels: NDArray[np.int64],
-    num_classes: int,
-    optimizer: OptimizerSpec,
-) -> NDArray[np.float32]:
-    """Probabilities before and after the golden steps, shape (2, n, classes)."""
-    try:
-        interpreter = open_file(content, num_threads=1)
-        run = {
-            name: interpreter.get_signature_runner(name) for name in ("features", "train", "infer")
-        }
-        features = run["features"](image=inputs)["features"]
-        answers = [run["infer"](x=features)["probabilities"]]
-        one_hot = np.eye(num_classes, dtype=np.float32)[labels]
-        rate = np.float32(_RATES[optimizer.name])
-        for _ in range(_STEPS):
-            run["train"](x=features, y=one_hot, learning_rate=rate)
-        answers.append(run["infer"](x=features)["probabilities"])
-    except (ValueError, RuntimeError) as error:
-        raise ExportError(f"LiteRT refuses the training file: {brief(error)}") from error
-    return np.stack(answers)

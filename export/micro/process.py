@@ -1,12 +1,8 @@
 """A tflite-micro interpreter in another process, so that a bad model crashes only that."""
 
-import contextlib
 import importlib.util
-import json
 import platform
 import re
-import select
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +14,7 @@ import numpy as np
 
 from ecavg_tf.core.errors import ExportError, InstallationError
 from ecavg_tf.core.template import Array
+from export.child_process import ChildFault, ChildProcess
 from export.micro import child
 
 TIMEOUT_SECONDS = 120.0
@@ -60,7 +57,7 @@ class MicroProcess:
         self._holder = tempfile.TemporaryDirectory(prefix="ecavg-micro-")
         self._folder = Path(self._holder.name)
         (self._folder / "model.tflite").write_bytes(tflite)
-        self._process: subprocess.Popen[str] | None = None
+        self._child = ChildProcess(_command(self._folder))
         self.log = ""
         self.fault: str | None = None
 
@@ -73,7 +70,7 @@ class MicroProcess:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stop()
+        self._child.stop()
         self._holder.cleanup()
 
     def works(self, arena: int) -> bool:
@@ -111,64 +108,23 @@ class MicroProcess:
 
     def _ask(self, request: dict[str, Any]) -> str | None:
         """None when it went well, or one line that says what happened."""
-        process = self._started()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        stderr = self._folder / "stderr.txt"
-        before = stderr.stat().st_size
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.flush()
-        readable, _, _ = select.select([process.stdout], [], [], self._timeout)
-        line = process.stdout.readline() if readable else ""
-        if line.endswith("\n"):
-            fault = json.loads(line).get("error")
-        else:
-            fault = self._died() if readable else f"no answer within {self._timeout:g} seconds"
-            self._stop()
-        with stderr.open("rb") as stream:
-            stream.seek(before)
-            self.log = stream.read().decode("utf-8", "replace")
-        return fault if fault is None else self._explained(fault)
+        try:
+            self._child.ask(request, self._timeout)
+        except ChildFault as fault:
+            return self._explained(str(fault))
+        finally:
+            self.log = self._child.log
+        return None
 
     def _explained(self, fault: str) -> str:
-        missing = re.search(r"Didn't find op for builtin opcode '([^']*)'", self.log)
+        log = self._child.log
+        missing = re.search(r"Didn't find op for builtin opcode '([^']*)'", log)
         if missing:
             return f"it has no operator {missing[1]}"
-        failing = re.search(r"Node (\S+) \(number (\d+)\) failed to (\w+)", self.log)
-        if failing and not memory_ran_out(self.log):
+        failing = re.search(r"Node (\S+) \(number (\d+)\) failed to (\w+)", log)
+        if failing and not memory_ran_out(log):
             return f"operator {failing[2]}, {failing[1]}, fails to {failing[3]}"
         return fault
-
-    def _died(self) -> str:
-        assert self._process is not None
-        code = self._process.wait()
-        if code < 0:
-            return f"its process ended by signal {-code}"
-        last = (self._folder / "stderr.txt").read_text(errors="replace").strip().split("\n")[-1]
-        return f"its process ended with exit code {code} ({last})"
-
-    def _started(self) -> "subprocess.Popen[str]":
-        if self._process is None:
-            with (self._folder / "stderr.txt").open("wb") as stderr:
-                self._process = subprocess.Popen(
-                    _command(self._folder),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=stderr,
-                    encoding="utf-8",
-                )
-        return self._process
-
-    def _stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(BrokenPipeError):
-                        pipe.close()
-            self._process = None
 
 
 def memory_ran_out(log: str) -> bool:

@@ -10,6 +10,7 @@ from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Parity, ProvedAs, Verdict
 from ecavg_tf.core.template import Array
+from export.making.converting_process import first_answers
 from export.making.formats import Variant
 from export.proving.gate import Reference
 from export.proving.interpreter import LiteModel
@@ -66,9 +67,9 @@ def prove_file(
     reasons = _described(tflite, expected)
     logits = expected.output_kind == "logits"
     try:
+        answers = first_answers(tflite, reference.inputs, logits=logits)  # it may crash
         model = LiteModel(tflite, logits=logits)
         uncovered = _uncovered(model.input, reference.inputs)
-        answers = model.probabilities(reference.inputs)
     except ExportError as error:
         return FileProof((*reasons, str(error)))
     if uncovered:

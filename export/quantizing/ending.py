@@ -15,12 +15,6 @@ from export.quantizing.net import Net, Operation
 _SIX = 6.0
 
 
-def ends_in_classes(net: Net) -> bool:
-    """Whether its last operations are a Dense layer, and perhaps a softmax."""
-    kinds = [operation.kind for operation in net.operations[-2:]]
-    return kinds[-1] == "dense" or kinds == ["dense", "softmax"]
-
-
 def giving_logits(net: Net) -> Net:
     """The net without its last softmax."""
     if net.operations[-1].kind != "softmax":
@@ -32,7 +26,7 @@ def giving_fitted_logits(net: Net, limits: LogitRange) -> Net:
     """A net that gives centred logits, clipped to ``limits``, from 0 up.
 
     Args:
-        net: one that ``ends_in_classes``.
+        net: one that ends in a Dense layer, and perhaps a softmax.
         limits: fitted on calibration examples.
     """
     *before, head = giving_logits(net).operations

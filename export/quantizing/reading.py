@@ -102,16 +102,16 @@ def _parts(layer: Any, node: Any) -> list[_Part]:
         factor, shift = _batchnorm(layer)
         return _line(factor, shift)
     if kind is layers.Add:
-        return [("add", lambda *x: sum(x[1:], x[0]))] 
+        return [("add", lambda *x: sum(x[1:], x[0]))]
     if kind is layers.Concatenate and layer.axis in (-1, 3):
         return [("concat", lambda *x: ops.concatenate(x, axis=-1))]
     if kind is layers.GlobalAveragePooling2D:
         return [("mean", lambda x: layer.call(x))]
     if kind is layers.Activation:
         return _activation(layer, layer.activation)
-    if kind is layers.ReLU and not layer.negative_slope and not layer.threshold:
-        if layer.max_value in (None, 6):
-            return _activation(layer, ops.relu6 if layer.max_value else ops.relu)
+    plain = kind is layers.ReLU and not layer.negative_slope and not layer.threshold
+    if plain and layer.max_value in (None, 6):
+        return _activation(layer, ops.relu6 if layer.max_value else ops.relu)
     if kind is layers.Softmax and layer.axis == -1:
         return _activation(layer, keras.activations.softmax)
     raise NotReadable(f"layer {layer.name!r} ({kind.__name__}) is not one that it knows")
@@ -135,8 +135,10 @@ def _line(factor: Any, shift: Any) -> list[_Part]:
 
 
 def _batchnorm(layer: layers.BatchNormalization) -> tuple[Floats, Floats]:
-    """gamma (x - mean) / sqrt(variance + epsilon) + beta, as a factor and a shift."""
-    mean, variance = (np.asarray(each, np.float64) for each in (layer.moving_mean, layer.moving_variance))
+    """The line gamma (x - mean) / sqrt(variance + epsilon) + beta, as a factor and a shift."""
+    mean, variance = (
+        np.asarray(each, np.float64) for each in (layer.moving_mean, layer.moving_variance)
+    )
     factor = 1.0 / np.sqrt(variance + layer.epsilon)
     if layer.scale:
         factor = factor * np.asarray(layer.gamma, np.float64)

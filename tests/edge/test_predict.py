@@ -100,9 +100,7 @@ def test_files_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(DataError, match="gave 63 bytes; one example of shape"):
         loaded("-", stdin=bytes(63))
     for stdin, problem in {
-        np.full(
-            64, 0.5, np.float32
-        ).tobytes(): "256 bytes, read as 4 images of dtype uint8, hold",
+        np.full(64, 0.5, np.float32).tobytes(): "256 bytes, read as 4 images of dtype uint8, hold",
         bytes([17] * 64): "64 bytes, read as 1 image of dtype uint8, hold values from 17 to 17",
     }.items():
         with pytest.raises(DataError, match=problem):

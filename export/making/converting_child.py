@@ -1,0 +1,113 @@
+"""The process that TensorFlow's converter, or a file that it made, may crash.
+
+    python -m export.making.converting_child
+
+JSON lines in and out. ``{"do": "convert", …}`` makes a file of a SavedModel, ``"answer"`` runs
+one on images, ``"train"`` runs a training file. Arrays and files go through paths.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecavg_tf.core.errors import brief
+from ecavg_tf.core.template import Array
+from export.proving.interpreter import LiteModel
+from export.proving.training_steps import training_steps
+
+
+def main() -> None:
+    """Answers requests until its input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it, and cleans up
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # crashes are expected: no dumps
+    # What the C++ side prints must not mix with answers.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    _limit_memory()
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = _DO[request["do"]](request)
+        except Exception as error:  # the converter raises many kinds
+            answer = {"error": str(error) or brief(error), "kind": type(error).__name__}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def _limit_memory() -> None:
+    """It may take what the machine has, and then ends, not the machine's other programs."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000")
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:  # another system
+        return
+    page = os.sysconf("SC_PAGE_SIZE")
+    most = (pages + os.sysconf("SC_PHYS_PAGES")) * page
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+
+
+def _convert(request: Mapping[str, Any]) -> dict[str, Any]:
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(request["saved"])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if request["resources"]:
+        converter.experimental_enable_resource_variables = True
+    if request["format"] != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if request["format"] == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if request["format"] == "dynamic":
+        # Per-channel weights make FULLY_CONNECTED version 12, which tflite-runtime 2.14 lacks.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    if request["calibration"] is not None:
+        inputs = np.load(request["calibration"], allow_pickle=False)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.representative_dataset = lambda: _representatives(inputs)
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    Path(request["to"]).write_bytes(converter.convert())
+    return {"ok": True}
+
+
+def _representatives(inputs: Array) -> Iterator[list[Array]]:
+    for image in inputs:
+        yield [image[np.newaxis].astype(np.float32)]
+
+
+def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    model = LiteModel(Path(request["file"]).read_bytes())
+    inputs = np.load(request["inputs"], allow_pickle=False)
+    np.save(request["to"], model.answers(inputs), allow_pickle=False)
+    return {"ok": True}
+
+
+def _train(request: Mapping[str, Any]) -> dict[str, Any]:
+    found = training_steps(
+        Path(request["file"]).read_bytes(),
+        np.load(request["inputs"], allow_pickle=False),
+        np.load(request["labels"], allow_pickle=False),
+        steps=request["steps"],
+        rate=request["rate"],
+    )
+    np.save(request["to"], found, allow_pickle=False)
+    return {"ok": True}
+
+
+_DO: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "convert": _convert,
+    "answer": _answer,
+    "train": _train,
+}
+
+
+if __name__ == "__main__":
+    main()
