@@ -18,7 +18,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.forked import check_not_forked
 from export.making.calibration import as_calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
-from export.making.converting_process import first_answers
+from export.making.converting_process import ConversionError, first_answers, warm_up
 from export.making.formats import Variant, parse_formats, variants
 from export.proving.declared_output import (
     are_probabilities,
@@ -89,12 +89,14 @@ def to_tflite(
 
     Returns:
         The files by name: ``float32-batch``, ``float32``, ``float16``, ``dynamic``, ``int8``.
+        ``float32-batch`` is absent where a model can't have a dynamic batch (loops over time).
 
     Raises:
         ExportError: the model can't be converted, or a file differs from it.
         ConfigError: a format or an output kind is unknown, or the model answers something else.
     """
     check_not_forked()
+    warm_up()
     text = formats if isinstance(formats, str) else ",".join(formats)
     wanted = variants(parse_formats(text))
     if output is not None:
@@ -108,18 +110,20 @@ def to_tflite(
         sample = as_calibration(inputs, _COUNT, 0).inputs
         classifier = kind is not Kind.VALUES
         with Converter(model, inputs.shape[1:], classifier=classifier) as converter:
-            return {
-                variant.value: _checked(
-                    converter.convert(variant, sample if variant is Variant.INT8 else None),
-                    variant,
-                    inputs,
-                    answers,
-                    _file_kind(model, kind, variant),
-                    kind,
-                    limits or Limits(),
+            files: dict[str, File] = {}
+            for variant in wanted:
+                try:
+                    given = sample if variant is Variant.INT8 else None
+                    content = converter.convert(variant, given)
+                except ConversionError:
+                    if variant is Variant.MASTER:  # batch 1 may be possible
+                        continue
+                    raise
+                told = _file_kind(model, kind, variant)
+                files[variant.value] = _checked(
+                    content, variant, inputs, answers, told, kind, limits or Limits()
                 )
-                for variant in wanted
-            }
+            return files
 
 
 def _checked(

@@ -1,10 +1,12 @@
 """A part of the export in a process of its own: what crashes or hangs there ends only that.
 
 The child reads a JSON object a line and answers with one. It is kept between requests,
-because starting one may take seconds, and is started again after a crash.
+because starting one may take seconds, and is started again after a crash. It ends with this
+process, however that ends.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import selectors
@@ -17,6 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 _TAIL = 2**22  # bytes of a log that are read; some converters print a line a node
+_LOOK_SECONDS = 0.2  # between two looks at the child's memory
+_KEPT_FREE = 0.05  # of the machine's memory
 
 
 class ChildFault(Exception):
@@ -46,20 +50,34 @@ class ChildProcess:
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: BinaryIO | None = None
+        self._lifeline: int | None = None
         self.log = ""
+
+    @property
+    def pid(self) -> int | None:
+        """Its number; None while it does not run."""
+        return None if self._process is None else self._process.pid
 
     def start(self) -> None:
         """Starts it where it is not running; it gets ready while this process goes on."""
+        if self._process is not None and self._process.poll() is not None:
+            self.stop()  # it died while nobody asked it
         if self._process is not None:
             return
         self._stderr = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env=None if self._environment is None else dict(self._environment),
-        )
+        end, self._lifeline = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env=None if self._environment is None else dict(self._environment),
+                pass_fds=(end,),
+            )
+            _dies_with_this(self._process.pid, end)
+        finally:
+            os.close(end)
 
     def ask(self, request: Mapping[str, Any], timeout: float) -> Mapping[str, Any]:
         """Sends a request and waits for its answer.
@@ -100,6 +118,9 @@ class ChildProcess:
                     with contextlib.suppress(BrokenPipeError):
                         pipe.close()
             self._process = None
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
         if self._stderr is not None:
             self._stderr.close()
             self._stderr = None
@@ -107,15 +128,21 @@ class ChildProcess:
     def _answer(self, timeout: float) -> dict[str, Any]:
         assert self._process is not None
         assert self._process.stdout is not None
+        most = memory_limit(self._process.pid)
         until, got = time.monotonic() + timeout, b""
-        while not got.endswith(b"\n"):
-            left = max(0.0, until - time.monotonic())
-            if not select.select([self._process.stdout], [], [], left)[0]:
-                raise ChildFault(f"no answer within {timeout:g} seconds", ended=True)
-            more = os.read(self._process.stdout.fileno(), 2**16)
-            if not more:
-                raise ChildFault(self._died(), ended=True)
-            got += more
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while not got.endswith(b"\n"):
+                left = until - time.monotonic()
+                if not selector.select(min(_LOOK_SECONDS, max(0.0, left))):
+                    if left <= 0:
+                        raise ChildFault(f"no answer within {timeout:g} seconds", ended=True)
+                    _check_memory(self._process.pid, most)
+                    continue
+                more = os.read(self._process.stdout.fileno(), 2**16)
+                if not more:
+                    raise ChildFault(self._died(), ended=True)
+                got += more
         answer: dict[str, Any] = json.loads(got)
         return answer
 
@@ -123,7 +150,8 @@ class ChildProcess:
         assert self._process is not None
         code = self._process.wait()
         if code < 0:
-            return f"its process ended by signal {-code}"
+            killed = " (the system does so when memory runs out)" if code == -signal.SIGKILL else ""
+            return f"its process ended by signal {-code}{killed}"
         last = self._printed(max(0, self._size() - 2000)).strip().split("\n")[-1]
         return f"its process ended with exit code {code} ({last})"
 
@@ -138,6 +166,53 @@ class ChildProcess:
         """From a place on; read apart from the child, whose position is the same."""
         assert self._stderr is not None
         return os.pread(self._stderr.fileno(), _TAIL, start).decode("utf-8", "replace")
+
+
+def memory_limit(pid: int) -> int | None:
+    """Bytes that a process may hold: what it has, and nearly all that the machine has free.
+
+    A limit on address space (RLIMIT_AS) would not do: TensorFlow reserves far more than it uses.
+
+    Returns:
+        None where the system does not tell (it is not Linux).
+    """
+    held = _resident(pid)
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    told = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+    if held is None or "MemAvailable" not in told:
+        return None
+    return max(held + told["MemAvailable"] - int(_KEPT_FREE * told["MemTotal"]), held)
+
+
+def _check_memory(pid: int, most: int | None) -> None:
+    held = _resident(pid)
+    if most is not None and held is not None and held > most:
+        raise ChildFault(f"it takes more than {most / 2**30:.1f} GiB of memory", ended=True)
+
+
+def _resident(pid: int) -> int | None:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _dies_with_this(pid: int, end: int) -> None:
+    """Lets the system kill a child when this process is gone, even if both were hung or killed.
+
+    The child holds one end of a pipe, and this process the other. When the last holder of that
+    one ends, the system signals the child, which need not do anything for it. (The child's
+    standard input closes likewise, but a child that hangs reads nothing.)
+    """
+    if not hasattr(fcntl, "F_SETSIG"):  # not Linux: there it ends when it reads its input
+        return
+    fcntl.fcntl(end, fcntl.F_SETOWN, pid)
+    fcntl.fcntl(end, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(end, fcntl.F_SETFL, fcntl.fcntl(end, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def home_of(module: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
-from ecavg_tf.core.errors import ExportError
+from ecavg_tf.core.errors import ExportError, brief, full_disk
 from ecavg_tf.core.exports import Cost, Exported, Latency, Verdict
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
@@ -22,6 +22,7 @@ from export.climbing import Climbed, climb
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
+    SAID,
     UNPROVED,
     check_nothing_foreign,
     earlier_names,
@@ -32,6 +33,7 @@ from export.delivering.earlier_files import (
 )
 from export.making.calibration import Calibration
 from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
+from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 from export.making.ladder import Ladder, Made, Way
 from export.proving.cost import cost_sheet, keras_latencies
@@ -186,8 +188,10 @@ class Exporter:
         )
         try:
             climbed = self._climbed(subject, variant, converter, references, description)
-        except ExportError as error:  # of this format: the others may be possible
-            return replace(row, status="failed", reasons=(str(error),))
+        except Exception as error:  # of this format: the others may be possible
+            if full_disk(error) is not None:
+                raise
+            return replace(row, **_not_made(error, folder / (variant.value + SAID)))
         content, found = climbed.content, climbed.found
         accepted = found.verdict is Verdict.UNDECIDED and self.limits.accept_unproved
         delivered = found.verdict is Verdict.PASSED or accepted
@@ -327,6 +331,16 @@ def _source(subject: Subject, converter: Converter) -> str | None:
 
 def _tuning_facts(tuning: Tuning | None) -> list[Any] | None:
     return None if tuning is None else [_hash(tuning.inputs), tuning.epochs, tuning.seed]
+
+
+def _not_made(error: Exception, log: Path) -> dict[str, Any]:
+    """A row's status and reasons where there is no file; all that was said goes to ``log``."""
+    if isinstance(error, ConversionError) and error.said:
+        write_bytes(log, error.said.encode())
+    kind = type(error).__name__
+    told = str(error) if isinstance(error, ExportError) else f"{kind}: {brief(error)}"
+    status = "skipped" if isinstance(error, FixedBatchOnly) else "failed"
+    return {"status": status, "reasons": (told,)}
 
 
 def _hash(inputs: Array) -> str:

@@ -75,7 +75,7 @@ def _digits() -> Dataset:
 
     bunch = load_digits()
     everything = Examples(
-        bunch.inputs[..., np.newaxis].astype(np.uint8), bunch.target.astype(np.int64)
+        bunch.images[..., np.newaxis].astype(np.uint8), bunch.target.astype(np.int64)
     )
     train, test = split_off_test(everything, EMBEDDED)
     spec = DataSpec(EMBEDDED, (8, 8, 1), "uint8", (0.0, 16.0), tuple("0123456789"))

@@ -15,8 +15,9 @@ from export.making.formats import Variant
 
 RECORD = "export.json"
 FAILED, UNPROVED = ".failed-gate.tflite", ".unproved.tflite"
+SAID = ".converter.txt"  # all that the converter said to a file that it could not make
 _BUNDLE = ".bundle.zip"
-_ENDINGS = (".tflite", FAILED, UNPROVED, _BUNDLE, _BUNDLE + ".sig")
+_ENDINGS = (".tflite", FAILED, UNPROVED, SAID, _BUNDLE, _BUNDLE + ".sig")
 _SAME = 1e-4  # of a probability: float sums in another order differ by less
 
 

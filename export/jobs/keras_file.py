@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from ecavg_tf.config import Config, DataConfig, ExportConfig, Format
+from ecavg_tf.config.checks import tune_epochs
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
@@ -17,11 +18,12 @@ from ecavg_tf.events import Listener, silent
 from ecavg_tf.forked import check_not_forked
 from export.exporter import Exporter, Subject
 from export.making.calibration import draw
+from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
 from export.proving.declared_output import random_inputs
-from export.quantizing.tuning import MOST_TUNED, Tuning
 from export.proving.judging import FEW
 from export.proving.seen import gather
+from export.quantizing.tuning import MOST_TUNED, Tuning
 
 _RANDOM_INPUTS = 64
 
@@ -62,6 +64,7 @@ def export_file(
     if accept_unproved:
         settings = replace(settings, accept_unproved=True)
     wanted = parse_formats(formats or settings.formats)
+    warm_up()
     model = load_keras(file)
     with disk_errors(folder):
         job = _Job(model, file, folder / file.stem, logits, settings, listener, fresh)

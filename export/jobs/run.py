@@ -28,6 +28,7 @@ from export.jobs.subjects import (
     models_of,
     subject_of,
 )
+from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
 
 FOLDER = "exports"
@@ -73,6 +74,7 @@ def export_run(
     if accept_unproved:
         config.export = replace(config.export, accept_unproved=True)
     validated(config)
+    warm_up()
     data = federated_data(config)
     task = Task(config, data.spec, path, listener)
     known = load_results(path)
@@ -93,6 +95,7 @@ def export_at_end(
 ) -> RunResults:
     """Exports all models of a run that just finished and writes its results again."""
     path = directory.path
+    warm_up()
     models = list(models_of(path, data.edges))
     _tell_missing(path, data.edges, models, task.listener)
     exports = _export_all(task, data, path, models, path / FOLDER)

@@ -6,6 +6,7 @@ JSON lines in and out. ``{"do": "convert", …}`` makes a file of a SavedModel, 
 one on images, ``"train"`` runs a training file. Arrays and files go through paths.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -31,7 +32,9 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    _limit_memory()
+    _spare_the_others()
+    with contextlib.suppress(ImportError):  # told when a conversion is asked for
+        import tensorflow  # noqa: F401  (seconds, while the parent prepares the model)
     for line in sys.stdin:
         request = json.loads(line)
         try:
@@ -41,18 +44,10 @@ def main() -> None:
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def _limit_memory() -> None:
-    """It may take what the machine has, and then ends, not the machine's other programs."""
-    try:
+def _spare_the_others() -> None:
+    """Where memory runs out at once, the system ends this process first."""
+    with contextlib.suppress(OSError):  # another system
         Path("/proc/self/oom_score_adj").write_text("1000")
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-    except OSError:  # another system
-        return
-    page = os.sysconf("SC_PAGE_SIZE")
-    most = (pages + os.sysconf("SC_PHYS_PAGES")) * page
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def _convert(request: Mapping[str, Any]) -> dict[str, Any]:

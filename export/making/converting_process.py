@@ -42,6 +42,10 @@ class ConversionError(ExportError):
         self.ended = ended
 
 
+class FixedBatchOnly(ConversionError):
+    """A file of a dynamic batch can't be made; one of batch 1 may well be."""
+
+
 def warm_up() -> None:
     """Starts the child, which gets ready while this process prepares a model."""
     with _ASKING:

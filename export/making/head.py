@@ -47,6 +47,8 @@ def head_of(model: keras.Model) -> keras.layers.Layer | None:
         history = getattr(outputs[0], "_keras_history", None)
         last = None if history is None else history.operation
     plain = type(last) is keras.layers.Dense and last.use_bias
+    # With LoRA, or quantized, the kernel is computed from several variables.
+    plain = plain and isinstance(getattr(last, "kernel", None), keras.Variable)
     if not plain or node_in(graph, last) is None:
         return None
     ends = (keras.activations.softmax, keras.activations.linear)

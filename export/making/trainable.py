@@ -46,6 +46,12 @@ def trained_layers(model: keras.Model, trainable: str) -> list[keras.layers.Dens
         ExportError: the model does not end in a Dense layer under softmax or of logits, or
             one of them has a regularizer or a constraint.
     """
+    for layer in model._flatten_layers():
+        if getattr(layer, "lora_enabled", False):
+            raise ExportError(
+                f"layer {layer.name!r} has LoRA weights, which a device can't train: merge them "
+                "(build the model without enable_lora, and set its kernel to this layer's kernel)"
+            )
     head = head_of(model)
     if head is None or head not in model.layers:
         raise ExportError(

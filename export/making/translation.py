@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecavg_tf.config import Format
-from export.making.converting_process import ConversionError
+from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 
 _LOST = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
@@ -54,7 +54,7 @@ def translated(
         )
     if _DYNAMIC.search(said) and variant.batch is None:
         at = _found(_at(said), layers) or "a layer"
-        return ConversionError(
+        return FixedBatchOnly(
             f"{at} is a loop, which TFLite has for a fixed batch alone: use {Format.FLOAT32}, of "
             "batch 1, or build the layer with unroll=True and load its weights",
             error.said,

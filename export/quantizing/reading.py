@@ -69,7 +69,6 @@ class _Reader:
         return known[id(tensor)]
 
     def _add(self, layer: Any, node: Any, places: tuple[int, ...]) -> int:
-        at = places[0] if places else 0
         for kind, call, *weights in _parts(layer, node):
             self.operations.append(Operation(kind, layer.name, places, call, *weights))
             places = (len(self.operations) - 1,)

@@ -26,7 +26,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
     loaded = load_digits()
-    return loaded.inputs[..., None].astype(np.float32), loaded.target
+    return loaded.images[..., None].astype(np.float32), loaded.target
 
 
 @pytest.fixture(scope="module")
