@@ -102,7 +102,7 @@ def to_tflite(
     if output is not None:
         one_of("output", output, tuple(Kind))
     inputs = _inputs(model, calibration, value_range)
-    if calibration is None and Variant.INT8 in wanted:
+    if calibration is None and any(variant.calibrated for variant in wanted):
         raise ExportError("int8 needs calibration: give real inputs, or leave int8 out")
     with computed_in_float32(model):
         answers = _answers(model, inputs)
@@ -113,7 +113,7 @@ def to_tflite(
             files: dict[str, File] = {}
             for variant in wanted:
                 try:
-                    given = sample if variant is Variant.INT8 else None
+                    given = sample if variant.calibrated else None
                     content = converter.convert(variant, given)
                 except ConversionError:
                     if variant is Variant.MASTER:  # batch 1 may be possible

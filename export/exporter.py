@@ -177,7 +177,7 @@ class Exporter:
             subject.name, subject.round, subject.weights_sha256, variant.value, "skipped",
             (subject.no_calibration,),
         )  # fmt: skip
-        if variant is Variant.INT8 and subject.calibration is None:
+        if variant.calibrated and subject.calibration is None:
             return row
         description = Description(
             self.spec.classes,
@@ -206,7 +206,7 @@ class Exporter:
             sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
             output_kind=description.output_kind,
-            calibration=_source(subject, converter) if variant is Variant.INT8 else None,
+            calibration=_source(subject, converter) if variant.calibrated else None,
             parity=found.parity,
             proved_as=found.proved_as,
             way=climbed.way if variant.quantized else None,
@@ -239,7 +239,7 @@ class Exporter:
             return Made(attach(self._convert(subject, variant, converter), description))
 
         def prove(made: Made, way: Way) -> FileProof:
-            more, calibrated = seen, variant is Variant.INT8 or way is not Way.PLAIN
+            more, calibrated = seen, variant.calibrated or way is not Way.PLAIN
             if seen is not None and subject.seen is not None and calibrated:
                 more = uncalibrated(seen, subject.seen)
             own = None if made.own is None else made.own(test.inputs)
@@ -260,7 +260,7 @@ class Exporter:
         )
 
     def _convert(self, subject: Subject, variant: Variant, converter: Converter) -> bytes:
-        if variant is Variant.INT8 and subject.calibration is not None:
+        if variant.calibrated and subject.calibration is not None:
             return converter.convert(variant, subject.calibration.inputs)
         place = (subject.weights_sha256, variant)
         if place not in self._converted:

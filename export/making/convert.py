@@ -110,7 +110,7 @@ class Converter:
 
         Args:
             variant: which.
-            calibration: raw images, shape (n, …); for int8.
+            calibration: raw images, shape (n, …); for int8 and int16x8.
 
         Returns:
             The file's bytes; the same for the same model and images.
@@ -119,15 +119,16 @@ class Converter:
             ExportError: the model uses what builtin operators can't do, or answers
                 calibration examples with NaN or infinity.
         """
-        if variant is Variant.INT8:
-            if calibration is None or len(calibration) == 0:
-                raise ExportError("int8 needs calibration examples, none came")
+        if variant.calibrated and (calibration is None or len(calibration) == 0):
+            raise ExportError(f"{variant} needs calibration examples, none came")
+        if variant is Variant.INT8 and calibration is not None:
             return self._int8(calibration)
         if variant.batch not in self._saved:
             folder = self._folder / str(variant.batch)
             self._save(folder, variant.batch)
             self._saved[variant.batch] = folder
-        return self._file(self._saved[variant.batch], variant)
+        given = calibration if variant.calibrated else None
+        return self._file(self._saved[variant.batch], variant, given)
 
     def _save(self, folder: Path, batch: int | None) -> None:
         self._loops = _save(self._model, folder, (batch, *self._shape))

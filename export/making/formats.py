@@ -17,6 +17,7 @@ class Variant(StrEnum):
     FLOAT16 = "float16"
     DYNAMIC = "dynamic"
     INT8 = "int8"
+    INT16X8 = "int16x8"
 
     @property
     def kind(self) -> Format:
@@ -31,7 +32,12 @@ class Variant(StrEnum):
     @property
     def quantized(self) -> bool:
         """Whether it stores weights in 8 bits."""
-        return self in (Variant.DYNAMIC, Variant.INT8)
+        return self is Variant.DYNAMIC or self.calibrated
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether its ranges are measured on examples."""
+        return self in (Variant.INT8, Variant.INT16X8)
 
 
 def parse_formats(text: str) -> tuple[Format, ...]:

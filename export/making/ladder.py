@@ -59,7 +59,7 @@ class Ladder:
 
     Args:
         converter: of the model.
-        variant: ``int8`` or ``dynamic``.
+        variant: ``int8``, ``int16x8`` or ``dynamic``.
         calibration: calibration examples, raw values.
         tuning: how to tune, and on what; None: not at all.
         listener: told of what takes long, before it begins.
@@ -136,7 +136,7 @@ class Ladder:
         return Made(self._file(tuned), own)
 
     def _file(self, net: Net) -> bytes:
-        calibration = self._calibration if self._variant is Variant.INT8 else None
+        calibration = self._calibration if self._variant.calibrated else None
         return self._converter.convert_net(net, self._variant, calibration)
 
 

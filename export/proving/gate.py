@@ -15,7 +15,13 @@ from ecavg_tf.core.template import Array
 
 _Z = 1.959963984540054  # 97.5th percentile of the normal distribution: 95 % intervals
 # What a format's arithmetic can't tell apart, in probability (its output is not quantized).
-_MARGINS = {Format.FLOAT32: 1e-5, Format.FLOAT16: 2e-3, Format.DYNAMIC: 1e-5, Format.INT8: 1e-5}
+_MARGINS = {
+    Format.FLOAT32: 1e-5,
+    Format.FLOAT16: 2e-3,
+    Format.DYNAMIC: 1e-5,
+    Format.INT8: 1e-5,
+    Format.INT16X8: 1e-5,
+}
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,13 @@ def ties_of(
 
 # Largest difference of a value, and for quantized formats its root mean square, as shares
 # of the range of Keras' own values.
-_VALUES = {Format.FLOAT32: 1e-4, Format.FLOAT16: 1e-2, Format.DYNAMIC: 0.05, Format.INT8: 0.05}
+_VALUES = {
+    Format.FLOAT32: 1e-4,
+    Format.FLOAT16: 1e-2,
+    Format.DYNAMIC: 0.05,
+    Format.INT8: 0.05,
+    Format.INT16X8: 0.05,
+}
 
 
 def compare_values(keras_values: Array, file_values: Array, format_: Format) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ class LiteModel:
         shape = self.input.shape[1:]
         if inputs.shape[1:] != shape:
             raise ExportError(f"the file takes images of shape {shape}, {inputs.shape[1:]} came")
-        real = self.input.dtype not in ("float32", "int8", "uint8")
+        real = self.input.dtype not in ("float32", "int8", "uint8", "int16")
         if real:
             raise ExportError(f"the file's input is {self.input.dtype}; expected float32 or int8")
         many = self.input.shape[0] == -1
