@@ -18,7 +18,7 @@ from export.making.translation import Layer, translated
 
 L = keras.layers
 _LAYERS = (Layer("input", "InputLayer"), Layer("rows", "LSTM", True), Layer("odd", "Odd"))
-_EVERY = variants(tuple(Format))
+_EVERY = variants(tuple(Format)[:4])
 
 
 def _exported(model, tmp_path):
@@ -44,7 +44,7 @@ def test_a_converter_that_crashes_is_a_failed_row_and_the_others_are_made(tmp_pa
         "float32-batch": "skipped",
         "float32": "passed",
         "float16": "passed",
-        "dynamic": "passed",
+        "dynamic": "undecided",  # 40 inputs prove little
         "int8": "failed",
     }
     (why,) = rows["int8"].reasons
@@ -83,13 +83,13 @@ def test_an_error_of_any_kind_is_the_row_of_its_format(tmp_path, monkeypatch):
     keras.utils.set_random_seed(0)
     rows = _exported(_recurrent(L.Flatten(), (4, 2)), tmp_path)
     assert rows["int8"].reasons == ("AttributeError: no 'assign'",)
-    assert rows["dynamic"].status == "passed"
+    assert rows["dynamic"].status == "undecided"
 
 
 def test_a_head_with_lora_weights_is_made_in_int8(tmp_path):
     model = _recurrent(L.Flatten(), (4, 2))
     model.layers[-1].enable_lora(2)
-    assert {row.status for row in _exported(model, tmp_path).values()} == {"passed"}
+    assert {row.status for row in _exported(model, tmp_path).values()} <= {"passed", "undecided"}
 
 
 def test_a_child_that_hangs_is_stopped_and_the_next_file_is_made(monkeypatch):
