@@ -123,7 +123,7 @@ def to_tflite(
         one_of("output", output, tuple(Kind))
     _check_ports(model)
     inputs = _inputs(model, calibration, value_range or (0.0, 1.0))
-    if calibration is None and Variant.INT8 in wanted:
+    if calibration is None and any(variant.calibrated for variant in wanted):
         raise ExportError("int8 needs calibration: give real inputs, or leave int8 out")
     with computed_in_float32(model):
         answers = _answers(model, inputs, output)
@@ -140,7 +140,7 @@ def to_tflite(
             files: dict[str, File] = {}
             for variant in wanted:
                 try:
-                    given = sample if variant is Variant.INT8 else None
+                    given = sample if variant.calibrated else None
                     content = converter.convert(variant, given)
                 except ConversionError:
                     if variant is Variant.MASTER:  # batch 1 may be possible

@@ -1,7 +1,7 @@
 """From one model to a folder of files: converts, compares, measures, bundles."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import metadata
 from pathlib import Path
@@ -18,13 +18,14 @@ from ecavg_tf.core.errors import ExportError, brief, full_disk
 from ecavg_tf.core.exports import Cost, Exported, Latency, Verdict
 from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
 from ecavg_tf.core.template import Array
-from ecavg_tf.core.two_classes import output_kind
+from ecavg_tf.core.two_classes import of_one_output, output_kind
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.output_kind import has_one_output
 from ecavg_tf.models.rescaling import takes_tokens
+from export.climbing import Climbed, climb
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
@@ -42,14 +43,19 @@ from export.making.convert import Converter, computed_in_float32, gives_fitted_l
 from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 from export.making.front import Front, front_of
+from export.making.ladder import Ladder, Made, Way
 from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import check_one_logit, checked_probabilities
-from export.proving.file_proof import prove_file
+from export.proving.file_proof import FileProof, prove_file
 from export.proving.gate import Reference
 from export.proving.seen import SeenInputs, uncalibrated
+from export.quantizing.tuning import Tuning
 from export.reading.metadata import Description, attach
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
+# The converter leaves the versions of int8 on operators of 16 bits, which say nothing of the
+# runtime that has them; this is the oldest that such a file was replayed on.
+_INT16_REPLAYED = "2.14.0"
 _PROBES = 8  # examples that tell whether a model is still the same function of its weights
 
 
@@ -68,6 +74,7 @@ class Subject:
         words: what the parity examples are.
         round: whose model it is.
         seen: training examples to compare on as well; None where test examples are enough.
+        tuning: how int8 may be tuned where it does not pass as it is; None: not at all.
     """
 
     name: str
@@ -77,6 +84,7 @@ class Subject:
     inputs: Array
     labels: NDArray[np.int64] | None
     words: str
+    tuning: Tuning | None = None
     no_calibration: str = "no calibration examples"
     round: int | None = None
     seen: SeenInputs | None = None
@@ -191,7 +199,7 @@ class Exporter:
             subject.name, subject.round, subject.weights_sha256, variant.value, "skipped",
             (subject.no_calibration,),
         )  # fmt: skip
-        if variant is Variant.INT8 and subject.calibration is None:
+        if variant.calibrated and subject.calibration is None:
             return row
         description = Description(
             self.spec.classes,
@@ -204,15 +212,12 @@ class Exporter:
             self.spec.columns,
         )
         try:
-            content = attach(self._convert(subject, variant, converter), description)
+            climbed = self._climbed(subject, variant, converter, references, description)
         except Exception as error:  # of this format: the others may be possible
             if full_disk(error) is not None:
                 raise
             return replace(row, **_not_made(error, folder / (variant.value + SAID)))
-        reference, seen = references
-        if seen is not None and subject.seen is not None and variant is Variant.INT8:
-            seen = uncalibrated(seen, subject.seen)
-        found = prove_file(content, variant, description, reference, self.limits, seen=seen)
+        content, found = climbed.content, climbed.found
         accepted = found.verdict is Verdict.UNDECIDED and self.limits.accept_unproved
         delivered = found.verdict is Verdict.PASSED or accepted
         kept = FAILED if found.verdict is Verdict.FAILED else UNPROVED
@@ -226,21 +231,58 @@ class Exporter:
             sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
             output_kind=description.output_kind,
-            calibration=_source(subject, converter) if variant is Variant.INT8 else None,
+            calibration=_source(subject, converter) if variant.calibrated else None,
             parity=found.parity,
             proved_as=found.proved_as,
+            way=climbed.way if variant.quantized else None,
+            attempts=climbed.attempts if variant.quantized else (),
         )
         if found.parity is None:
             return row
-        cost = self._cost(content, reference.inputs[0])
+        cost = self._cost(content, subject.inputs[0])
+        if variant is Variant.INT16X8:
+            cost = replace(cost, min_runtime=_INT16_REPLAYED)
         row = replace(row, cost=cost)
         if not delivered or variant is Variant.MASTER:
             return row
         bundle = f"{variant.value}.bundle.zip"
-        bundle_file(folder / bundle, content, variant, description, found, cost, reference)
+        bundle_file(folder / bundle, content, variant, description, found, cost, references[0])
         return replace(
             row, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
         )
+
+    def _climbed(
+        self,
+        subject: Subject,
+        variant: Variant,
+        converter: Converter,
+        references: tuple[Reference, Reference | None],
+        description: Description,
+    ) -> Climbed:
+        """The file, made in the first way that passes."""
+        test, seen = references
+
+        def plain() -> Made:
+            return Made(attach(self._convert(subject, variant, converter), description))
+
+        def prove(made: Made, way: Way) -> FileProof:
+            more, calibrated = seen, variant.calibrated or way is not Way.PLAIN
+            if seen is not None and subject.seen is not None and calibrated:
+                more = uncalibrated(seen, subject.seen)
+            own = None if made.own is None else made.own(test.inputs)
+            return prove_file(
+                made.content, variant, description, test, self.limits, seen=more, tuned=own
+            )
+
+        others: Iterator[tuple[Way, Callable[[], Made]]] = iter(())
+        # The other ways read nets that take raw values and end in a number a class.
+        plain_alone = self._tokens or self._front is not None
+        plain_alone |= of_one_output(description.output_kind)
+        if variant.quantized and subject.calibration is not None and not plain_alone:
+            calibration = subject.calibration.inputs
+            ladder = Ladder(converter, variant, calibration, subject.tuning, self.listener)
+            others = ladder.ways(lambda content: attach(content, description))
+        return climb(f"{subject.name}, {variant}", plain, others, prove, self.listener)
 
     def _cost(self, content: bytes, example: Array) -> Cost:
         return cost_sheet(
@@ -248,7 +290,7 @@ class Exporter:
         )
 
     def _convert(self, subject: Subject, variant: Variant, converter: Converter) -> bytes:
-        if variant is Variant.INT8 and subject.calibration is not None:
+        if variant.calibrated and subject.calibration is not None:
             return converter.convert(variant, subject.calibration.inputs)
         place = (subject.weights_sha256, variant)
         if place not in self._converted:
@@ -306,6 +348,7 @@ class Exporter:
             "inputs": _hash(subject.inputs),
             "labels": None if subject.labels is None else _hash(subject.labels),
             "seen": None if subject.seen is None else _hash(subject.seen.inputs),
+            "tuning": _tuning_facts(subject.tuning),
             "packages": {name: metadata.version(name) for name in _PACKAGES},
         }
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
@@ -326,6 +369,10 @@ def _source(subject: Subject, converter: Converter) -> str | None:
 
 def _not_taken(what: str, error: Exception) -> ExportError:
     return ExportError(f"the model can't take {what}: {explained(error)}; give it such as it takes")
+
+
+def _tuning_facts(tuning: Tuning | None) -> list[Any] | None:
+    return None if tuning is None else [_hash(tuning.inputs), tuning.epochs, tuning.seed]
 
 
 def _not_made(error: Exception, log: Path) -> dict[str, Any]:
