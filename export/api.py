@@ -169,7 +169,7 @@ def _checked(
     if kind is Kind.VALUES:
         reasons, parity = compare_values(answers, raw, variant.kind, lite.output), None
     else:
-        given = class_probabilities(raw, logits=file_kind is Kind.LOGITS)
+        given = class_probabilities(raw, logits=file_kind is Kind.LOGITS).astype(np.float32)
         probabilities = class_probabilities(answers, logits=kind is Kind.LOGITS)
         reference = Reference(inputs, probabilities, None, f"{len(inputs)} inputs given")
         logits = file_kind is Kind.LOGITS

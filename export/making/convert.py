@@ -210,7 +210,7 @@ class _Attempt:
 
 def _lost(content: bytes, inputs: Array, wanted: NDArray[np.float64]) -> float:
     """Mean largest difference of a probability on the examples."""
-    given = class_probabilities(first_answers(content, inputs), logits=True)
+    given = class_probabilities(first_answers(content, inputs), logits=True).astype(np.float32)
     return float(np.abs(given - wanted).max(axis=1).mean())
 
 
