@@ -1,9 +1,8 @@
 """From one model to a folder of files: converts, compares, measures, bundles."""
 
 import hashlib
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from importlib import metadata
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
-from ecavg_tf.core.bundles.scaling import told
 from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import ExportError, brief, full_disk
 from ecavg_tf.core.exports import Cost, Exported, Latency, Verdict
-from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
+from ecavg_tf.core.files import file_sha256, write_bytes
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import output_kind
 from ecavg_tf.data.dataset import DataSpec
@@ -37,49 +35,20 @@ from export.delivering.earlier_files import (
     unchanged_files,
     write_record,
 )
-from export.making.calibration import Calibration
-from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
+from export.making.convert import Converter, gives_fitted_logits
 from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 from export.making.front import Front, front_of
+from export.making.precision import computed_in_float32
 from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import check_one_logit, checked_probabilities
 from export.proving.file_proof import prove_file
 from export.proving.gate import Reference
-from export.proving.seen import SeenInputs, uncalibrated
+from export.proving.seen import uncalibrated
 from export.reading.metadata import Description, attach
+from export.subject import Subject, key_of
 
-_PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
 _PROBES = 8  # examples that tell whether a model is still the same function of its weights
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model that is to be exported.
-
-    Attributes:
-        name: an edge's name, ``global``, or a file's.
-        weights_sha256: hash of its weights.
-        origin: run, round, edge, weights_sha256: what is written into the file.
-        calibration: int8's examples; None: ``no_calibration`` says why.
-        no_calibration: why there are no calibration examples.
-        inputs: parity examples, raw, shape (n, …).
-        labels: their labels, shape (n,), or None.
-        words: what the parity examples are.
-        round: whose model it is.
-        seen: training examples to compare on as well; None where test examples are enough.
-    """
-
-    name: str
-    weights_sha256: str
-    origin: Mapping[str, Any]
-    calibration: Calibration | None
-    inputs: Array
-    labels: NDArray[np.int64] | None
-    words: str
-    no_calibration: str = "no calibration examples"
-    round: int | None = None
-    seen: SeenInputs | None = None
 
 
 @dataclass
@@ -142,7 +111,10 @@ class Exporter:
     def _exported(
         self, subject: Subject, wanted: tuple[Variant, ...], folder: Path
     ) -> tuple[Exported, ...]:
-        key, answers = self._key(subject), self._probed(subject.inputs)
+        key, answers = (
+            key_of(subject, self.spec, self.limits, logits=self.logits),
+            self._probed(subject.inputs),
+        )
         known, ours = unchanged_files(folder, key, answers), earlier_names(folder)
         missing = [v for v in wanted if self.fresh or v.value not in known]
         check_nothing_foreign(folder, missing, ours)
@@ -293,23 +265,6 @@ class Exporter:
             self._keras = keras_latencies(self.model, example, self.latency_s)
         return self._keras
 
-    def _key(self, subject: Subject) -> str:
-        """A hash of all that a file depends on besides its format: same key, same files."""
-        calibration = subject.calibration
-        facts = {
-            "weights": subject.weights_sha256,
-            "origin": dict(subject.origin),
-            "limits": {item.name: getattr(self.limits, item.name) for item in fields(Limits)},
-            "spec": told(self.spec, asdict(self.spec)),
-            "logits": self.logits,
-            "calibration": None if calibration is None else _hash(calibration.inputs),
-            "inputs": _hash(subject.inputs),
-            "labels": None if subject.labels is None else _hash(subject.labels),
-            "seen": None if subject.seen is None else _hash(subject.seen.inputs),
-            "packages": {name: metadata.version(name) for name in _PACKAGES},
-        }
-        return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
-
 
 def _held(folder: Path, names: Collection[str]) -> set[str]:
     """The names of files that are there, and of the signatures that these may get later."""
@@ -336,7 +291,3 @@ def _not_made(error: Exception, log: Path) -> dict[str, Any]:
     why = str(error) if isinstance(error, ExportError) else f"{kind}: {brief(error)}"
     status = "skipped" if isinstance(error, FixedBatchOnly) else "failed"
     return {"status": status, "reasons": (why,)}
-
-
-def _hash(inputs: Array) -> str:
-    return hashlib.sha256(np.ascontiguousarray(inputs).tobytes()).hexdigest()
