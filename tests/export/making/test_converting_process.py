@@ -9,12 +9,13 @@ from ecavg_tf.config import Format
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import DataSpec
-from export.exporter import Exporter, Subject
+from export.exporter import Exporter
 from export.making import converting_process
 from export.making.calibration import Calibration
 from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant, variants
 from export.making.translation import Layer, translated
+from export.subject import Subject
 
 L = keras.layers
 _LAYERS = (Layer("input", "InputLayer"), Layer("rows", "LSTM", True), Layer("odd", "Odd"))
