@@ -23,7 +23,7 @@ _FLOAT32, _INT8 = variants((Format.FLOAT32,)), variants((Format.INT8,))
 
 
 def _exported(model, tmp_path, wanted):
-    inputs = np.random.default_rng(0).normal(size=(40, *model.input_shape[1:])).astype("float32")
+    inputs = np.random.default_rng(0).normal(size=(300, *model.input_shape[1:])).astype("float32")
     sha256 = weights_sha256(model.get_weights())
     subject = Subject("mine", sha256, {}, Calibration(inputs, "random"), inputs, None, "random")
     spec = DataSpec("x", model.input_shape[1:], "float32", (-5.0, 5.0), ("a", "b", "c"))
