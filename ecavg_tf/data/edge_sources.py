@@ -135,11 +135,16 @@ def sources_of(where: str, given: Mapping[Any, Any]) -> dict[str, EdgeSource]:
         name = str(key)
         if name in found:
             raise DataError(f"{where}: edge {name!r} is there twice; give each a name of its own")
-        found[name] = ArraySource(_arrays(f"{where}: edge {name!r}", name, value))
+        found[name] = ArraySource(arrays_of(f"{where}: edge {name!r}", name, value))
     return found
 
 
-def _arrays(where: str, name: str, value: Any) -> Mapping[str, Any]:
+def arrays_of(where: str, name: str, value: Any) -> Mapping[str, Any]:
+    """The arrays by name of what a user's function returned for one edge; see ``sources_of``.
+
+    Raises:
+        DataError: it is something else.
+    """
     if isinstance(value, Mapping):
         return value
     if isinstance(value, tuple) and len(value) == 2:
