@@ -103,7 +103,7 @@ def test_groups_stay_whole_in_one_table(tmp_path: Path) -> None:
     [
         (
             "age,label\n1,cat\n",
-            "edge 'south': column 'size' is missing; the columns needed are age",
+            "edge 'south': column 'size' is missing; the columns of edge 'north' are age",
         ),
         ("age,size,sex,label\n1,2,3,cat\n", "edge 'south': column 'sex' is unknown"),
         ("age,size\n1,2\n", r"south\.csv has no column 'label'"),
