@@ -166,9 +166,8 @@ def table(done: dict[tuple[str, int, str], dict[str, Any]]) -> list[str]:
         if found is not None:
             files = found.get("files", {})
             shown = [_word(files.get(name)) for name in names]
-            told += [f"- {cell[0]}, {cell[1]}, {cell[2]}: {found['refused']}"] * (
-                "refused" in found
-            )
+            if "refused" in found:
+                told.append(f"- {cell[0]}, {cell[1]} pixels, {cell[2]}: {found['refused']}")
             told += [
                 f"- {cell[0]}, {cell[1]} pixels, {cell[2]}, {name}: {files[name]['why']}"
                 for name in names
@@ -184,8 +183,9 @@ def _word(file: dict[str, Any] | None) -> str:
         return "refused"
     if not file["made"]:
         return "not made"
-    agreement = "" if file["agreement"] is None else f" {100 * file['agreement']:.1f} %"
-    return ("" if file["status"] == "passed" else "differs,") + agreement
+    said = {"passed": [], "undecided": ["undecided"]}.get(file["status"], ["differs"])
+    agreement = [] if file["agreement"] is None else [f"{100 * file['agreement']:.1f} %"]
+    return ", ".join(said + agreement)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from ecavg_tf.training.resuming import drop_checkpoints
 from export.jobs.run import check_exportable, export_at_end, wants_export
+from export.making.converting_process import warm_up
 from server.collect import Collected, collect
 from server.tune import WHO, make_global
 
@@ -162,6 +163,7 @@ class Loop:
         parts = pooled_by_edge(self._directory.pooled, self._fleet.edges, self._task.spec)
         collected = self._examiner.examined(number, collected, sent.weights or (), parts)
         self._check_quorum(number, collected)
+        self._get_export_ready(number)
         pooled = concatenated(list(parts.values())) if parts else None
         if pooled is not None and self._config.server.epochs > 0:
             self._examiner.warn_of_forgetting(number, collected.updates, pooled)
@@ -184,6 +186,12 @@ class Loop:
         result = measurer.result(number, participants, replies, collected, begun, model, pooled)
         self._directory.finish_round(result)
         return Shipped(model.weights, model.trained_on)
+
+    def _get_export_ready(self, number: int) -> None:
+        """The converter's process takes seconds to start: it does so while the server works."""
+        last = number == self._config.rounds
+        if last and self._config.export.enabled and len(self._data.test):
+            warm_up()
 
     def _participants(self, number: int) -> tuple[str, ...]:
         there, wanted = self._fleet.present(number), self._config.edges_per_round

@@ -20,6 +20,7 @@ WORDS = {
     "server.combine": "start",
     "update.policy": "replace",
     "export.formats": "int8,float32",
+    "export.tune": "2",
 }
 
 

@@ -52,7 +52,7 @@ def exported(
         weights_sha256=weights_sha256(model.get_weights()),
         origin={"edge": "edge-00"},
         calibration=None,
-        inputs=digits.test.inputs[:40],
+        inputs=digits.test.inputs[:240],
         labels=None,
         words="test examples",
     )
