@@ -22,9 +22,10 @@ from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.rescaling import takes_tokens
 from export.making.calibration import as_calibration
-from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
+from export.making.convert import Converter, gives_fitted_logits
 from export.making.converting_process import ConversionError, first_answers, warm_up
 from export.making.formats import Variant, parse_formats, variants
+from export.making.precision import computed_in_float32
 from export.proving.declared_output import (
     are_probabilities,
     check_finite,
@@ -123,7 +124,7 @@ def to_tflite(
         one_of("output", output, tuple(Kind))
     _check_ports(model)
     inputs = _inputs(model, calibration, value_range or (0.0, 1.0))
-    if calibration is None and Variant.INT8 in wanted:
+    if calibration is None and any(variant.calibrated for variant in wanted):
         raise ExportError("int8 needs calibration: give real inputs, or leave int8 out")
     with computed_in_float32(model):
         answers = _answers(model, inputs, output)
@@ -140,7 +141,7 @@ def to_tflite(
             files: dict[str, File] = {}
             for variant in wanted:
                 try:
-                    given = sample if variant is Variant.INT8 else None
+                    given = sample if variant.calibrated else None
                     content = converter.convert(variant, given)
                 except ConversionError:
                     if variant is Variant.MASTER:  # batch 1 may be possible
@@ -169,7 +170,7 @@ def _checked(
     if kind is Kind.VALUES:
         reasons, parity = compare_values(answers, raw, variant.kind, lite.output), None
     else:
-        given = class_probabilities(raw, logits=file_kind is Kind.LOGITS)
+        given = class_probabilities(raw, logits=file_kind is Kind.LOGITS).astype(np.float32)
         probabilities = class_probabilities(answers, logits=kind is Kind.LOGITS)
         reference = Reference(inputs, probabilities, None, f"{len(inputs)} inputs given")
         logits = file_kind is Kind.LOGITS

@@ -15,7 +15,7 @@ from ecavg_tf.core.table import LABEL
 from edge.cli import check_edge_name
 
 HELP = """\
-ecavg edge --edge=NAME --exchange=DIR --data=FILE --state=DIR [--label-column=NAME] [--pool]
+ecavg edge --edge=NAME --exchange=DIR --data=DATA --state=DIR [--label-column=NAME] [--pool]
     [--export[=FORMATS]] [--timeout=SECONDS]
 ecavg edge --config=FILE --config.fleet.folder=DIR --edge=edge-00[,edge-01] --workdir=DIR
 
@@ -27,8 +27,10 @@ ends with the run. Stopped and started again on the same --state it goes on wher
   --exchange  the folder that it shares with the server
   --data      an .npz file with x_train and y_train (also x_guard, y_guard, x_test, y_test and
               classes), a .csv file with a header, a folder with train.csv (also guard.csv and
-              test.csv), or a folder with one folder of pictures a class; classes and columns
-              are matched to the run's by name
+              test.csv), a folder with one folder of pictures a class, or a function
+              module:function of yours, which returns (x_train, y_train), a pair of such
+              pairs (train, test), or a dict with the arrays of an .npz file; classes and
+              columns are matched to the run's by name
   --label-column  of a .csv: the column with the labels; default: label
   --state     a folder for what it keeps
   --pool      training examples may be uploaded if the server asks; without it, weights alone
@@ -108,7 +110,8 @@ def _join(argv: Sequence[str]) -> int:
         from export.making.formats import parse_formats
 
         parse_formats(formats.value)  # before hours of training
-    exchange, data, state = (user_path(text[name].value) for name in ("exchange", "data", "state"))
+    exchange, state = (user_path(text[name].value) for name in ("exchange", "state"))
+    from ecavg_tf.data.own_data import data_place
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
 
@@ -117,7 +120,7 @@ def _join(argv: Sequence[str]) -> int:
     from ecavg_tf.cli.progress import listener
     from ecavg_tf.rounds.joining import Joiner
 
-    edge = text["edge"].value
+    edge, data = text["edge"].value, data_place(text["data"].value)
     with listener() as listening:
         Joiner(edge, exchange, state, data, pool.value, timeout.value, label.value, listening).run()
     print(f"{edge}: the run is over; what was accepted is in {state / edge}.")

@@ -17,6 +17,7 @@ from ecavg_tf.config.presence import WaitFor, rounds_of
 from ecavg_tf.config.sections import Config
 from ecavg_tf.core.errors import ConfigError
 
+AUTO_TUNE_EPOCHS = 3
 MODEL_INITS = ("shared", "independent", "imagenet", "a PATH.keras")
 
 _AT_LEAST = {
@@ -129,6 +130,7 @@ def validated(config: Config) -> Config:
     for name, value in flat.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{name} is {value}; it must be a finite number")
+    tune_epochs(config.export.tune)
     for word in config.export.formats.split(","):
         one_of("export.formats", word.strip(), tuple(Format))
     if config.edges_per_round > config.partition.num_edges and _deals_out(config):
@@ -206,3 +208,16 @@ def _check_types(config: Any, default: Any, prefix: str = "") -> None:
             kinds = (int, float) if isinstance(expected, float) else (type(expected),)
             if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
                 raise ConfigError(f"{name} is {value!r}; expected {type(expected).__name__}")
+
+
+def tune_epochs(word: str) -> int:
+    """How many epochs ``export.tune`` asks for; 0: none.
+
+    Raises:
+        ConfigError: it is neither a word that is known nor a number from 1.
+    """
+    if word in ("auto", "off"):
+        return AUTO_TUNE_EPOCHS if word == "auto" else 0
+    if word.isascii() and word.isdigit() and 1 <= int(word) <= 1000:
+        return int(word)
+    raise ConfigError(f"export.tune={word!r}; expected auto, off, or a number of epochs from 1")

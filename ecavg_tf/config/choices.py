@@ -69,13 +69,14 @@ class Format(enum.StrEnum):
 
     ``float32`` as Keras does; ``float16`` stores weights in half precision; ``dynamic``
     stores them in 8 bits and computes activations' ranges as it goes; ``int8`` is 8 bits
-    throughout, input and output included.
+    throughout, input and output included; ``int16x8`` likewise, with activations of 16 bits.
     """
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
     DYNAMIC = "dynamic"
     INT8 = "int8"
+    INT16X8 = "int16x8"
 
 
 class Output(enum.Enum):

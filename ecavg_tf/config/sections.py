@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from ecavg_tf.config.choices import (
     ClassWeights,
-    Format,
     LevelFor,
     Output,
     PartitionKind,
@@ -248,15 +247,19 @@ class FilesConfig:
 
     Attributes:
         enabled: export at the end of the run.
-        formats: ``float32``, ``float16``, ``dynamic``, ``int8``, separated by commas.
+        formats: ``float32``, ``float16``, ``dynamic``, ``int8``, ``int16x8``, separated by
+            commas.
         calibration_examples: training examples that int8's ranges are measured on.
         parity_examples: test examples that files are compared on; 0: all.
+        tune: whether int8 is fine-tuned where it does not pass as it is: ``auto`` (3 epochs),
+            ``off``, or a number of epochs. A tuned file is another model, and its proof says so.
     """
 
     enabled: bool = False
-    formats: str = ",".join(Format)
+    formats: str = "float32,float16,dynamic,int8"
     calibration_examples: int = 400
     parity_examples: int = 5000
+    tune: str = "auto"
 
 
 @dataclass

@@ -13,7 +13,7 @@ _MOST_SHOWN = 6
 
 
 def positions(
-    where: str, columns: Sequence[str], wanted: Sequence[str]
+    where: str, columns: Sequence[str], wanted: Sequence[str], whose: str = "needed"
 ) -> NDArray[np.int64] | None:
     """Where each wanted column is.
 
@@ -21,6 +21,7 @@ def positions(
         where: whose columns they are, for an error.
         columns: names of the columns that are there.
         wanted: names of the columns that a model takes, in its order.
+        whose: whose columns these are, for an error.
 
     Returns:
         Positions, shape (len(wanted),); None: the columns are in the wanted order.
@@ -34,12 +35,12 @@ def positions(
     missing = [name for name in wanted if name not in place]
     if missing:
         raise DataError(
-            f"{where}: {_named(missing)} missing; the columns needed are {shown(wanted)}"
+            f"{where}: {_named(missing)} missing; the columns {whose} are {shown(wanted)}"
         )
     extra = sorted(set(columns) - set(wanted))
     if extra:
         raise DataError(
-            f"{where}: {_named(extra)} unknown; the columns needed are {shown(wanted)}: leave "
+            f"{where}: {_named(extra)} unknown; the columns {whose} are {shown(wanted)}: leave "
             "others out"
         )
     return np.array([place[name] for name in wanted], np.int64)
@@ -66,7 +67,7 @@ def check_columns(
             "columns with the names to an .npz file"
         )
     if columns is not None and wanted is not None:
-        positions(where, columns, wanted)
+        positions(where, columns, wanted, f"of {whose}")
 
 
 def in_order(

@@ -171,6 +171,29 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """One way in which a quantized file was made, and what the gate said of it.
+
+    Attributes:
+        way: ``plain``, ``fitted``, ``weights-only`` or ``tuned``.
+        status: as of a file.
+        seconds: for making and comparing it.
+        reasons: why it did not pass, a line each.
+        agreement: share of labels equal to Keras', ties aside; None where it was not made.
+        mean_difference: mean over examples of each one's largest difference of a probability.
+        accuracy_change: file minus Keras, in [-1, 1]; None without labels.
+    """
+
+    way: str
+    status: str
+    seconds: float
+    reasons: tuple[str, ...] = ()
+    agreement: float | None = None
+    mean_difference: float | None = None
+    accuracy_change: float | None = None
+
+
+@dataclass(frozen=True)
 class Exported:
     """One file that was made, refused or skipped.
 
@@ -210,6 +233,8 @@ class Exported:
     parity: Parity | None = None
     cost: Cost | None = None
     proved_as: ProvedAs | None = None
+    way: str | None = None
+    attempts: tuple[Attempt, ...] = ()
 
     @property
     def failed(self) -> bool:

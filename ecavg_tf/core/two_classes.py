@@ -53,6 +53,11 @@ def output_kind(*, logits: bool, one_output: bool) -> str:
     return (_LOGITS if logits else _PROBABILITIES)[one_output]
 
 
+def of_one_output(kind: str) -> bool:
+    """Whether an output of this kind is one number for two classes."""
+    return kind in (_LOGITS[True], _PROBABILITIES[True])
+
+
 def are_logits(kind: str) -> bool:
     """Whether an output of this kind is made of logits."""
     return kind in _LOGITS.values()

@@ -181,6 +181,25 @@ def _classes(found: Mapping[str, Declared], test: Declared | None) -> tuple[str,
     return tuple(str(label) for label in range(max(each.labels[1] for each in everybody) + 1))
 
 
+def counts_from_1(found: Mapping[str, Declared]) -> str | None:
+    """A note where an edge's numbers may count the classes from 1, and others' from 0."""
+    if any(each.classes is not None for each in found.values()):
+        return None
+    from_0 = [each.labels for each in found.values() if each.labels[0] == 0]
+    others = max(from_0, key=lambda labels: labels[1], default=None)
+    if others is None:
+        return None
+    last = others[1] + 1
+    edges = [edge for edge, each in found.items() if each.labels == (1, last)]
+    if not edges:
+        return None
+    return (
+        f"edge {edges[0]!r} has the labels 1 to {last}, the others begin at 0 and end at "
+        f"{others[1]}: class {last} is on no other edge. If that edge counts from 1, number its "
+        "classes from 0, or give each edge an array classes with their names"
+    )
+
+
 def _union(named: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """All names: in the order of the edge that has them all, else sorted."""
     union = {name for names in named for name in names}

@@ -131,20 +131,24 @@ def load_from_function(name: str) -> Dataset:
     return dataset_of(name, call_function(name))
 
 
-def call_function(name: str) -> Any:
+def call_function(name: str, field: str = "data.name") -> Any:
     """What a user's ``pkg.module:function`` returns.
+
+    Args:
+        name: the function.
+        field: the config field or flag that names it, for an error.
 
     Raises:
         ConfigError: the function is not there.
         DataError: it fails.
     """
-    function = load_function("data.name", name)
+    function = load_function(field, name)
     try:
         return function()
     except ECAvgError as error:
-        raise DataError(f"data.name={name!r}: {error}") from error
+        raise DataError(f"{field}={name!r}: {error}") from error
     except Exception as error:  # whatever the user's function raises
-        raise DataError(f"data.name={name!r} fails: {type(error).__name__}: {error}") from error
+        raise DataError(f"{field}={name!r} fails: {type(error).__name__}: {error}") from error
 
 
 def dataset_of(name: str, given: Any) -> Dataset:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ecavg_tf.core.errors import DataError
-from ecavg_tf.core.pictures import find_files, is_hidden, read_picture
+from ecavg_tf.core.pictures import SUFFIXES, find_files, is_hidden, read_picture
 from ecavg_tf.core.table import LABEL, is_table
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.edge_arrays import SPLITS, TEST, ArraySource, EdgeSource, NpzSource
@@ -76,16 +76,32 @@ def _folders(folder: Path) -> list[Path]:
 def is_folder_of_edges(folder: Path) -> bool:
     """Whether a folder has a file, or a folder with ``train/CLASS`` or tables, for every edge.
 
-    A folder of images by class has none; one with ``train`` or ``train.csv`` is one data set.
+    A folder of images by class has none, whatever tables about the pictures lie beside the
+    classes; one with ``train`` or ``train.csv`` is one data set, and a run directory is none.
     """
     if not folder.is_dir() or (folder / "train").is_dir() or parts_of(folder):
         return False
-    if any(item.suffix == ".npz" or is_table(item) for item in folder.iterdir()):
+    if is_run_directory(folder):
+        return False
+    items = tuple(folder.iterdir())
+    if any(item.suffix == ".npz" for item in items) or any(map(_is_edge, _folders(folder))):
         return True
-    return any(
-        parts_of(item) or ((item / "train").is_dir() and _folders(item / "train"))
-        for item in _folders(folder)
-    )
+    classes = [item for item in _folders(folder) if item.name != TEST]
+    return any(map(is_table, items)) and not any(map(_has_pictures, classes))
+
+
+def is_run_directory(folder: Path) -> bool:
+    """Whether a folder is what ``ecavg run`` wrote, whose tables are no data."""
+    return (folder / "config.json").is_file() and (folder / "environment.json").is_file()
+
+
+def _is_edge(folder: Path) -> bool:
+    train = folder / "train"
+    return bool(parts_of(folder)) or (train.is_dir() and bool(_folders(train)))
+
+
+def _has_pictures(folder: Path) -> bool:
+    return any(item.suffix.lower() in SUFFIXES for item in folder.iterdir())
 
 
 def sources_in(
@@ -135,11 +151,16 @@ def sources_of(where: str, given: Mapping[Any, Any]) -> dict[str, EdgeSource]:
         name = str(key)
         if name in found:
             raise DataError(f"{where}: edge {name!r} is there twice; give each a name of its own")
-        found[name] = ArraySource(_arrays(f"{where}: edge {name!r}", name, value))
+        found[name] = ArraySource(arrays_of(f"{where}: edge {name!r}", name, value))
     return found
 
 
-def _arrays(where: str, name: str, value: Any) -> Mapping[str, Any]:
+def arrays_of(where: str, name: str, value: Any) -> Mapping[str, Any]:
+    """The arrays by name of what a user's function returned for one edge; see ``sources_of``.
+
+    Raises:
+        DataError: it is something else.
+    """
     if isinstance(value, Mapping):
         return value
     if isinstance(value, tuple) and len(value) == 2:

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Protocol
 
 from ecavg_tf.config import Config, PartitionKind
@@ -25,7 +24,7 @@ from ecavg_tf.data.server_data import (
     read_spec,
     test_set_alone,
 )
-from ecavg_tf.data.sources import EMBEDDED, limited, load_data
+from ecavg_tf.data.sources import EMBEDDED, is_folder, limited, load_data
 from ecavg_tf.data.tables import keyed_arrays, parts_of
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.plugins import is_plugin
@@ -160,7 +159,7 @@ def _keyed(config: Config) -> OwnedData:
         path = user_path(data.name)
         arrays = keyed_arrays(path, data.label_column, key)
         return _owned(config, path.stem, sources_by_key(str(path), key, arrays))
-    if data.name == EMBEDDED or is_plugin(data.name) or Path(data.name).is_dir():
+    if data.name == EMBEDDED or is_plugin(data.name) or is_folder(data.name):
         raise ConfigError(
             "partition.kind=key needs an .npz or .csv file or a TFDS data set; data.name is "
             f"{data.name!r}"

@@ -8,7 +8,7 @@ import numpy as np
 from ecavg_tf.core.columns import in_order
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.agreement import Declared, agreed, declared, matched, whose
+from ecavg_tf.data.agreement import Declared, agreed, counts_from_1, declared, matched, whose
 from ecavg_tf.data.arrays import inputs_of
 from ecavg_tf.data.checks import checked_split, shape_note
 from ecavg_tf.data.dataset import (
@@ -63,7 +63,7 @@ class OwnedData:
         self._declared = {each: declared(each, source) for each, source in sources.items()}
         mine: dict[str, Declared] = {edge: self._declared[edge] for edge in self.edges}
         self.spec = agreed(name, mine, self._declared.get(TEST), self._measured)
-        found = [shape_note(self.spec), *map(self._not_read, sources)]
+        found = [shape_note(self.spec), counts_from_1(mine), *map(self._not_read, sources)]
         self.notes: tuple[str, ...] = tuple(note for note in found if note is not None)
         self._made: dict[str, EdgeData] = {}
         self._tests: dict[str, Examples | None] = {}

@@ -10,6 +10,7 @@ from ecavg_tf.core.paths import user_path
 from ecavg_tf.data import arrays, image_folder, tables, tfds_source
 from ecavg_tf.data.checks import check_dataset, shape_note
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, split_off_test, stratified
+from ecavg_tf.data.edge_sources import is_run_directory
 from ecavg_tf.data.labels import classes_without_examples
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.plugins import is_plugin
@@ -46,6 +47,13 @@ def limited(dataset: Dataset, config: DataConfig, seed: int) -> Dataset:
     return Dataset(dataset.spec, train, test, notes)
 
 
+def is_folder(name: str) -> bool:
+    """Whether ``data.name`` means a folder; a run directory may bear the name of a TFDS set."""
+    if name.startswith((".", "/", "~")):
+        return True
+    return Path(name).is_dir() and not is_run_directory(Path(name))
+
+
 def _load(config: DataConfig) -> Dataset:
     name = config.name
     if name == EMBEDDED:
@@ -56,7 +64,7 @@ def _load(config: DataConfig) -> Dataset:
         return arrays.load_from_function(name)
     if tables.parts_of(user_path(name)):
         return tables.load_tables(user_path(name), config.label_column)
-    if name.startswith((".", "/", "~")) or Path(name).is_dir():
+    if is_folder(name):
         return image_folder.load(user_path(name), config.image_size, config.channels)
     return tfds_source.load(name, config.data_dir, config.image_size, config.channels)
 

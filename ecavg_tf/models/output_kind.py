@@ -44,8 +44,10 @@ def check_output(
         ModelError: it gives something else.
     """
     if outputs.shape[1] == 1:
-        probabilities = stays_in_unit_range(model, inputs)
-        if np.ptp(outputs) == 0.0 and outputs.flat[0] == 1.0 and probabilities:
+        seen = _moved_outputs(model, inputs)
+        probabilities = all(map(_in_unit_range, seen))
+        # A sigmoid that raw values saturate gives 1, too; but not whatever its weights are.
+        if all((each == 1.0).all() for each in seen):
             raise ModelError(
                 f"model.name={name!r} gives 1 for all inputs, as a softmax of one output does; end "
                 "it in one sigmoid, or in a softmax of two"
@@ -80,22 +82,26 @@ def stays_in_unit_range(model: keras.Model, inputs: Array) -> bool:
         model: a built model; its weights are as before afterwards.
         inputs: a few, as the model takes them.
     """
+    return all(map(_in_unit_range, _moved_outputs(model, inputs)))
+
+
+def _moved_outputs(model: keras.Model, inputs: Array) -> list[NDArray[np.float64]]:
+    """The outputs as they are, and with the last layer's weights moved far up and far down."""
     weights, outputs = model.get_weights(), _outputs(model, inputs)
     ends = [
         index
         for index, variable in enumerate(model.weights)
         if variable.trainable and tuple(variable.shape)[-1:] == outputs.shape[1:]
     ]
+    seen = [outputs]
     for far in (_FAR, -_FAR):
-        if not _in_unit_range(outputs):
-            break
         moved = list(weights)
         for index in ends:
             moved[index] = weights[index] + np.asarray(far, weights[index].dtype)
         model.set_weights(moved)
-        outputs = _outputs(model, inputs)
+        seen.append(_outputs(model, inputs))
     model.set_weights(weights)
-    return _in_unit_range(outputs)
+    return seen
 
 
 def _outputs(model: keras.Model, inputs: Array) -> NDArray[np.float64]:

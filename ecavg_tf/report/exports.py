@@ -8,7 +8,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from ecavg_tf.core.exports import Exported, Parity, ProvedAs
+from ecavg_tf.core.exports import Attempt, Exported, Parity, ProvedAs
 from ecavg_tf.report.plain import plain
 
 BRIEF = ("size kB", "Keras %", "file %", "agree %", "time")
@@ -105,7 +105,8 @@ def notes(exports: Sequence[Exported]) -> list[str]:
     for row in exports:
         facts.setdefault(row.model, []).extend(_facts(row))
     for model, said in facts.items():
-        said.extend(_proofs([row for row in exports if row.model == model]))
+        own = [row for row in exports if row.model == model]
+        said.extend((*_proofs(own), *_ways(own)))
     told = [f"{model}: {'; '.join(dict.fromkeys(said))}" for model, said in facts.items() if said]
     wrong = [f"{r.model}, {r.variant} {r.status}: {why}" for r in exports for why in r.reasons]
     return [*told, *dict.fromkeys(wrong)]
@@ -117,6 +118,22 @@ def _proofs(rows: Sequence[Exported]) -> Iterable[str]:
         shown = [row.variant for row in rows if row.proved_as is what and row.status == "passed"]
         if shown:
             yield f"{', '.join(shown)} proved as {what}"
+
+
+def _ways(rows: Sequence[Exported]) -> Iterable[str]:
+    """By which way a file was made that the converter alone does not make well enough."""
+    for row in rows:
+        if len(row.attempts) > 1:
+            yield f"{row.variant} made {row.way}, after {_tried(row.attempts)}"
+
+
+def _tried(attempts: Sequence[Attempt]) -> str:
+    return ", ".join(
+        each.way
+        + ("" if each.agreement is None else f" ({100 * each.agreement:.1f} % agree)")
+        + f" {each.seconds:.0f} s"
+        for each in attempts
+    )
 
 
 def compared_on(parity: Parity) -> str:

@@ -9,6 +9,7 @@ from ecavg_tf.core.errors import DataError, WorkdirError, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data.dataset import DataSpec, EdgeData, Examples
+from ecavg_tf.data.own_data import data_place
 from ecavg_tf.events import Listener, silent
 from ecavg_tf.rounds.joined_task import JoinedTask, joined_edges
 from ecavg_tf.rounds.joining import Joiner
@@ -59,7 +60,8 @@ def export_state(
         state: the folder that ``ecavg edge`` was given.
         edges: whose models; empty: of all edges in the folder.
         formats: separated by commas; empty: all.
-        data: the edge's data, if it is not any more where it was in the run.
+        data: the edge's data, if it is not any more where it was in the run: a place, or a
+            function ``module:function``.
         label_column: of a table: the name of the column with the labels; empty: as in the run.
         out: where to; empty: ``exports`` in the state folder.
         listener: told of stages.
@@ -86,8 +88,8 @@ def export_state(
     rows: list[Exported] = []
     for edge in edges or known:
         kept = JoinedTask.load(state / edge)
-        place = user_path(data) if data else kept.data
-        if not place.exists():
+        place = data_place(str(data)) if data else kept.data
+        if isinstance(place, Path) and not place.exists():
             raise DataError(f"{place}: the data of {edge} is not there; give its place as --data")
         column = label_column or kept.label_column
         joiner = Joiner(edge, state, state, place, label_column=column, listener=listener)

@@ -9,6 +9,7 @@ from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import read_json, write_json
 from ecavg_tf.core.messages.inputs import Inputs
+from ecavg_tf.data.own_data import data_place
 
 _FILE = "task.json"
 
@@ -20,13 +21,13 @@ class JoinedTask:
     Attributes:
         config: the run's config, fields by dotted names.
         inputs: what the model takes and tells apart.
-        data: the edge's data.
+        data: the place of the edge's data, or the name of the function that returns it.
         label_column: of a table: the name of the column with the labels.
     """
 
     config: Mapping[str, Any]
     inputs: Inputs
-    data: Path
+    data: Path | str
     label_column: str
 
     def save(self, folder: Path) -> None:
@@ -36,7 +37,7 @@ class JoinedTask:
             {
                 "config": dict(self.config),
                 "inputs": asdict(self.inputs),
-                "data": str(self.data.absolute()),
+                "data": self.data if isinstance(self.data, str) else str(self.data.absolute()),
                 "label_column": self.label_column,
             },
         )
@@ -59,7 +60,7 @@ class JoinedTask:
             return cls(
                 config=fields.inner("config").values,
                 inputs=Inputs.field(fields, "inputs"),
-                data=Path(fields.text("data")),
+                data=data_place(fields.text("data")),
                 label_column=fields.text("label_column"),
             )
         except ValueError as error:

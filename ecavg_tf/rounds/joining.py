@@ -20,6 +20,7 @@ from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
 from ecavg_tf.data import image_folder
 from ecavg_tf.data.edge_arrays import ArraySource
+from ecavg_tf.data.own_data import FLAG, arrays_from_function
 from ecavg_tf.data.server_data import no_examples, spec_of
 from ecavg_tf.data.tables import parts_of
 from ecavg_tf.events import Listener, Note, silent
@@ -46,8 +47,8 @@ class Joiner:
         edge: its name.
         exchange: the exchange folder.
         state: a folder for what it must keep.
-        data: an ``.npz`` or ``.csv`` file, a folder with ``train.csv``, or one with one folder of
-            pictures a class.
+        data: an ``.npz`` or ``.csv`` file, a folder with ``train.csv``, one with one folder of
+            pictures a class, or the name of a function ``module:function`` (see ``own_data``).
         pool: whether the owner consents to upload training examples when the server asks.
         timeout_s: seconds without a request before it gives up.
         label_column: of a table: the name of the column with the labels.
@@ -57,13 +58,14 @@ class Joiner:
     edge: str
     exchange: Path
     state: Path
-    data: Path
+    data: Path | str
     pool: bool = False
     timeout_s: float = EDGE_TIMEOUT_S
     label_column: str = LABEL
     listener: Listener = silent
     _worker: EdgeWorker | None = field(default=None, init=False)
     _check: Callable[[], object] | None = field(default=None, init=False)
+    _returned: dict[str, Array] | None = field(default=None, init=False)
 
     @property
     def folder(self) -> Path:
@@ -148,6 +150,15 @@ class Joiner:
 
     def _local(self, config: Config, inputs: Inputs) -> LocalData:
         fraction, seed = config.partition.guard_fraction, config.seed
+        if isinstance(self.data, str):
+            return local_of(
+                f"{FLAG}={self.data!r}",
+                dict(self._function(self.data)),
+                inputs,
+                edge=self.edge,
+                guard_fraction=fraction,
+                seed=seed,
+            )
         if parts_of(self.data) or not self.data.is_dir():
             return load_local(
                 self.data,
@@ -169,7 +180,15 @@ class Joiner:
             self.data, arrays, inputs, edge=self.edge, guard_fraction=fraction, seed=seed
         )
 
+    def _function(self, name: str) -> dict[str, Array]:
+        """What the function returns; it is called once."""
+        if self._returned is None:
+            self._returned = arrays_from_function(name, self.edge)
+        return self._returned
+
     def _described(self, image_size: int, channels: int) -> Description:
+        if isinstance(self.data, str):
+            return described(self.edge, ArraySource(self._function(self.data)))
         if parts_of(self.data) or not self.data.is_dir():
             return described(self.edge, source_of(self.data, self.label_column))
         arrays, _ = _pictures(self.data, image_size, channels)

@@ -49,6 +49,7 @@ def check_one_accuracy(task: Task, folders: Sequence[Path], test: Examples) -> t
     """
     model, logits = task.edge_trainer.model, gives_logits(task.config.model)
     few = Examples(test.inputs[:_INPUTS], test.labels[:_INPUTS])
+    outputs = Outputs(model, _INPUTS)  # one for all: each traces the model
     began = time.monotonic()
     looked: list[str] = []
     for folder in folders:
@@ -56,7 +57,8 @@ def check_one_accuracy(task: Task, folders: Sequence[Path], test: Examples) -> t
             break
         files = accepted_files(folder) if folder.is_dir() else []
         if files and (folder / ("accepted" + WHOLE)).exists():
-            loaded = _check(model, folder, read_accepted(files[-1]).weights, few, logits)
+            weights = read_accepted(files[-1]).weights
+            loaded = _check(model, outputs, folder, weights, few, logits)
             recorded = TensorFile(files[-1]).metadata["accepted"].get("all")
             if recorded is not None and recorded["n"] == len(test) <= _WHOLE_TEST:
                 _check_recorded(loaded, folder, float(recorded["accuracy"]), test, logits)
@@ -65,11 +67,16 @@ def check_one_accuracy(task: Task, folders: Sequence[Path], test: Examples) -> t
 
 
 def _check(
-    model: keras.Model, folder: Path, weights: Sequence[Array], few: Examples, logits: bool
+    model: keras.Model,
+    outputs: Outputs,
+    folder: Path,
+    weights: Sequence[Array],
+    few: Examples,
+    logits: bool,
 ) -> keras.Model | None:
     model.set_weights(weights)
-    accepted = Outputs(model, _INPUTS)(few.inputs)
-    if not _alike(accepted, Outputs(model, _INPUTS)(few.inputs)):
+    accepted = outputs(few.inputs)
+    if not _alike(accepted, outputs(few.inputs)):
         return None  # the model draws numbers as it answers: no two answers are alike
     file = folder / ("accepted" + WHOLE)
     try:

@@ -105,7 +105,7 @@ def load_local(
 
 
 def local_of(
-    path: Path,
+    path: Path | str,
     arrays: dict[str, Array],
     info: TakenInputs,
     *,
@@ -113,7 +113,7 @@ def local_of(
     guard_fraction: float,
     seed: int,
 ) -> LocalData:
-    """As ``load_local``, of arrays that were read from ``path`` already."""
+    """As ``load_local``, of arrays that were read already; ``path``: whence, for errors."""
     _check_range(path, arrays.get("value_range"), info)
     arrays = _matched(path, arrays, info.classes)
     parts = {split: _examples(path, arrays, split, info) for split in _SPLITS}
@@ -135,7 +135,7 @@ def local_of(
 
 
 def _groups(
-    path: Path, arrays: dict[str, Array], parts: dict[str, Examples | None]
+    path: Path | str, arrays: dict[str, Array], parts: dict[str, Examples | None]
 ) -> dict[str, Array]:
     """The group of each example, by part, of the parts that name groups."""
     found: dict[str, Array] = {}
@@ -146,7 +146,9 @@ def _groups(
     return found
 
 
-def _matched(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> dict[str, Array]:
+def _matched(
+    path: Path | str, arrays: dict[str, Array], classes: tuple[str, ...]
+) -> dict[str, Array]:
     """The arrays with the model's labels, where the file has names for its own."""
     arrays = _numbered(path, arrays, classes)
     if "classes" not in arrays:
@@ -176,7 +178,9 @@ def _matched(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> 
     return matched
 
 
-def _numbered(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) -> dict[str, Array]:
+def _numbered(
+    path: Path | str, arrays: dict[str, Array], classes: tuple[str, ...]
+) -> dict[str, Array]:
     """The arrays with numbers for labels that are names, of the file's or the model's classes."""
     numbered = dict(arrays)
     for split in _SPLITS:
@@ -195,7 +199,7 @@ def _numbered(path: Path, arrays: dict[str, Array], classes: tuple[str, ...]) ->
     return numbered
 
 
-def _check_range(path: Path, stored: Array | None, info: TakenInputs) -> None:
+def _check_range(path: Path | str, stored: Array | None, info: TakenInputs) -> None:
     """What the file says of its own values must be what was declared for the run's model."""
     own = stored_range(path, stored)
     if own is not None and info.declared and own != info.value_range:
@@ -206,7 +210,7 @@ def _check_range(path: Path, stored: Array | None, info: TakenInputs) -> None:
 
 
 def _examples(
-    path: Path, arrays: dict[str, Array], split: str, info: TakenInputs
+    path: Path | str, arrays: dict[str, Array], split: str, info: TakenInputs
 ) -> Examples | None:
     inputs, labels = arrays.get(f"x_{split}"), arrays.get(f"y_{split}")
     if inputs is None and labels is None:
@@ -234,7 +238,9 @@ def _examples(
     return Examples(inputs, _labels(path, labels, split, len(inputs), len(info.classes)))
 
 
-def _labels(path: Path, labels: Array, split: str, count: int, classes: int) -> NDArray[np.int64]:
+def _labels(
+    path: Path | str, labels: Array, split: str, count: int, classes: int
+) -> NDArray[np.int64]:
     labels = whole_numbers(f"{path}, y_{split}", labels)
     if len(labels) != count:
         raise DataError(f"{path}: x_{split} has {count} examples, y_{split} {len(labels)} labels")

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from ecavg_tf.config import Config, DataConfig, ExportConfig, Format
+from ecavg_tf.config.checks import tune_epochs
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
@@ -20,7 +21,7 @@ from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.rescaling import takes_tokens
-from export.exporter import Exporter, Subject
+from export.exporter import Exporter
 from export.making.calibration import draw
 from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
@@ -28,7 +29,9 @@ from export.proving.declared_output import random_inputs
 from export.proving.given_range import accuracy_note, range_notes
 from export.proving.judging import FEW
 from export.proving.seen import gather
+from export.quantizing.tuning import MOST_TUNED, Tuning
 from export.reading.model_files import check_model_file
+from export.subject import Subject
 
 _RANDOM_INPUTS = 64
 
@@ -213,6 +216,9 @@ def _with_data(
     )
     for said in range_notes(model, calibration.inputs, dataset.spec.value_range):
         job.listener(Note(f"note: training examples of {data}: {said}"))
+    if epochs := tune_epochs(settings.tune):
+        more = draw(dataset.train, MOST_TUNED, 0, f"training examples of {data}", file.stem)
+        subject = replace(subject, tuning=Tuning(more.inputs, more.source, epochs, 0))
     rows = job.export(subject, dataset.spec, wanted)
     if no_better := accuracy_note(rows, test.labels):
         job.listener(Note(f"note: {no_better}"))

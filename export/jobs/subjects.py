@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ecavg_tf.config.checks import one_of
+from ecavg_tf.config.checks import one_of, tune_epochs
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.files import read_json
 from ecavg_tf.core.messages.update_file import TensorFile
@@ -20,10 +20,11 @@ from ecavg_tf.data.pooled import read_all_pooled
 from ecavg_tf.models.saving import load_weights
 from ecavg_tf.results import load_results
 from ecavg_tf.task import Task
-from export.exporter import Subject
 from export.making.calibration import Calibration, draw
 from export.proving.judging import FEW
 from export.proving.seen import SeenInputs, gather
+from export.quantizing.tuning import MOST_TUNED, Tuning
+from export.subject import Subject
 
 GLOBAL = "global"
 _TENSORS = ".safetensors"  # of a decision within a run; the last one is kept as a model file
@@ -139,7 +140,8 @@ def chosen(models: list[Found], names: Sequence[str], path: Path) -> list[Found]
 def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_home: bool) -> Subject:
     """A model with the examples that it is calibrated on and compared on."""
     edge = None if found.name == GLOBAL else data.edge(found.name)
-    calibration = _calibration(task, path, edge, data.edges, at_home)
+    count = task.config.export.calibration_examples
+    calibration = _training(task, path, edge, data.edges, at_home, count)
     parity, words = _parity_inputs(task, data.test, edge)
     more = _seen(task, path, edge, data.edges, at_home, calibration, parity)
     return Subject(
@@ -159,6 +161,7 @@ def subject_of(task: Task, data: FederatedData, path: Path, found: Found, at_hom
         labels=parity.labels,
         words=words,
         seen=more,
+        tuning=_tuning(task, path, edge, data.edges, at_home),
     )
 
 
@@ -195,17 +198,33 @@ def _own(task: Task, edge: EdgeData, at_home: bool) -> Examples | None:
     return edge.train if at_home else consented(edge.train, edge.edge, task.config)
 
 
-def _calibration(
-    task: Task, path: Path, edge: EdgeData | None, edges: Sequence[str], at_home: bool
+def _training(
+    task: Task,
+    path: Path,
+    edge: EdgeData | None,
+    edges: Sequence[str],
+    at_home: bool,
+    count: int,
 ) -> Calibration | None:
     """Training examples of the edge, if it consents or lives in this process; else pooled ones."""
-    count, seed = task.config.export.calibration_examples, task.config.seed
+    seed = task.config.seed
     if edge is not None:
         own = _own(task, edge, at_home)
         if own is not None:
             return draw(own, count, seed, f"own training examples of {edge.edge}", edge.edge)
     pooled = read_all_pooled(path / "pooled", edges, task.spec)
     return None if pooled is None else draw(pooled, count, seed, "pooled training examples", GLOBAL)
+
+
+def _tuning(
+    task: Task, path: Path, edge: EdgeData | None, edges: Sequence[str], at_home: bool
+) -> Tuning | None:
+    """What int8 may be tuned on: the same examples that it is calibrated on, and more of them."""
+    epochs = tune_epochs(task.config.export.tune)
+    drawn = _training(task, path, edge, edges, at_home, MOST_TUNED) if epochs else None
+    if drawn is None:
+        return None
+    return Tuning(drawn.inputs, drawn.source, epochs, task.config.seed)
 
 
 def _parity_inputs(task: Task, test: Examples, edge: EdgeData | None) -> tuple[Examples, str]:

@@ -36,10 +36,12 @@ from export.making.head import (
     head_of,
     typical,
 )
+from export.making.precision import computed_in_float32
 from export.making.translation import Layer, translated
 from export.proving.declared_output import check_finite
+from export.quantizing.net import Net
+from export.quantizing.saving import save_net
 
-_OTHERS = ("float16", "bfloat16", "float64")  # than float32; files compute in none of them
 INPUT, OUTPUT = "image", "output"
 _SIGNATURE = "serving_default"
 
@@ -82,6 +84,7 @@ class Converter:
         warm_up()
         self.logit_range: LogitRange | None = None
         self.left_out = 0  # calibration examples that were far outliers
+        self.kept: NDArray[np.bool_] | None = None  # those that int8 was calibrated on
 
     def __enter__(self) -> "Converter":
         return self
@@ -89,12 +92,38 @@ class Converter:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
+    @property
+    def model(self) -> keras.Model:
+        """The model."""
+        return self._model
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self._shape
+
+    def convert_net(self, net: Net, variant: Variant, calibration: Array | None = None) -> bytes:
+        """One file of a net that was read from the model, and changed.
+
+        Args:
+            net: what the file is to compute.
+            variant: its format.
+            calibration: what int8's ranges are measured on.
+
+        Raises:
+            ExportError: the converter can't.
+        """
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder, quiet_conversion():
+            save_net(net, Path(folder), INPUT, OUTPUT)
+            given = None if calibration is None else calibration.astype(self._dtype)
+            return self._file(Path(folder), variant, given)
+
     def convert(self, variant: Variant, calibration: Array | None = None) -> bytes:
         """One file.
 
         Args:
             variant: which.
-            calibration: raw inputs, shape (n, …); for int8.
+            calibration: raw inputs, shape (n, …); for int8 and int16x8.
 
         Returns:
             The file's bytes; the same for the same model and examples.
@@ -103,15 +132,18 @@ class Converter:
             ExportError: the model uses what builtin operators can't do, or answers
                 calibration examples with NaN or infinity.
         """
-        if variant is Variant.INT8:
-            if calibration is None or len(calibration) == 0:
-                raise ExportError("int8 needs calibration examples, none came")
+        if variant.calibrated and (calibration is None or len(calibration) == 0):
+            raise ExportError(f"{variant} needs calibration examples, none came")
+        if variant is Variant.INT8 and calibration is not None:
             return self._int8(calibration)
         if variant.batch not in self._saved:
             folder = self._folder / str(variant.batch)
             self._save(self._model, folder, variant.batch)
             self._saved[variant.batch] = folder
-        return self._file(self._saved[variant.batch], variant)
+        given = None
+        if variant.calibrated and calibration is not None:
+            given = calibration.astype(self._dtype)
+        return self._file(self._saved[variant.batch], variant, given)
 
     def _save(self, model: keras.Model, folder: Path, batch: int | None) -> None:
         self._saved_layers = layers_of(model)
@@ -129,7 +161,7 @@ class Converter:
         calibration = calibration.astype(self._dtype)
         head = head_of(model) if self._classifier else None
         if head is None:
-            self.logit_range = None
+            self.logit_range = self.kept = None
             folder = self._folder / "int8"
             self._save(model, folder, 1)
             return self._file(folder, Variant.INT8, calibration)
@@ -143,6 +175,7 @@ class Converter:
             wanted = class_probabilities(logits, logits=True)
             best = min(tried, key=lambda attempt: _lost(attempt.content, calibration, wanted))
         self.left_out, self.logit_range = best.left_out, best.logit_range
+        self.kept = best.kept
         return best.content
 
     def _attempt(
@@ -158,61 +191,27 @@ class Converter:
         with fitted(head, logit_range):
             self._save(model, folder, 1)
         content = self._file(folder, Variant.INT8, inputs[kept])
-        return _Attempt(content, logit_range, int(np.count_nonzero(~kept)))
+        return _Attempt(content, logit_range, kept)
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """An int8 file, with the range of its logits and how many examples were left out."""
+    """An int8 file, with the range of its logits and which examples it was calibrated on."""
 
     content: bytes
     logit_range: LogitRange
-    left_out: int
+    kept: NDArray[np.bool_]
+
+    @property
+    def left_out(self) -> int:
+        """How many calibration examples were left out."""
+        return int(np.count_nonzero(~self.kept))
 
 
 def _lost(content: bytes, inputs: Array, wanted: NDArray[np.float64]) -> float:
     """Mean largest difference of a probability on the examples."""
-    given = class_probabilities(first_answers(content, inputs), logits=True)
+    given = class_probabilities(first_answers(content, inputs), logits=True).astype(np.float32)
     return float(np.abs(given - wanted).max(axis=1).mean())
-
-
-@contextlib.contextmanager
-def computed_in_float32(model: keras.Model) -> Iterator[None]:
-    """While it lasts, layers of another precision compute in float32, which files can do.
-
-    Their weights are float32 as they are, or they have none.
-
-    Raises:
-        ExportError: a layer has weights that are not float32.
-    """
-    layers = list(model._flatten_layers())
-    for layer in layers:
-        own = {variable.dtype for variable in layer._trainable_variables}
-        own |= {variable.dtype for variable in layer._non_trainable_variables}
-        if found := own & set(_OTHERS):
-            raise ExportError(_not_built_in(layer, found.pop()))
-    mixed = [layer for layer in layers if getattr(layer, "compute_dtype", None) in _OTHERS]
-    kept = [layer._dtype_policy for layer in mixed]
-    try:
-        for layer in mixed:
-            layer._dtype_policy = keras.dtype_policies.DTypePolicy("float32")
-        if mixed:
-            model.predict_function = None  # what it traced computes as before
-        yield
-    finally:
-        for layer, policy in zip(mixed, kept, strict=True):
-            layer._dtype_policy = policy
-        if mixed:
-            model.predict_function = None
-
-
-def _not_built_in(layer: keras.layers.Layer, dtype: str) -> str:
-    does = "computes in" if dtype == "float64" else "has weights in"
-    return (
-        f"layer {layer.name!r} {does} {dtype}, which TFLite has no builtin operators for; build "
-        "the model under keras.config.set_dtype_policy('float32') ('floatx' in keras.json sets "
-        "it, too) and load its weights"
-    )
 
 
 def gives_fitted_logits(model: keras.Model) -> bool:

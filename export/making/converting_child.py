@@ -69,6 +69,10 @@ def _convert(request: Mapping[str, Any]) -> dict[str, Any]:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.representative_dataset = lambda: _representatives(inputs)
         converter.inference_input_type = converter.inference_output_type = tf.int8
+    if request["format"] == "int16x8":
+        with_16 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.target_spec.supported_ops = [with_16]
+        converter.inference_input_type = converter.inference_output_type = tf.int16
     Path(request["to"]).write_bytes(converter.convert())
     return {"ok": True}
 

@@ -17,6 +17,7 @@ class Variant(StrEnum):
     FLOAT16 = "float16"
     DYNAMIC = "dynamic"
     INT8 = "int8"
+    INT16X8 = "int16x8"
 
     @property
     def kind(self) -> Format:
@@ -27,6 +28,16 @@ class Variant(StrEnum):
     def batch(self) -> int | None:
         """Its batch size; None: any."""
         return None if self is Variant.MASTER else 1
+
+    @property
+    def quantized(self) -> bool:
+        """Whether it stores weights in 8 bits."""
+        return self is Variant.DYNAMIC or self.calibrated
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether its ranges are measured on examples."""
+        return self in (Variant.INT8, Variant.INT16X8)
 
 
 def parse_formats(text: str) -> tuple[Format, ...]:

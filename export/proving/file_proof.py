@@ -73,7 +73,8 @@ def prove_file(
     try:
         scaling = expected.feature_scaling
         raw = rescaled(scaling, reference.inputs)
-        answers = class_probabilities(first_answers(tflite, raw), logits=logits)  # it may crash
+        first = first_answers(tflite, raw)  # it may crash
+        answers = class_probabilities(first, logits=logits).astype(np.float32)
         model = LiteModel(tflite, logits=logits, scaling=scaling)
         uncovered = _uncovered(model.input, raw, expected.declared)
     except ExportError as error:

@@ -15,7 +15,13 @@ from ecavg_tf.core.template import Array
 
 _Z = 1.959963984540054  # 97.5th percentile of the normal distribution: 95 % intervals
 # What a format's arithmetic can't tell apart, in probability (its output is not quantized).
-_MARGINS = {Format.FLOAT32: 1e-5, Format.FLOAT16: 2e-3, Format.DYNAMIC: 1e-5, Format.INT8: 1e-5}
+_MARGINS = {
+    Format.FLOAT32: 1e-5,
+    Format.FLOAT16: 2e-3,
+    Format.DYNAMIC: 1e-5,
+    Format.INT8: 1e-5,
+    Format.INT16X8: 1e-5,
+}
 
 
 @dataclass(frozen=True)

@@ -108,10 +108,10 @@ class LiteModel:
         shape = self.input.shape[1:]
         if inputs.shape[1:] != shape:
             raise ExportError(f"the file takes inputs of shape {shape}, {inputs.shape[1:]} came")
-        if self.input.dtype not in ("float32", "int8", "uint8", "int32"):
+        if self.input.dtype not in ("float32", "int8", "uint8", "int16", "int32"):
             raise ExportError(
-                f"the file's input is {self.input.dtype}; expected float32, int8, or int32 for "
-                "token ids"
+                f"the file's input is {self.input.dtype}; expected float32, int8, int16, or int32 "
+                "for token ids"
             )
         many = self.input.shape[0] == -1
         at_once = 64 if many else 1

@@ -216,13 +216,15 @@ def _joined(parts: Sequence[_Compared]) -> _Compared:
 
 def _limits_of(format_: Format, limits: Limits) -> tuple[float, float, float]:
     """Of a format: least agreement, largest difference, largest mean difference."""
+    int8 = limits.min_agreement_int8, math.inf, limits.max_mean_difference_int8
     return {
         Format.FLOAT32: (limits.min_agreement_float, limits.max_difference, math.inf),
         Format.FLOAT16: (limits.min_agreement_float, limits.max_difference_float16, math.inf),
         Format.DYNAMIC: (
             limits.min_agreement_dynamic, math.inf, limits.max_mean_difference_dynamic,
         ),
-        Format.INT8: (limits.min_agreement_int8, math.inf, limits.max_mean_difference_int8),
+        Format.INT8: int8,
+        Format.INT16X8: int8,
     }[format_]  # fmt: skip
 
 

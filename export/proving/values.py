@@ -16,7 +16,13 @@ from ecavg_tf.core.template import Array
 
 # Largest difference of a value, and for quantized formats its root mean square, as shares
 # of the range of Keras' own values.
-_LIMITS = {Format.FLOAT32: 1e-4, Format.FLOAT16: 1e-2, Format.DYNAMIC: 0.05, Format.INT8: 0.05}
+_LIMITS = {
+    Format.FLOAT32: 1e-4,
+    Format.FLOAT16: 1e-2,
+    Format.DYNAMIC: 0.05,
+    Format.INT8: 0.05,
+    Format.INT16X8: 0.05,
+}
 # Of the largest value: float32 sums in another order differ by so much, which is a good part of
 # the range of a column that runs from 1000.0 to 1000.1.
 _ROUNDING = 2e-6

@@ -23,6 +23,7 @@ SMALL = (
     "--config.model.hidden_units=16",
     "--config.edge.epochs=1",
     "--config.server.pool=false",
+    "--config.export.enabled=false",
 )
 
 

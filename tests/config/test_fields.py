@@ -100,7 +100,7 @@ def test_edges_and_server_share_the_fields_of_a_fit() -> None:
 def test_the_limits_of_the_gate_are_those_of_the_config() -> None:
     assert isinstance(Config().export, Limits)
     assert list(to_dict(Config())["export"]) == [
-        *("enabled", "formats", "calibration_examples", "parity_examples"),
+        *("enabled", "formats", "calibration_examples", "parity_examples", "tune"),
         *(item.name for item in dataclasses.fields(Limits)),
         "latency_s",
     ]

@@ -255,6 +255,18 @@ def test_labels_from_1_without_names(tmp_path: Path) -> None:
     assert len(opened(folder(tmp_path / "i", {"north": held, "south": arrays(9)})).edges) == 2
 
 
+def test_one_edge_that_may_count_from_1_is_told(tmp_path: Path) -> None:
+    inputs, labels = np.zeros((12, 2), np.float32), np.arange(12) % 3
+    for edge, first in (("north", 0), ("south", 1)):
+        np.savez(tmp_path / f"{edge}.npz", x_train=inputs, y_train=labels + first)
+    config = Config()
+    config.data.name = str(tmp_path)
+    said = "edge 'south' has the labels 1 to 3, the others begin at 0 and end at 2"
+    assert any(note.startswith(said) for note in federated_data(config).notes)
+    np.savez(tmp_path / "south.npz", x_train=inputs, y_train=np.minimum(labels + 1, 2))
+    assert not any("labels 1 to" in note for note in federated_data(config).notes)
+
+
 def test_the_global_test_set_has_no_other_classes(tmp_path: Path) -> None:
     held = arrays(6) | {"y_train": list("ababab")}
     test = {"x_test": np.zeros((2, 4, 4), np.uint8), "y_test": list("ac")}

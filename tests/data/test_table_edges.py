@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ecavg_tf.config import Config, PartitionKind
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.data.dataset import EdgeData
+from ecavg_tf.data.edge_sources import is_folder_of_edges
 from ecavg_tf.data.federated import FederatedData, federated_data
+from ecavg_tf.data.sources import is_folder
 
 NORTH = "age,label,size\n" + "".join(
     f"{n},{'cat' if n % 3 else 'dog'},{n / 10}\n" for n in range(10)
@@ -100,7 +103,7 @@ def test_groups_stay_whole_in_one_table(tmp_path: Path) -> None:
     [
         (
             "age,label\n1,cat\n",
-            "edge 'south': column 'size' is missing; the columns needed are age",
+            "edge 'south': column 'size' is missing; the columns of edge 'north' are age",
         ),
         ("age,size,sex,label\n1,2,3,cat\n", "edge 'south': column 'sex' is unknown"),
         ("age,size\n1,2\n", r"south\.csv has no column 'label'"),
@@ -153,3 +156,28 @@ def test_names_for_inputs_that_have_none(tmp_path: Path) -> None:
         DataError, match=r"columns have shape .* and dtype int64, expected the inputs'"
     ):
         opened(tmp_path / "a.npz")
+
+
+def test_a_table_about_pictures_makes_no_edge(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(10):
+            Image.fromarray(np.full((4, 4), 9 * number, np.uint8)).save(
+                tmp_path / name / f"{number}.png"
+            )
+    written(tmp_path, labels="file,label\n0.png,cat\n")
+    data = opened(tmp_path)
+    assert data.spec.classes == ("cat", "dog")
+    assert data.edges == ("edge-00", "edge-01")
+
+
+def test_a_run_directory_is_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = written(tmp_path / "cifar10", results="round,who\n1,north\n")
+    for name in ("config", "environment"):
+        (run / f"{name}.json").write_text("{}")
+    assert not is_folder_of_edges(run)
+    assert not is_folder("cifar10")  # the set of TensorFlow Datasets
+    assert is_folder("./cifar10")
+    (run / "config.json").unlink()
+    assert is_folder("cifar10")

@@ -11,7 +11,7 @@ from ecavg_tf.config import Config, with_fields
 from ecavg_tf.core.errors import ModelError
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.models.builders import build_model
-from ecavg_tf.models.output_kind import has_one_output, stays_in_unit_range
+from ecavg_tf.models.output_kind import check_output, has_one_output, stays_in_unit_range
 
 layers = keras.layers
 SPEC = DataSpec("tiny", (4, 4, 1), "uint8", (0.0, 16.0), ("a", "b"))
@@ -104,3 +104,12 @@ def test_trying_leaves_no_trace(kind: str) -> None:
     assert stays_in_unit_range(model, INPUTS) == ("sigmoid" in kind)
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_sigmoid_that_raw_values_saturate_is_no_softmax_of_one() -> None:
+    dense = keras.layers.Dense(1, "sigmoid", kernel_initializer="ones", name="end")
+    model = keras.Sequential([keras.Input((4,)), dense])
+    raw = np.full((2, 4), 4254.0, np.float32)
+    outputs = keras.ops.convert_to_numpy(model(raw))
+    assert (outputs == 1.0).all()
+    check_output(model, raw, outputs, "mine:net", logits=False)

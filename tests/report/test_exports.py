@@ -30,7 +30,7 @@ def test_what_was_proved_and_on_which_examples_is_told() -> None:
     claim = Claim("labels that differ", words, 39, 0.0, 0.07, 0.05, 0.07, Verdict.PASSED)
     tuned = replace(row, proved_as=ProvedAs.TUNED, parity=replace(row.parity, claims=(claim,)))
     (said,) = notes([tuned])
-    assert "compared on images of a and 30 seen" in said
+    assert "compared on examples of a and 30 seen" in said
     assert said.endswith("int8 proved as another model, tuned for int8")
     open_ = replace(tuned, status="undecided", reasons=("9 examples, 42 needed",))
     first, why = notes([open_])

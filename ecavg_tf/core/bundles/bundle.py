@@ -47,6 +47,7 @@ TOLERANCE: Mapping[str, Mapping[str, float]] = {
     "float16": {"max_difference": 2e-2, "label_agreement": 0.9},
     "dynamic": {"max_difference": 0.15, "label_agreement": 0.75},
     "int8": {"max_difference": 0.15, "label_agreement": 0.75},
+    "int16x8": {"max_difference": 0.15, "label_agreement": 0.75},
 }
 
 _MIB = 2**20
@@ -77,7 +78,7 @@ class BundleInfo:
     """What ``bundle.json`` says, beside the parts' hashes.
 
     Attributes:
-        format: ``float32``, ``float16``, ``dynamic`` or ``int8``.
+        format: ``float32``, ``float16``, ``dynamic``, ``int8`` or ``int16x8``.
         classes: labels, in the order of the outputs.
         inputs_dtype: numpy's name of the raw inputs' dtype.
         value_range: lowest and highest value of a raw input.
