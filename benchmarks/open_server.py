@@ -28,7 +28,7 @@ from ecavg_tf.quiet import import_tensorflow
 from ecavg_tf.results import RunResults, load_results
 
 FLEETS: Mapping[str, tuple[str, ...]] = {"Keras": (), "south without TensorFlow": ("south",)}
-DIGITS = {"north": range(10), "south": range(5), "east": range(4, 10), "isle": range(10)}
+DIGITS = {"north": range(10), "south": range(5), "east": range(5, 10), "isle": range(10)}
 TRAIN = {"north": 1200, "south": 800, "east": 300, "isle": 2000}
 TEST = 1000  # examples of each edge's own
 SETTINGS = {
