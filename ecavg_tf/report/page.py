@@ -34,13 +34,28 @@ _CAPTIONS = {
         "BatchNorm recalibrated, and the global model after fine-tuning.",
     ),
 }
+_WITHOUT_TEST = {  # where the server has no test set, so that all scores are the edges' own
+    "own-accuracy": (
+        "Did the edges gain?",
+        "Each line is an edge in the last round, measured on its own test set: with its local "
+        "model, with the server's global model, and with what it deploys. Green: gained over its "
+        "local model; orange: lost; else level.",
+    ),
+    "stages": (
+        "The global model, round by round",
+        "The mean over the edges' own test examples, as the edges report it: the server has no "
+        "test set.",
+    ),
+}
 
 
 def write_page(results: RunResults, folder: Path) -> None:
     """Writes ``report.html`` and the pictures as ``plots/*.png`` into a folder."""
     pictures: list[dict[str, str]] = []
+    tested = bool(results.rounds) and words.has_test(results.rounds[-1].server)
+    captions = _CAPTIONS if tested else _CAPTIONS | _WITHOUT_TEST
     for name, draw in plots.pictures(results).items():
-        title, caption = _CAPTIONS[name]
+        title, caption = captions[name]
         light = draw(results, LIGHT)
         (folder / "plots").mkdir(exist_ok=True)
         write_bytes(folder / "plots" / f"{name}.png", render(light, "png"))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from ecavg_tf.report.figure import DARK, Theme, blank, label
 from ecavg_tf.report.gains import gain
 from ecavg_tf.report.plots_edges import accepted_by_round, by_round, own_accuracy
+from ecavg_tf.report.words import has_test
 from ecavg_tf.results import EdgeResult, RunResults
 
 
@@ -44,8 +45,13 @@ def data(results: RunResults, theme: Theme) -> Figure:
 
 
 def stages(results: RunResults, theme: Theme) -> Figure:
-    """Accuracy on the whole test set, stage by stage and round by round."""
+    """Accuracy on the whole test set, stage by stage and round by round.
+
+    Where the server has none, the edges score the global model alone.
+    """
     figure, axes = blank(theme, height=3.6)
+    tested = any(has_test(result.server) for result in results.rounds)
+    stages = _STAGES if tested else _STAGES[-1:]
     ticks: list[str] = []
     where: list[int] = []
     server: list[float] = []
@@ -57,11 +63,11 @@ def stages(results: RunResults, theme: Theme) -> Figure:
             for edge in result.edges
             if edge.local and edge.local.all
         ]
-        ticks += [f"r{result.round} {stage}" for stage in _STAGES]
+        ticks += [f"r{result.round} {stage}" for stage in stages]
         models = result.server.averaged, result.server.recalibrated, result.server.global_
-        for offset, model in enumerate(models, start=1):
+        for stage, model in zip(_STAGES[1:], models, strict=True):
             if model.all is not None:
-                where.append(at + offset)
+                where.append(at + stages.index(stage))
                 server.append(100 * model.all.accuracy)
     axes.plot(where, server, color=theme.server, marker="s", lw=2, label="the server's model")
     if local:
@@ -74,7 +80,7 @@ def stages(results: RunResults, theme: Theme) -> Figure:
     axes.set_xticks(
         range(len(ticks)), names, rotation=90 if crowded else 0, fontsize=7 + 2 * (not crowded)
     )
-    axes.set_ylabel("accuracy on all classes, %")
+    axes.set_ylabel(f"accuracy on {'all classes' if tested else 'own test sets'}, %")
     figure.legend(loc="outside upper left", frameon=False, labelcolor=theme.ink, ncols=2)
     return figure
 

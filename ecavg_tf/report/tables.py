@@ -100,7 +100,8 @@ def _server_table(result: RoundResult) -> Table:
         ("recalibrated", server.recalibrated.all),
         ("global", server.global_.all),
     ):
-        table.add_row(stage, _percent(scored), f"{scored.loss:.3f}" if scored else "–")
+        if scored or words.has_test(server):  # else the edges report on the global model alone
+            table.add_row(stage, _percent(scored), f"{scored.loss:.3f}" if scored else "–")
     return table
 
 

@@ -14,7 +14,8 @@ from ecavg_tf.cli import main
 from ecavg_tf.config import Config
 from ecavg_tf.report import plots, words
 from ecavg_tf.report.compare import comparison
-from ecavg_tf.report.page import html
+from ecavg_tf.report.figure import LIGHT
+from ecavg_tf.report.page import html, write_page
 from ecavg_tf.report.tables import tables
 from ecavg_tf.results import RunResults, load_results
 from ecavg_tf.rounds.local_fleet import LocalFleet
@@ -45,6 +46,53 @@ def test_the_page_needs_nothing_else(run: Path) -> None:
     pngs = sorted((run / "plots").iterdir())
     assert [p.stem for p in pngs] == ["by-round", "data", "own-accuracy", "stages"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pngs)
+
+
+def without_test(results: RunResults) -> RunResults:
+    """The same run of a server without a test set."""
+
+    def own(scores: Any) -> Any:
+        return replace(scores, all=None)
+
+    rounds = []
+    for result in results.rounds:
+        averaged, recalibrated = map(own, (result.server.averaged, result.server.recalibrated))
+        server = replace(result.server, averaged=averaged, recalibrated=recalibrated)
+        edges = tuple(
+            replace(
+                each,
+                **{name: own(getattr(each, name)) for name in ("start", "local", "global_")},
+                accepted=own(each.accepted),
+                rungs=tuple(map(own, each.rungs)),
+            )
+            for each in result.edges
+        )
+        rounds.append(replace(result, server=server, edges=edges))
+    return replace(results, rounds=tuple(rounds))
+
+
+def test_a_server_without_a_test_set_shows_what_the_edges_report(
+    results: RunResults, tmp_path: Path
+) -> None:
+    made = without_test(results)
+    write_page(made, tmp_path)
+    page = Page((tmp_path / "report.html").read_text())
+    said = " ".join(page.text)
+    assert "own: the edge's own test set · gain:" in said
+    assert "the mean over the edges' own test examples, because the server has no test set" in said
+    assert "all classes" not in said
+    assert "averaged –" not in said
+    assert not {"all, %", "all"} & set(page.cells)
+    told = printed(tables(made))
+    assert "mean over the edges' own 100 test examples, as they report it" in told
+    assert "averaged" not in told
+    figure = plots.stages(made, LIGHT)
+    axes = figure.axes[0]
+    assert axes.get_ylabel() == "accuracy on own test sets, %"
+    assert [each.get_text() for each in axes.get_xticklabels()] == ["r1 global", "r2 global"]
+    assert axes.lines[0].get_ydata().tolist() == [
+        100 * result.server.global_.all.accuracy for result in made.rounds
+    ]
 
 
 def test_what_came_over_a_wire_is_escaped(results: RunResults) -> None:
