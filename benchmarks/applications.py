@@ -30,9 +30,10 @@ from ecavg_tf.core.template import Array, weights_sha256  # noqa: E402
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples  # noqa: E402
 from ecavg_tf.data.sources import load_data  # noqa: E402
 from ecavg_tf.models.batchnorm import recalibrate_batchnorm  # noqa: E402
-from export.exporter import Exporter, Subject  # noqa: E402
+from export.exporter import Exporter  # noqa: E402
 from export.making.calibration import draw  # noqa: E402
 from export.making.formats import variants  # noqa: E402
+from export.subject import Subject  # noqa: E402
 
 # Fastest first; whether a model rescales pixels itself.
 MODELS = {

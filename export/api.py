@@ -22,9 +22,10 @@ from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.rescaling import takes_tokens
 from export.making.calibration import as_calibration
-from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
+from export.making.convert import Converter, gives_fitted_logits
 from export.making.converting_process import ConversionError, first_answers, warm_up
 from export.making.formats import Variant, parse_formats, variants
+from export.making.precision import computed_in_float32
 from export.proving.declared_output import (
     are_probabilities,
     check_finite,

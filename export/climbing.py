@@ -4,11 +4,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ecavg_tf.config import Limits
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Attempt, Verdict
 from ecavg_tf.events import Listener, Note
-from export.making.ladder import Made, Way
-from export.proving.file_proof import FileProof
+from export.making.convert import Converter
+from export.making.formats import Variant
+from export.making.ladder import Ladder, Made, Way
+from export.proving.file_proof import FileProof, prove_file
+from export.proving.gate import Reference
+from export.proving.seen import uncalibrated
+from export.reading.metadata import Description, attach
+from export.subject import Subject
 
 Prove = Callable[[Made, Way], FileProof]
 
@@ -29,6 +36,51 @@ class Climbed:
     found: FileProof
     way: Way
     attempts: tuple[Attempt, ...]
+
+
+def climb_for(
+    subject: Subject,
+    variant: Variant,
+    converter: Converter,
+    references: tuple[Reference, Reference | None],
+    description: Description,
+    convert: Callable[[], bytes],
+    *,
+    limits: Limits,
+    plain_alone: bool,
+    listener: Listener,
+) -> Climbed:
+    """A file of a model, made in the first way that passes.
+
+    Args:
+        subject: the model, with its examples.
+        variant: which file.
+        converter: of the model.
+        references: test examples, and seen ones, with Keras' answers.
+        description: what is written into the file.
+        convert: makes the plain file, without the description.
+        limits: what the file must keep to.
+        plain_alone: whether no other way is open to this model.
+        listener: told of every step.
+
+    Raises:
+        ExportError: the plain file can't be made.
+    """
+    test, seen = references
+
+    def prove(made: Made, way: Way) -> FileProof:
+        more, calibrated = seen, variant.calibrated or way is not Way.PLAIN
+        if seen is not None and subject.seen is not None and calibrated:
+            more = uncalibrated(seen, subject.seen)
+        own = None if made.own is None else made.own(test.inputs)
+        return prove_file(made.content, variant, description, test, limits, seen=more, tuned=own)
+
+    others: Iterator[tuple[Way, Callable[[], Made]]] = iter(())
+    if variant.quantized and subject.calibration is not None and not plain_alone:
+        ladder = Ladder(converter, variant, subject.calibration.inputs, subject.tuning, listener)
+        others = ladder.ways(lambda content: attach(content, description))
+    what = f"{subject.name}, {variant}"
+    return climb(what, lambda: Made(attach(convert(), description)), others, prove, listener)
 
 
 def climb(

@@ -1,9 +1,8 @@
 """From one model to a folder of files: converts, compares, measures, bundles."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from importlib import metadata
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
-from ecavg_tf.core.bundles.scaling import told
 from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import ExportError, brief, full_disk
 from ecavg_tf.core.exports import Cost, Exported, Latency, Verdict
-from ecavg_tf.core.files import canonical_json, file_sha256, write_bytes
+from ecavg_tf.core.files import file_sha256, write_bytes
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import of_one_output, output_kind
 from ecavg_tf.data.dataset import DataSpec
@@ -25,7 +23,7 @@ from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.output_kind import has_one_output
 from ecavg_tf.models.rescaling import takes_tokens
-from export.climbing import Climbed, climb
+from export.climbing import climb_for
 from export.delivering.bundling import bundle_file, spread
 from export.delivering.earlier_files import (
     FAILED,
@@ -38,56 +36,21 @@ from export.delivering.earlier_files import (
     unchanged_files,
     write_record,
 )
-from export.making.calibration import Calibration
-from export.making.convert import Converter, computed_in_float32, gives_fitted_logits
+from export.making.convert import Converter, gives_fitted_logits
 from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 from export.making.front import Front, front_of
-from export.making.ladder import Ladder, Made, Way
+from export.making.precision import computed_in_float32
 from export.proving.cost import cost_sheet, keras_latencies
 from export.proving.declared_output import check_one_logit, checked_probabilities
-from export.proving.file_proof import FileProof, prove_file
 from export.proving.gate import Reference
-from export.proving.seen import SeenInputs, uncalibrated
-from export.quantizing.tuning import Tuning
-from export.reading.metadata import Description, attach
+from export.reading.metadata import Description
+from export.subject import Subject, key_of
 
-_PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
 # The converter leaves the versions of int8 on operators of 16 bits, which say nothing of the
 # runtime that has them; this is the oldest that such a file was replayed on.
 _INT16_REPLAYED = "2.14.0"
 _PROBES = 8  # examples that tell whether a model is still the same function of its weights
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model that is to be exported.
-
-    Attributes:
-        name: an edge's name, ``global``, or a file's.
-        weights_sha256: hash of its weights.
-        origin: run, round, edge, weights_sha256: what is written into the file.
-        calibration: int8's examples; None: ``no_calibration`` says why.
-        no_calibration: why there are no calibration examples.
-        inputs: parity examples, raw, shape (n, …).
-        labels: their labels, shape (n,), or None.
-        words: what the parity examples are.
-        round: whose model it is.
-        seen: training examples to compare on as well; None where test examples are enough.
-        tuning: how int8 may be tuned where it does not pass as it is; None: not at all.
-    """
-
-    name: str
-    weights_sha256: str
-    origin: Mapping[str, Any]
-    calibration: Calibration | None
-    inputs: Array
-    labels: NDArray[np.int64] | None
-    words: str
-    tuning: Tuning | None = None
-    no_calibration: str = "no calibration examples"
-    round: int | None = None
-    seen: SeenInputs | None = None
 
 
 @dataclass
@@ -150,7 +113,10 @@ class Exporter:
     def _exported(
         self, subject: Subject, wanted: tuple[Variant, ...], folder: Path
     ) -> tuple[Exported, ...]:
-        key, answers = self._key(subject), self._probed(subject.inputs)
+        key, answers = (
+            key_of(subject, self.spec, self.limits, logits=self.logits),
+            self._probed(subject.inputs),
+        )
         known, ours = unchanged_files(folder, key, answers), earlier_names(folder)
         missing = [v for v in wanted if self.fresh or v.value not in known]
         check_nothing_foreign(folder, missing, ours)
@@ -212,7 +178,17 @@ class Exporter:
             self.spec.columns,
         )
         try:
-            climbed = self._climbed(subject, variant, converter, references, description)
+            climbed = climb_for(
+                subject,
+                variant,
+                converter,
+                references,
+                description,
+                lambda: self._convert(subject, variant, converter),
+                limits=self.limits,
+                plain_alone=self._plain_alone(description),
+                listener=self.listener,
+            )
         except Exception as error:  # of this format: the others may be possible
             if full_disk(error) is not None:
                 raise
@@ -251,38 +227,10 @@ class Exporter:
             row, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
         )
 
-    def _climbed(
-        self,
-        subject: Subject,
-        variant: Variant,
-        converter: Converter,
-        references: tuple[Reference, Reference | None],
-        description: Description,
-    ) -> Climbed:
-        """The file, made in the first way that passes."""
-        test, seen = references
-
-        def plain() -> Made:
-            return Made(attach(self._convert(subject, variant, converter), description))
-
-        def prove(made: Made, way: Way) -> FileProof:
-            more, calibrated = seen, variant.calibrated or way is not Way.PLAIN
-            if seen is not None and subject.seen is not None and calibrated:
-                more = uncalibrated(seen, subject.seen)
-            own = None if made.own is None else made.own(test.inputs)
-            return prove_file(
-                made.content, variant, description, test, self.limits, seen=more, tuned=own
-            )
-
-        others: Iterator[tuple[Way, Callable[[], Made]]] = iter(())
-        # The other ways read nets that take raw values and end in a number a class.
-        plain_alone = self._tokens or self._front is not None
-        plain_alone |= of_one_output(description.output_kind)
-        if variant.quantized and subject.calibration is not None and not plain_alone:
-            calibration = subject.calibration.inputs
-            ladder = Ladder(converter, variant, calibration, subject.tuning, self.listener)
-            others = ladder.ways(lambda content: attach(content, description))
-        return climb(f"{subject.name}, {variant}", plain, others, prove, self.listener)
+    def _plain_alone(self, description: Description) -> bool:
+        """The other ways read nets that take raw values and end in a number a class."""
+        unread = self._tokens or self._front is not None
+        return unread or of_one_output(description.output_kind)
 
     def _cost(self, content: bytes, example: Array) -> Cost:
         return cost_sheet(
@@ -335,24 +283,6 @@ class Exporter:
             self._keras = keras_latencies(self.model, example, self.latency_s)
         return self._keras
 
-    def _key(self, subject: Subject) -> str:
-        """A hash of all that a file depends on besides its format: same key, same files."""
-        calibration = subject.calibration
-        facts = {
-            "weights": subject.weights_sha256,
-            "origin": dict(subject.origin),
-            "limits": {item.name: getattr(self.limits, item.name) for item in fields(Limits)},
-            "spec": told(self.spec, asdict(self.spec)),
-            "logits": self.logits,
-            "calibration": None if calibration is None else _hash(calibration.inputs),
-            "inputs": _hash(subject.inputs),
-            "labels": None if subject.labels is None else _hash(subject.labels),
-            "seen": None if subject.seen is None else _hash(subject.seen.inputs),
-            "tuning": _tuning_facts(subject.tuning),
-            "packages": {name: metadata.version(name) for name in _PACKAGES},
-        }
-        return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
-
 
 def _held(folder: Path, names: Collection[str]) -> set[str]:
     """The names of files that are there, and of the signatures that these may get later."""
@@ -371,10 +301,6 @@ def _not_taken(what: str, error: Exception) -> ExportError:
     return ExportError(f"the model can't take {what}: {explained(error)}; give it such as it takes")
 
 
-def _tuning_facts(tuning: Tuning | None) -> list[Any] | None:
-    return None if tuning is None else [_hash(tuning.inputs), tuning.epochs, tuning.seed]
-
-
 def _not_made(error: Exception, log: Path) -> dict[str, Any]:
     """A row's status and reasons where there is no file; all that was said goes to ``log``."""
     if isinstance(error, ConversionError) and error.said:
@@ -383,7 +309,3 @@ def _not_made(error: Exception, log: Path) -> dict[str, Any]:
     why = str(error) if isinstance(error, ExportError) else f"{kind}: {brief(error)}"
     status = "skipped" if isinstance(error, FixedBatchOnly) else "failed"
     return {"status": status, "reasons": (why,)}
-
-
-def _hash(inputs: Array) -> str:
-    return hashlib.sha256(np.ascontiguousarray(inputs).tobytes()).hexdigest()

@@ -1,7 +1,5 @@
 """``ecavg export``."""
 
-import math
-import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +7,12 @@ from pathlib import Path
 from absl import flags
 
 from ecavg_tf.cli.config_flag import parse
+from ecavg_tf.cli.export_checks import check_source, gives_logits, range_of
 from ecavg_tf.config.checks import one_of
-from ecavg_tf.core.bundles.bundle import OUTPUT_KINDS
-from ecavg_tf.core.errors import ConfigError, ModelError
+from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.table import LABEL
-from ecavg_tf.resuming import stored_config
 
 HELP = """\
 ecavg export RUN [--formats=float32,float16,dynamic,int8] [--edge=edge-00,global] [--out=DIR]
@@ -109,7 +106,9 @@ def main(argv: Sequence[str]) -> int:
 
         return verify_all(source, values["verify"].value)
     if values["trainable"].value:
-        return _export_training(source, values)
+        from ecavg_tf.cli.export_training import export_training_file
+
+        return export_training_file(source, values)
     micro = bool(values["target"].value)
     if micro:
         one_of("--target", values["target"].value, ("micro",))
@@ -118,8 +117,8 @@ def main(argv: Sequence[str]) -> int:
         edges=tuple(values["edge"].value),
         out=values["out"].value,
         data=values["data"].value,
-        value_range=_range(values["value-range"].value),
-        logits=_gives_logits(values["output"].value, logits=values["logits"].value),
+        value_range=range_of(values["value-range"].value),
+        logits=gives_logits(values["output"].value, logits=values["logits"].value),
         accept_unproved=values["accept-unproved"].value,
         sign=values["sign"].value,
         micro=micro,
@@ -129,17 +128,6 @@ def main(argv: Sequence[str]) -> int:
         label_column=values["label-column"].value,
     )
     return _export(source, options)
-
-
-def _check_source(source: Path) -> None:
-    """Refuses a wrong path at once: the modules that read it take seconds to import."""
-    from export.reading.model_files import check_model_file
-
-    check_model_file(source)
-    if source.suffix != ".keras":
-        stored_config(source)
-    elif not source.is_file():
-        raise ModelError(f"{source} is not there; give a run directory or a .keras file")
 
 
 def _export(source: Path, options: Options) -> int:
@@ -155,7 +143,7 @@ def _export(source: Path, options: Options) -> int:
     elif options.flash or options.ram:
         raise ConfigError("--flash and --ram go with --target=micro")
     if not options.state:
-        _check_source(source)
+        check_source(source)
     key = load_private_key(options.sign) if options.sign else None  # before minutes of work
 
     from ecavg_tf.plugins import find_users_modules
@@ -196,49 +184,6 @@ def _tell_unsigned(folder: Path, models: Collection[str]) -> None:
         if (folder / model / "micro" / DATA).exists():
             place = folder / model / "micro"
             print(f"{place}: the sources there are not signed again; --target=micro does that")
-
-
-def _export_training(source: Path, values: flags.FlagValues) -> int:
-    from ecavg_tf.core.bundles.training_bundle import TRAINABLE, read_training_bundle
-    from export.delivering.signing import load_private_key, sign
-
-    one_of("--trainable", values["trainable"].value, TRAINABLE)
-    others = ("state", "edge", "formats", "target", "flash", "ram", "value-range")
-    for name in (*others, "accept-unproved"):
-        if values[name].present:
-            raise ConfigError(
-                f"--{name} does not go with --trainable, which makes one file of the global model "
-                "(or of a .keras file): leave it out"
-            )
-    _check_source(source)
-    key_file = values["sign"].value
-    key = load_private_key(key_file) if key_file else None
-
-    from ecavg_tf.plugins import find_users_modules
-    from ecavg_tf.quiet import import_tensorflow
-
-    import_tensorflow()
-    find_users_modules()
-    from ecavg_tf.cli.progress import PlainLines
-    from export.jobs.training import export_training
-
-    path = export_training(
-        source,
-        trainable=values["trainable"].value,
-        optimizer=values["optimizer"].value,
-        momentum=values["momentum"].value,
-        data=values["data"].value,
-        label_column=values["label-column"].value or LABEL,
-        out=values["out"].value,
-        listener=PlainLines(),
-        fresh=key is not None,
-    )
-    if key is not None:
-        sign(path, key)
-    print(f"{path} trains as Keras does, with {read_training_bundle(path).info.optimizer.words}:")
-    bundle = shlex.quote(str(path))
-    print(f"  python -m edge train --edge=NAME --bundle={bundle} --data=MINE.npz --state=DIR")
-    return 0
 
 
 def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
@@ -289,28 +234,3 @@ def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
             fresh=bool(options.sign),
         )
     return made, user_path(options.out or source / FOLDER)
-
-
-def _gives_logits(output: str, *, logits: bool) -> bool:
-    if output == "values":
-        raise ConfigError(
-            "--output=values: the command line exports classifiers; "
-            "export.to_tflite(model, …, output='values') makes files of other models from Python"
-        )
-    if output:
-        one_of("--output", output, OUTPUT_KINDS)
-    if logits and output == "probabilities":
-        raise ConfigError("--logits and --output=probabilities contradict; give one of them")
-    return logits or output == "logits"
-
-
-def _range(words: Sequence[str]) -> tuple[float, float]:
-    try:
-        low, high = (float(word) for word in words)
-    except ValueError as error:
-        raise ConfigError(f"--value-range is {','.join(words)!r}; expected LOW,HIGH") from error
-    if not -math.inf < low < high < math.inf:
-        raise ConfigError(
-            f"--value-range is {','.join(words)!r}; LOW must be below HIGH, both finite"
-        )
-    return low, high

@@ -210,9 +210,9 @@ def _numbered(
 
 
 def _check_range(path: Path | str, stored: Array | None, info: TakenInputs) -> None:
-    """What the file says of its own values must be what the run's model takes."""
+    """What the file says of its own values must be what was declared for the run's model."""
     own = stored_range(path, stored)
-    if own is not None and own != info.value_range:
+    if own is not None and info.declared and own != info.value_range:
         raise DataError(
             f"{path}: value_range is {own[0]:g} to {own[1]:g}, the run's model takes values from "
             f"{info.value_range[0]:g} to {info.value_range[1]:g}; give values in that range"

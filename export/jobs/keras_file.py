@@ -21,7 +21,7 @@ from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.rescaling import takes_tokens
-from export.exporter import Exporter, Subject
+from export.exporter import Exporter
 from export.making.calibration import draw
 from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
@@ -31,6 +31,7 @@ from export.proving.judging import FEW
 from export.proving.seen import gather
 from export.quantizing.tuning import MOST_TUNED, Tuning
 from export.reading.model_files import check_model_file
+from export.subject import Subject
 
 _RANDOM_INPUTS = 64
 

@@ -29,9 +29,9 @@ from export.jobs.subjects import (
     models_of,
     subject_of,
 )
-from export.making.convert import computed_in_float32
 from export.making.converting_process import warm_up
 from export.making.formats import parse_formats, variants
+from export.making.precision import computed_in_float32
 
 FOLDER = "exports"
 

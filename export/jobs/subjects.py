@@ -20,11 +20,11 @@ from ecavg_tf.data.pooled import read_all_pooled
 from ecavg_tf.models.saving import load_weights
 from ecavg_tf.results import load_results
 from ecavg_tf.task import Task
-from export.exporter import Subject
 from export.making.calibration import Calibration, draw
 from export.proving.judging import FEW
 from export.proving.seen import SeenInputs, gather
 from export.quantizing.tuning import MOST_TUNED, Tuning
+from export.subject import Subject
 
 GLOBAL = "global"
 _TENSORS = ".safetensors"  # of a decision within a run; the last one is kept as a model file

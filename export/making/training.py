@@ -21,7 +21,8 @@ from ecavg_tf.core.two_classes import class_columns
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.builders import template_of
 from export.making.converting_process import first_training
-from export.making.trainable import convert_trainable, input_of, make_trainable
+from export.making.trainable import convert_trainable, make_trainable
+from export.making.trained_layers import input_of
 from export.reading.flatmodel import read_flatmodel
 
 _GOLDEN, _STEPS = 16, 5

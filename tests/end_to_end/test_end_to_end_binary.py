@@ -63,7 +63,9 @@ def test_a_run_scores_and_decides_on_two_probabilities(tmp_path: Path, model: st
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("binary")
-    ecavg_tf.run(unequal(config_of_two(folder, "one_sigmoid")), folder / "run")
+    config = unequal(config_of_two(folder, "one_sigmoid"))
+    config.export.max_accuracy_loss = 0.05  # 117 test examples can't show that less is lost
+    ecavg_tf.run(config, folder / "run")
     formats = f"--formats={','.join(FORMATS)}"
     assert main(["export", str(folder / "run"), formats, "--target=micro"]) == 0
     assert main(["export", str(folder / "run"), "--trainable=dense"]) == 0

@@ -14,7 +14,9 @@ from paths_for_tests import ROOT
 
 import ecavg_tf
 from ecavg_tf.config import Config, FleetKind, PartitionKind, TrainingFile, Trains
+from ecavg_tf.core.files import read_json
 from ecavg_tf.core.messages.update_file import Update
+from ecavg_tf.core.template import Template
 from ecavg_tf.data.federated import federated_data
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.models.builders import build_model
@@ -100,6 +102,12 @@ def keras_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResults, Pat
     return ecavg_tf.run(make_config(), folder), folder
 
 
+def weights_of(run: Path, update: str) -> list[np.ndarray]:
+    """What an update carries, in the order of the run's template."""
+    template = Template.from_json(read_json(run / "template.json"))
+    return [weights for _, weights in Update(run / update).items(template)]
+
+
 def assert_alike(results: RunResults, folder: Path, keras: tuple[RunResults, Path]) -> None:
     """Same rounds to float32's rounding: the server can't tell who trained with what."""
     for ours, theirs in zip(results.rounds, keras[0].rounds, strict=True):
@@ -115,10 +123,12 @@ def assert_alike(results: RunResults, folder: Path, keras: tuple[RunResults, Pat
             assert {"global", "prior", "local"} <= names
     for edge in ("edge-00", "edge-01"):
         path = f"rounds/0001/updates/{edge}.safetensors"
-        one_update, other_update = Update(folder / path), Update(keras[1] / path)
-        # Keras numbers layers over a process: keys differ between builds, their order does not.
-        for key, keras_key in zip(sorted(one_update.keys), sorted(other_update.keys), strict=True):
-            np.testing.assert_allclose(one_update[key], other_update[keras_key], atol=1e-5)
+        # Keras numbers layers over a process: keys differ between builds, the templates' order
+        # does not.
+        one, other = weights_of(folder, path), weights_of(keras[1], path)
+        assert one
+        for weights, keras_weights in zip(one, other, strict=True):
+            np.testing.assert_allclose(weights, keras_weights, atol=1e-5)
 
 
 def assert_state_predicts(config: Config, state: Path, edge: str) -> None:

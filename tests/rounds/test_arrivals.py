@@ -17,11 +17,16 @@ from ecavg_tf.core.errors import ConfigError, DataError, RoundError
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.reply import NoReply
+from ecavg_tf.core.messages.request import read_request
+from ecavg_tf.core.messages.update_file import TensorFile
+from ecavg_tf.core.table import LABEL
 from ecavg_tf.data.edge_arrays import ArraySource
+from ecavg_tf.data.server_data import keep_spec, kept_spec, spec_of
 from ecavg_tf.events import Event, Note, silent
 from ecavg_tf.rounds.arrivals import Arrivals, first_description, wait_for
 from ecavg_tf.rounds.joining import Joiner
-from edge.device.described import described, greet
+from edge.device.described import described, greet, source_of
+from edge.device.local_data import load_local
 
 TASK = Inputs("task", (2, 2, 1), "uint8", (0.0, 16.0), ("cat", "dog"))
 
@@ -31,14 +36,15 @@ def arrays(**other: Any) -> dict[str, Any]:
     return {"x_train": inputs, "y_train": [0, 1, 1, 0], "classes": ["dog", "cat"]} | other
 
 
-def come(folder: Path, edge: str, data: Mapping[str, Any]) -> str:
+def come(folder: Path, edge: str, data: Mapping[str, Any] | Path) -> str:
     """An edge's own part: its mailbox, and its answer to what lies there."""
+    source = source_of(data, LABEL) if isinstance(data, Path) else ArraySource(data)
     box = Mailbox(folder / edge)
     request = box.unanswered()
     if request is None:
         return ""
     try:
-        box.reply(request, greet(edge, request, lambda: described(edge, ArraySource(data))))
+        box.reply(request, greet(edge, request, lambda: described(edge, source)))
         return ""
     except DataError as error:
         box.reply(request, NoReply(edge, str(error)))
@@ -112,6 +118,67 @@ def test_numbers_without_names_are_those_of_the_task() -> None:
     data["y_train"] = [0, 1, 2, 0]
     why = described("north", ArraySource(data)).disagreement(TASK)
     assert why == "its labels go up to 2, those of the run up to 1"
+
+
+def heard(folder: Path, edge: str, data: Path, task: Inputs | None) -> tuple[Arrivals, str]:
+    """An edge that has come, or what it was told."""
+    arrivals = server(folder, [], task)
+    come(folder, edge, data)
+    arrivals.look()
+    why = come(folder, edge, data)
+    arrivals.look()
+    return arrivals, why
+
+
+def test_tables_are_as_the_first_edge_says(tmp_path: Path) -> None:
+    """Columns are matched by name; the range that nobody declared is the first edge's for all."""
+    files = {name: tmp_path / f"{name}.csv" for name in ("north", "south", "west")}
+    files["north"].write_text("wide,high,label\n1,10,cat\n3,30,dog\n2,20,owl\n")
+    files["south"].write_text("label,high,wide\ndog,-500,7\ncat,10,1\n")  # no owl, other values
+    files["west"].write_text("wide,deep,label\n1,10,cat\n3,30,dog\n")
+    task = heard(tmp_path / "a", "north", files["north"], None)[0].came["north"].as_inputs("task")
+    assert task == Inputs(
+        "task",
+        (2,),
+        "float32",
+        (1.0, 30.0),
+        ("cat", "dog", "owl"),
+        declared=False,
+        feature_ranges=((1.0, 3.0), (10.0, 30.0)),
+        columns=("wide", "high"),
+    )
+    keep_spec(tmp_path, spec_of(task), "north")
+    assert kept_spec(tmp_path) == spec_of(task)  # also when the server starts again
+    arrivals, _ = heard(tmp_path / "b", "south", files["south"], task)
+    assert list(arrivals.came) == ["south"]
+    path = tmp_path / "b" / "south" / "inbox" / "0000-hello.safetensors"
+    assert read_request(TensorFile(path)).inputs == task
+    local = load_local(files["south"], task, edge="south", guard_fraction=0.0, seed=0)
+    assert local.edge.train.inputs.tolist() == [[7.0, -500.0], [1.0, 10.0]]
+    assert local.edge.train.labels.tolist() == [1, 0]
+    assert local.note is None
+    arrivals, why = heard(tmp_path / "c", "west", files["west"], task)
+    assert arrivals.came == {}
+    assert why.endswith("column 'deep' is in the data of the edge alone")
+
+
+def test_a_measured_range_refuses_nobody(tmp_path: Path) -> None:
+    """Not even an edge whose data declares one; a declared range refuses it."""
+    signals = {"x_train": np.array([[[0.5], [2.0]], [[1.0], [4.0]]], np.float32)}
+    labelled = signals | {"y_train": [0, 1], "classes": ["cat", "dog"]}
+    np.savez(tmp_path / "north.npz", **labelled)
+    np.savez(tmp_path / "south.npz", **labelled, value_range=[0, 99])
+    task = heard(tmp_path / "a", "north", tmp_path / "north.npz", None)[0].came["north"]
+    inputs = task.as_inputs("task")
+    assert (inputs.value_range, inputs.declared) == ((0.5, 4.0), False)
+    south = tmp_path / "south.npz"
+    assert list(heard(tmp_path / "b", "south", south, inputs)[0].came) == ["south"]
+    assert len(load_local(south, inputs, edge="south", guard_fraction=0.0, seed=0).edge.train) == 2
+    known = replace(inputs, declared=True)
+    _, why = heard(tmp_path / "c", "south", south, known)
+    assert "it declares values from 0 to 99, those of the run go from 0.5 to 4" in why
+    with pytest.raises(DataError, match="value_range is 0 to 99, the run's model takes values"):
+        load_local(south, known, edge="south", guard_fraction=0.0, seed=0)
 
 
 def test_a_folder_that_is_no_edge(tmp_path: Path) -> None:

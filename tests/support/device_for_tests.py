@@ -10,10 +10,11 @@ from ecavg_tf.config import ModelConfig
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec, write_training_bundle
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.models.builders import mlp
-from export.exporter import Exporter, Subject
+from export.exporter import Exporter
 from export.making.calibration import draw
 from export.making.formats import Variant
 from export.making.training import TrainingExporter
+from export.subject import Subject
 
 VARIANTS = (Variant.FLOAT32, Variant.FLOAT16, Variant.DYNAMIC, Variant.INT8)
 

@@ -41,7 +41,7 @@ class Description:
     def disagreement(self, task: Inputs) -> str | None:
         """What of this data is not as the task has it; None: nothing.
 
-        Sizes may differ, and classes may be missing.
+        Sizes may differ, and classes may be missing. A range that was measured refuses nobody.
         """
         mine, theirs = (f"{each.inputs_dtype}{each.input_shape}" for each in (self.inputs, task))
         if mine != theirs:
@@ -50,7 +50,7 @@ class Description:
         if columns and wanted and (odd := sorted(set(columns) ^ set(wanted))):
             whose = "the run" if odd[0] in wanted else "the edge"
             return f"column {odd[0]!r} is in the data of {whose} alone"
-        if self.ranged and self.inputs.value_range != task.value_range:
+        if self.ranged and task.declared and self.inputs.value_range != task.value_range:
             (low, high), (lowest, highest) = self.inputs.value_range, task.value_range
             return (
                 f"it declares values from {low:g} to {high:g}, those of the run go from "

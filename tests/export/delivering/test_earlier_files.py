@@ -17,11 +17,12 @@ from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.events import Event, Listener, Note, silent
 from export.delivering.earlier_files import RECORD, file_names, intact
-from export.exporter import Exporter, Subject
+from export.exporter import Exporter
 from export.jobs.run import raise_if_failed
 from export.making.formats import Variant
 from export.proving.gate import Reference
 from export.proving.seen import gather, uncalibrated
+from export.subject import Subject
 
 
 def net(activation: str) -> keras.Model:

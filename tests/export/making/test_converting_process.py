@@ -9,12 +9,13 @@ from ecavg_tf.config import Format
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import DataSpec
-from export.exporter import Exporter, Subject
+from export.exporter import Exporter
 from export.making import converting_process
 from export.making.calibration import Calibration
 from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant, variants
 from export.making.translation import Layer, translated
+from export.subject import Subject
 
 L = keras.layers
 _LAYERS = (Layer("input", "InputLayer"), Layer("rows", "LSTM", True), Layer("odd", "Odd"))
@@ -22,7 +23,7 @@ _FLOAT32, _INT8 = variants((Format.FLOAT32,)), variants((Format.INT8,))
 
 
 def _exported(model, tmp_path, wanted):
-    inputs = np.random.default_rng(0).normal(size=(40, *model.input_shape[1:])).astype("float32")
+    inputs = np.random.default_rng(0).normal(size=(300, *model.input_shape[1:])).astype("float32")
     sha256 = weights_sha256(model.get_weights())
     subject = Subject("mine", sha256, {}, Calibration(inputs, "random"), inputs, None, "random")
     spec = DataSpec("x", model.input_shape[1:], "float32", (-5.0, 5.0), ("a", "b", "c"))

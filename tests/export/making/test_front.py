@@ -17,11 +17,12 @@ from ecavg_tf.data.ranges import measured_range
 from ecavg_tf.models.rescaling import rescaling
 from edge.predict import Predictor
 from export.api import to_tflite
-from export.exporter import Exporter, Subject
+from export.exporter import Exporter
 from export.making.calibration import as_calibration
 from export.making.formats import Variant
 from export.making.front import front_of
 from export.reading.metadata import read_description
+from export.subject import Subject
 
 layers = keras.layers
 DRAW = np.random.default_rng(0)

@@ -7,7 +7,8 @@ import pytest
 import export
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from export.making.head import head_of
-from export.making.trainable import make_trainable, trained_layers
+from export.making.trainable import make_trainable
+from export.making.trained_layers import trained_layers
 
 LAYERS = keras.layers
 

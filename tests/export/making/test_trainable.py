@@ -24,7 +24,8 @@ from edge.device.learner import DeviceTrainer
 from edge.device.runtime import find_runtime
 from edge.device.training_model import TrainingModel
 from edge.device.training_settings import TrainingSettings
-from export.making.trainable import make_trainable, trained_layers
+from export.making.trainable import make_trainable
+from export.making.trained_layers import trained_layers
 from export.making.training import TrainingExporter, optimizer_spec, twin_of
 
 DIGITS = made.digits()

@@ -86,7 +86,7 @@ def test_windows_of_sensors_and_notes_in_the_terminal(
     ends = (layers.GlobalAveragePooling1D(), layers.Dense(4, activation="softmax"))
     net = keras.Sequential([keras.Input((12, 6)), layers.Conv1D(8, 5, activation="relu"), *ends])
     net.save(tmp_path / "sensor.keras")
-    x = np.random.default_rng(0).uniform(-8, 8, (300, 12, 6)).astype("float32")
+    x = np.random.default_rng(0).uniform(-8, 8, (400, 12, 6)).astype("float32")
     y = (net.predict(x, verbose=0).argmax(axis=1) + 1) % 4  # always wrong
     file = tmp_path / "sensor.npz"
     parts = {"x_train": x[:200], "y_train": y[:200], "x_test": x[200:], "y_test": y[200:]}
