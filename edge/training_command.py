@@ -21,7 +21,7 @@ from ecavg_tf.events import EpochEnded, Event, Note, StageStarted
 from edge.device.check_training import check_training_bundle
 from edge.device.checkpoint import CHECKPOINT, locked
 from edge.device.learner import DeviceTrainer
-from edge.device.local_data import load_local
+from edge.device.local_data import check_there, load_local
 from edge.device.training_model import TrainingModel
 from edge.device.training_settings import TrainingSettings
 from edge.participating.agent import Agent
@@ -86,6 +86,7 @@ def train(order: Order) -> int:
     Returns:
         0.
     """
+    check_there(order.data)
     with locked(order.folder), disk_errors(order.state):
         if order.exchange is None:
             return _alone(order)

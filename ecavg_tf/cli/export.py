@@ -203,6 +203,7 @@ def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
                 data=options.data,
                 label_column=options.label_column,
                 out=options.out,
+                accept_unproved=options.accept_unproved,
                 listener=listening,
                 fresh=bool(options.sign),
             )

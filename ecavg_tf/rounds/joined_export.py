@@ -48,6 +48,7 @@ def export_state(
     data: str | Path = "",
     label_column: str = "",
     out: str | Path = "",
+    accept_unproved: bool = False,
     listener: Listener = silent,
     fresh: bool = False,
 ) -> tuple[Exported, ...]:
@@ -64,6 +65,8 @@ def export_state(
             function ``module:function``.
         label_column: of a table: the name of the column with the labels; empty: as in the run.
         out: where to; empty: ``exports`` in the state folder.
+        accept_unproved: delivers files that too few examples prove, too, whatever the run's
+            config says.
         listener: told of stages.
         fresh: makes files again that are there already, because signing must not trust them.
 
@@ -96,6 +99,8 @@ def export_state(
         task, local = joiner.prepared(kept.config, kept.inputs)
         if formats:
             task.config.export = replace(task.config.export, formats=formats)
+        if accept_unproved:
+            task.config.export = replace(task.config.export, accept_unproved=True)
         with disk_errors(folder):
             made = export_edges(
                 state, task, _own(task.spec, local), (edge,), folder=folder, fresh=fresh

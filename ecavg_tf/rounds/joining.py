@@ -32,7 +32,7 @@ from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.task import Task
 from edge.device.checkpoint import locked
 from edge.device.described import described, greet, source_of
-from edge.device.local_data import LocalData, load_local, local_of
+from edge.device.local_data import LocalData, check_there, load_local, local_of
 from edge.participating.agent import check_exchange, config_of
 from edge.participating.serving import Served, check_took_part, serve
 from edge.participating.store import EdgeStore
@@ -78,8 +78,10 @@ class Joiner:
         Raises:
             ECAvgError: a request can't be answered, or none came in time.
         """
-        with locked(self.folder), disk_errors(self.state):
+        with disk_errors(self.state):
             check_exchange(self.exchange, self.edge)
+            self._check_data()
+        with locked(self.folder), disk_errors(self.state):
             mailbox = Mailbox(self.exchange / self.edge)
             check_took_part(mailbox, self.folder, "--state")
             self.listener(Note(f"{self.edge} waits for requests in {mailbox.inbox}"))
@@ -179,6 +181,13 @@ class Joiner:
         return local_of(
             self.data, arrays, inputs, edge=self.edge, guard_fraction=fraction, seed=seed
         )
+
+    def _check_data(self) -> None:
+        """A mistyped name shows before a wait of days; the data is read when it is needed."""
+        if isinstance(self.data, str):
+            load_function(FLAG, self.data)
+        else:
+            check_there(self.data)
 
     def _function(self, name: str) -> dict[str, Array]:
         """What the function returns; it is called once."""

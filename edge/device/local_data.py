@@ -104,6 +104,16 @@ def load_local(
     return local_of(path, arrays, info, edge=edge, guard_fraction=guard_fraction, seed=seed)
 
 
+def check_there(path: Path) -> None:
+    """An edge may wait for days before it reads its data; a mistyped name shows at once.
+
+    Raises:
+        DataError: it is not there.
+    """
+    if not path.exists():
+        raise DataError(f"--data={path} is not there; mend its name")
+
+
 def local_of(
     path: Path | str,
     arrays: dict[str, Array],

@@ -8,6 +8,7 @@ import pytest
 from messages_for_tests import asked, decided
 
 from ecavg_tf.cli import main
+from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
@@ -15,6 +16,7 @@ from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
 from ecavg_tf.core.template import Role, Template, WeightSpec
 from ecavg_tf.events import silent
+from edge.cli import main as device
 from edge.device.local_data import load_local
 from edge.participating.serving import Served, serve
 
@@ -124,6 +126,21 @@ def test_an_edge_that_joins(fault: str, tmp_path: Path, capsys: pytest.CaptureFi
     words = ["--edge=south", f"--exchange={tmp_path / 'exchange'}"]
     words += [f"--data={tmp_path / 'mine.npz'}", f"--state={tmp_path / 'state'}", "--timeout=20"]
     assert BAD[fault][2] in said(["edge", *words], capsys)
+
+
+@pytest.mark.parametrize("data", ["mine.csv", "nosuch:data"])
+def test_data_that_is_not_there_shows_before_any_wait(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--edge=a", "--exchange=exchange", f"--data={data}", "--state=state", "--timeout=9"]
+    line = said(["edge", *words], capsys)
+    assert line.startswith("ecavg: --data=")
+    assert any(why in line for why in ("mine.csv is not there", "No module named 'nosuch'"))
+    if not data.startswith("nosuch"):
+        assert device(["train", *words]) == DataError.exit_code
+        assert "--data=mine.csv is not there" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_twice_and_labels_from_1_on_all_edges(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,6 +53,23 @@ def test_states_that_hold_nothing_to_export(tmp_path: Path) -> None:
         export_state(tmp_path, formats="int9")
     with pytest.raises(DataError, match=r"mine\.csv: the data of north is not there; .* --data"):
         export_state(tmp_path)
+
+
+def test_unproved_files_may_be_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "mine.csv"
+    data.write_text("age,size,kind\n" + "1,2,cat\n3,4,dog\n" * 4)
+    kept(tmp_path / "north", data)
+    seen: list[bool] = []
+
+    def export(*given: Any, **more: object) -> tuple[object, ...]:
+        del more
+        seen.append(given[1].config.export.accept_unproved)
+        return (None,)
+
+    monkeypatch.setattr("ecavg_tf.rounds.joined_export.export_edges", export)
+    export_state(tmp_path, accept_unproved=True)
+    export_state(tmp_path)
+    assert seen == [True, False]
 
 
 def test_words_that_do_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
