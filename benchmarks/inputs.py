@@ -57,7 +57,8 @@ def played(name: str, folder: Path, epochs: int = EPOCHS, edges: int = 3) -> Run
     run = folder / "run"
     if not (run / "results.json").exists() or load_results(run).status != "finished":
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "data.npz", **make())
+        arrays: dict[str, Any] = dict(make())
+        np.savez(folder / "data.npz", **arrays)
         config = ecavg_tf.with_fields(
             ecavg_tf.Config(),
             {

@@ -21,6 +21,7 @@ WORDS = {
     "update.policy": "replace",
     "export.formats": "int8,float32",
     "export.tune": "2",
+    "fleet.presence": "edge-00:1-2",
 }
 
 
