@@ -13,6 +13,8 @@ from edge.cli import main as device
 
 # A value for every field that is not a number, a truth or an enum's last word.
 WORDS = {
+    "export.tune": "off",
+    "fleet.presence": "north:2-3",
     "edges_per_round": "2",
     "edge.class_weights": "none",  # a device can't weigh classes
     "data.channels": "3",
