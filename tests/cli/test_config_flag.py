@@ -22,8 +22,6 @@ WORDS = {
     "server.combine": "start",
     "update.policy": "replace",
     "export.formats": "int8,float32",
-    "export.tune": "2",
-    "fleet.presence": "edge-00:1-2",
 }
 
 

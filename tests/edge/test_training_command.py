@@ -202,6 +202,7 @@ def start(arguments: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_moment(bundle: Path, tmp_path: Path) -> None:
     """Killed three times, it ends with the bits of a run that was left alone."""
     more = ("--epochs=150", "--threads=1")

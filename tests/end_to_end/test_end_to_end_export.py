@@ -76,6 +76,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(found)}
 
 
+@pytest.mark.slow
 def test_exporting_twice_gives_identical_bytes(finished: Path, tmp_path: Path) -> None:
     export_run(finished, out=tmp_path / "again")
     again = bytes_of(tmp_path / "again")
@@ -156,6 +157,7 @@ def test_a_run_whose_gate_fails_ends_with_8(
     assert load_results(workdir).status == "finished"
 
 
+@pytest.mark.slow
 def test_an_edge_at_home_calibrates_on_its_own_images_without_consent(workdir: Path) -> None:
     config, home = small(), workdir / "edges"
     data = federated_data(config)
@@ -165,6 +167,7 @@ def test_an_edge_at_home_calibrates_on_its_own_images_without_consent(workdir: P
     assert (home / "exports" / "edge-01" / "int8.bundle.zip").exists()
 
 
+@pytest.mark.slow
 def test_edges_without_a_model_are_told_of(workdir: Path) -> None:
     for pattern in ("finish-*.json", "accepted*", "reply-*.json"):
         for file in (workdir / "edges" / "edge-01").glob(pattern):

@@ -95,6 +95,7 @@ def test_a_server_that_diverges_says_so(small: Make, tmp_path: Path) -> None:
         ecavg_tf.run(config, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_damaged_global_model_is_not_resumed_from(small: Make, tmp_path: Path) -> None:
     config = small()
     config.rounds = 2

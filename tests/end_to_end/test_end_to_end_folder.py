@@ -73,6 +73,7 @@ def test_a_folder_fleet_gives_the_bits_of_a_local_one(tmp_path: Path) -> None:
         assert (tmp_path / "server" / path).read_bytes() == (tmp_path / "local" / path).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("signals", "code"),
     [
@@ -166,6 +167,7 @@ def test_an_edge_with_another_config_is_told_which_field(
         assert "give both the same config" in str(errors[0])
 
 
+@pytest.mark.slow
 def test_control_c_while_it_starts(tmp_path: Path) -> None:
     conf = tmp_path / "conf.py"
     conf.write_text(CONFIG)

@@ -24,7 +24,7 @@ SLOW = pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [
-        "subclassed_logits",
+        pytest.param("subclassed_logits", marks=SLOW),
         pytest.param("nested_and_shared", marks=SLOW),
         pytest.param("frozen_backbone", marks=SLOW),
     ],

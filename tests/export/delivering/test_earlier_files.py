@@ -62,6 +62,7 @@ def exported(
     return row
 
 
+@pytest.mark.slow
 def test_too_few_examples_deliver_a_file_only_if_that_is_accepted(tmp_path: Path) -> None:
     digits, model = made.digits(), net("relu")
     subject = Subject(
@@ -119,6 +120,7 @@ def test_seen_inputs_are_counted_once_and_calibration_ones_come_last() -> None:
     assert gather([], None, 0) is None
 
 
+@pytest.mark.slow
 def test_another_function_of_the_same_weights_is_made_anew(tmp_path: Path) -> None:
     relu, tanh = net("relu"), net("tanh")
     assert weights_sha256(relu.get_weights()) == weights_sha256(tanh.get_weights())

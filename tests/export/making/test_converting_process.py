@@ -74,6 +74,7 @@ def test_loops_of_every_kind_are_refused_in_int8_and_made_in_float32(layer, shap
     assert list(export.to_tflite(model, inputs, "float32")) == ["float32"]
 
 
+@pytest.mark.slow
 def test_an_error_of_any_kind_is_the_row_of_its_format(tmp_path, monkeypatch):
     def odd(*_, **__):
         raise AttributeError("no 'assign'")
@@ -94,6 +95,7 @@ def test_a_head_with_lora_weights_is_made_in_int8(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_a_child_that_hangs_is_stopped_and_the_next_file_is_made(monkeypatch):
     model = _recurrent(L.Flatten(), (4, 2))
     with monkeypatch.context() as patch:

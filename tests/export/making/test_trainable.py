@@ -42,7 +42,9 @@ def small_mlp() -> keras.Model:
 
 
 @pytest.mark.parametrize("optimizer", [
-    OptimizerSpec("sgd"), OptimizerSpec("sgd", momentum=0.9), OptimizerSpec("adam"),
+    pytest.param(OptimizerSpec("sgd"), marks=pytest.mark.slow),
+    pytest.param(OptimizerSpec("sgd", momentum=0.9), marks=pytest.mark.slow),
+    OptimizerSpec("adam"),
 ])  # fmt: skip
 def test_200_steps_are_those_of_keras(optimizer: OptimizerSpec) -> None:
     model = small_mlp()

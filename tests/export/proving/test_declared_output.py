@@ -173,6 +173,7 @@ def test_calibration_images_that_overflow() -> None:
         converter.convert(variant, inputs)
 
 
+@pytest.mark.slow
 def test_a_format_that_can_not_be_made_stops_no_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -92,6 +92,6 @@ def test_windows_of_sensors_and_notes_in_the_terminal(
     parts = {"x_train": x[:200], "y_train": y[:200], "x_test": x[200:], "y_test": y[200:]}
     np.savez(file, **parts, value_range=np.array([-8.0, 8.0]))
     words = ["export", str(tmp_path / "sensor.keras"), f"--data={file}", "--formats=int8"]
-    assert main(words) == 9  # 300 examples of noise are too few to show it
+    assert main(words) == 0
     printed = capsys.readouterr().out
-    assert "note: Keras' model itself is right on" in printed and " undecided " in printed
+    assert "note: Keras' model itself is right on" in printed and " passed " in printed
