@@ -25,9 +25,9 @@ def test_every_kind_of_input_goes_all_the_way(
     assert last.server.global_.all.accuracy > 0.9
     assert len(last.edges) == 3
     assert all(edge.accepted is not None and edge.accepted.evidence for edge in last.edges)
-    passed = [row for row in results.exports if row.bundle is not None]
-    assert len(passed) == 8  # float32 and int8 of three edges and the global model
-    for row in passed:
+    delivered = [row for row in results.exports if row.bundle is not None]
+    assert len(delivered) == 8  # float32 and int8 of three edges and the global model
+    for row in delivered:
         check_bundle(run / inputs.FOLDER / str(row.bundle))
         if row.model == "global":
             assert row.parity is not None
@@ -36,7 +36,7 @@ def test_every_kind_of_input_goes_all_the_way(
             assert inputs.on_device(run, row) > 0.9
     if importlib.util.find_spec("tflite_micro") is None:
         return
-    (int8,) = [row for row in passed if (row.model, row.variant) == ("global", "int8")]
+    (int8,) = [row for row in delivered if (row.model, row.variant) == ("global", "int8")]
     arena = inputs.in_micro(run, int8)
     if name == "token ids":
         assert arena.startswith("no: tflite-micro has no operator SELECT")
