@@ -256,7 +256,7 @@ def main() -> None:
     )
     done = {(cell.task, cell.attack, cell.rule) for cell in cells}
     fields = {"data.data_dir": arguments.data_dir} if arguments.data_dir else {}
-    for task in arguments.tasks.split(","):
+    for task in filter(None, arguments.tasks.split(",")):  # none: prints what there is
         more = {"model.weights_path": arguments.pretrained} if task == "cifar10-head" else {}
         for rule in RULES:
             for attack in (CLEAN, ABSENT, *ATTACKS, LABELS):
