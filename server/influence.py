@@ -14,8 +14,10 @@ average is far worse than the start, the edge whose absence mends it is refused.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +29,7 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples, stratified
 from ecavg_tf.results import Influence
 from server.aggregate import average_updates, combine_statistics
-from server.geometry import cosines_to_the_rest, inner_products, lengths
+from server.geometry import Matrix, cosines_to_the_rest, inner_products, lengths
 from server.screen import ENOUGH
 
 MOST_EDGES = 32  # whose absence is tried; with more, one edge weighs next to nothing
@@ -39,6 +41,7 @@ _FAR = 2.0  # an average is far worse than the start with so many times its loss
 _HARM = 3.0  # the loss falls by more than so many times what it falls without another edge
 _LEAST_HARM = 0.1  # and by more than this share of it
 _CHANCE = 1e-3  # level at which an edge's labels are called implausible
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -63,25 +66,37 @@ class Round:
     sample: Mapping[str, Examples]
     score: Callable[[Examples, Sequence[Array]], Predictions]
 
-    def without(self, *edges: str) -> "Round":
-        """The round as if these edges had not answered; what they pooled is not asked either."""
-        stay = [at for at, one in enumerate(self.updates) if one.info.edge not in edges]
-        return Round(
-            [self.updates[at] for at in stay],
-            self.template,
-            self.base,
-            [self.shares[at] for at in stay],
-            self.moments,
-            {edge: few for edge, few in self.sample.items() if edge not in edges},
-            self.score,
+    @cached_property
+    def products(self) -> Matrix:
+        """The inner products of all changes."""
+        return inner_products(self.updates, self.template, self.base)
+
+    def without(self, edge: str) -> "Round":
+        """The round as if an edge had not answered; what it pooled is not asked either."""
+        at = [update.info.edge for update in self.updates].index(edge)
+        return replace(
+            self,
+            updates=_but(self.updates, at),
+            shares=_but(self.shares, at),
+            sample={name: few for name, few in self.sample.items() if name != edge},
         )
 
-    def loss(self, weights: Sequence[Array]) -> float:
-        """The mean over edges of the mean loss on what each pooled; infinite for NaN weights."""
+    def scored(self, weights: Sequence[Array]) -> dict[str, Predictions] | None:
+        """What a model says of each edge's examples; None for NaN or infinite weights."""
         if not all(np.isfinite(array).all() for array in weights):
-            return math.inf
-        losses = [-self.score(few, weights).log_likelihood.mean() for few in self.sample.values()]
-        return float(np.mean(losses))
+            return None
+        return {edge: self.score(few, weights) for edge, few in self.sample.items()}
+
+
+def _but(items: Sequence[_Item], at: int) -> list[_Item]:
+    return [*items[:at], *items[at + 1 :]]
+
+
+def _loss(scored: Mapping[str, Predictions] | None) -> float:
+    """The mean over edges of the mean loss on what each pooled; infinite for no model."""
+    if scored is None:
+        return math.inf
+    return float(np.mean([-said.log_likelihood.mean() for said in scored.values()]))
 
 
 def drawn(pooled: Mapping[str, Examples], most: int, seed: int) -> dict[str, Examples]:
@@ -102,15 +117,17 @@ def drawn(pooled: Mapping[str, Examples], most: int, seed: int) -> dict[str, Exa
     }
 
 
-def means_without_each(given: Round) -> list[list[Array]]:
+def means_without_each(given: Round, mean: Sequence[Array]) -> Iterator[list[Array]]:
     """For every update the plain mean of the others, with their joint BatchNorm statistics.
 
-    ``m_-i = (S m - s_i w_i) / (S - s_i)``, from one mean ``m`` of all with shares ``s``. A weight
-    that the edge left out keeps the mean.
+    ``m_-i = (S m - s_i w_i) / (S - s_i)``, from the mean ``m`` of all with shares ``s``. A weight
+    that the edge left out keeps the mean. One model is made at a time.
+
+    Args:
+        given: the round.
+        mean: the plain mean of all its updates.
     """
-    mean = average_updates(given.updates, given.template, given.base, given.shares)
     total = math.fsum(given.shares)
-    made = []
     for at, (update, share) in enumerate(zip(given.updates, given.shares, strict=True)):
         rest = []
         for spec, array in zip(given.template.weights, mean, strict=True):
@@ -119,10 +136,8 @@ def means_without_each(given: Round) -> list[list[Array]]:
                 rest.append((wide / (total - share)).astype(spec.dtype))
             else:
                 rest.append(array)
-        others = [*given.updates[:at], *given.updates[at + 1 :]]
-        shares = [*given.shares[:at], *given.shares[at + 1 :]]
-        made.append(combine_statistics(rest, others, given.template, given.moments, shares))
-    return made
+        others, shares = _but(given.updates, at), _but(given.shares, at)
+        yield combine_statistics(rest, others, given.template, given.moments, shares)
 
 
 def influences(given: Round) -> tuple[Influence, ...]:
@@ -131,48 +146,42 @@ def influences(given: Round) -> tuple[Influence, ...]:
     The losses and the judged labels are None where nothing is pooled, with fewer than three
     updates, or with more than ``MOST_EDGES``.
     """
-    products = inner_products(given.updates, given.template, given.base)
-    norms, cosines = lengths(products), cosines_to_the_rest(products)
-    edges = [update.info.edge for update in given.updates]
-    if not (given.sample and ENOUGH <= len(edges) <= MOST_EDGES):
-        return tuple(
-            Influence(edge, float(norm), float(cosine))
-            for edge, norm, cosine in zip(edges, norms, cosines, strict=True)
-        )
-    whole = given.loss(_mean(given))
-    found = []
-    for at, weights in enumerate(means_without_each(given)):
-        judged, implausible, others = _judged(given, at, weights)
-        found.append(
-            Influence(
-                edges[at],
-                float(norms[at]),
-                float(cosines[at]),
-                loss_without=given.loss(weights),
-                loss_with=whole,
-                judged=judged,
-                implausible=implausible,
-                implausible_others=others,
-            )
+    lying = zip(
+        (update.info.edge for update in given.updates),
+        lengths(given.products).tolist(),
+        cosines_to_the_rest(given.products).tolist(),
+        strict=True,
+    )
+    found = [Influence(*one) for one in lying]
+    if not (given.sample and ENOUGH <= len(found) <= MOST_EDGES):
+        return tuple(found)
+    mean = average_updates(given.updates, given.template, given.base, given.shares)
+    joint = combine_statistics(mean, given.updates, given.template, given.moments, given.shares)
+    whole = _loss(given.scored(joint))
+    for at, weights in enumerate(means_without_each(given, mean)):
+        scored = given.scored(weights)
+        judged, implausible, others = _judged(given, at, scored)
+        found[at] = replace(
+            found[at],
+            loss_without=_loss(scored),
+            loss_with=whole,
+            judged=judged,
+            implausible=implausible,
+            implausible_others=others,
         )
     return tuple(found)
 
 
-def _mean(given: Round) -> list[Array]:
-    mean = average_updates(given.updates, given.template, given.base, given.shares)
-    return combine_statistics(mean, given.updates, given.template, given.moments, given.shares)
-
-
-def _judged(given: Round, at: int, weights: Sequence[Array]) -> tuple[int, int, float]:
+def _judged(
+    given: Round, at: int, scored: Mapping[str, Predictions] | None
+) -> tuple[int, int, float]:
     """How many labels of an edge can be judged, are implausible, and the others' share of such."""
-    edge = given.updates[at].info.edge
-    others = [*given.updates[:at], *given.updates[at + 1 :]]
+    if scored is None:
+        return 0, 0, 0.0
+    others = _but(given.updates, at)
     seen = np.sum([other.info.class_counts for other in others], axis=0) >= _SEEN
-    counts = {
-        name: _implausible(few, seen, given.score(few, weights))
-        for name, few in given.sample.items()
-    }
-    judged, implausible = counts.pop(edge, (0, 0))
+    counts = {edge: _implausible(given.sample[edge], seen, said) for edge, said in scored.items()}
+    judged, implausible = counts.pop(given.updates[at].info.edge, (0, 0))
     rest = sum(n for n, _ in counts.values())
     return judged, implausible, sum(k for _, k in counts.values()) / max(rest, 1)
 
@@ -187,11 +196,10 @@ def _implausible(
 
 def findings(given: Round, measured: Sequence[Influence]) -> tuple[str, ...]:
     """Who stands out and why, a line each, in plain words; nothing is dropped for it."""
-    products = inner_products(given.updates, given.template, given.base)
     told = []
     for at, one in enumerate(measured):
         why = [
-            _points_against(products, at, one),
+            _points_against(given.products, at, one),
             _harms(measured, at),
             _odd_labels(one),
         ]
@@ -201,7 +209,7 @@ def findings(given: Round, measured: Sequence[Influence]) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _points_against(products: NDArray[np.float64], at: int, one: Influence) -> str:
+def _points_against(products: Matrix, at: int, one: Influence) -> str:
     stay = [other for other in range(len(products)) if other != at]
     if len(stay) + 1 < ENOUGH or one.cosine > -_AGAINST:
         return ""
@@ -225,7 +233,7 @@ def _harms(measured: Sequence[Influence], at: int) -> str:
     effect, whole = effects[at], measured[at].loss_with
     if whole is None or not effect > 0:
         return ""
-    usual = float(np.median([max(0.0, one) for one in (*effects[:at], *effects[at + 1 :])]))
+    usual = float(np.median([max(0.0, one) for one in _but(effects, at)]))
     if effect <= _HARM * usual or effect <= _LEAST_HARM * whole:
         return ""
     return (
@@ -263,9 +271,11 @@ def excluded(given: Round, measured: Sequence[Influence]) -> dict[str, str]:
     whole = next((one.loss_with for one in measured if one.loss_with is not None), None)
     if whole is None or len(losses) < len(measured):
         return {}
-    classes = len(given.updates[0].info.class_counts)
-    start = given.loss(given.base)
-    limit = _FAR * max(start, math.log(classes))
+    guess = math.log(len(given.updates[0].info.class_counts))
+    if whole <= _FAR * guess:
+        return {}
+    start = _loss(given.scored(given.base))
+    limit = _FAR * max(start, guess)
     best = int(np.argmin(losses))
     if whole <= limit or losses[best] > limit:
         return {}

@@ -17,9 +17,8 @@ from ecavg_tf.core.table import LABEL, SUFFIX, TEXTS, Table, is_table, read_head
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.arrays import dataset_from_arrays
 from ecavg_tf.data.dataset import Dataset, Examples, class_names, split_off_test
+from ecavg_tf.data.edge_arrays import SPLITS
 from ecavg_tf.data.groups import whole_groups
-
-PARTS = ("train", "test", "guard")
 
 
 def parts_of(path: Path, split: str = "train") -> dict[str, Path]:
@@ -31,7 +30,7 @@ def parts_of(path: Path, split: str = "train") -> dict[str, Path]:
     """
     if is_table(path) and not path.is_dir():
         return {split: path}
-    found = {part: path / f"{part}{SUFFIX}" for part in PARTS}
+    found = {part: path / f"{part}{SUFFIX}" for part in SPLITS}
     there = {part: file for part, file in found.items() if file.is_file()}
     return there if "train" in there else {}
 

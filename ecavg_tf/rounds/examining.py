@@ -68,7 +68,8 @@ class Examiner:
         gone: dict[str, str] = {}
         while found := excluded(given, measured):
             gone |= found
-            given = given.without(*found)
+            (edge,) = found
+            given = given.without(edge)
             measured = influences(given)
         for line in findings(given, measured):
             self._listener(Note(f"round {number}: {line}"))

@@ -15,7 +15,7 @@ from ecavg_tf.rounds.joined_task import JoinedTask, joined_edges
 from ecavg_tf.rounds.joining import Joiner
 from edge.device.local_data import LocalData
 from export.jobs.run import FOLDER, export_edges
-from export.making.formats import parse_formats
+from export.making.formats import as_asked, parse_formats
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,8 @@ def export_state(
         column = label_column or kept.label_column
         joiner = Joiner(edge, state, state, place, label_column=column, listener=listener)
         task, local = joiner.prepared(kept.config, kept.inputs)
-        if formats:
-            task.config.export = replace(task.config.export, formats=formats)
-        if accept_unproved:
-            task.config.export = replace(task.config.export, accept_unproved=True)
+        export = as_asked(task.config.export, formats, accept_unproved=accept_unproved)
+        task.config.export = export
         with disk_errors(folder):
             made = export_edges(
                 state, task, _own(task.spec, local), (edge,), folder=folder, fresh=fresh

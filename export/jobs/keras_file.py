@@ -24,7 +24,7 @@ from ecavg_tf.models.rescaling import takes_tokens
 from export.exporter import Exporter
 from export.making.calibration import draw
 from export.making.converting_process import warm_up
-from export.making.formats import parse_formats, variants
+from export.making.formats import as_asked, parse_formats, variants
 from export.proving.declared_output import random_inputs
 from export.proving.given_range import accuracy_note, range_notes
 from export.proving.judging import FEW
@@ -70,10 +70,8 @@ def export_file(
         ECAvgError: with one line that says how to mend it.
     """
     file, folder = user_path(file), user_path(folder)
-    settings = settings or ExportConfig()
-    if accept_unproved:
-        settings = replace(settings, accept_unproved=True)
-    wanted = parse_formats(formats or settings.formats)
+    settings = as_asked(settings or ExportConfig(), formats, accept_unproved=accept_unproved)
+    wanted = parse_formats(settings.formats)
     warm_up()
     model = load_keras(file)
     with disk_errors(folder):

@@ -1,7 +1,6 @@
 """Exporting what a run ended with: each edge's accepted model, and the global model."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from ecavg_tf.config import Config, ExportConfig
@@ -30,7 +29,7 @@ from export.jobs.subjects import (
     subject_of,
 )
 from export.making.converting_process import warm_up
-from export.making.formats import parse_formats, variants
+from export.making.formats import as_asked, parse_formats, variants
 from export.making.precision import computed_in_float32
 
 FOLDER = "exports"
@@ -69,12 +68,7 @@ def export_run(
     """
     path = user_path(run)
     config = stored_config(path)
-    if settings is not None:
-        config.export = settings
-    if formats:
-        config.export = replace(config.export, formats=formats)
-    if accept_unproved:
-        config.export = replace(config.export, accept_unproved=True)
+    config.export = as_asked(settings or config.export, formats, accept_unproved=accept_unproved)
     validated(config)
     warm_up()
     data = federated_data(config, kept_spec(path))

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,15 @@ def _representatives(inputs: Array) -> Iterator[list[Array]]:
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    model = LiteModel(Path(request["file"]).read_bytes())
     inputs = np.load(request["inputs"], allow_pickle=False)
-    np.save(request["to"], model.answers(inputs), allow_pickle=False)
+    np.save(request["to"], _opened(request["file"]).answers(inputs), allow_pickle=False)
     return {"ok": True}
+
+
+@lru_cache(maxsize=1)
+def _opened(file: str) -> LiteModel:
+    """A file, whose examples come in several requests; each file has a name of its own."""
+    return LiteModel(Path(file).read_bytes())
 
 
 def _outputs(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,15 +107,9 @@ def first_answers(content: bytes, inputs: Array) -> NDArray[np.float32]:
     Raises:
         ExportError: LiteRT refuses the file, or it crashed, or took too long.
     """
-    parts = []
-    with _folder() as place:
-        (place / "file.tflite").write_bytes(content)
-        request = {"do": "answer", "file": str(place / "file.tflite"), "to": str(place / "out.npy")}
-        for start in range(0, len(inputs), _AT_ONCE):
-            few = inputs[start : start + _AT_ONCE]
-            request["inputs"] = _saved(place / "in.npy", few)
-            _run(request, CONVERT_SECONDS)
-            parts.append(np.load(place / "out.npy", allow_pickle=False))
+    few = range(0, len(inputs), _AT_ONCE)
+    with _written(content) as file:
+        parts = [_first("answer", file, {"inputs": inputs[at : at + _AT_ONCE]}) for at in few]
     return np.concatenate(parts)
 
 
@@ -125,18 +119,8 @@ def first_outputs(content: bytes, inputs: Array, *, reference: bool) -> Array:
     Raises:
         ExportError: LiteRT refuses the file, or it crashed, or took too long.
     """
-    with _folder() as place:
-        (place / "file.tflite").write_bytes(content)
-        request = {
-            "do": "outputs",
-            "file": str(place / "file.tflite"),
-            "to": str(place / "out.npy"),
-            "inputs": _saved(place / "in.npy", inputs),
-            "reference": reference,
-        }
-        _run(request, CONVERT_SECONDS)
-        found: Array = np.load(place / "out.npy", allow_pickle=False)
-        return found
+    with _written(content) as file:
+        return _first("outputs", file, {"inputs": inputs}, reference=reference)
 
 
 def first_training(
@@ -147,20 +131,27 @@ def first_training(
     Raises:
         ExportError: LiteRT refuses the file, or it crashed, or took too long.
     """
+    arrays = {"inputs": inputs, "labels": one_hot}
+    with _written(content) as file:
+        return _first("train", file, arrays, steps=steps, rate=float(rate))
+
+
+@contextlib.contextmanager
+def _written(content: bytes) -> Iterator[Path]:
+    """A file's bytes, in a folder of its own."""
     with _folder() as place:
-        (place / "file.tflite").write_bytes(content)
-        request = {
-            "do": "train",
-            "file": str(place / "file.tflite"),
-            "to": str(place / "out.npy"),
-            "inputs": _saved(place / "images.npy", inputs),
-            "labels": _saved(place / "labels.npy", one_hot),
-            "steps": steps,
-            "rate": float(rate),
-        }
-        _run(request, CONVERT_SECONDS)
-        found: NDArray[np.float32] = np.load(place / "out.npy", allow_pickle=False)
-        return found
+        file = place / "file.tflite"
+        file.write_bytes(content)
+        yield file
+
+
+def _first(do: str, file: Path, arrays: Mapping[str, Array], **more: Any) -> Array:
+    """What the child makes of a file and arrays: one array."""
+    answer = file.with_name("out.npy")
+    saved = {name: _saved(file.with_name(f"{name}.npy"), each) for name, each in arrays.items()}
+    _run({"do": do, "file": str(file), "to": str(answer), **saved, **more}, CONVERT_SECONDS)
+    found: Array = np.load(answer, allow_pickle=False)
+    return found
 
 
 def _run(request: Mapping[str, Any], seconds: float) -> None:

@@ -1,8 +1,9 @@
 """The formats a model is exported in, and the files made of each."""
 
+from dataclasses import replace
 from enum import StrEnum
 
-from ecavg_tf.config import Format
+from ecavg_tf.config import ExportConfig, Format
 from ecavg_tf.config.checks import one_of
 
 
@@ -50,6 +51,21 @@ def parse_formats(text: str) -> tuple[Format, ...]:
     for name in names or [""]:
         one_of("formats", name, tuple(Format))
     return tuple(format_ for format_ in Format if format_ in names)
+
+
+def as_asked(settings: ExportConfig, formats: str, *, accept_unproved: bool) -> ExportConfig:
+    """The settings of one export: those of a run, and what its caller asks for.
+
+    Args:
+        settings: stay as they are.
+        formats: separated by commas; empty: those of the settings.
+        accept_unproved: delivers files that too few examples prove, whatever the settings say.
+    """
+    return replace(
+        settings,
+        formats=formats or settings.formats,
+        accept_unproved=accept_unproved or settings.accept_unproved,
+    )
 
 
 def variants(formats: tuple[Format, ...]) -> tuple[Variant, ...]:

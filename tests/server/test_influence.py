@@ -12,6 +12,7 @@ from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
+from server.aggregate import average_updates
 from server.influence import Round, drawn, excluded, findings, influences, means_without_each
 
 MANY = (50, 50)
@@ -44,7 +45,9 @@ def given(sent: list[Update], pooled: dict[str, Examples], target: tuple[float, 
 
 def test_the_mean_of_the_others_by_hand(tmp_path: Path) -> None:
     sent = updates(tmp_path, (4.0, 4.0), (3.0, 6.0), (2.0, 5.0))
-    rest = means_without_each(Round(sent, TEMPLATE, BASE, [1.0, 2.0, 1.0], [], {}, near((0, 0))))
+    round_ = Round(sent, TEMPLATE, BASE, [1.0, 2.0, 1.0], [], {}, near((0, 0)))
+    mean = average_updates(sent, TEMPLATE, BASE, [1.0, 2.0, 1.0])
+    rest = list(means_without_each(round_, mean))
     np.testing.assert_allclose(
         [one[0] for one in rest], [[8 / 3, 17 / 3], [3, 4.5], [10 / 3, 16 / 3]]
     )
@@ -59,6 +62,22 @@ def test_losses_with_and_without_by_hand(tmp_path: Path) -> None:
     measured = influences(given(sent, pooled, (4.0, 4.0)))
     assert [one.loss_with for one in measured] == pytest.approx([1.0] * 3)
     assert [one.loss_without for one in measured] == pytest.approx([2.25, 2.25, 0.0])
+
+
+def test_each_model_is_scored_once(tmp_path: Path) -> None:
+    """The mean of all and three of two edges each, on three edges' examples; the start is not
+    asked for where the mean is no worse than a guess."""
+    score, asked = near((4.0, 4.0)), []
+
+    def counted(few: Examples, weights: Sequence[Array]) -> Predictions:
+        asked.append(few)
+        return score(few, weights)
+
+    sent = updates(tmp_path, (4.0, 4.0), (4.0, 4.0), (5.0, 4.0))
+    pooled = {edge: examples([0, 0]) for edge in "abc"}
+    round_ = Round(sent, TEMPLATE, BASE, [1.0] * 3, [], pooled, counted)
+    assert excluded(round_, influences(round_)) == {}
+    assert len(asked) == 4 * 3
 
 
 def test_without_pooled_data_lengths_and_angles_are_measured(tmp_path: Path) -> None:
