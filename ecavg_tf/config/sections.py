@@ -119,6 +119,7 @@ class FitConfig:
         callbacks: functions ``pkg.module:function``, separated by commas; each is called with
             (round, who) for every fit and returns a keras.callbacks.Callback.
         recalibrate: re-estimate BatchNorm statistics after training.
+        recalibrate_examples: on how many examples, drawn from the seed; 0: all.
     """
 
     epochs: int = 3
@@ -130,6 +131,7 @@ class FitConfig:
     augment: bool = False
     callbacks: str = ""
     recalibrate: bool = True
+    recalibrate_examples: int = 1024
 
 
 @dataclass

@@ -28,6 +28,7 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches, steps
 from ecavg_tf.events import Listener, Note, silent
+from ecavg_tf.models.batchnorm import BATCH
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.inputs import token_ids
 from ecavg_tf.models.saving import save_model
@@ -139,14 +140,23 @@ class KerasTrainer:
     def recalibrate(
         self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str
     ) -> list[Array]:
-        """Re-estimates BatchNorm statistics on ``examples``; see ``batchnorm``.
+        """Re-estimates BatchNorm statistics; see ``batchnorm``.
+
+        Args:
+            weights: in ``get_weights()`` order; not changed.
+            examples: what to draw ``recalibrate_examples`` from.
+            round_number: the round, from 1.
+            who: an edge's name or ``"server"``.
 
         Returns:
             ``weights`` with new statistics; all others are the same to the bit.
         """
+        if not self._compiled.recalibrate.layers:
+            return list(weights)
         self.model.set_weights(weights)
         order = permutation(len(examples), self._seed, "recalibrate", round_number, who)
-        self._compiled.recalibrate(batches(examples, [order], self.settings.batch_size))
+        order = order[: self.settings.recalibrate_examples or len(examples)]
+        self._compiled.recalibrate(batches(examples, [order], BATCH))
         recalibrated: list[Array] = self.model.get_weights()
         return recalibrated
 
