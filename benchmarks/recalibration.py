@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--test", type=int, default=1000)
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--counts", default="64,128,256,512,1024,2048", help="n, beside all")
     arguments = parser.parse_args()
     config = with_fields(
         runpy.run_path(str(CONFIGS / f"{arguments.task}.py"))["get_config"](),
@@ -103,7 +104,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         trained = Trained(config, Path(folder))
-        for examples in (64, 128, 256, 512, 1024, 2048, 0):
+        for examples in (*map(int, arguments.counts.split(",")), 0):
             draws = range(1, 2 if examples == 0 else arguments.draws + 1)
             row = [
                 cell([trained.score(name, examples, draw) for draw in draws])
