@@ -19,6 +19,8 @@ _NO_PART_OF_THE_ALGORITHM = (
     "fleet.edge_timeout_s",
     "fleet.folder",
     "tensorboard",
+    "keep_rounds",
+    "keep_updates",
 )
 
 

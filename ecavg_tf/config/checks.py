@@ -24,6 +24,7 @@ _AT_LEAST = {
     "seed": 0,
     "rounds": 1,
     "edges_per_round": 0,
+    "keep_rounds": 0,
     "data.train_examples": 0,
     "data.test_examples": 0,
     "data.image_size": 0,

@@ -116,8 +116,8 @@ class FitConfig:
         schedule: ``constant``, or ``cosine`` (epoch by epoch, towards 0).
         weight_decay: decoupled weight decay; 0: none.
         augment: flip and shift the training inputs, which must be pictures.
-        callbacks: functions ``pkg.module:function``, separated by commas; each is called with
-            (round, who) for every fit and returns a keras.callbacks.Callback.
+        callbacks: functions ``pkg.module:function``, separated by commas, that are called with
+            (round, who) for every fit and return a keras.callbacks.Callback.
         recalibrate: re-estimate BatchNorm statistics after training.
         recalibrate_examples: on how many examples, drawn from the seed; 0: all.
     """
@@ -165,8 +165,7 @@ class CollectConfig:
         max_update_ratio: an update's change over what is usual among the others; 0: any.
         max_examples_ratio: examples that an edge counts for without having pooled them, over
             the median of the others'; 0: any.
-        influence_examples: how many pooled examples tell what each update does to the average;
-            0: nobody looks.
+        influence_examples: pooled examples that tell what each update does to the average; 0: none.
     """
 
     weighting: Weighting = Weighting.EXAMPLES
@@ -249,8 +248,7 @@ class FilesConfig:
 
     Attributes:
         enabled: export at the end of the run.
-        formats: ``float32``, ``float16``, ``dynamic``, ``int8``, ``int16x8``, separated by
-            commas.
+        formats: of ``float32``, ``float16``, ``dynamic``, ``int8`` and ``int16x8``, with commas.
         calibration_examples: training examples that int8's ranges are measured on.
         parity_examples: test examples that files are compared on; 0: all.
         tune: whether int8 is fine-tuned where it does not pass as it is: ``auto`` (3 epochs),
@@ -284,12 +282,16 @@ class Config:
         rounds: how many rounds.
         edges_per_round: how many edges take part in a round; 0: all.
         tensorboard: write TensorBoard logs of every fit into the run directory.
+        keep_rounds: the last rounds whose models stay; 0: all of up to 8 MiB, two of larger ones.
+        keep_updates: keep what edges sent, too, once a round is decided.
     """
 
     seed: int = 0
     rounds: int = 1
     edges_per_round: int = 0
     tensorboard: bool = False
+    keep_rounds: int = 0
+    keep_updates: bool = False
     data: DataConfig = field(default_factory=DataConfig)
     partition: PartitionConfig = field(default_factory=PartitionConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Collection, Iterator
 from io import BufferedReader
@@ -159,6 +160,19 @@ def copy_regular(source: Path, target: Path, most: int | None, sha256: str | Non
                 written.write(block)
         if sha256 is not None and hashed.hexdigest() != sha256:
             raise ValueError(f"{source.name} is not the file that its reply names (SHA-256)")
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Gives a file of this program's own, which is never changed in place, a second name.
+
+    Where the file system has no hard links, or the two lie on different ones, it is copied.
+    """
+    with atomic_path(target) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
 
 
 def regular_sha256(path: Path, most: int | None) -> str:

@@ -31,7 +31,6 @@ from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.batchnorm import BATCH
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.inputs import token_ids
-from ecavg_tf.models.saving import save_model
 from ecavg_tf.plugins import load_function
 from ecavg_tf.training.callbacks import Cosine, Reseed, Tell
 from ecavg_tf.training.compiled import CompiledModel
@@ -182,8 +181,7 @@ class KerasTrainer:
 
     def save(self, weights: Sequence[Array], folder: Path, name: str) -> None:
         """Saves the model with these weights as ``NAME.keras``; see ``saving.save_model``."""
-        self.model.set_weights(weights)
-        save_model(self.model, folder, name)
+        self._compiled.saver.save(weights, folder, name)
 
     def _callbacks(self, round_number: int, who: str, count: int) -> list[keras.callbacks.Callback]:
         settings = self.settings
