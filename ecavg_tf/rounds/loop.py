@@ -26,6 +26,7 @@ from ecavg_tf.rounds.examining import Examiner
 from ecavg_tf.rounds.fleets import FLEETS
 from ecavg_tf.rounds.measuring import Measurer
 from ecavg_tf.rounds.one_accuracy import check_one_accuracy
+from ecavg_tf.rounds.process_fleet import ProcessFleet
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.round_models import RoundModels
 from ecavg_tf.rounds.whose_task import check_edges, task_of_run
@@ -129,6 +130,9 @@ class Loop:
                 results = self._directory.write_results(status, classes)
                 draw_page(results, self._directory.path, self._listener)
             raise
+        finally:
+            if isinstance(self._fleet, ProcessFleet):
+                self._fleet.close()
         drop_checkpoints(self._directory.path, (*self._fleet.edges, WHO))
         return self._directory.write_results("finished", classes)
 

@@ -27,12 +27,21 @@ def make_workers(
     """
     scorer = task.scorer(task.edge_trainer, data.test)
     saves = len(edges) <= MOST_SAVED
-    return [_worker(task, data.edge(edge), scorer, folder / edge, saves) for edge in edges]
+    return [make_worker(task, data.edge(edge), scorer, folder / edge, saves) for edge in edges]
 
 
-def _worker(
+def make_worker(
     task: Task, data: EdgeData, scorer: KerasScorer, folder: Path, saves: bool
 ) -> EdgeWorker:
+    """One edge.
+
+    Args:
+        task: what the participants of the run share.
+        data: the edge's.
+        scorer: of the edges' model, on the server's test set.
+        folder: the edge's own.
+        saves: whether its accepted model becomes a Keras file.
+    """
     return EdgeWorker(
         task.config,
         data,
