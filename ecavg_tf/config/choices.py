@@ -42,6 +42,13 @@ class LevelFor(enum.Enum):
     RUN = "run"
 
 
+class GuardRule(enum.Enum):
+    """How the guard uses its held-out examples."""
+
+    TOGETHER = "together"
+    HALVES = "halves"
+
+
 class FleetKind(enum.Enum):
     """How the server reaches edges."""
 

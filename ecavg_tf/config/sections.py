@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ecavg_tf.config.choices import (
     ClassWeights,
+    GuardRule,
     LevelFor,
     Output,
     PartitionKind,
@@ -199,6 +200,8 @@ class UpdateConfig:
         policy: ``guarded`` (take what the edge's held-out data certifies as better, else keep
             what it has), ``replace`` (the paper's: always take the global model), or a
             function ``pkg.module:function``.
+        rule: for ``guarded``: ``together`` (all candidates are tested at once on the whole guard
+            set), or ``halves`` (one half of it selects a candidate, the other tests that one).
         level: for ``guarded``: chance of taking a model that is no better in expected
             (smoothed) log-likelihood, in (0, 0.5].
         level_for: what has that chance: each ``decision``, all rounds of an ``edge``
@@ -206,6 +209,7 @@ class UpdateConfig:
     """
 
     policy: str = "guarded"
+    rule: GuardRule = GuardRule.TOGETHER
     level: float = 0.05
     level_for: LevelFor = LevelFor.DECISION
 
