@@ -34,6 +34,13 @@ class Schedule(enum.Enum):
     COSINE = "cosine"
 
 
+class PoolRate(enum.Enum):
+    """How the server's learning rate follows the size of the pool."""
+
+    AS_GIVEN = "as_given"
+    ROOT = "root"
+
+
 class LevelFor(enum.Enum):
     """Which error rate the guard's level limits."""
 
