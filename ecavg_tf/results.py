@@ -1,7 +1,7 @@
 """Results of a run, as typed objects and as results.json."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,28 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class StartChoice:
+    """What the server's fine-tuning started from, where it chose; see ``server.choose``.
+
+    Attributes:
+        taken: ``averaged``, ``start`` (what the round started from), or ``edge NAME``.
+        not_asked: why no probe was made; None: it was.
+        scores: mean smoothed log-likelihood of the held-out examples under each candidate, nats.
+        midpoint: whether the midpoint between this start and the fine-tuned model became the
+            global model.
+        held_out: pooled examples that judged, and were not trained on.
+        processed: examples that probes and their evaluation went through.
+    """
+
+    taken: str
+    not_asked: str | None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    midpoint: bool = False
+    held_out: int = 0
+    processed: int = 0
+
+
+@dataclass(frozen=True)
 class RoundResult:
     """One round.
 
@@ -124,6 +146,8 @@ class RoundResult:
         refused: who answered what could not be used.
         absent: who did not answer before the deadline.
         influence: what each accepted update does to the average.
+        choice: what the server chose to fine-tune, with ``server.combine=auto``.
+        warmed_up: examples that the warm-up before round 1 went through.
     """
 
     round: int
@@ -136,6 +160,8 @@ class RoundResult:
     refused: tuple[Refused, ...]
     absent: tuple[Refused, ...] = ()
     influence: tuple[Influence, ...] = ()
+    choice: StartChoice | None = None
+    warmed_up: int = 0
 
 
 @dataclass(frozen=True)
@@ -184,6 +210,8 @@ def _converter() -> cattrs.Converter:
             converter,
             absent=override(omit_if_default=True),
             influence=override(omit_if_default=True),
+            choice=override(omit_if_default=True),
+            warmed_up=override(omit_if_default=True),
         ),
     )
     return converter

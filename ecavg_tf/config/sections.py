@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from ecavg_tf.config.choices import (
     ClassWeights,
+    GuardRule,
     LevelFor,
     Output,
     PartitionKind,
+    PoolRate,
     Rescale,
     Schedule,
     Trains,
@@ -156,12 +158,15 @@ class CollectConfig:
         combine: how updates become the averaged model: ``average``, ``start`` (leave them out:
             fine-tune what the round started from), ``median``, ``trimmed_mean``,
             ``geometric_median`` or ``multi_krum`` (safe from a minority), ``clipped`` (no update
-            is longer than the median), or a function ``pkg.module:function``.
+            is longer than the median), ``auto`` (short probes on pooled data that is held out
+            choose between the average, the best edge and the round's start), or a function
+            ``pkg.module:function``.
         trim: for ``trimmed_mean``: the share of edges left out at either end; for
             ``multi_krum``: the share left out; in [0, 0.5).
         pool: ask the edges for their training data, once.
         pool_edges: names of the edges that consent, separated by commas; empty: all.
         pool_bytes: how many bytes of examples each edge may upload; 0: all it has.
+        pool_fraction: the share of its training examples that each edge uploads, in (0, 1].
         max_update_ratio: an update's change over what is usual among the others; 0: any.
         max_examples_ratio: examples that an edge counts for without having pooled them, over
             the median of the others'; 0: any.
@@ -175,6 +180,7 @@ class CollectConfig:
     pool: bool = True
     pool_edges: str = ""
     pool_bytes: int = 0
+    pool_fraction: float = 1.0
     max_update_ratio: float = 10.0
     max_examples_ratio: float = 10.0
     influence_examples: int = 256
@@ -189,7 +195,20 @@ class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come fir
         schedule: ``constant`` or ``cosine``.
         callbacks: as for edges.
         recalibrate: re-estimate BatchNorm statistics after averaging and fine-tuning.
+        rate_warmup: share of a fit's steps over which the learning rate rises from 0, in [0, 1).
+        rate_for_pool: ``as_given``, or ``root``: the learning rate is multiplied by the root of
+            the share of the edges' examples that is pooled.
+        probe_examples: for ``combine=auto``: examples that each candidate is tried on.
+        warmup_epochs: passes over ``warmup_data`` before round 1; 0: none.
+        warmup_data: a data set as ``data.name`` names one; empty: what the edges agree to pool,
+            which takes edges in this process (``fleet.kind=local``).
     """
+
+    rate_warmup: float = 0.0
+    rate_for_pool: PoolRate = PoolRate.AS_GIVEN
+    probe_examples: int = 2000
+    warmup_epochs: int = 0
+    warmup_data: str = ""
 
 
 @dataclass
@@ -200,6 +219,8 @@ class UpdateConfig:
         policy: ``guarded`` (take what the edge's held-out data certifies as better, else keep
             what it has), ``replace`` (the paper's: always take the global model), or a
             function ``pkg.module:function``.
+        rule: for ``guarded``: ``together`` (all candidates are tested at once on the whole guard
+            set), or ``halves`` (one half of it selects a candidate, the other tests that one).
         level: for ``guarded``: chance of taking a model that is no better in expected
             (smoothed) log-likelihood, in (0, 0.5].
         level_for: what has that chance: each ``decision``, all rounds of an ``edge``
@@ -207,6 +228,7 @@ class UpdateConfig:
     """
 
     policy: str = "guarded"
+    rule: GuardRule = GuardRule.TOGETHER
     level: float = 0.05
     level_for: LevelFor = LevelFor.DECISION
 
