@@ -196,19 +196,17 @@ def ended(folder: Path) -> dict[str, Any]:
 
 
 def _of(path: Path, run: str) -> str:
-    """A hash of a file's arrays, or of its bytes but for the run's name; empty for others."""
+    """A hash of a file's arrays or bytes, the run's random name left out; empty for others."""
     if path.suffix == ".safetensors":
         tensors = TensorFile(path)
         return weights_sha256([tensors[key] for key in sorted(tensors.keys)])
-    if path.suffix == ".tflite":
-        parts = [path.read_bytes()]
-    elif path.suffix == ".zip":
-        with zipfile.ZipFile(path) as bundle:
-            # The model lies beside it, and its hash is in bundle.json.
-            names = [name for name in bundle.namelist() if name not in _NAMED]
-            parts = [bundle.read(name) for name in names]
-    else:
+    if path.suffix not in (".tflite", ".zip"):
         return ""
+    with zipfile.ZipFile(path) as archive:  # a .tflite file ends with one, of its labels
+        # A bundle's model lies beside it, and its hash is in bundle.json.
+        names = [name for name in archive.namelist() if name not in _NAMED]
+        parts = [archive.read(name) for name in names]
+    parts.append(path.read_bytes().partition(b"PK\x03\x04")[0])
     return hashlib.sha256(b"".join(part.replace(run.encode(), b"") for part in parts)).hexdigest()
 
 
