@@ -89,6 +89,8 @@ class Influence:
         judged: of its pooled examples, how many a model of the others could judge.
         implausible: how many of these have a label that it holds for wrong.
         implausible_others: the share of such labels among the others' pooled examples.
+        left_out: how many of all its pooled examples the server did not train on for their
+            labels (``server.doubtful_labels``); None: none.
     """
 
     edge: str
@@ -99,6 +101,7 @@ class Influence:
     judged: int | None = None
     implausible: int | None = None
     implausible_others: float | None = None
+    left_out: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ This package's own names are the ones that a config file needs.
 from ecavg_tf.config.checks import with_fields
 from ecavg_tf.config.choices import (
     ClassWeights,
+    DoubtfulLabels,
     FleetKind,
     Format,
     LevelFor,
@@ -36,6 +37,7 @@ __all__ = [
     "ClassWeights",
     "Config",
     "DataConfig",
+    "DoubtfulLabels",
     "EdgeConfig",
     "ExportConfig",
     "FitConfig",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ecavg_tf.config.choices import (
     ClassWeights,
+    DoubtfulLabels,
     LevelFor,
     Output,
     PartitionKind,
@@ -165,6 +166,9 @@ class CollectConfig:
             the median of the others'; 0: any.
         influence_examples: how many pooled examples tell what each update does to the average;
             0: nobody looks.
+        doubtful_labels: pooled examples whose label a model of the other edges finds
+            implausible: ``keep``, ``drop`` (the server does not train on them), or ``drop_edge``
+            (on none of an edge that has far more of them than the others).
     """
 
     weighting: Weighting = Weighting.EXAMPLES
@@ -177,6 +181,7 @@ class CollectConfig:
     max_update_ratio: float = 10.0
     max_examples_ratio: float = 10.0
     influence_examples: int = 256
+    doubtful_labels: DoubtfulLabels = DoubtfulLabels.KEEP
 
 
 @dataclass
