@@ -11,7 +11,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
 from server.aggregate import average_updates, combine_statistics
 from server.influence import Round, means_without_each
-from server.labels import judge_of, stands_out
+from server.labels import judge_of, stands_out, usual_of
 
 
 @dataclass(frozen=True)
@@ -59,31 +59,40 @@ def doubts(given: Round, pooled: Mapping[str, Examples], rule: DoubtfulLabels) -
     mean = average_updates(given.updates, given.template, given.base, given.shares)
     joint = combine_statistics(mean, given.updates, given.template, given.moments, given.shares)
     sent = [update.info.edge for update in given.updates]
-    found: list[Doubt] = []
-    for at, weights in enumerate(means_without_each(given, mean)):
-        others = given.without(sent[at])
-        if sent[at] in pooled:
-            found += _doubt(others, weights, sent[at], pooled[sent[at]], rule)
+    verdicts: dict[str, _Verdict] = {}
+    for edge, weights in zip(sent, means_without_each(given, mean), strict=True):
+        if edge in pooled:
+            verdicts[edge] = _judged(given.without(edge), weights, pooled[edge])
     for edge in pooled.keys() - set(sent):
-        found += _doubt(given, joint, edge, pooled[edge], rule)
+        verdicts[edge] = _judged(given, joint, pooled[edge])
+    counts = [(each.judged, int(each.odd.sum())) for each in verdicts.values()]
+    found = []
+    for at, (edge, verdict) in enumerate(verdicts.items()):
+        judged, implausible = counts[at]
+        usual, left_out = usual_of(counts, at, verdict.usual), verdict.odd
+        if rule is DoubtfulLabels.DROP_EDGE:
+            left_out = np.full(len(left_out), stands_out(judged, implausible, usual))
+        if left_out.any():
+            found.append(Doubt(edge, len(left_out), judged, implausible, usual, left_out))
     return tuple(sorted(found, key=lambda each: each.edge))
 
 
-def _doubt(
-    judging: Round, weights: Sequence[Array], edge: str, mine: Examples, rule: DoubtfulLabels
-) -> list[Doubt]:
+@dataclass(frozen=True)
+class _Verdict:
+    """Which of an edge's labels are implausible; ``usual``: of the judge's own, what share."""
+
+    judged: int
+    odd: NDArray[np.bool_]
+    usual: float
+
+
+def _judged(judging: Round, weights: Sequence[Array], mine: Examples) -> _Verdict:
     scored = judging.scored(weights)
     if scored is None:
-        return []
-    judge = judge_of(judging.updates, judging.sample, scored, edge)
+        return _Verdict(0, np.zeros(len(mine), np.bool_), 0.0)
+    judge = judge_of(judging.updates, judging.sample, scored)
     said = judging.score(mine, weights)
-    odd = judge.implausible(mine, said)
-    judged, implausible = judge.count(mine, said)
-    if rule is DoubtfulLabels.DROP_EDGE:
-        odd = np.full(len(mine), stands_out(judged, implausible, judge.usual))
-    if not odd.any():
-        return []
-    return [Doubt(edge, len(mine), judged, implausible, judge.usual, odd)]
+    return _Verdict(judge.count(mine, said)[0], judge.implausible(mine, said), judge.usual)
 
 
 def without(pooled: Mapping[str, Examples], left_out: tuple[Doubt, ...]) -> dict[str, Examples]:

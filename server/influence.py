@@ -27,7 +27,7 @@ from ecavg_tf.data.dataset import Examples, stratified
 from ecavg_tf.results import Influence
 from server.aggregate import average_updates, combine_statistics
 from server.geometry import Matrix, cosines_to_the_rest, inner_products, lengths
-from server.labels import judge_of, stands_out
+from server.labels import judge_of, stands_out, usual_of
 from server.screen import ENOUGH
 
 MOST_EDGES = 32  # whose absence is tried; with more, one edge weighs next to nothing
@@ -164,7 +164,11 @@ def influences(given: Round) -> tuple[Influence, ...]:
             implausible=implausible,
             implausible_others=others,
         )
-    return tuple(found)
+    counts = [(one.judged or 0, one.implausible or 0) for one in found]
+    return tuple(
+        replace(one, implausible_others=usual_of(counts, at, one.implausible_others or 0.0))
+        for at, one in enumerate(found)
+    )
 
 
 def _judged(
@@ -174,7 +178,7 @@ def _judged(
     if scored is None:
         return 0, 0, 0.0
     edge = given.updates[at].info.edge
-    judge = judge_of(_but(given.updates, at), given.sample, scored, edge)
+    judge = judge_of(_but(given.updates, at), given.sample, scored)
     judged, implausible = (
         judge.count(given.sample[edge], scored[edge]) if edge in scored else (0, 0)
     )

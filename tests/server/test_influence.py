@@ -154,9 +154,9 @@ def test_an_edge_stands_out_by_hand() -> None:
 @pytest.mark.parametrize(
     ("rule", "left"),
     [
-        (DoubtfulLabels.KEEP, {"a": 40, "b": 40, "c": 40, "d": 40}),
-        (DoubtfulLabels.DROP, {"a": 39, "b": 39, "c": 39, "d": 20}),
-        (DoubtfulLabels.DROP_EDGE, {"a": 40, "b": 40, "c": 40}),
+        (DoubtfulLabels.KEEP, {"a": 60, "b": 60, "c": 60, "d": 40}),
+        (DoubtfulLabels.DROP, {"a": 59, "b": 59, "c": 59, "d": 20}),
+        (DoubtfulLabels.DROP_EDGE, {"a": 60, "b": 60, "c": 60}),
     ],
 )
 def test_doubtful_labels_are_left_out(
@@ -164,7 +164,7 @@ def test_doubtful_labels_are_left_out(
 ) -> None:
     """d sent no update this time: the mean of all others judges what it pooled before."""
     sent = updates(tmp_path, *[(4.0, 4.0)] * 3, counts=MANY)
-    pooled = {edge: examples([1, 0] * 20, wrong=1) for edge in "abc"}
+    pooled = {edge: examples([1, 0] * 30, wrong=1) for edge in "abc"}
     pooled["d"] = examples([1, 0] * 20, wrong=20)
     found = doubts(given(sent, pooled, (4.0, 4.0)), pooled, rule)
     kept = without(pooled, found)
