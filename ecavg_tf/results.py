@@ -88,7 +88,10 @@ class Influence:
         loss_without: the same of the mean without this edge.
         judged: of its pooled examples, how many a model of the others could judge.
         implausible: how many of these have a label that it holds for wrong.
-        implausible_others: the share of such labels among the others' pooled examples.
+        implausible_others: the share of such labels among the others' pooled examples, each
+            judged by a model that has not seen it.
+        left_out: how many of all its pooled examples the server did not train on for their
+            labels (``server.doubtful_labels``); None: none.
     """
 
     edge: str
@@ -99,6 +102,7 @@ class Influence:
     judged: int | None = None
     implausible: int | None = None
     implausible_others: float | None = None
+    left_out: int | None = None
 
 
 @dataclass(frozen=True)

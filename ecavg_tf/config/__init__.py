@@ -6,6 +6,7 @@ This package's own names are the ones that a config file needs.
 from ecavg_tf.config.checks import with_fields
 from ecavg_tf.config.choices import (
     ClassWeights,
+    DoubtfulLabels,
     FleetKind,
     Format,
     GuardRule,
@@ -38,6 +39,7 @@ __all__ = [
     "ClassWeights",
     "Config",
     "DataConfig",
+    "DoubtfulLabels",
     "EdgeConfig",
     "ExportConfig",
     "FitConfig",

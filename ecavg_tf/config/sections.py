@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ecavg_tf.config.choices import (
     ClassWeights,
+    DoubtfulLabels,
     GuardRule,
     LevelFor,
     Output,
@@ -171,6 +172,9 @@ class CollectConfig:
         max_examples_ratio: examples that an edge counts for without having pooled them, over
             the median of the others'; 0: any.
         influence_examples: pooled examples that tell what each update does to the average; 0: none.
+        doubtful_labels: pooled examples whose label a model of the other edges finds
+            implausible: ``keep``, ``drop`` (the server does not train on them), or ``drop_edge``
+            (on none of an edge that has far more of them than the others).
     """
 
     weighting: Weighting = Weighting.EXAMPLES
@@ -184,6 +188,7 @@ class CollectConfig:
     max_update_ratio: float = 10.0
     max_examples_ratio: float = 10.0
     influence_examples: int = 256
+    doubtful_labels: DoubtfulLabels = DoubtfulLabels.KEEP
 
 
 @dataclass

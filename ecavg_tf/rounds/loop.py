@@ -174,7 +174,8 @@ class Loop:
             self._keep_decisions(number - 1, [r for r in replies if isinstance(r, Reply)])
         collected = self._collect(number, replies, start.weights or ())
         parts = pooled_by_edge(self._directory.pooled, self._fleet.edges, self._task.spec)
-        collected = self._examiner.examined(number, collected, sent.weights or (), parts)
+        base = sent.weights or ()
+        collected, parts = self._examiner.examined(number, collected, base, parts)
         self._check_quorum(number, collected)
         self._get_export_ready(number)
         pooled = concatenated(list(parts.values())) if parts else None
