@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from ecavg_tf.core.errors import WorkdirError, brief
-from ecavg_tf.core.files import atomic_path
+from ecavg_tf.core.files import atomic_path, open_regular
+from ecavg_tf.core.zips import open_zip
 
 WHOLE, WEIGHTS = ".keras", ".weights.h5"
 _HEADER = 4096  # more than HDF5 needs beside the values of one variable
@@ -50,6 +51,21 @@ def _check_room(path: Path, model: keras.Model) -> None:
         stream.truncate(0)
 
 
+def _check_whole(path: Path) -> None:
+    """Finds damage before HDF5 reads a file, and what is no file before anybody waits for it.
+
+    Raises:
+        ValueError: a checksum is wrong.
+        OSError: it can't be read, or is no regular file.
+    """
+    with open_regular(path) as stream:
+        if path.suffix != WHOLE:  # has no checksums
+            return
+        with open_zip(stream) as archive:
+            if (name := archive.testzip()) is not None:
+                raise ValueError(f"the checksum of {name} in it is wrong")
+
+
 def load_weights(model: keras.Model, folder: Path, name: str) -> None:
     """Loads what ``save_model`` wrote into a model that is built the same way.
 
@@ -60,6 +76,7 @@ def load_weights(model: keras.Model, folder: Path, name: str) -> None:
     if not path.exists():
         path = folder / (name + WEIGHTS)
     try:
+        _check_whole(path)
         model.load_weights(path)
     except Exception as error:  # Keras and HDF5 raise many kinds
         raise WorkdirError(
