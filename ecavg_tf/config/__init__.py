@@ -20,15 +20,14 @@ from ecavg_tf.config.choices import (
     Trains,
     Weighting,
 )
+from ecavg_tf.config.export_section import ExportConfig, Limits
 from ecavg_tf.config.fleet_section import FleetConfig
 from ecavg_tf.config.levels import decision_level
 from ecavg_tf.config.sections import (
     Config,
     DataConfig,
     EdgeConfig,
-    ExportConfig,
     FitConfig,
-    Limits,
     ModelConfig,
     PartitionConfig,
     ServerConfig,

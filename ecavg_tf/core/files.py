@@ -239,6 +239,16 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(handle, "rb")
 
 
+def read_whole(path: Path) -> bytes:
+    """Reads all of a file that the user names.
+
+    Raises:
+        OSError: it can't be read, or is a pipe or a device.
+    """
+    with open_regular(path) as stream:
+        return stream.read()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Reads a JSON object from a file that this program wrote.
 
@@ -246,8 +256,7 @@ def read_json(path: Path) -> dict[str, Any]:
         WorkdirError: it is missing, damaged, or no object.
     """
     try:
-        with open_regular(path) as stream:
-            value = load_json(stream.read())
+        value = load_json(read_whole(path))
     except FileNotFoundError as error:
         raise WorkdirError(f"{path} is not there") from error
     except OSError as error:
