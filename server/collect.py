@@ -12,7 +12,7 @@ from ecavg_tf.core.files import copy_regular, link_or_copy
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.update_file import Update, UpdateInfo, check_update
 from ecavg_tf.core.template import Array, Template
-from ecavg_tf.data.consent import consenting
+from ecavg_tf.data.consent import consenting, most_pooled
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.pooled import (
     bytes_taken,
@@ -148,6 +148,11 @@ def _take_pooled(
         if config.pool_bytes and examples.inputs.nbytes > config.pool_bytes:
             raise ValueError(
                 f"it pools {examples.inputs.nbytes} bytes, server.pool_bytes is {config.pool_bytes}"
+            )
+        if len(examples) > most_pooled(config, info.examples):
+            raise ValueError(
+                f"it pools {len(examples)} of its {info.examples} examples, "
+                f"server.pool_fraction is {config.pool_fraction}"
             )
         _check_claim(info, examples.class_counts(spec.num_classes), spec)
     except ValueError as error:

@@ -45,6 +45,8 @@ _AT_LEAST = {
     "server.batch_size": 1,
     "server.recalibrate_examples": 0,
     "server.influence_examples": 0,
+    "server.probe_examples": 1,
+    "server.warmup_epochs": 0,
     "fleet.workers": 0,
     "export.calibration_examples": 1,
     "export.parity_examples": 0,
@@ -66,7 +68,11 @@ _RANGES: dict[str, tuple[Callable[[float], bool], Sequence[str]]] = {
         ),
     ),
     "at least 0 and below 0.5": (lambda value: 0 <= value < 0.5, ("server.trim",)),
-    "at least 0 and below 1": (lambda value: 0 <= value < 1, ("partition.guard_fraction",)),
+    "at least 0 and below 1": (
+        lambda value: 0 <= value < 1,
+        ("partition.guard_fraction", "server.rate_warmup"),
+    ),
+    "above 0 and at most 1": (lambda value: 0 < value <= 1, ("server.pool_fraction",)),
     "above 0 and at most 0.5": (lambda value: 0 < value <= 0.5, ("update.level",)),
     "in [0, 1]": (
         lambda value: 0 <= value <= 1,
@@ -162,6 +168,7 @@ def validated(config: Config) -> Config:
             "data.spec is for a server whose edges have the data, and these come over a folder: "
             "set fleet.kind=folder and fleet.folder"
         )
+    _check_warmup(config)
     weighs = config.edge.class_weights is not ClassWeights.NONE
     if weighs and config.fleet.training_file is not TrainingFile.NONE:
         raise ConfigError(
@@ -169,6 +176,26 @@ def validated(config: Config) -> Config:
             "(fleet.training_file) can't weigh classes: leave one of the two out"
         )
     return config
+
+
+def _check_warmup(config: Config) -> None:
+    """A warm-up needs one start for all, and examples before round 1."""
+    server = config.server
+    if server.warmup_data and not server.warmup_epochs:
+        raise ConfigError("server.warmup_data is read with server.warmup_epochs of 1 or more only")
+    if not server.warmup_epochs:
+        return
+    if config.model.init == "independent":
+        raise ConfigError(
+            "server.warmup_epochs trains the one start that all edges share, and with "
+            "model.init=independent there is none; leave one of the two out"
+        )
+    if not server.warmup_data and (config.fleet.kind is FleetKind.FOLDER or not server.pool):
+        raise ConfigError(
+            "server.warmup_epochs needs examples before round 1: name some with "
+            "server.warmup_data, or let edges in this process pool theirs (fleet.kind=local, "
+            "server.pool=true)"
+        )
 
 
 def _deals_out(config: Config) -> bool:

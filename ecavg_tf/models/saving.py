@@ -8,9 +8,10 @@ import keras
 import numpy as np
 
 from ecavg_tf.core.errors import WorkdirError, brief
-from ecavg_tf.core.files import atomic_path, link_or_copy
+from ecavg_tf.core.files import atomic_path, link_or_copy, open_regular
 from ecavg_tf.core.messages.tensor_rest import read_whole, save_without
 from ecavg_tf.core.template import Array, Template, weights_sha256
+from ecavg_tf.core.zips import open_zip
 
 WHOLE, WEIGHTS = ENDINGS = ".keras", ".weights.h5"
 ARRAYS = ".safetensors"
@@ -83,6 +84,21 @@ def save_arrays(folder: Path, name: str, template: Template, weights: Sequence[A
     save_without(folder / (name + ARRAYS), template.named(weights), {}, None)
 
 
+def _check_whole(path: Path) -> None:
+    """Finds damage before HDF5 reads a file, and what is no file before anybody waits for it.
+
+    Raises:
+        ValueError: a checksum is wrong.
+        OSError: it can't be read, or is no regular file.
+    """
+    with open_regular(path) as stream:
+        if path.suffix != WHOLE:  # has no checksums
+            return
+        with open_zip(stream) as archive:
+            if (name := archive.testzip()) is not None:
+                raise ValueError(f"the checksum of {name} in it is wrong")
+
+
 def load_weights(model: keras.Model, folder: Path, name: str) -> None:
     """Loads what ``save_arrays`` or ``save_model`` wrote into a model that is built the same way.
 
@@ -95,6 +111,7 @@ def load_weights(model: keras.Model, folder: Path, name: str) -> None:
         if path.suffix == ARRAYS:
             model.set_weights(list(read_whole(path)[1].values()))
         else:
+            _check_whole(path)
             model.load_weights(path)
     except Exception as error:  # Keras and HDF5 raise many kinds
         raise WorkdirError(

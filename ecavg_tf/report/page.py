@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from ecavg_tf.core.files import canonical_json, write_bytes, write_text
+from ecavg_tf.core.files import canonical_json, read_whole, write_bytes, write_text
 from ecavg_tf.report import exports, gains, plots, words
 from ecavg_tf.report.figure import DARK, LIGHT, render
 from ecavg_tf.report.shown import left_out, shown
@@ -81,7 +81,7 @@ def is_written(results: RunResults, folder: Path) -> bool:
     """Whether a folder holds the page of these very results, and all pictures."""
     names = [f"plots/{name}.png" for name in plots.pictures(results)]
     try:
-        page = (folder / PAGE).read_text("utf-8")
+        page = read_whole(folder / PAGE).decode()
     except (OSError, ValueError):
         return False
     return page.endswith(_mark(results)) and all((folder / name).exists() for name in names)

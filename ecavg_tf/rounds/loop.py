@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ecavg_tf.config import Config, FleetKind
@@ -29,6 +30,7 @@ from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.process_fleet import ProcessFleet
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.round_models import RoundModels
+from ecavg_tf.rounds.server_start import begins_random, chooser_of, first_start
 from ecavg_tf.rounds.whose_task import check_edges, task_of_run
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
@@ -112,6 +114,7 @@ class Loop:
         self._data = data
         self._template = template
         self._listener = task.listener
+        self._warmed_up = 0  # examples, before round 1
         self._scorer = task.scorer(task.server_trainer, data.test)
         self._models = RoundModels(directory, task, template)
         self._examiner = Examiner(task, template, self._scorer)
@@ -140,7 +143,7 @@ class Loop:
         rounds = self._config.rounds
         finished = self._directory.rounds()
         first = len(finished) + 1
-        model = self._models.load(finished[-1]) if finished else Shipped(self._task.initial)
+        model = self._models.load(finished[-1]) if finished else self._first_start()
         self._listener(RunPlanned(rounds, first, self._planned_examples(first)))
         for number in range(first, rounds + 1):
             model = self._round(number, model)
@@ -152,6 +155,10 @@ class Loop:
         if self._config.fleet.kind is FleetKind.LOCAL:
             folders = [self._directory.edges / edge for edge in self._fleet.edges]
             check_one_accuracy(self._task, folders, self._data.test)
+
+    def _first_start(self) -> Shipped:
+        weights, self._warmed_up = first_start(self._task, self._data)
+        return Shipped(weights)
 
     def _round(self, number: int, start: Shipped) -> Shipped:
         participants = self._participants(number)
@@ -167,7 +174,8 @@ class Loop:
             self._keep_decisions(number - 1, [r for r in replies if isinstance(r, Reply)])
         collected = self._collect(number, replies, start.weights or ())
         parts = pooled_by_edge(self._directory.pooled, self._fleet.edges, self._task.spec)
-        collected = self._examiner.examined(number, collected, sent.weights or (), parts)
+        base = sent.weights or ()
+        collected, parts = self._examiner.examined(number, collected, base, parts)
         self._check_quorum(number, collected)
         self._get_export_ready(number)
         pooled = concatenated(list(parts.values())) if parts else None
@@ -182,13 +190,16 @@ class Loop:
             trainer=self._task.server_trainer,
             round_number=number,
             listener=self._listener,
+            chooser=chooser_of(self._task, self._scorer, number),
+            random_start=number == 1 and begins_random(self._config),
         )
         self._models.save(number, model.averaged, model.weights)
         self._listener(StageStarted(number, "evaluate", WHO))
         measurer = Measurer(self._scorer, self._template, self._data.own_test, self._listener)
         begun = start.weights or ()
         result = measurer.result(number, participants, replies, collected, begun, model, pooled)
-        self._directory.finish_round(result)
+        self._directory.finish_round(replace(result, warmed_up=self._warmed_up))
+        self._warmed_up = 0
         self._models.tidy(finished=number, decided=number - 1)
         return Shipped(model.weights, model.trained_on)
 

@@ -216,6 +216,7 @@ class EdgeWorker:
             class_counts=self._class_counts,
             trained_on=trained_on,
             level=decision_level(self._config),
+            rule=self._config.update.rule,
         )
 
     def _rung(self, candidate: Candidate) -> Rung:
