@@ -101,7 +101,16 @@ def main() -> None:
     keep(
         "flower_simulation",
         "Federated averaging of simulated edges: this project against Flower's simulation",
-        ["task", "", "wall, s", "a further round", "CPU, s", "a further round", "memory, MB", "accuracy, %"],
+        [
+            "task",
+            "",
+            "wall, s",
+            "a further round",
+            "CPU, s",
+            "a further round",
+            "memory, MB",
+            "accuracy, %",
+        ],
         rows,
         ["Wall, CPU and memory are of the whole command, summed over processes. This side also "
          "scores every edge's local model and writes a report."],
