@@ -39,7 +39,7 @@ def with_decisions(result: RoundResult, decisions: Mapping[str, Decision]) -> Ro
     seconds = {
         **result.seconds,
         "update": sum(d.seconds for d in decisions.values()),
-        "evaluate": result.seconds["evaluate"]
+        "evaluate": result.seconds.get("evaluate", 0.0)
         + sum(d.evaluate_seconds for d in decisions.values()),
     }
     edges = tuple(known[name] for name in sorted(known))
