@@ -146,12 +146,17 @@ def validated(config: Config) -> Config:
         raise ConfigError("model.weights_path is read with model.init=imagenet only")
     if config.fleet.kind is FleetKind.FOLDER and not config.fleet.folder:
         raise ConfigError("fleet.kind is folder; say where: --config.fleet.folder=DIR")
+    if config.fleet.kind is FleetKind.FLOWER and not config.fleet.server:
+        raise ConfigError(
+            "fleet.kind is flower; say where its server keeps its state: "
+            "--config.fleet.server=DIR, as in ecavg serve --state=DIR"
+        )
     WaitFor.of(config.fleet.wait_for, config.fleet.quorum)
     rounds_of(config.fleet.presence)
-    if config.data.spec and config.fleet.kind is not FleetKind.FOLDER:
+    if config.data.spec and config.fleet.kind is FleetKind.LOCAL:
         raise ConfigError(
             "data.spec is for a server whose edges have the data, and these come over a folder: "
-            "set fleet.kind=folder and fleet.folder"
+            "set fleet.kind=folder and fleet.folder (or flower and fleet.server)"
         )
     weighs = config.edge.class_weights is not ClassWeights.NONE
     if weighs and config.fleet.training_file is not TrainingFile.NONE:

@@ -47,6 +47,7 @@ class FleetKind(enum.Enum):
 
     LOCAL = "local"
     FOLDER = "folder"
+    FLOWER = "flower"
 
 
 class Trains(enum.Enum):
