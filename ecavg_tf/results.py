@@ -1,7 +1,7 @@
 """Results of a run, as typed objects and as results.json."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.exports import Exported, Parity
-from ecavg_tf.core.files import load_json, open_regular
+from ecavg_tf.core.files import load_json, read_whole
 from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores, mean
@@ -88,7 +88,10 @@ class Influence:
         loss_without: the same of the mean without this edge.
         judged: of its pooled examples, how many a model of the others could judge.
         implausible: how many of these have a label that it holds for wrong.
-        implausible_others: the share of such labels among the others' pooled examples.
+        implausible_others: the share of such labels among the others' pooled examples, each
+            judged by a model that has not seen it.
+        left_out: how many of all its pooled examples the server did not train on for their
+            labels (``server.doubtful_labels``); None: none.
     """
 
     edge: str
@@ -99,6 +102,7 @@ class Influence:
     judged: int | None = None
     implausible: int | None = None
     implausible_others: float | None = None
+    left_out: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,28 @@ class Samples:
 
     edges: int
     server: int
+
+
+@dataclass(frozen=True)
+class StartChoice:
+    """What the server's fine-tuning started from, where it chose; see ``server.choose``.
+
+    Attributes:
+        taken: ``averaged``, ``start`` (what the round started from), or ``edge NAME``.
+        not_asked: why no probe was made; None: it was.
+        scores: mean smoothed log-likelihood of the held-out examples under each candidate, nats.
+        midpoint: whether the midpoint between this start and the fine-tuned model became the
+            global model.
+        held_out: pooled examples that judged, and were not trained on.
+        processed: examples that probes and their evaluation went through.
+    """
+
+    taken: str
+    not_asked: str | None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    midpoint: bool = False
+    held_out: int = 0
+    processed: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,6 +150,8 @@ class RoundResult:
         refused: who answered what could not be used.
         absent: who did not answer before the deadline.
         influence: what each accepted update does to the average.
+        choice: what the server chose to fine-tune, with ``server.combine=auto``.
+        warmed_up: examples that the warm-up before round 1 went through.
     """
 
     round: int
@@ -136,6 +164,8 @@ class RoundResult:
     refused: tuple[Refused, ...]
     absent: tuple[Refused, ...] = ()
     influence: tuple[Influence, ...] = ()
+    choice: StartChoice | None = None
+    warmed_up: int = 0
 
 
 @dataclass(frozen=True)
@@ -184,6 +214,8 @@ def _converter() -> cattrs.Converter:
             converter,
             absent=override(omit_if_default=True),
             influence=override(omit_if_default=True),
+            choice=override(omit_if_default=True),
+            warmed_up=override(omit_if_default=True),
         ),
     )
     return converter
@@ -233,8 +265,7 @@ def load_results(path: str | Path) -> RunResults:
     path = user_path(path)
     path = path / "results.json" if path.is_dir() else path
     try:
-        with open_regular(path) as stream:
-            fields = load_json(stream.read())
+        fields = load_json(read_whole(path))
         version = fields["schema_version"]
     except FileNotFoundError as error:
         raise WorkdirError(f"{path} is not there; give a run directory of 'ecavg run'") from error

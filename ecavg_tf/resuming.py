@@ -19,7 +19,10 @@ _NO_PART_OF_THE_ALGORITHM = (
     "fleet.edge_timeout_s",
     "fleet.folder",
     "fleet.server",
+    "fleet.workers",
     "tensorboard",
+    "keep_rounds",
+    "keep_updates",
 )
 
 

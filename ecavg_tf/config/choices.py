@@ -27,11 +27,26 @@ class ClassWeights(enum.Enum):
     BALANCED = "balanced"
 
 
+class DoubtfulLabels(enum.Enum):
+    """What becomes of pooled examples whose label a model of the other edges finds implausible."""
+
+    KEEP = "keep"
+    DROP = "drop"
+    DROP_EDGE = "drop_edge"
+
+
 class Schedule(enum.Enum):
     """How the learning rate changes over the epochs of one fit."""
 
     CONSTANT = "constant"
     COSINE = "cosine"
+
+
+class PoolRate(enum.Enum):
+    """How the server's learning rate follows the size of the pool."""
+
+    AS_GIVEN = "as_given"
+    ROOT = "root"
 
 
 class LevelFor(enum.Enum):
@@ -40,6 +55,13 @@ class LevelFor(enum.Enum):
     DECISION = "decision"
     EDGE = "edge"
     RUN = "run"
+
+
+class GuardRule(enum.Enum):
+    """How the guard uses its held-out examples."""
+
+    TOGETHER = "together"
+    HALVES = "halves"
 
 
 class FleetKind(enum.Enum):
