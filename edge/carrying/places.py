@@ -65,7 +65,10 @@ class Places:
                 f"{self.edge} serves run {self.run_id(current)} by now; when that is over, it "
                 "serves this one again"
             )
-        place = self._free() if known is None else known
+        place = known
+        if place is None:
+            place = self._free()
+            self.serve(place)  # before it is the run's, or another would be made for serving
         path = self.exchange(place) / _RUN
         if not path.exists() or read_json(path) != run:
             write_json(path, run)

@@ -229,3 +229,18 @@ def test_what_came_is_remembered_on_disk(scene: Scene, tmp_path: Path) -> None:
     scene.carry()
     carried = read_json(scene.exchange / "north" / "carried.json")
     assert set(carried) == {"0001-exchange.json", "0001-update.safetensors"}
+
+
+def test_a_place_is_the_served_one_before_a_run_has_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the process that serves looked in between, and went on to another place."""
+    free, seen = scene.places.served(), []
+
+    def write(path: Path, value: object) -> None:
+        write_json(path, value)
+        seen.append(scene.places.served())
+
+    monkeypatch.setattr("edge.carrying.places.write_json", write)
+    Places("north", scene.state).place_of({"run_id": "run-a"})
+    assert seen == [free, free]
