@@ -1,5 +1,6 @@
 """The courier and an edge's mailroom, with a network of this process between them."""
 
+import errno
 import itertools
 import json
 import threading
@@ -244,3 +245,16 @@ def test_a_place_is_the_served_one_before_a_run_has_it(
     monkeypatch.setattr("edge.carrying.places.write_json", write)
     Places("north", scene.state).place_of({"run_id": "run-a"})
     assert seen == [free, free]
+
+
+def test_a_full_disk_at_the_edge_is_one_line_at_the_server(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(shelf: letters.Shelf, piece: letters.Piece) -> bool:
+        raise OSError(errno.ENOSPC, "No space left on device", str(shelf.folder / piece.name))
+
+    monkeypatch.setattr(letters.Shelf, "take", take)
+    scene.box.send(asked())
+    scene.carry()
+    assert "0001-exchange.safetensors can't be written: the disk is full" in scene.said[-1]
+    assert scene.said[-1].startswith("north: ")
