@@ -348,7 +348,7 @@ def drawn(
     where = rng.choice(len(world.labels), (trials, n), p=world.chances)
     mix = np.bincount(world.labels, world.chances, minlength=CLASSES)
     gains, hits = (np.moveaxis(each[:, where], 0, 1) for each in (world.gains, world.hits))
-    return Draw(gains, hits, world.labels[where], mix, level)
+    return Draw(gains, hits, world.labels[where], mix.astype(np.float64), level)
 
 
 def measured(

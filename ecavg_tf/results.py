@@ -10,7 +10,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.exports import Exported, Parity
-from ecavg_tf.core.files import load_json, open_regular
+from ecavg_tf.core.files import load_json, read_whole
 from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores, mean
@@ -88,7 +88,10 @@ class Influence:
         loss_without: the same of the mean without this edge.
         judged: of its pooled examples, how many a model of the others could judge.
         implausible: how many of these have a label that it holds for wrong.
-        implausible_others: the share of such labels among the others' pooled examples.
+        implausible_others: the share of such labels among the others' pooled examples, each
+            judged by a model that has not seen it.
+        left_out: how many of all its pooled examples the server did not train on for their
+            labels (``server.doubtful_labels``); None: none.
     """
 
     edge: str
@@ -99,6 +102,7 @@ class Influence:
     judged: int | None = None
     implausible: int | None = None
     implausible_others: float | None = None
+    left_out: int | None = None
 
 
 @dataclass(frozen=True)
@@ -261,8 +265,7 @@ def load_results(path: str | Path) -> RunResults:
     path = user_path(path)
     path = path / "results.json" if path.is_dir() else path
     try:
-        with open_regular(path) as stream:
-            fields = load_json(stream.read())
+        fields = load_json(read_whole(path))
         version = fields["schema_version"]
     except FileNotFoundError as error:
         raise WorkdirError(f"{path} is not there; give a run directory of 'ecavg run'") from error

@@ -7,6 +7,7 @@ from ecavg_tf.config.checks import with_fields
 from ecavg_tf.config.choices import (
     Align,
     ClassWeights,
+    DoubtfulLabels,
     FleetKind,
     Format,
     GuardRule,
@@ -20,15 +21,14 @@ from ecavg_tf.config.choices import (
     Trains,
     Weighting,
 )
+from ecavg_tf.config.export_section import ExportConfig, Limits
 from ecavg_tf.config.fleet_section import FleetConfig
 from ecavg_tf.config.levels import decision_level
 from ecavg_tf.config.sections import (
     Config,
     DataConfig,
     EdgeConfig,
-    ExportConfig,
     FitConfig,
-    Limits,
     ModelConfig,
     PartitionConfig,
     ServerConfig,
@@ -40,6 +40,7 @@ __all__ = [
     "ClassWeights",
     "Config",
     "DataConfig",
+    "DoubtfulLabels",
     "EdgeConfig",
     "ExportConfig",
     "FitConfig",

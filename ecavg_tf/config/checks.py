@@ -24,6 +24,7 @@ _AT_LEAST = {
     "seed": 0,
     "rounds": 1,
     "edges_per_round": 0,
+    "keep_rounds": 0,
     "data.train_examples": 0,
     "data.test_examples": 0,
     "data.image_size": 0,
@@ -39,11 +40,14 @@ _AT_LEAST = {
     "model.hidden_units": 1,
     "edge.epochs": 1,
     "edge.batch_size": 1,
+    "edge.recalibrate_examples": 0,
     "server.epochs": 0,
     "server.batch_size": 1,
+    "server.recalibrate_examples": 0,
     "server.influence_examples": 0,
     "server.probe_examples": 1,
     "server.warmup_epochs": 0,
+    "fleet.workers": 0,
     "export.calibration_examples": 1,
     "export.parity_examples": 0,
     "export.max_difference": 0,
@@ -152,6 +156,11 @@ def validated(config: Config) -> Config:
         raise ConfigError("model.weights_path is read with model.init=imagenet only")
     if config.fleet.kind is FleetKind.FOLDER and not config.fleet.folder:
         raise ConfigError("fleet.kind is folder; say where: --config.fleet.folder=DIR")
+    if config.fleet.workers and config.fleet.kind is not FleetKind.LOCAL:
+        raise ConfigError(
+            f"fleet.workers is {config.fleet.workers}, but fleet.kind={config.fleet.kind.value} "
+            "reaches edges that run elsewhere; leave it out"
+        )
     WaitFor.of(config.fleet.wait_for, config.fleet.quorum)
     rounds_of(config.fleet.presence)
     if config.data.spec and config.fleet.kind is not FleetKind.FOLDER:

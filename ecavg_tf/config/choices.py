@@ -27,6 +27,14 @@ class ClassWeights(enum.Enum):
     BALANCED = "balanced"
 
 
+class DoubtfulLabels(enum.Enum):
+    """What becomes of pooled examples whose label a model of the other edges finds implausible."""
+
+    KEEP = "keep"
+    DROP = "drop"
+    DROP_EDGE = "drop_edge"
+
+
 class Schedule(enum.Enum):
     """How the learning rate changes over the epochs of one fit."""
 

@@ -30,9 +30,9 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches, steps
 from ecavg_tf.events import Listener, Note, silent
+from ecavg_tf.models.batchnorm import BATCH
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.inputs import token_ids
-from ecavg_tf.models.saving import save_model
 from ecavg_tf.plugins import load_function
 from ecavg_tf.training.callbacks import Cosine, RateWarmup, Reseed, Tell
 from ecavg_tf.training.compiled import CompiledModel
@@ -162,14 +162,23 @@ class KerasTrainer:
     def recalibrate(
         self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str
     ) -> list[Array]:
-        """Re-estimates BatchNorm statistics on ``examples``; see ``batchnorm``.
+        """Re-estimates BatchNorm statistics; see ``batchnorm``.
+
+        Args:
+            weights: in ``get_weights()`` order; not changed.
+            examples: what to draw ``recalibrate_examples`` from.
+            round_number: the round, from 1.
+            who: an edge's name or ``"server"``.
 
         Returns:
             ``weights`` with new statistics; all others are the same to the bit.
         """
+        if not self._compiled.recalibrate.layers:
+            return list(weights)
         self.model.set_weights(weights)
         order = permutation(len(examples), self._seed, "recalibrate", round_number, who)
-        self._compiled.recalibrate(batches(examples, [order], self.settings.batch_size))
+        order = order[: self.settings.recalibrate_examples or len(examples)]
+        self._compiled.recalibrate(batches(examples, [order], BATCH))
         recalibrated: list[Array] = self.model.get_weights()
         return recalibrated
 
@@ -195,8 +204,7 @@ class KerasTrainer:
 
     def save(self, weights: Sequence[Array], folder: Path, name: str) -> None:
         """Saves the model with these weights as ``NAME.keras``; see ``saving.save_model``."""
-        self.model.set_weights(weights)
-        save_model(self.model, folder, name)
+        self._compiled.saver.save(weights, folder, name)
 
     def _callbacks(self, round_number: int, who: str, count: int) -> list[keras.callbacks.Callback]:
         settings = self.settings
