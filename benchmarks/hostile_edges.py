@@ -1,25 +1,32 @@
 """One of five edges is hostile: is it named, and what becomes of the global model?
 
     python benchmarks/hostile_edges.py --out=runs/hostile [--tasks=digits,mnist,cifar10-head] \
+        [--rules=average,robust] [--attacks=NAMES] [--partitions=iid,dirichlet-0.3,classes] \
         [--pretrained=mobilenet_v2_1.0_no_top.h5] [--data_dir=DIR]
 
-Every cell is one real run of five edges with equal shares of the data, in which the replies of
-edge-02 are changed before the server sees them (or its labels before it trains). Cells that are
-done are kept in ``OUT/cells.jsonl``; started again, the program goes on with the others. At the
-end it prints a table: the accuracy of the averaged and the global model of the last round, for
-each rule, and what was said of the hostile edge.
+Every cell is one real run of five edges, in which the replies of edge-02 are changed before the
+server sees them (or its labels before it trains). Cells that are done are kept in
+``OUT/cells.jsonl``; started again, the program goes on with the others. At the end it prints
+tables: the accuracy of the averaged and the global model of the last round, for each rule, and
+what was said of the hostile edge; and how many pooled examples were left out for their labels.
+
+The task cifar10-head trains one dense layer on what a pre-trained MobileNetV2 makes of pictures
+of 96 x 96 pixels, which is computed once and kept in ``OUT/features.npz``.
 """
 
 import argparse
 import contextlib
+import itertools
 import json
 import shutil
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import keras
 import numpy as np
 
 import ecavg_tf
@@ -30,15 +37,32 @@ from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.messages.update_file import Update, write_update
 from ecavg_tf.core.template import Array, Role, Template
-from ecavg_tf.data.dataset import EdgeData, Examples
+from ecavg_tf.data.dataset import DataSpec, EdgeData, Examples
 from ecavg_tf.data.federated import FederatedData, federated_data
+from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Event, Note
+from ecavg_tf.results import Influence
 from ecavg_tf.rounds import fleets, loop
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 
 HOSTILE = "edge-02"
-RULES = ("average", "median", "trimmed_mean", "geometric_median", "multi_krum", "clipped")
+RULES: dict[str, dict[str, Any]] = {
+    **{
+        name: {"server.combine": name}
+        for name in ("average", "median", "trimmed_mean", "geometric_median", "multi_krum")
+    },
+    "clipped": {"server.combine": "clipped"},
+    "drop": {"server.doubtful_labels": "drop"},
+    "drop_edge": {"server.doubtful_labels": "drop_edge"},
+    "robust": {"server.combine": "geometric_median", "server.doubtful_labels": "drop_edge"},
+}
+PARTITIONS: dict[str, dict[str, Any]] = {
+    "iid": {"partition.kind": "iid"},
+    "dirichlet-0.3": {"partition.kind": "dirichlet", "partition.alpha": 0.3},
+    "dirichlet-0.1": {"partition.kind": "dirichlet", "partition.alpha": 0.1},
+    "classes": {"partition.kind": "classes"},
+}
 TASKS: dict[str, dict[str, Any]] = {
     "digits": {"data.name": "digits", "rounds": 2, "edge.epochs": 10, "server.epochs": 10},
     "mnist": {
@@ -49,14 +73,9 @@ TASKS: dict[str, dict[str, Any]] = {
         "server.epochs": 3,
     },
     "cifar10-head": {
-        "data.name": "cifar10",
-        "data.train_examples": 2000,
-        "data.test_examples": 1000,
-        "model.name": "mobilenet_v2",
-        "model.init": "imagenet",
-        "model.train": "head",
-        "edge.epochs": 3,
-        "server.epochs": 3,
+        "model.name": "hostile_edges:head",
+        "edge.epochs": 5,
+        "server.epochs": 5,
     },
 }
 
@@ -88,7 +107,21 @@ CLEAN, ABSENT = "nobody is hostile", "without that edge"
 
 @dataclass(frozen=True)
 class Cell:
-    """One run and what came of it: accuracies in [0, 1], and what was said of the edge."""
+    """One run and what came of it.
+
+    Attributes:
+        task: a key of ``TASKS``.
+        attack: what edge-02 does.
+        rule: a key of ``RULES``.
+        averaged: accuracy of the averaged model of the last round, in [0, 1].
+        global_: that of the global model.
+        said: what was said of edge-02.
+        partition: a key of ``PARTITIONS``.
+        pooled: examples that the honest edges pooled.
+        left_out: how many of them the server did not train on, the most of any round.
+        left_out_hostile: the same of the hostile edge.
+        alarms: lines that name an honest edge.
+    """
 
     task: str
     attack: str
@@ -96,6 +129,11 @@ class Cell:
     averaged: float
     global_: float
     said: str
+    partition: str = "iid"
+    pooled: int = 0
+    left_out: int = 0
+    left_out_hostile: int = 0
+    alarms: int = 0
 
 
 class HostileFleet:
@@ -168,25 +206,53 @@ class FlippedLabels:
         return replace(data, train=Examples(data.train.inputs, last - data.train.labels))
 
 
-def play(task: str, attack: str, rule: str, fields: dict[str, Any], folder: Path) -> Cell:
+def head(spec: DataSpec) -> keras.Model:
+    """One dense layer, which is all that is trained of a classifier on a frozen backbone."""
+    outputs = keras.layers.Dense(spec.num_classes, "softmax")
+    return keras.Sequential([keras.Input(spec.input_shape), outputs])
+
+
+def keep_features(path: Path, pretrained: str, data_dir: str) -> None:
+    """What MobileNetV2's backbone makes of CIFAR-10, as a data set."""
+    config = Config()
+    config.data.name, config.data.data_dir = "cifar10", data_dir
+    config.data.train_examples, config.data.test_examples = 3000, 1000
+    data = load_data(config.data, config.seed)
+    backbone = keras.applications.MobileNetV2((96, 96, 3), include_top=False, weights=pretrained,
+                                              pooling="avg")  # fmt: skip
+    seen: dict[str, Any] = {}
+    for name, examples in (("train", data.train), ("test", data.test)):
+        large = np.repeat(np.repeat(examples.inputs, 3, axis=1), 3, axis=2)
+        scaled = (part / 127.5 - 1.0 for part in np.array_split(large, len(large) // 250))
+        seen[f"x_{name}"] = np.concatenate([backbone.predict_on_batch(part) for part in scaled])
+        seen[f"y_{name}"] = examples.labels
+    np.savez(path, **seen)
+
+
+def play(
+    task: str, attack: str, rule: str, partition: str, fields: dict[str, Any], folder: Path
+) -> Cell:
     """One run."""
     shutil.rmtree(folder, ignore_errors=True)
     config = with_fields(
         Config(),
         {
-            "partition.kind": "iid",
+            **PARTITIONS[partition],
             "partition.num_edges": 5,
             "export.enabled": False,
             **TASKS[task],
             **fields,
-            "server.combine": rule,
+            **RULES[rule],
         },
     )
     said: list[str] = []
+    alarms: list[str] = []
 
     def listen(event: Event) -> None:
         if isinstance(event, Note) and HOSTILE in event.text:
             said.append(event.text)
+        elif isinstance(event, Note) and ("stands out" in event.text or "refused" in event.text):
+            alarms.append(event.text)
 
     honest = fleets.FLEETS[FleetKind.LOCAL]
 
@@ -198,7 +264,7 @@ def play(task: str, attack: str, rule: str, fields: dict[str, Any], folder: Path
         if attack == LABELS:
             stack.enter_context(
                 mock.patch.object(
-                    loop, "federated_data", lambda c: FlippedLabels(federated_data(c))
+                    loop, "federated_data", lambda *given: FlippedLabels(federated_data(*given))
                 )
             )
         elif attack != CLEAN:
@@ -207,14 +273,28 @@ def play(task: str, attack: str, rule: str, fields: dict[str, Any], folder: Path
         results = ecavg_tf.run(config, folder, listener=listen)
     last = results.rounds[-1].server
     assert last.averaged.all is not None and last.global_.all is not None
-    shown = said if attack != ABSENT else []
+    shown = " | ".join(said if attack != ABSENT else [])
+    scores = last.averaged.all.accuracy, last.global_.all.accuracy
+    counts = {edge.edge: edge.examples for edge in results.rounds[-1].edges}
+    left_out = {
+        edge: max(
+            one.left_out or 0
+            for each in results.rounds
+            for one in each.influence or (Influence(edge, 0.0, 0.0),)
+            if one.edge == edge
+        )
+        for edge in counts
+    }
+    hostile = left_out.pop(HOSTILE, 0), counts.pop(HOSTILE, 0)
+    pooled, lost = sum(counts.values()), sum(left_out.values())
     return Cell(
-        task, attack, rule, last.averaged.all.accuracy, last.global_.all.accuracy, " | ".join(shown)
+        task, attack, rule, *scores, shown, partition, pooled, lost, hostile[0], len(alarms)
     )
 
 
 def print_table(cells: Sequence[Cell]) -> None:
     """One line a task and attack; a column a rule: averaged and global accuracy, %."""
+    cells = [cell for cell in cells if cell.partition == "iid"]
     found = {(cell.task, cell.attack, cell.rule): cell for cell in cells}
     print(
         "averaged / global accuracy in %, and whether the hostile edge was named with `average`\n"
@@ -233,10 +313,26 @@ def print_table(cells: Sequence[Cell]) -> None:
         print(f"| {task} | {attack} | " + " | ".join(shown) + f" | {named} |")
 
 
+def print_left_out(cells: Sequence[Cell]) -> None:
+    """What ``server.doubtful_labels`` left out, and what is said where nobody is hostile."""
+    print("\n| task | data | edge-02 | rule | global, % | honest examples left out | of edge-02 | "
+          "named | honest edges named |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|---|")
+    for cell in cells:
+        if cell.attack in (CLEAN, LABELS, ABSENT) and "server.doubtful_labels" in RULES[cell.rule]:
+            print(
+                f"| {cell.task} | {cell.partition} | {cell.attack} | {cell.rule} | "
+                f"{100 * cell.global_:.1f} | {cell.left_out} of {cell.pooled} | "
+                f"{cell.left_out_hostile} | {_word(cell.said)} | {cell.alarms} |"
+            )
+
+
 def _word(said: str) -> str:
     if not said:
         return "no"
-    return "refused" if "refused" in said else "named"
+    if "refused" in said:
+        return "refused"
+    return "named" if "stands out" in said else "no"
 
 
 def main() -> None:
@@ -244,6 +340,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--rules", default=",".join(RULES))
+    parser.add_argument("--attacks", default=",".join((CLEAN, ABSENT, *ATTACKS, LABELS)))
+    parser.add_argument("--partitions", default="iid")
+    parser.add_argument("--minutes", type=float, default=60.0, help="no new run after these")
     parser.add_argument("--pretrained", default="", help="Keras' MobileNetV2 weights, no top")
     parser.add_argument("--data_dir", default="")
     arguments = parser.parse_args()
@@ -254,20 +354,28 @@ def main() -> None:
         if kept.exists()
         else []
     )
-    done = {(cell.task, cell.attack, cell.rule) for cell in cells}
-    fields = {"data.data_dir": arguments.data_dir} if arguments.data_dir else {}
-    for task in filter(None, arguments.tasks.split(",")):  # none: prints what there is
-        more = {"model.weights_path": arguments.pretrained} if task == "cifar10-head" else {}
-        for rule in RULES:
-            for attack in (CLEAN, ABSENT, *ATTACKS, LABELS):
-                if (task, attack, rule) in done:
-                    continue
-                cell = play(task, attack, rule, {**fields, **more}, arguments.out / "run")
-                cells.append(cell)
-                with kept.open("a") as stream:
-                    stream.write(json.dumps(asdict(cell)) + "\n")
-                print(f"{task}, {attack}, {rule}: {cell.global_:.3f} {cell.said}", flush=True)
+    done = {(cell.task, cell.attack, cell.rule, cell.partition) for cell in cells}
+    until = time.monotonic() + 60 * arguments.minutes
+    chosen = [
+        [one for one in text.split(",") if one]  # no task: prints what there is
+        for text in (arguments.tasks, arguments.attacks, arguments.rules, arguments.partitions)
+    ]
+    for task, attack, rule, partition in itertools.product(*chosen):
+        if (task, attack, rule, partition) in done or time.monotonic() > until:
+            continue
+        fields = {"data.data_dir": arguments.data_dir} if arguments.data_dir else {}
+        if task == "cifar10-head":
+            features = arguments.out / "features.npz"
+            if not features.exists():
+                keep_features(features, arguments.pretrained, arguments.data_dir)
+            fields["data.name"] = str(features)
+        cell = play(task, attack, rule, partition, fields, arguments.out / "run")
+        cells.append(cell)
+        with kept.open("a") as stream:
+            stream.write(json.dumps(asdict(cell)) + "\n")
+        print(f"{task}, {partition}, {attack}, {rule}: {cell.global_:.3f} {cell.said}", flush=True)
     print_table(cells)
+    print_left_out(cells)
 
 
 if __name__ == "__main__":

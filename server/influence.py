@@ -5,9 +5,8 @@ Three views of each edge's update, none of which drops anything:
 - its *change* of the start, as a vector: its length, and its cosine to the sum of the others';
 - the mean of the *others'* models: does leaving this edge out lower the loss on pooled examples
   (Cook's distance, R. D. Cook 1977, asks the same of an observation: what if it were not there)?
-- that same model, which has not seen this edge, judges the labels that the edge pooled: labels
-  that it finds implausible are counted (confident learning, C. Northcutt et al., JAIR 2021, counts
-  so with held-out models).
+- that same model, which has not seen this edge, judges the labels that the edge pooled; see
+  ``server.labels``.
 
 ``findings`` says in words who stands out. ``excluded`` is the gate before fine-tuning: where the
 average is far worse than the start, the edge whose absence mends it is refused.
@@ -20,8 +19,6 @@ from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import fisher_exact
 
 from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.messages.update_file import Update
@@ -30,17 +27,15 @@ from ecavg_tf.data.dataset import Examples, stratified
 from ecavg_tf.results import Influence
 from server.aggregate import average_updates, combine_statistics
 from server.geometry import Matrix, cosines_to_the_rest, inner_products, lengths
+from server.labels import judge_of, stands_out, usual_of
 from server.screen import ENOUGH
 
 MOST_EDGES = 32  # whose absence is tried; with more, one edge weighs next to nothing
 _LEAST_EACH = 8  # examples of every edge
-_IMPLAUSIBLE = math.log(0.01)  # a label whose probability is below 1 %
-_SEEN = 10  # the others have had that many examples of a class: they can judge it
 _AGAINST = 0.05  # cosines: the others agree by as much, and the edge points as much against them
 _FAR = 2.0  # an average is far worse than the start with so many times its loss
 _HARM = 3.0  # the loss falls by more than so many times what it falls without another edge
 _LEAST_HARM = 0.1  # and by more than this share of it
-_CHANCE = 1e-3  # level at which an edge's labels are called implausible
 _Item = TypeVar("_Item")
 
 
@@ -169,7 +164,11 @@ def influences(given: Round) -> tuple[Influence, ...]:
             implausible=implausible,
             implausible_others=others,
         )
-    return tuple(found)
+    counts = [(one.judged or 0, one.implausible or 0) for one in found]
+    return tuple(
+        replace(one, implausible_others=usual_of(counts, at, one.implausible_others or 0.0))
+        for at, one in enumerate(found)
+    )
 
 
 def _judged(
@@ -178,20 +177,12 @@ def _judged(
     """How many labels of an edge can be judged, are implausible, and the others' share of such."""
     if scored is None:
         return 0, 0, 0.0
-    others = _but(given.updates, at)
-    seen = np.sum([other.info.class_counts for other in others], axis=0) >= _SEEN
-    counts = {edge: _implausible(given.sample[edge], seen, said) for edge, said in scored.items()}
-    judged, implausible = counts.pop(given.updates[at].info.edge, (0, 0))
-    rest = sum(n for n, _ in counts.values())
-    return judged, implausible, sum(k for _, k in counts.values()) / max(rest, 1)
-
-
-def _implausible(
-    few: Examples, seen: NDArray[np.bool_], predictions: Predictions
-) -> tuple[int, int]:
-    known = seen[few.labels]
-    odd = known & ~predictions.correct & (predictions.log_likelihood < _IMPLAUSIBLE)
-    return int(known.sum()), int(odd.sum())
+    edge = given.updates[at].info.edge
+    judge = judge_of(_but(given.updates, at), given.sample, scored)
+    judged, implausible = (
+        judge.count(given.sample[edge], scored[edge]) if edge in scored else (0, 0)
+    )
+    return judged, implausible, judge.usual
 
 
 def findings(given: Round, measured: Sequence[Influence]) -> tuple[str, ...]:
@@ -245,17 +236,12 @@ def _harms(measured: Sequence[Influence], at: int) -> str:
 def _odd_labels(one: Influence) -> str:
     if not one.judged or one.implausible is None or one.implausible_others is None:
         return ""
-    share = one.implausible / one.judged
-    if share < 0.1 or share < 3 * one.implausible_others:
-        return ""
-    # The others' share as if it came from as many examples: a margin for its own error.
-    usual = round(one.implausible_others * one.judged)
-    table = [[one.implausible, one.judged - one.implausible], [usual, one.judged - usual]]
-    if fisher_exact(table, alternative="greater").pvalue > _CHANCE:
+    if not stands_out(one.judged, one.implausible, one.implausible_others):
         return ""
     return (
         f"a model of the others finds {one.implausible} of {one.judged} labels that it pooled "
-        f"implausible ({100 * share:.0f} %, of the others' {100 * one.implausible_others:.0f} %)"
+        f"implausible ({100 * one.implausible / one.judged:.0f} %, of the others' "
+        f"{100 * one.implausible_others:.0f} %)"
     )
 
 

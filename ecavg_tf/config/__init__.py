@@ -5,27 +5,30 @@ This package's own names are the ones that a config file needs.
 
 from ecavg_tf.config.checks import with_fields
 from ecavg_tf.config.choices import (
+    Align,
     ClassWeights,
+    DoubtfulLabels,
     FleetKind,
     Format,
+    GuardRule,
     LevelFor,
     Output,
     PartitionKind,
+    PoolRate,
     Rescale,
     Schedule,
     TrainingFile,
     Trains,
     Weighting,
 )
+from ecavg_tf.config.export_section import ExportConfig, Limits
 from ecavg_tf.config.fleet_section import FleetConfig
 from ecavg_tf.config.levels import decision_level
 from ecavg_tf.config.sections import (
     Config,
     DataConfig,
     EdgeConfig,
-    ExportConfig,
     FitConfig,
-    Limits,
     ModelConfig,
     PartitionConfig,
     ServerConfig,
@@ -33,21 +36,25 @@ from ecavg_tf.config.sections import (
 )
 
 __all__ = [
+    "Align",
     "ClassWeights",
     "Config",
     "DataConfig",
+    "DoubtfulLabels",
     "EdgeConfig",
     "ExportConfig",
     "FitConfig",
     "FleetConfig",
     "FleetKind",
     "Format",
+    "GuardRule",
     "LevelFor",
     "Limits",
     "ModelConfig",
     "Output",
     "PartitionConfig",
     "PartitionKind",
+    "PoolRate",
     "Rescale",
     "Schedule",
     "ServerConfig",

@@ -27,11 +27,33 @@ class ClassWeights(enum.Enum):
     BALANCED = "balanced"
 
 
+class DoubtfulLabels(enum.Enum):
+    """What becomes of pooled examples whose label a model of the other edges finds implausible."""
+
+    KEEP = "keep"
+    DROP = "drop"
+    DROP_EDGE = "drop_edge"
+
+
 class Schedule(enum.Enum):
     """How the learning rate changes over the epochs of one fit."""
 
     CONSTANT = "constant"
     COSINE = "cosine"
+
+
+class Align(enum.Enum):
+    """Whether the channels of updates are renamed before they are averaged."""
+
+    OFF = "off"
+    APART = "apart"
+
+
+class PoolRate(enum.Enum):
+    """How the server's learning rate follows the size of the pool."""
+
+    AS_GIVEN = "as_given"
+    ROOT = "root"
 
 
 class LevelFor(enum.Enum):
@@ -42,11 +64,19 @@ class LevelFor(enum.Enum):
     RUN = "run"
 
 
+class GuardRule(enum.Enum):
+    """How the guard uses its held-out examples."""
+
+    TOGETHER = "together"
+    HALVES = "halves"
+
+
 class FleetKind(enum.Enum):
     """How the server reaches edges."""
 
     LOCAL = "local"
     FOLDER = "folder"
+    FLOWER = "flower"
 
 
 class Trains(enum.Enum):

@@ -11,8 +11,10 @@ class FleetConfig:
     """How edges are reached.
 
     Attributes:
-        kind: ``local`` (this process) or ``folder`` (``ecavg edge`` elsewhere).
-        folder: the exchange folder, for ``folder``.
+        kind: ``local`` (this process), ``folder`` (``ecavg edge`` elsewhere) or ``flower``
+            (``ecavg join`` on other machines).
+        folder: the exchange folder, for ``folder``; for ``flower`` it is ``WORKDIR/exchange``.
+        server: for ``flower``: the ``--state`` of ``ecavg serve`` on this machine.
         quorum: sound updates that a round needs; with fewer it stops, and can be resumed.
         wait_for: for a server without training data: how many edges must have come before round
             1, or which (names, separated by commas); empty: ``quorum`` edges.
@@ -21,6 +23,8 @@ class FleetConfig:
         timeout_s: seconds from a request until edges without an answer are absent: later rounds
             don't wait for them until they answer again.
         edge_timeout_s: seconds without a request before ``ecavg edge`` gives up.
+        workers: for ``local``: how many processes the edges train in, each with one thread, so that
+            bits do not depend on how many; 0: in this process, with all its threads.
         training_file: for ``folder``: ship a file that edges without TensorFlow train
             (``python -m edge train``): the ``head`` (the last layer), all ``dense`` layers at
             the model's end, or ``none``. If the server changes other layers, a new file goes
@@ -29,9 +33,11 @@ class FleetConfig:
 
     kind: FleetKind = FleetKind.LOCAL
     folder: str = ""
+    server: str = ""
     quorum: int = 1
     wait_for: str = ""
     presence: str = ""
     timeout_s: float = 3600.0
     edge_timeout_s: float = EDGE_TIMEOUT_S
+    workers: int = 0
     training_file: TrainingFile = TrainingFile.NONE

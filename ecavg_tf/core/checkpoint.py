@@ -35,14 +35,22 @@ class Checkpoint:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def save(self, key: str, epochs: int, state: State) -> None:
-        """Writes the state after ``epochs`` finished epochs of the training ``key``."""
+    def save(self, key: str, epochs: int, state: State, *, synced: bool = True) -> None:
+        """Writes the state after ``epochs`` finished epochs of the training ``key``.
+
+        Args:
+            key: names the training.
+            epochs: how many are finished.
+            state: the state.
+            synced: whether it must survive a loss of power, not only of the process.
+        """
         named = {
             **{f"weight_{number}": value for number, value in enumerate(state.weights)},
             **{f"slot_{number}": value for number, value in enumerate(state.slots)},
         }
         metadata = {"key": key, "epochs": epochs, "step": state.step}
-        save_tensors(self._path, named, {**metadata, "sha256": _sha256(epochs, state)})
+        metadata["sha256"] = _sha256(epochs, state)
+        save_tensors(self._path, named, metadata, synced=synced)
 
     def key(self) -> str | None:
         """Which training the file is of; None: there is none.

@@ -8,7 +8,13 @@ from matplotlib.figure import Figure
 
 from ecavg_tf.report.figure import DARK, Theme, blank, label
 from ecavg_tf.report.gains import gain
-from ecavg_tf.report.plots_edges import accepted_by_round, by_round, own_accuracy
+from ecavg_tf.report.plots_edges import (
+    accepted_by_round,
+    by_round,
+    distribution,
+    own_accuracy,
+)
+from ecavg_tf.report.shown import are_many
 from ecavg_tf.report.words import has_test
 from ecavg_tf.results import EdgeResult, RunResults
 
@@ -51,7 +57,8 @@ def stages(results: RunResults, theme: Theme) -> Figure:
     """
     figure, axes = blank(theme, height=3.6)
     tested = any(has_test(result.server) for result in results.rounds)
-    stages = _STAGES if tested else _STAGES[-1:]
+    shown = [stage for stage in _STAGES if stage != "recalibrated" or results.recalibrates]
+    stages = shown if tested else shown[-1:]
     ticks: list[str] = []
     where: list[int] = []
     server: list[float] = []
@@ -66,14 +73,20 @@ def stages(results: RunResults, theme: Theme) -> Figure:
         ticks += [f"r{result.round} {stage}" for stage in stages]
         models = result.server.averaged, result.server.recalibrated, result.server.global_
         for stage, model in zip(_STAGES[1:], models, strict=True):
-            if model.all is not None:
+            if model.all is not None and stage in stages:
                 where.append(at + stages.index(stage))
                 server.append(100 * model.all.accuracy)
     axes.plot(where, server, color=theme.server, marker="s", lw=2, label="the server's model")
     if local:
         at_local, accuracies = zip(*local, strict=True)
         axes.scatter(
-            at_local, accuracies, s=16, color=theme.ink, alpha=0.6, label="each edge's local model"
+            at_local,
+            accuracies,
+            s=16,
+            color=theme.ink,
+            alpha=0.6,
+            label="each edge's local model",
+            rasterized=are_many(local),
         )
     names = ticks if len(results.rounds) > 1 else [tick[3:] for tick in ticks]
     crowded = len(ticks) > 6
@@ -95,6 +108,8 @@ def pictures(results: RunResults) -> dict[str, Callable[[RunResults, Theme], Fig
     found: dict[str, Callable[[RunResults, Theme], Figure]] = {}
     if any(gain(edge) is not None for edge in results.rounds[-1].edges):
         found["own-accuracy"] = own_accuracy
+        if are_many(results.rounds[-1].edges):
+            found["gains"] = distribution
     if len(results.rounds) > 1 and accepted_by_round(results.rounds):
         found["by-round"] = by_round
     if any(result.edges for result in results.rounds):

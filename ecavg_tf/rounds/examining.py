@@ -11,11 +11,12 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, Note
 from ecavg_tf.models.batchnorm import moment_positions
-from ecavg_tf.results import Refused
+from ecavg_tf.results import Influence, Refused
 from ecavg_tf.task import Task
 from ecavg_tf.training.evaluation import KerasScorer
 from server.aggregate import weighed
 from server.collect import Collected
+from server.doubts import Doubt, doubts, without
 from server.influence import Round, drawn, excluded, findings, influences
 
 
@@ -42,8 +43,10 @@ class Examiner:
         collected: Collected,
         base: Sequence[Array],
         pooled: dict[str, Examples],
-    ) -> Collected:
-        """The same updates with their influence; without those that break the average.
+    ) -> tuple[Collected, dict[str, Examples]]:
+        """The same updates with their influence, without those that break the average.
+
+        And the pooled examples without those whose labels ``server.doubtful_labels`` leaves out.
 
         Args:
             number: the round, from 1.
@@ -53,7 +56,7 @@ class Examiner:
         """
         most = self._config.server.influence_examples
         if not (most and base and collected.updates):
-            return collected
+            return collected, pooled
         sample = drawn(pooled, most, self._config.seed)
         given = Round(
             collected.updates,
@@ -78,13 +81,17 @@ class Examiner:
         for update in collected.updates:
             if update.info.edge in gone:
                 update.path.unlink()
+        left_out = doubts(given, pooled, self._config.server.doubtful_labels)
+        for doubt in left_out:
+            self._listener(Note(f"round {number}: {doubt}"))
         refused = (*collected.refused, *(Refused(edge, why) for edge, why in gone.items()))
-        return replace(
+        looked_at = replace(
             collected,
             updates=tuple(given.updates),
             refused=tuple(sorted(refused, key=lambda each: each.edge)),
-            influence=measured,
+            influence=_with(measured, left_out),
         )
+        return looked_at, without(pooled, left_out)
 
     def warn_of_forgetting(self, number: int, updates: Sequence[Update], pooled: Examples) -> None:
         """Fine-tuning on data that lacks an edge's classes makes the model forget them."""
@@ -103,3 +110,9 @@ class Examiner:
                     "a device), or set server.epochs=0"
                 )
             )
+
+
+def _with(measured: Sequence[Influence], left_out: Sequence[Doubt]) -> tuple[Influence, ...]:
+    """The same with how many examples of each edge are left out."""
+    counts = {doubt.edge: int(doubt.left_out.sum()) for doubt in left_out}
+    return tuple(replace(one, left_out=counts.get(one.edge)) for one in measured)

@@ -1,11 +1,13 @@
 """How each kind of fleet is made. Another way to reach edges is an entry in ``FLEETS``."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from ecavg_tf.config import Config, FleetKind, TrainingFile
 from ecavg_tf.config.fields import shared_fields
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.files import read_json
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Template
@@ -13,11 +15,13 @@ from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.data.server_data import inputs_of, noise
 from ecavg_tf.fleet import Fleet
 from ecavg_tf.rounds.arrivals import Arrivals
+from ecavg_tf.rounds.edge_process import Shared
 from ecavg_tf.rounds.exchange_folder import check_exchange_folder
 from ecavg_tf.rounds.folder_fleet import FolderFleet
 from ecavg_tf.rounds.local_fleet import LocalFleet
 from ecavg_tf.rounds.open_fleet import OpenFleet
-from ecavg_tf.rounds.workers import make_workers
+from ecavg_tf.rounds.process_fleet import ProcessFleet
+from ecavg_tf.rounds.workers import MOST_SAVED, make_workers
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from edge.participating.store import has_answered
@@ -43,6 +47,17 @@ class FleetMaker:
 
 def _local(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:
     _check_kept(directory)
+    if task.config.fleet.workers:
+        shared = Shared(
+            config=task.config,
+            spec=task.spec,
+            test=data.test,
+            workdir=directory.path,
+            edges=directory.edges,
+            saves=len(data.edges) <= MOST_SAVED,
+        )
+        known = {edge: data.edge(edge) for edge in data.edges}
+        return ProcessFleet(shared, known, directory.run_id, template, task.listener)
     workers = make_workers(task, data, data.edges, directory.edges)
     return LocalFleet(workers, directory.run_id, template)
 
@@ -84,6 +99,7 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
         inputs=inputs_of(task.spec),
         owners=owners,
         takes_more=comes_by_itself,
+        network=fleet.kind is FleetKind.FLOWER,
         listener=task.listener,
         bundle_for=None if files is None else files.bundle_for,
         probe_of=None if files else lambda weights: scorer.probe(weights, task.spec),
@@ -100,9 +116,33 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
     return OpenFleet(made, arrivals, task.config, task.listener)
 
 
+_CARRIED: ContextVar[bool] = ContextVar("carried", default=False)
+
+
+@contextlib.contextmanager
+def carried() -> Iterator[None]:
+    """Says that a courier brings the exchange folder to other machines, while the block runs."""
+    token = _CARRIED.set(True)
+    try:
+        yield
+    finally:
+        _CARRIED.reset(token)
+
+
+def _check_flower(config: Config) -> None:
+    """Without a courier, the letters would lie where nobody fetches them."""
+    if not _CARRIED.get():
+        raise ConfigError(
+            "fleet.kind is flower, and a run over Flower is started with 'ecavg run' (or 'flwr "
+            "run'), not from Python; use that, or fleet.kind=folder"
+        )
+    check_exchange_folder(config.fleet.folder, None)
+
+
 FLEETS: Mapping[FleetKind, FleetMaker] = {
     FleetKind.LOCAL: FleetMaker(_local),
     FleetKind.FOLDER: FleetMaker(
         _folder, lambda config: check_exchange_folder(config.fleet.folder, None)
     ),
+    FleetKind.FLOWER: FleetMaker(_folder, _check_flower),
 }

@@ -11,6 +11,8 @@ from ecavg_tf.training.evaluation import KerasScorer
 from edge.participating.store import EdgeStore
 from edge.participating.worker import EdgeWorker
 
+MOST_SAVED = 100  # edges; of more nobody looks at each one's Keras file, and they fill the disk
+
 
 def make_workers(
     task: Task, data: FederatedData, edges: Sequence[str], folder: Path
@@ -24,10 +26,22 @@ def make_workers(
         folder: each edge's own folder is made in it.
     """
     scorer = task.scorer(task.edge_trainer, data.test)
-    return [_worker(task, data.edge(edge), scorer, folder / edge) for edge in edges]
+    saves = len(edges) <= MOST_SAVED
+    return [make_worker(task, data.edge(edge), scorer, folder / edge, saves) for edge in edges]
 
 
-def _worker(task: Task, data: EdgeData, scorer: KerasScorer, folder: Path) -> EdgeWorker:
+def make_worker(
+    task: Task, data: EdgeData, scorer: KerasScorer, folder: Path, saves: bool
+) -> EdgeWorker:
+    """One edge.
+
+    Args:
+        task: what the participants of the run share.
+        data: the edge's.
+        scorer: of the edges' model, on the server's test set.
+        folder: the edge's own.
+        saves: whether its accepted model becomes a Keras file.
+    """
     return EdgeWorker(
         task.config,
         data,
@@ -37,4 +51,5 @@ def _worker(task: Task, data: EdgeData, scorer: KerasScorer, folder: Path) -> Ed
         own_start=lambda: initial_weights(task.config, task.spec, data.edge),
         open_store=lambda run_id: EdgeStore(folder, data.edge, run_id),
         listener=task.listener,
+        saves=saves,
     )

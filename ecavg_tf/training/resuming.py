@@ -23,11 +23,14 @@ from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Examples
 
 FOLDER = "checkpoints"  # in a run's or an edge's directory
-EVERY_S = 5.0  # less work than this is sooner done again than kept
+EVERY_S = 5.0  # more work than this must survive a loss of power, too
 
 
 class Backup(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps the state after an epoch, where there is enough to lose.
+    """Keeps the state after every epoch: a killed process repeats at most the one it was in.
+
+    After seconds of work the file is also on the disk, not only in the system's memory. (To wait
+    for the disk after each epoch of a small model takes as long as the epoch.)
 
     Args:
         checkpoint: where to.
@@ -40,14 +43,15 @@ class Backup(keras.callbacks.Callback):  # type: ignore[misc]
         self._checkpoint = checkpoint
         self._key = key
         self._state = state
-        self._saved = time.monotonic()
+        self._synced = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the file."""
         del logs
-        if time.monotonic() - self._saved >= EVERY_S:
-            self._checkpoint.save(self._key, epoch + 1, self._state())
-            self._saved = time.monotonic()
+        due = time.monotonic() - self._synced >= EVERY_S
+        self._checkpoint.save(self._key, epoch + 1, self._state(), synced=due)
+        if due:
+            self._synced = time.monotonic()
 
 
 def fit_key(

@@ -35,6 +35,7 @@ class EdgeWorker:
         own_start: gives the edge's own initial weights, for independent inits.
         open_store: gives the edge's folder for a run.
         listener: told of stages.
+        saves: whether the model that the edge deploys at the end becomes a file of its own.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class EdgeWorker:
         own_start: Callable[[], list[Array]],
         open_store: Callable[[str], EdgeStore],
         listener: Listener = silent,
+        saves: bool = True,
     ) -> None:
         self._config = config
+        self._saves = saves
         self._data = data
         self._class_counts = data.train.class_counts(num_classes)
         self._trainer = trainer
@@ -99,7 +102,8 @@ class EdgeWorker:
         if known is not None:
             return known
         decision, accepted = self._decide(store, request.round, request)
-        self._trainer.save(accepted, store.folder, "accepted")
+        if self._saves:
+            self._trainer.save(accepted, store.folder, "accepted")
         store.save_finished(decision)
         return decision
 
@@ -212,6 +216,7 @@ class EdgeWorker:
             class_counts=self._class_counts,
             trained_on=trained_on,
             level=decision_level(self._config),
+            rule=self._config.update.rule,
         )
 
     def _rung(self, candidate: Candidate) -> Rung:

@@ -8,19 +8,24 @@ import numpy as np
 import pytest
 from screen_for_tests import BASE, TEMPLATE, updates
 
+from ecavg_tf.config import DoubtfulLabels
 from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
 from server.aggregate import average_updates
+from server.doubts import doubts, without
 from server.influence import Round, drawn, excluded, findings, influences, means_without_each
+from server.labels import stands_out
 
 MANY = (50, 50)
 RIGHT, WRONG = math.log(0.9), math.log(0.001)
 
 
-def examples(labels: Sequence[int]) -> Examples:
-    return Examples(np.zeros((len(labels), 1)), np.array(labels, np.int64))
+def examples(labels: Sequence[int], wrong: int = 0) -> Examples:
+    """The first ``wrong`` of them have labels that every model finds wrong."""
+    inputs = (np.arange(len(labels)) < wrong).astype(float)
+    return Examples(inputs[:, np.newaxis], np.array(labels, np.int64))
 
 
 def near(target: tuple[float, float]) -> "Score":
@@ -28,14 +33,14 @@ def near(target: tuple[float, float]) -> "Score":
 
 
 class Score:
-    """A model is good where its kernel is near a target; all labels of 1 are found wrong."""
+    """A model is good where its kernel is near a target; inputs of 1 have wrong labels."""
 
     def __init__(self, target: Array) -> None:
         self.target = target
 
     def __call__(self, few: Examples, weights: Sequence[Array]) -> Predictions:
         loss = float(np.square(weights[0] - self.target).sum())
-        odd = few.labels == 1
+        odd = few.inputs[:, 0] == 1
         return Predictions(np.where(odd, WRONG, -loss), ~odd)
 
 
@@ -110,8 +115,8 @@ def test_who_harms_the_average_is_named(tmp_path: Path) -> None:
 def test_who_pools_odd_labels_is_named(tmp_path: Path) -> None:
     """20 of 40 labels of an edge are wrong, 1 of 40 of each other's."""
     sent = updates(tmp_path, *[(4.0, 4.0)] * 4, counts=MANY)
-    pooled = {edge: examples([1] + [0] * 39) for edge in "abc"}
-    pooled["d"] = examples([1] * 20 + [0] * 20)
+    pooled = {edge: examples([1, 0] * 20, wrong=1) for edge in "abc"}
+    pooled["d"] = examples([1, 0] * 20, wrong=20)
     round_ = given(sent, pooled, (4.0, 4.0))
     measured = influences(round_)
     assert (measured[3].judged, measured[3].implausible) == (40, 20)
@@ -122,9 +127,55 @@ def test_who_pools_odd_labels_is_named(tmp_path: Path) -> None:
 
 def test_classes_that_no_other_edge_has_are_not_judged(tmp_path: Path) -> None:
     sent = updates(tmp_path, *[(4.0, 4.0)] * 3, counts=(50, 0))
-    pooled = {edge: examples([0] * 20) for edge in "ab"} | {"c": examples([1] * 20)}
+    pooled = {edge: examples([0] * 20) for edge in "ab"} | {"c": examples([1] * 20, wrong=20)}
     measured = influences(given(sent, pooled, (4.0, 4.0)))
     assert (measured[2].judged, measured[2].implausible) == (0, 0)
+
+
+def test_classes_that_the_others_model_does_not_know_are_not_judged(tmp_path: Path) -> None:
+    """The others have had enough of class 1, and their model finds 3 of 4 of it wrong."""
+    sent = updates(tmp_path, *[(4.0, 4.0)] * 3, counts=MANY)
+    pooled = {edge: examples([1, 1, 1, 1, 0, 0], wrong=3) for edge in "ab"}
+    pooled["c"] = examples([1] * 20 + [0] * 7, wrong=21)
+    measured = influences(given(sent, pooled, (4.0, 4.0)))
+    assert (measured[2].judged, measured[2].implausible) == (7, 1)
+    assert measured[2].implausible_others == 0
+
+
+def test_an_edge_stands_out_by_hand() -> None:
+    """Fisher's exact test, one-sided: 9 of 20 against 0 of 20 has 0.0006, 8 of 20 0.0016."""
+    assert stands_out(20, 9, 0.0)
+    assert not stands_out(20, 8, 0.0)
+    assert not stands_out(1000, 90, 0.0)  # less than a tenth
+    assert not stands_out(1000, 250, 0.1)  # less than three times the others'
+    assert not stands_out(0, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "left"),
+    [
+        (DoubtfulLabels.KEEP, {"a": 60, "b": 60, "c": 60, "d": 40}),
+        (DoubtfulLabels.DROP, {"a": 59, "b": 59, "c": 59, "d": 20}),
+        (DoubtfulLabels.DROP_EDGE, {"a": 60, "b": 60, "c": 60}),
+    ],
+)
+def test_doubtful_labels_are_left_out(
+    tmp_path: Path, rule: DoubtfulLabels, left: dict[str, int]
+) -> None:
+    """d sent no update this time: the mean of all others judges what it pooled before."""
+    sent = updates(tmp_path, *[(4.0, 4.0)] * 3, counts=MANY)
+    pooled = {edge: examples([1, 0] * 30, wrong=1) for edge in "abc"}
+    pooled["d"] = examples([1, 0] * 20, wrong=20)
+    found = doubts(given(sent, pooled, (4.0, 4.0)), pooled, rule)
+    kept = without(pooled, found)
+    assert {edge: len(examples) for edge, examples in kept.items()} == left
+    if rule is not DoubtfulLabels.KEEP:
+        assert kept.get("d", examples([])).inputs.sum() == 0  # those that are wrong are gone
+        assert str(found[-1]) == (
+            f"{40 - left.get('d', 0)} of the 40 examples that d pooled are left out: a model of "
+            "the others finds 20 of 40 labels implausible, of the others' labels 2 % "
+            "(server.doubtful_labels)"
+        )
 
 
 def test_who_breaks_the_average_is_refused_and_nobody_if_no_absence_mends_it(

@@ -1,5 +1,6 @@
 """A killed fit goes on after its last kept epoch and ends with the same bits."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,6 @@ class Run:
         return weights_sha256(self.trainer.fit(self.start, EXAMPLES, round_number=number, who=WHO))
 
 
-@pytest.fixture(autouse=True)
-def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeps every epoch, however short."""
-    monkeypatch.setattr(resuming, "EVERY_S", 0.0)
-
-
 def killed(workdir: Path, after: int, **changes: Any) -> None:
     run = Run(workdir, **changes)
     run.killed_after = after
@@ -109,10 +104,15 @@ def test_a_damaged_or_foreign_checkpoint_is_not_used(tmp_path: Path) -> None:
     ]
 
 
-def test_a_short_fit_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resuming, "EVERY_S", 60.0)
+@pytest.mark.parametrize(("every", "synced"), [(60.0, 0), (0.0, EPOCHS)])
+def test_the_disk_is_waited_for_after_seconds_of_work_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float, synced: int
+) -> None:
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    monkeypatch.setattr(resuming, "EVERY_S", every)
     Run(tmp_path).fit()
-    assert list(tmp_path.iterdir()) == []
+    assert len(waits) == 2 * synced  # the file and its folder
 
 
 def test_only_ones_own_checkpoints_are_dropped(tmp_path: Path) -> None:

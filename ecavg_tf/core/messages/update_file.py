@@ -25,14 +25,16 @@ METADATA_KEY = "ecavg"
 MAX_EXAMPLES = LARGEST_COUNT
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any]) -> None:
-    """Writes named arrays and one JSON metadata entry, whole or not at all."""
+def save_tensors(
+    path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, Any], *, synced: bool = True
+) -> None:
+    """Writes named arrays and one JSON metadata entry, whole or not at all; see ``atomic_path``."""
     if "__metadata__" in tensors:
         raise ValueError("safetensors keeps the name '__metadata__' for itself; rename the weight")
     # safetensors stores a transposed array's memory as it lies: wrong values, no error.
     # (Not ascontiguousarray: it turns a scalar into an array of shape (1,).)
     contiguous = {key: np.asarray(array, order="C") for key, array in tensors.items()}
-    with atomic_path(path) as temporary:
+    with atomic_path(path, synced=synced) as temporary:
         save_file(contiguous, str(temporary), metadata={METADATA_KEY: canonical_json(metadata)})
 
 
