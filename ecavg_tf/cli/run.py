@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
 
-    import_tensorflow()
+    import_tensorflow(config.model.name, folder)
     find_users_modules()
     from ecavg_tf.cli.output import print_tables
     from ecavg_tf.cli.progress import listener
