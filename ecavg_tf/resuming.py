@@ -20,6 +20,7 @@ _NO_PART_OF_THE_ALGORITHM = (
     "fleet.folder",
     "edge.steps_per_execution",
     "server.steps_per_execution",
+    "fleet.server",
     "fleet.workers",
     "tensorboard",
     "keep_rounds",
