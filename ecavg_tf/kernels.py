@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.files import read_json
+from ecavg_tf.events import Detail, Note
 
 VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 _WIDE = "avx512f"
+# With any of these TensorFlow takes oneDNN by itself.
+_NEURAL = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
 
 # Whether oneDNN is on, by model: on processors with AVX-512, and on others.
 _BY_MODEL: Mapping[str, tuple[bool, bool]] = {
@@ -29,6 +32,7 @@ _BY_MODEL: Mapping[str, tuple[bool, bool]] = {
 class _Said:
     words: str = ""
     decided: bool = False
+    event: type[Note] | type[Detail] = Detail
 
 
 _said = _Said()
@@ -62,10 +66,16 @@ def choose_kernels(model: str, run: Path | None = None) -> None:
         return
     os.environ[VARIABLE] = str(int(on))
     _said.decided = True
+    _said.event = Detail if on == bool(flags & _NEURAL) else Note
     _said.words = (
         f"TensorFlow computes with{'' if on else 'out'} oneDNN, {why}; {VARIABLE} changes it, "
         "and the bits"
     )
+
+
+def kernels_event() -> Note | Detail:
+    """What was decided; for the log alone, unless it is not what TensorFlow does by itself."""
+    return _said.event(kernels_words())
 
 
 def kernels_words() -> str:

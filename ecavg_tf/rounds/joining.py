@@ -27,7 +27,7 @@ from ecavg_tf.data.own_data import FLAG, arrays_from_function
 from ecavg_tf.data.server_data import no_examples, spec_of
 from ecavg_tf.data.tables import parts_of
 from ecavg_tf.events import Listener, Note, silent
-from ecavg_tf.kernels import choose_kernels, kernels_words
+from ecavg_tf.kernels import choose_kernels, kernels_event
 from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.quiet import import_tensorflow
 from ecavg_tf.rounds.joined_task import JoinedTask
@@ -123,6 +123,7 @@ class Joiner:
         from ecavg_tf.models.builders import initial_weights
         from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 
+        self.listener(kernels_event())
         config, spec = task.config, task.spec
         if local.test is not None:
             test = local.test
@@ -156,7 +157,6 @@ class Joiner:
         import_tensorflow(config.model.name)
         from ecavg_tf.task import Task
 
-        self.listener(Note(kernels_words()))
         task = Task(config, spec_of(inputs), self.folder, self.listener)
         local = self._local(config, inputs)
         if local.note:
