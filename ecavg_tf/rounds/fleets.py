@@ -81,14 +81,21 @@ def _check_kept(directory: RunDirectory) -> None:
                 )
 
 
+def _training_files(
+    task: Task, data: FederatedData, directory: RunDirectory
+) -> "TrainingFiles | None":
+    """What edges without TensorFlow train, if the config wants such edges."""
+    if task.config.fleet.training_file is TrainingFile.NONE:
+        return None
+    from export.jobs.training_files import TrainingFiles  # the converter, which few runs need
+
+    golden = data.test if len(data.test) else noise(task.spec)
+    return TrainingFiles(task, golden, directory.path / "training", directory.run_id)
+
+
 def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:
     fleet = task.config.fleet
-    files: TrainingFiles | None = None
-    if fleet.training_file is not TrainingFile.NONE:
-        golden = data.test if len(data.test) else noise(task.spec)
-        from export.jobs.training_files import TrainingFiles  # the converter, which few runs need
-
-        files = TrainingFiles(task, golden, directory.path / "training", directory.run_id)
+    files = _training_files(task, data, directory)
     scorer = task.scorer(task.server_trainer, data.test)
     owners = directory.path / "owners.json"
     comes_by_itself = not data.edges
