@@ -26,10 +26,7 @@ import_tensorflow()
 
 import keras  # noqa: E402
 
-from ecavg_tf.config import (
-    Config,
-    with_fields,
-)
+from ecavg_tf.config import Config, with_fields  # noqa: E402
 from ecavg_tf.data.dataset import Examples, concatenated  # noqa: E402
 from ecavg_tf.data.federated import federated_data  # noqa: E402
 from ecavg_tf.data.pipeline import batches  # noqa: E402
