@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ecavg_tf.config import Config, FleetKind, TrainingFile
 from ecavg_tf.config.fields import shared_fields
@@ -25,7 +26,9 @@ from ecavg_tf.rounds.workers import MOST_SAVED, make_workers
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from edge.participating.store import has_answered
-from export.jobs.training_files import TrainingFiles
+
+if TYPE_CHECKING:
+    from export.jobs.training_files import TrainingFiles
 
 Make = Callable[[Task, FederatedData, RunDirectory, Template], Fleet]
 
@@ -78,12 +81,21 @@ def _check_kept(directory: RunDirectory) -> None:
                 )
 
 
+def _training_files(
+    task: Task, data: FederatedData, directory: RunDirectory
+) -> "TrainingFiles | None":
+    """What edges without TensorFlow train, if the config wants such edges."""
+    if task.config.fleet.training_file is TrainingFile.NONE:
+        return None
+    from export.jobs.training_files import TrainingFiles  # the converter, which few runs need
+
+    golden = data.test if len(data.test) else noise(task.spec)
+    return TrainingFiles(task, golden, directory.path / "training", directory.run_id)
+
+
 def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:
     fleet = task.config.fleet
-    files = None
-    if fleet.training_file is not TrainingFile.NONE:
-        golden = data.test if len(data.test) else noise(task.spec)
-        files = TrainingFiles(task, golden, directory.path / "training", directory.run_id)
+    files = _training_files(task, data, directory)
     scorer = task.scorer(task.server_trainer, data.test)
     owners = directory.path / "owners.json"
     comes_by_itself = not data.edges
