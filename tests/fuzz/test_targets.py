@@ -54,6 +54,7 @@ def test_every_target_has_a_corpus_and_is_one() -> None:
     assert {path.stem for path in HERE.glob("fuzz_*.py")} >= {f"fuzz_{each}" for each in TARGETS}
 
 
+@pytest.mark.slow
 def test_no_target_loads_tensorflow() -> None:
     code = f"import sys; sys.path.insert(0, {str(HERE)!r}); "
     code += "; ".join(f"import fuzz_{target}" for target in TARGETS)
