@@ -50,6 +50,10 @@ def read_arrays(path: Path, only: Collection[str] | None = None) -> dict[str, Ar
     for name, array in found.items():
         if not isinstance(array, np.ndarray):  # numpy hands out such members as bytes
             raise DataError(f"{path}: {name} is no array; save the file with numpy.savez")
+        if array.size and not array.itemsize:  # billions of entries would take no byte of the file
+            raise DataError(
+                f"{path}: {name} claims {array.size} entries of no bytes; save it again"
+            )
         if not _is_text(array):
             raise DataError(f"{path}: {name} holds numbers that are no letters; save texts")
     return found

@@ -1,5 +1,7 @@
 """Texts in numpy's files, which may be any numbers or bytes there, and arrays of other lengths."""
 
+import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,16 @@ def test_numbers_that_are_no_letters(tmp_path: Path, kind: str) -> None:
     numbers = np.array([ord("a"), 0x110000], kind[0] + "u4")
     np.savez(tmp_path / "x.npz", x_train=np.zeros(2), columns=numbers.view(kind))
     with pytest.raises(DataError, match="columns holds numbers that are no letters; save texts"):
+        read_arrays(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("kind", ["|S0", "<U0", "|V0"])
+def test_billions_of_entries_that_take_no_byte(tmp_path: Path, kind: str) -> None:
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': (2147483648,), }}".encode()
+    head = b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + head.ljust(117) + b"\n"
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("y_train.npy", head)
+    with pytest.raises(DataError, match="y_train claims 2147483648 entries of no bytes"):
         read_arrays(tmp_path / "x.npz")
 
 
