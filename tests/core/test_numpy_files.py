@@ -2,13 +2,14 @@
 
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ecavg_tf.core.errors import DataError
-from ecavg_tf.core.numpy_files import read_arrays
+from ecavg_tf.core.numpy_files import array_names, read_arrays
 from ecavg_tf.data.groups import group_names
 from ecavg_tf.data.keyed import sources_by_key
 
@@ -61,3 +62,10 @@ def test_an_array_with_fewer_entries_than_edges_are_named(short: str) -> None:
         DataError, match=rf"{short} has shape \(1,.*expected one entry for each of 3"
     ):
         sources_by_key("data.npz", "edge", {**arrays, short: arrays[short][:1]})
+
+
+@pytest.mark.parametrize("read", [read_arrays, array_names])
+def test_a_name_that_is_no_line(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    np.savez(tmp_path / "x.npz", **{"x\n\x1b[2J": np.zeros(2)})  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"an array has the name 'x\\n\\x1b\[2J', which can't"):
+        read(tmp_path / "x.npz")
