@@ -126,7 +126,8 @@ def test_who_does_not_belong_is_kept_out(fields: list[Field], tmp_path: Path) ->
         other.wait("refused", said)
         if code is not None:
             assert other.running["refused"].wait(timeout=100) == code, other.printed("refused")
-        other.running["refused"].kill()
+        other.running["refused"].terminate()
+        other.running.pop("refused").wait(timeout=100)
         (other.folder / "refused.out").unlink()
 
 
