@@ -135,6 +135,11 @@ class Supervised:
         self._pause_s = 0.0
         self._again = 0.0
 
+    @property
+    def pid(self) -> int:
+        """The number of its process and of all that it started as a session; 0: it does not run."""
+        return 0 if self._process is None else self._process.pid
+
     def look(self) -> int | None:
         """Starts it where it does not run; gives the code of one that has ended by itself."""
         now = time.monotonic()

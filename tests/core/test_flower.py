@@ -100,7 +100,7 @@ def test_what_a_killed_supervisor_started_ends_too(tmp_path: Path) -> None:
         "import os, time; from pathlib import Path; from ecavg_tf.core.flower import Supervised\n"
         f"s = Supervised('it', lambda: ['/bin/sleep', '300'], dict(os.environ), "
         f"Path({str(tmp_path / 'log')!r}), print)\n"
-        "s.look(); print(s._process.pid, flush=True); time.sleep(300)"
+        "s.look(); print(s.pid, flush=True); time.sleep(300)"
     )
     words = [sys.executable, "-c", code]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
