@@ -161,7 +161,7 @@ def _measured(folder: Path, sizes: list[float], repeats: int) -> list[list[float
         subprocess.run(
             [program("flwr"), "run", str(Path(__file__).parent / "flower_exchange_app"), "ecavg",
              "--run-config", f'order="{order}"'],
-            env=environment(folder / "served" / "flower"), check=True,
+            env={**environment(folder / "served" / "flower"), "PYTHONPATH": path}, check=True,
         )  # fmt: skip
         while not Path(f"{results}.done").exists():
             time.sleep(1)
