@@ -76,6 +76,7 @@ class FleetKind(enum.Enum):
 
     LOCAL = "local"
     FOLDER = "folder"
+    FLOWER = "flower"
 
 
 class Trains(enum.Enum):

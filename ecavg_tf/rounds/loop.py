@@ -278,7 +278,7 @@ class Loop:
         Edges elsewhere train unseen, and what they will pool only they know.
         """
         config = self._config
-        if config.fleet.kind is FleetKind.FOLDER:
+        if config.fleet.kind is not FleetKind.LOCAL:
             return 0
         trains = {name: self._data.edge(name).train for name in self._data.edges}
         pooled = sum(consented_count(config.server, name, trains[name]) for name in trains)
