@@ -43,7 +43,7 @@ class FleetMaker:
 
 def _local(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:
     _check_kept(directory)
-    workers = make_workers(task, data, data.edges, directory.edges)
+    workers = make_workers(task, data, data.edges, directory.edges, simulated=True)
     return LocalFleet(workers, directory.run_id, template)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ecavg_tf.config import Config, FleetKind
@@ -28,6 +29,7 @@ from ecavg_tf.rounds.fleets import FLEETS
 from ecavg_tf.rounds.measuring import Measurer
 from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.registries import check_names
+from ecavg_tf.rounds.spending import not_protected, privacy_of, spent
 from ecavg_tf.rounds.whose_task import check_edges, task_of_run
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
@@ -137,6 +139,8 @@ class Loop:
         first = len(finished) + 1
         model = self._load_global(finished[-1]) if finished else Shipped(self._task.initial)
         self._listener(RunPlanned(rounds, first, self._planned_examples(first)))
+        for line in not_protected(self._config, self._template):
+            self._listener(Note(line))
         for number in range(first, rounds + 1):
             model = self._round(number, model)
             self._directory.write_results("interrupted", self._task.spec.classes)
@@ -185,7 +189,9 @@ class Loop:
         measurer = Measurer(self._scorer, self._template, self._data.own_test, self._listener)
         begun = start.weights or ()
         result = measurer.result(number, participants, replies, collected, begun, model, pooled)
-        self._directory.finish_round(result)
+        if privacy := privacy_of(self._config, self._directory.rounds(), participants):
+            self._listener(Note(f"round {number}: {spent(privacy)}"))
+        self._directory.finish_round(replace(result, privacy=privacy))
         return Shipped(model.weights, model.trained_on)
 
     def _get_export_ready(self, number: int) -> None:

@@ -13,7 +13,7 @@ from edge.participating.worker import EdgeWorker
 
 
 def make_workers(
-    task: Task, data: FederatedData, edges: Sequence[str], folder: Path
+    task: Task, data: FederatedData, edges: Sequence[str], folder: Path, *, simulated: bool = False
 ) -> list[EdgeWorker]:
     """Workers for edges that live here, who share one compiled model.
 
@@ -22,12 +22,15 @@ def make_workers(
         data: asked for the data of these edges, and of no other.
         edges: their names.
         folder: each edge's own folder is made in it.
+        simulated: whether they live in the server's process; see ``EdgeWorker``.
     """
     scorer = task.scorer(task.edge_trainer, data.test)
-    return [_worker(task, data.edge(edge), scorer, folder / edge) for edge in edges]
+    return [_worker(task, data.edge(edge), scorer, folder / edge, simulated) for edge in edges]
 
 
-def _worker(task: Task, data: EdgeData, scorer: KerasScorer, folder: Path) -> EdgeWorker:
+def _worker(
+    task: Task, data: EdgeData, scorer: KerasScorer, folder: Path, simulated: bool
+) -> EdgeWorker:
     return EdgeWorker(
         task.config,
         data,
@@ -37,4 +40,5 @@ def _worker(task: Task, data: EdgeData, scorer: KerasScorer, folder: Path) -> Ed
         own_start=lambda: initial_weights(task.config, task.spec, data.edge),
         open_store=lambda run_id: EdgeStore(folder, data.edge, run_id),
         listener=task.listener,
+        simulated=simulated,
     )
