@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN ?= runs/digits
 
-.PHONY: quickstart test slow lint
+SECONDS_EACH ?= 10
+
+.PHONY: quickstart test slow fuzz lint
 
 quickstart: $(VENV)/installed
 	$(VENV)/bin/ecavg run --config=configs/digits.py --workdir=$(RUN)
@@ -14,11 +16,16 @@ test: $(VENV)/installed-dev
 slow: $(VENV)/installed-dev
 	$(VENV)/bin/pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
+fuzz: $(VENV)/installed-dev
+	$(VENV)/bin/pip install --quiet -e '.[fuzz]'
+	$(VENV)/bin/python tests/fuzz/fuzz.py --seconds=$(SECONDS_EACH)
+
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/mypy benchmarks
+	$(VENV)/bin/mypy tests/fuzz
 	$(VENV)/bin/lint-imports
 
 $(VENV)/installed: setup.cfg pyproject.toml

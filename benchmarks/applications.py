@@ -7,7 +7,7 @@ Each cell is a model at 32, 64 or 96 pixels, with random weights or fine-tuned f
 CIFAR-10 images that are scaled up; BatchNorm is recalibrated on them in both cases. The model is
 exported in all formats; int8 is calibrated on 100 training images, and files are compared on 200
 test images. A cell is a JSON line in --out; cells that are there already are skipped, so the
-command can be stopped and given again.
+command can be stopped and given again. ``--only=MobileNetV2,32,random`` measures one cell.
 """
 
 import argparse
@@ -56,14 +56,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data-dir", default="", help="of TFDS; default: TFDS_DATA_DIR")
     parser.add_argument("--out", type=Path, default=Path("applications.jsonl"))
+    parser.add_argument("--only", default="", help="one cell: model, pixels, weights")
     parser.add_argument("--table", action="store_true", help="only print what is there")
     given = parser.parse_args()
     done = _read(given.out)
+    wanted = [cell for cell in cells() if given.only in ("", ",".join(map(str, cell)))]
     if not given.table:
         config = DataConfig(name="cifar10", data_dir=given.data_dir)
         config.train_examples, config.test_examples = TRAIN, TEST
         data = load_data(config, seed=0)
-        for cell in cells():
+        for cell in wanted:
             if cell not in done:
                 done[cell] = _measured(*cell, data)
                 with given.out.open("a") as stream:

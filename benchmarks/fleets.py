@@ -100,7 +100,7 @@ class Bench:
 
     def seed_flags(self, seed: int) -> list[str]:
         """The config of all runs of a seed."""
-        settings = {**self.task.settings, "seed": str(seed)}
+        settings = {**self.task.settings, "seed": str(seed), "keep_updates": "true"}
         if self.task.pretraining is not None:
             settings["model.init"] = str(self.workdir / "start/server/rounds/0001/global.keras")
         return self.flags(settings)

@@ -1,16 +1,19 @@
 """By which way int8 and dynamic files of a good model pass their gate, and what it costs.
 
     python benchmarks/int8_ladder.py --weights=mobilenet_v2_1.0_no_top.h5 --runs=runs/ladder
+    python benchmarks/int8_ladder.py --runs=runs/ladder --only-table
 
 trains CIFAR-10 with MobileNetV2 from that start (Keras' own '…_no_top.h5' file), the head and
 the whole network, for every seed; exports every edge and the global model; and prints a table.
-Runs and files that are there already are not made again: an interrupted table goes on, and
-``--only-table`` prints what there is. It takes about 10 minutes a run on two idle cores.
+A cell is the two files of one model. Runs and cells that are there already are not made again: an
+interrupted table goes on, and ``--minutes`` ends the command before a cell that would begin
+later. A run takes about 3 minutes on two idle cores, and a cell one to four.
 """
 
 import argparse
+import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,60 +22,126 @@ from ecavg_tf.core.files import canonical_json, read_json, write_bytes
 from ecavg_tf.rounds.loop import run
 from export.jobs.run import export_run
 
-FORMATS = (Format.DYNAMIC, Format.INT8)
+FORMATS = (Format.INT8, Format.DYNAMIC)
+MODELS = ("global", "edge-00", "edge-01")
 COLUMNS = (
-    "| trained | seed | model | file | way | verdict | agree % | mean diff | Keras % | file % "
-    "| change, 95 % | kB | ms | s |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    "| trained | seed | model | file | ways | verdict | mean difference | Keras % | file % "
+    "| change, 95 % | kB | ms | s |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
-def config_of(train: Trains, seed: int, weights: str, examples: int, model: str) -> Config:
-    """Two edges of five classes each, two epochs on the edges and two on the server."""
-    config = Config(seed=seed)
-    config.data.name = "cifar10"
-    config.data.train_examples = examples
-    config.partition.kind = PartitionKind.CLASSES
-    config.model.name = model
-    config.model.train = train
-    if weights:
-        config.model.init, config.model.weights_path = "imagenet", weights
-    config.edge.epochs = config.server.epochs = 2
-    return config
+@dataclass(frozen=True)
+class Setting:
+    """One run.
+
+    Attributes:
+        trained: the head, or the whole network.
+        seed: of everything.
+        model: ``mobilenet_v2`` or ``resnet50``.
+        weights: its start; empty: random.
+        examples: to train on.
+        epochs: of each edge, and of the server.
+    """
+
+    trained: Trains
+    seed: int
+    model: str
+    weights: str
+    examples: int
+    epochs: int
+
+    @property
+    def name(self) -> str:
+        """Of the run's directory."""
+        return f"{self.model}-{self.trained.value}-{self.seed}"
+
+    @property
+    def config(self) -> Config:
+        """Two edges of five classes each."""
+        config = Config(seed=self.seed)
+        config.data.name = "cifar10"
+        config.data.train_examples = self.examples
+        config.partition.kind = PartitionKind.CLASSES
+        config.model.name = self.model
+        config.model.train = self.trained
+        if self.weights:
+            config.model.init, config.model.weights_path = "imagenet", self.weights
+        config.edge.epochs = config.server.epochs = self.epochs
+        config.export.enabled = False
+        return config
 
 
-def exported(path: Path, config: Config) -> None:
-    """Runs and exports one model after the other; each one's rows are kept at once."""
-    run(config, path)
-    for name in (*sorted(each.name for each in (path / "edges").iterdir()), "global"):
-        kept = path / f"ladder-{name}.json"
-        if not kept.exists():
-            rows = export_run(path, formats=",".join(FORMATS), edges=[name], out=path / "files")
-            write_bytes(kept, canonical_json({"rows": [asdict(row) for row in rows]}).encode())
+def measure(setting: Setting, runs: Path, until: float) -> bool:
+    """Runs and exports one file after the other; each one's row is kept at once.
+
+    Returns:
+        Whether all of them are there; False: time was up.
+    """
+    path = runs / setting.name
+    for name in MODELS:
+        kept = cell(path, name)
+        if kept.exists():
+            continue
+        if time.monotonic() > until:
+            return False
+        run(setting.config, path)
+        began = time.monotonic()
+        rows = export_run(path, formats=",".join(FORMATS), edges=[name], out=path / "files")
+        found = {"seconds": time.monotonic() - began, "rows": [asdict(each) for each in rows]}
+        write_bytes(kept, canonical_json(found).encode())
+        print(
+            kept, f"{found['seconds']:.0f} s", [(row.status, row.way) for row in rows], flush=True
+        )
+    return True
 
 
-def lines(path: Path, trained: str, seed: int) -> Iterator[str]:
+def cell(path: Path, name: str) -> Path:
+    """Where the rows of a model's files are kept."""
+    return path / f"ladder-{name}.json"
+
+
+def lines(setting: Setting, runs: Path) -> Iterator[str]:
     """The table's lines of one run."""
-    for kept in sorted(path.glob("ladder-*.json")):
-        for row in read_json(kept)["rows"]:
-            yield line(row, trained, seed)
+    for name in MODELS:
+        kept = cell(runs / setting.name, name)
+        if kept.exists():
+            for row in read_json(kept)["rows"]:
+                if row["variant"] in FORMATS:
+                    yield line(row, setting)
 
 
-def line(row: dict[str, Any], trained: str, seed: int) -> str:
+def line(row: dict[str, Any], setting: Setting) -> str:
     """One file; the seconds are those of all ways that were tried."""
     parity = row["parity"]
     change = [100 * parity[f"accuracy_change{end}"] for end in ("_low", "_high")]
-    ways = " → ".join(
-        f"{each['way']} {100 * (each['agreement'] or 0):.1f}" for each in row["attempts"]
-    )
+    ways = " → ".join(f"{each['way']} {_percent(each['agreement'])}" for each in row["attempts"])
     cells = (
-        trained, seed, row["model"], row["variant"], ways, row["status"],
-        f"{100 * parity['agreement']:.2f}", f"{parity['mean_difference']:.3f}",
-        f"{100 * parity['keras_accuracy']['value']:.2f}",
-        f"{100 * parity['file_accuracy']['value']:.2f}", f"{change[0]:+.1f}…{change[1]:+.1f}",
-        f"{row['size_bytes'] / 1000:,.0f}", f"{row['cost']['latencies'][0]['median_ms']:.2f}",
+        setting.trained.value, setting.seed, row["model"], row["variant"], ways, row["status"],
+        f"{parity['mean_difference']:.3f}",
+        _interval(parity["keras_accuracy"]), _interval(parity["file_accuracy"]),
+        f"{change[0]:+.1f}…{change[1]:+.1f}",
+        f"{row['size_bytes'] / 1000:,.0f}", f"{row['cost']['latencies'][0]['median_ms']:.1f}",
         f"{sum(each['seconds'] for each in row['attempts']):.0f}",
     )  # fmt: skip
     return f"| {' | '.join(map(str, cells))} |"
+
+
+def _percent(share: float | None) -> str:
+    return "not made" if share is None else f"{100 * share:.1f}"
+
+
+def _interval(share: dict[str, float]) -> str:
+    value, low, high = (100 * share[each] for each in ("value", "low", "high"))
+    return f"{value:.1f} ({low:.1f}…{high:.1f})"
+
+
+def settings_of(told: argparse.Namespace) -> list[Setting]:
+    """The runs that a command asks for."""
+    return [
+        Setting(Trains(trained), seed, told.model, told.weights, told.examples, told.epochs)
+        for seed in map(int, told.seeds.split(","))
+        for trained in told.trained.split(",")
+    ]
 
 
 def main() -> None:
@@ -84,17 +153,17 @@ def main() -> None:
     parser.add_argument("--trained", default="head,all")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--examples", type=int, default=8000)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--only-table", action="store_true")
     told = parser.parse_args()
-    print(COLUMNS, flush=True)
-    for seed in map(int, told.seeds.split(",")):
-        for trained in told.trained.split(","):
-            path = told.runs / f"{trained}-{seed}"
-            if not told.only_table:
-                config = config_of(Trains(trained), seed, told.weights, told.examples, told.model)
-                exported(path, config)
-            for each in lines(path, trained, seed):
-                print(each, flush=True)
+    until = time.monotonic() + 60 * told.minutes
+    settings = settings_of(told)
+    if not told.only_table and not all(measure(each, told.runs, until) for each in settings):
+        print("time is up: give the command again to go on")
+    print(COLUMNS)
+    for setting in settings:
+        print("\n".join(lines(setting, told.runs)))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ from ecavg_tf.core.errors import printable
 from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted
 
 _VERBS = {
+    "warmup": "trains the shared start",
     "pretrain": "pre-trains",
     "update": "decides on the global model",
     "average": "averages the updates",
     "recalibrate": "recalibrates BatchNorm",
+    "choose": "tries what to fine-tune on pooled data",
     "finetune": "fine-tunes on the pooled data",
     "evaluate": "evaluates",
 }

@@ -1,7 +1,7 @@
 """Results of a run, as typed objects and as results.json."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.exports import Exported, Parity
-from ecavg_tf.core.files import load_json, open_regular
+from ecavg_tf.core.files import load_json, read_whole
 from ecavg_tf.core.findings import Influence, Privacy
 from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
@@ -86,6 +86,28 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class StartChoice:
+    """What the server's fine-tuning started from, where it chose; see ``server.choose``.
+
+    Attributes:
+        taken: ``averaged``, ``start`` (what the round started from), or ``edge NAME``.
+        not_asked: why no probe was made; None: it was.
+        scores: mean smoothed log-likelihood of the held-out examples under each candidate, nats.
+        midpoint: whether the midpoint between this start and the fine-tuned model became the
+            global model.
+        held_out: pooled examples that judged, and were not trained on.
+        processed: examples that probes and their evaluation went through.
+    """
+
+    taken: str
+    not_asked: str | None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    midpoint: bool = False
+    held_out: int = 0
+    processed: int = 0
+
+
+@dataclass(frozen=True)
 class RoundResult:
     """One round.
 
@@ -101,6 +123,8 @@ class RoundResult:
         absent: who did not answer before the deadline.
         influence: what each accepted update does to the average.
         privacy: what the updates up to this round tell of an edge; None: they have no noise.
+        choice: what the server chose to fine-tune, with ``server.combine=auto``.
+        warmed_up: examples that the warm-up before round 1 went through.
     """
 
     round: int
@@ -114,6 +138,8 @@ class RoundResult:
     absent: tuple[Refused, ...] = ()
     influence: tuple[Influence, ...] = ()
     privacy: Privacy | None = None
+    choice: StartChoice | None = None
+    warmed_up: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,6 +188,8 @@ def _converter() -> cattrs.Converter:
             converter,
             absent=override(omit_if_default=True),
             influence=override(omit_if_default=True),
+            choice=override(omit_if_default=True),
+            warmed_up=override(omit_if_default=True),
         ),
     )
     return converter
@@ -211,8 +239,7 @@ def load_results(path: str | Path) -> RunResults:
     path = user_path(path)
     path = path / "results.json" if path.is_dir() else path
     try:
-        with open_regular(path) as stream:
-            fields = load_json(stream.read())
+        fields = load_json(read_whole(path))
         version = fields["schema_version"]
     except FileNotFoundError as error:
         raise WorkdirError(f"{path} is not there; give a run directory of 'ecavg run'") from error

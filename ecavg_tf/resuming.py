@@ -18,7 +18,10 @@ _NO_PART_OF_THE_ALGORITHM = (
     "fleet.timeout_s",
     "fleet.edge_timeout_s",
     "fleet.folder",
+    "fleet.workers",
     "tensorboard",
+    "keep_rounds",
+    "keep_updates",
 )
 
 

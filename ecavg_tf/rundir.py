@@ -16,6 +16,7 @@ from ecavg_tf.core.files import (
     TEMPORARY_PREFIX,
     load_json,
     read_json,
+    read_whole,
     remove_leftovers,
     write_json,
     write_text,
@@ -81,7 +82,7 @@ class RunDirectory:
         if not (self.exists and (self.path / "results.json").exists()):
             return None
         try:
-            said = Fields.of(load_json((self.path / "results.json").read_bytes()))
+            said = Fields.of(load_json(read_whole(self.path / "results.json")))
             said.whole("schema_version")
         except (OSError, ValueError):  # what it says is in the rounds' own files, too
             return None

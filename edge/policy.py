@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ecavg_tf.config import GuardRule
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.template import Array
@@ -46,6 +47,7 @@ class Situation:
         trained_on: effective examples of each class behind the global model, shape
             (classes,); None if the server does not know.
         level: chance of a false acceptance that this decision may have.
+        rule: how ``guarded`` uses the guard set.
     """
 
     global_model: Sequence[Array]
@@ -57,6 +59,7 @@ class Situation:
     class_counts: tuple[int, ...]
     trained_on: tuple[float, ...] | None
     level: float
+    rule: GuardRule = GuardRule.TOGETHER
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ class Candidate:
         rung: its name.
         weights: in template order.
         alpha: the share of the global model, for ``blend``.
-        select: mean smoothed log-likelihood on the selecting half of the guard set, if used.
-        certify: evidence on the certifying half, if it was tested.
+        select: mean smoothed log-likelihood on the guard examples that select, if used.
+        certify: evidence on the examples that certify, if it was tested.
     """
 
     rung: str

@@ -11,6 +11,7 @@ from ecavg_tf.events import Listener, Note
 from export.making.convert import Converter
 from export.making.formats import Variant
 from export.making.ladder import Ladder, Made, Way
+from export.proving.claims import level_of
 from export.proving.file_proof import FileProof, prove_file
 from export.proving.gate import Reference
 from export.proving.seen import uncalibrated
@@ -68,16 +69,22 @@ def climb_for(
     """
     test, seen = references
 
+    ladder = None
+    if variant.quantized and subject.calibration is not None and not plain_alone:
+        ladder = Ladder(converter, variant, subject.calibration.inputs, subject.tuning, listener)
+
     def prove(made: Made, way: Way) -> FileProof:
+        level = level_of(way is Way.PLAIN, 0 if ladder is None else ladder.open_ways)
         more, calibrated = seen, variant.calibrated or way is not Way.PLAIN
         if seen is not None and subject.seen is not None and calibrated:
             more = uncalibrated(seen, subject.seen)
         own = None if made.own is None else made.own(test.inputs)
-        return prove_file(made.content, variant, description, test, limits, seen=more, tuned=own)
+        return prove_file(
+            made.content, variant, description, test, limits, seen=more, tuned=own, level=level
+        )
 
     others: Iterator[tuple[Way, Callable[[], Made]]] = iter(())
-    if variant.quantized and subject.calibration is not None and not plain_alone:
-        ladder = Ladder(converter, variant, subject.calibration.inputs, subject.tuning, listener)
+    if ladder is not None:
         others = ladder.ways(lambda content: attach(content, description))
     what = f"{subject.name}, {variant}"
     return climb(what, lambda: Made(attach(convert(), description)), others, prove, listener)

@@ -8,12 +8,12 @@ import numpy as np
 
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.errors import UpdateRefused
-from ecavg_tf.core.files import copy_regular
+from ecavg_tf.core.files import copy_regular, link_or_copy
 from ecavg_tf.core.findings import Influence
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.update_file import Update, UpdateInfo, check_update
 from ecavg_tf.core.template import Array, Template
-from ecavg_tf.data.consent import consenting
+from ecavg_tf.data.consent import consenting, most_pooled
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.pooled import (
     bytes_taken,
@@ -60,6 +60,7 @@ def collect(
     pooled_folder: Path,
     config: ServerConfig,
     base: Sequence[Array] = (),
+    links: bool = False,
 ) -> Collected:
     """Checks replies and takes what is sound into the run directory.
 
@@ -73,6 +74,8 @@ def collect(
         config: whose data may be pooled, how much, and what updates may be like.
         base: the model that the round started from, in template order; empty: unknown, and
             nobody compares the sizes of updates.
+        links: whether the edges are this program's own, so that nobody changes their files: an
+            update is then one file under two names.
     """
     updates: list[Update] = []
     refused: list[Refused] = []
@@ -84,7 +87,7 @@ def collect(
                 continue
             if isinstance(reply, NoReply):
                 raise UpdateRefused(reply.edge, reply.reason)
-            update = _take_update(reply, template, updates_folder)
+            update = _take_update(reply, template, updates_folder, links=links)
             _take_pooled(reply, update.info, spec, round_number, pooled_folder, config)
             _check_update(reply, update, template, spec, round_number)
             updates.append(update)
@@ -147,6 +150,11 @@ def _take_pooled(
             raise ValueError(
                 f"it pools {examples.inputs.nbytes} bytes, server.pool_bytes is {config.pool_bytes}"
             )
+        if len(examples) > most_pooled(config, info.examples):
+            raise ValueError(
+                f"it pools {len(examples)} of its {info.examples} examples, "
+                f"server.pool_fraction is {config.pool_fraction}"
+            )
         _check_claim(info, examples.class_counts(spec.num_classes), spec)
     except ValueError as error:
         copy.unlink()
@@ -172,12 +180,15 @@ def _update_path(folder: Path, edge: str) -> Path:
     return folder / f"{edge}.safetensors"
 
 
-def _take_update(reply: Reply, template: Template, folder: Path) -> Update:
+def _take_update(reply: Reply, template: Template, folder: Path, *, links: bool) -> Update:
     """Opens our own copy: what an edge still holds could change after the check."""
     if reply.update is None:
         raise UpdateRefused(reply.edge, "its reply has no update")
     copy = _update_path(folder, reply.edge)
-    _copy(reply.update, copy, reply, 8 * template.size + _UPDATE_HEADER)
+    if links:
+        link_or_copy(reply.update, copy)
+    else:
+        _copy(reply.update, copy, reply, 8 * template.size + _UPDATE_HEADER)
     try:
         return Update(copy)
     except ValueError as error:

@@ -112,6 +112,7 @@ def clipped(
 
 COMBINES: dict[str, Rule] = {
     "average": average,
+    "auto": average,  # what is fine-tuned is chosen afterwards: ``server.choose``
     "start": start,
     "median": median,
     "trimmed_mean": trimmed_mean,

@@ -13,9 +13,12 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, StageStarted
 from ecavg_tf.models.batchnorm import moment_positions
+from ecavg_tf.results import StartChoice
 from ecavg_tf.training.trainer import KerasTrainer
 from server.aggregate import combine_statistics, weighed
+from server.choose import AVERAGED, Chooser, Chosen
 from server.combine import combine, label_mix
+from server.rate import for_pool
 
 WHO = "server"
 
@@ -31,6 +34,7 @@ class GlobalModel:
         trained_on: examples of each class that it was trained on last, shape (classes,);
             None if that is not known.
         seconds: time by ``average``, ``recalibrate`` and ``finetune``.
+        choice: what ``server.combine=auto`` chose; None: there was no choice.
     """
 
     averaged: Sequence[Array]
@@ -38,6 +42,7 @@ class GlobalModel:
     weights: Sequence[Array]
     trained_on: tuple[float, ...] | None
     seconds: Mapping[str, float]
+    choice: StartChoice | None = None
 
 
 def make_global(
@@ -50,6 +55,8 @@ def make_global(
     trainer: KerasTrainer,
     round_number: int,
     listener: Listener,
+    chooser: Chooser | None = None,
+    random_start: bool = False,
 ) -> GlobalModel:
     """Averages the updates and makes the global model of a round.
 
@@ -62,6 +69,8 @@ def make_global(
         trainer: the server's.
         round_number: the round, from 1.
         listener: told of stages.
+        chooser: chooses what to fine-tune; None: the averaged model.
+        random_start: whether ``base`` has learned nothing.
 
     Raises:
         RoundError: fine-tuning diverged.
@@ -84,16 +93,41 @@ def make_global(
 
     weights = recalibrated
     trained_on = label_mix(updates, combined.shares)
+    chosen = choice = None
+    if chooser is not None and pooled is not None:
+        listener(StageStarted(round_number, "choose", WHO))
+        chosen = chooser.start(
+            recalibrated, updates, template, base, pooled, random_start=random_start
+        )
+        weights, pooled, choice = chosen.weights, chosen.rest, chosen.record
+        trained_on = _mix_of(chosen, updates, trained_on)
+        watch.lap("finetune")
+    elif chooser is not None:
+        choice = StartChoice(AVERAGED, "no data is pooled that could judge")
     if pooled is not None and config.epochs > 0:
         trained_on = pooled.class_counts(len(updates[0].info.class_counts))
         listener(StageStarted(round_number, "finetune", WHO))
-        weights = trainer.fit(recalibrated, pooled, round_number=round_number, who=WHO)
+        tuner = trainer.at_rate(for_pool(config, len(pooled), updates).learning_rate)
+        weights = tuner.fit(weights, pooled, round_number=round_number, who=WHO)
         watch.lap("finetune")
         if config.recalibrate:
             weights = trainer.recalibrate(weights, pooled, round_number=round_number, who=WHO)
             watch.lap("recalibrate")
+        if chooser is not None and chosen is not None:
+            weights, choice = chooser.end(chosen, weights)
+            watch.lap("finetune")
     _check_finite(weights, round_number, tuned=watch.seconds["finetune"] > 0)
-    return GlobalModel(averaged, recalibrated, weights, trained_on, watch.seconds)
+    return GlobalModel(averaged, recalibrated, weights, trained_on, watch.seconds, choice)
+
+
+def _mix_of(
+    chosen: Chosen, updates: Sequence[Update], averaged: tuple[float, ...] | None
+) -> tuple[float, ...] | None:
+    """The label mix that the chosen model has seen, as far as it is known."""
+    if chosen.record.taken == AVERAGED:
+        return averaged
+    counts = {update.info.edge: update.info.class_counts for update in updates}
+    return None if chosen.edge is None else tuple(map(float, counts[chosen.edge]))
 
 
 def _check_finite(weights: Sequence[Array], round_number: int, *, tuned: bool) -> None:

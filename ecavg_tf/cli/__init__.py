@@ -10,6 +10,8 @@ from ecavg_tf.core.errors import ConfigError, InstallationError
 
 COMMANDS = {
     "run": "run training rounds, or resume them",
+    "configs": "list the configs that come with the program",
+    "init": "write a config and functions of your own to begin with",
     "edge": "serve edges of a run that is elsewhere, through an exchange folder",
     "export": "make verified .tflite files of a run's models, or of a .keras file",
     "check": "does a bundle run right on this machine?",
@@ -22,7 +24,7 @@ DEVICE_COMMANDS = ("check", "predict", "train")  # those of ``python -m edge``
 HELP = """\
 ecavg: edges train a Keras model, the server averages and fine-tunes, edges take it over.
 
-  ecavg run --config=configs/digits.py --workdir=runs/digits
+  ecavg run --config=digits --workdir=runs/digits
   ecavg report runs/digits
 
 Commands:

@@ -12,8 +12,10 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
+from ecavg_tf.cli.shipped import shipped_file
 from ecavg_tf.config import Config
-from ecavg_tf.config.checks import check_field, validated
+from ecavg_tf.config.checks import check_field, guess, validated
+from ecavg_tf.config.fields import flatten
 from ecavg_tf.core.commands import hyphened
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import user_path
@@ -36,8 +38,22 @@ def parse(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
         ConfigError: a flag is unknown or its value is wrong.
     """
     with _plain_errors():
-        rest: list[str] = values(["ecavg", *hyphened(argv)])[1:]
+        try:
+            rest: list[str] = values(["ecavg", *hyphened(argv)])[1:]
+        except flags.UnrecognizedFlagError as error:
+            raise ConfigError(_unknown(error, values)) from error
     return rest
+
+
+def _unknown(error: flags.UnrecognizedFlagError, values: flags.FlagValues) -> str:
+    """What to write instead: a config field that ends in that word, or a flag like it."""
+    name, value = error.flagname, f"={str(error.flagvalue).partition('=')[2] or 'VALUE'}"
+    meant = [field for field, _ in flatten(Config()) if name in (field, field.rpartition(".")[2])]
+    if meant and "config" in values:
+        written = " or ".join(f"--config.{field}{value}" for field in meant)
+        return f"there is no flag --{name}; the config field is written {written}"
+    known = [flag for flag in values if "." not in flag and len(flag) > 1]
+    return f"there is no flag --{name}{guess(f'--{name}', [f'--{flag}' for flag in known])}"
 
 
 def parse_config(
@@ -90,14 +106,18 @@ def _config_apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 def _only(found: Sequence[str]) -> str:
     if len(found) != 1 or not found[0]:
         raise ConfigError(
-            "give one config file, for example --config=configs/digits.py"
+            "give one config, for example --config=digits ('ecavg configs' lists those that come "
+            "with the program) or --config=FILE"
             + (f"; {len(found)} came" if len(found) > 1 else "")
         )
     return found[0]
 
 
 def _located(given: str) -> tuple[str, list[str]]:
-    """The file, and what comes behind a colon, if anything: the longest path of a file wins."""
+    """The file, and what comes behind a colon, if anything: the longest path of a file wins.
+
+    A bare name that is no file is one of the configs that come with the program.
+    """
     parts = given.split(":")
     for count in range(len(parts), 0, -1):
         file = user_path(":".join(parts[:count]))
@@ -105,6 +125,8 @@ def _located(given: str) -> tuple[str, list[str]]:
             break
     else:
         file, count = user_path(parts[0]), 1
+        if parts[0].isidentifier():
+            file = shipped_file(parts[0])
     rest = ":".join(parts[count:])
     return str(file), [rest] if count < len(parts) else []
 
@@ -112,7 +134,10 @@ def _located(given: str) -> tuple[str, list[str]]:
 def _check_file(path: str) -> None:
     file = Path(path)
     if not file.is_file():
-        raise ConfigError(f"config file {str(file)!r} is not there; see configs/ for examples")
+        raise ConfigError(
+            f"config file {str(file)!r} is not there; 'ecavg configs' lists those that come with "
+            "the program"
+        )
     if "def get_config" not in file.read_text(encoding="utf-8", errors="replace"):
         raise ConfigError(
             f"{file} is not a config: it needs a function get_config() that returns a Config"

@@ -23,7 +23,8 @@ def _lines(config: Any, prefix: str) -> Iterator[str]:
             yield from _lines(value, f"{prefix}{item.name}.")
             continue
         shown = value.value if isinstance(value, enum.Enum) else value
-        yield f"  --config.{prefix}{item.name}={shown!s}\n      {docs.get(item.name, '')}"
+        said = docs.get(item.name, "").replace("``", "'")
+        yield f"  --config.{prefix}{item.name}={shown!s}\n      {said}"
 
 
 def _attributes(doc: str) -> dict[str, str]:

@@ -39,6 +39,6 @@ def print_exports(exports: Sequence[Exported]) -> None:
 
 
 def _console() -> Console:
-    """A pipe gets tables wide enough not to be folded."""
-    width = None if sys.stdout.isatty() else max(140, shutil.get_terminal_size().columns)
+    """A pipe gets tables wide enough not to be folded, unless COLUMNS says how wide it is."""
+    width = None if sys.stdout.isatty() else shutil.get_terminal_size((140, 24)).columns
     return Console(width=width)

@@ -24,6 +24,7 @@ _AT_LEAST = {
     "seed": 0,
     "rounds": 1,
     "edges_per_round": 0,
+    "keep_rounds": 0,
     "data.train_examples": 0,
     "data.test_examples": 0,
     "data.image_size": 0,
@@ -41,9 +42,14 @@ _AT_LEAST = {
     "model.hidden_units": 1,
     "edge.epochs": 1,
     "edge.batch_size": 1,
+    "edge.recalibrate_examples": 0,
     "server.epochs": 0,
     "server.batch_size": 1,
+    "server.recalibrate_examples": 0,
     "server.influence_examples": 0,
+    "server.probe_examples": 1,
+    "server.warmup_epochs": 0,
+    "fleet.workers": 0,
     "export.calibration_examples": 1,
     "export.parity_examples": 0,
     "export.max_difference": 0,
@@ -64,7 +70,11 @@ _RANGES: dict[str, tuple[Callable[[float], bool], Sequence[str]]] = {
         ),
     ),
     "at least 0 and below 0.5": (lambda value: 0 <= value < 0.5, ("server.trim",)),
-    "at least 0 and below 1": (lambda value: 0 <= value < 1, ("partition.guard_fraction",)),
+    "at least 0 and below 1": (
+        lambda value: 0 <= value < 1,
+        ("partition.guard_fraction", "server.rate_warmup"),
+    ),
+    "above 0 and at most 1": (lambda value: 0 < value <= 1, ("server.pool_fraction",)),
     "above 0 and at most 0.5": (lambda value: 0 < value <= 0.5, ("update.level",)),
     "above 0 and below 1": (lambda value: 0 < value < 1, ("edge.dp_delta",)),
     "in [0, 1]": (
@@ -149,6 +159,11 @@ def validated(config: Config) -> Config:
         raise ConfigError("model.weights_path is read with model.init=imagenet only")
     if config.fleet.kind is FleetKind.FOLDER and not config.fleet.folder:
         raise ConfigError("fleet.kind is folder; say where: --config.fleet.folder=DIR")
+    if config.fleet.workers and config.fleet.kind is not FleetKind.LOCAL:
+        raise ConfigError(
+            f"fleet.workers is {config.fleet.workers}, but fleet.kind={config.fleet.kind.value} "
+            "reaches edges that run elsewhere; leave it out"
+        )
     WaitFor.of(config.fleet.wait_for, config.fleet.quorum)
     rounds_of(config.fleet.presence)
     if config.data.spec and config.fleet.kind is not FleetKind.FOLDER:
@@ -161,6 +176,7 @@ def validated(config: Config) -> Config:
             "edge.dp_noise_multiplier is in units of edge.dp_clip, which is 0; set edge.dp_clip "
             "to the largest norm that an update's change may have"
         )
+    _check_warmup(config)
     weighs = config.edge.class_weights is not ClassWeights.NONE
     if weighs and config.fleet.training_file is not TrainingFile.NONE:
         raise ConfigError(
@@ -168,6 +184,26 @@ def validated(config: Config) -> Config:
             "(fleet.training_file) can't weigh classes: leave one of the two out"
         )
     return config
+
+
+def _check_warmup(config: Config) -> None:
+    """A warm-up needs one start for all, and examples before round 1."""
+    server = config.server
+    if server.warmup_data and not server.warmup_epochs:
+        raise ConfigError("server.warmup_data is read with server.warmup_epochs of 1 or more only")
+    if not server.warmup_epochs:
+        return
+    if config.model.init == "independent":
+        raise ConfigError(
+            "server.warmup_epochs trains the one start that all edges share, and with "
+            "model.init=independent there is none; leave one of the two out"
+        )
+    if not server.warmup_data and (config.fleet.kind is FleetKind.FOLDER or not server.pool):
+        raise ConfigError(
+            "server.warmup_epochs needs examples before round 1: name some with "
+            "server.warmup_data, or let edges in this process pool theirs (fleet.kind=local, "
+            "server.pool=true)"
+        )
 
 
 def _deals_out(config: Config) -> bool:

@@ -42,12 +42,26 @@ class Schedule(enum.Enum):
     COSINE = "cosine"
 
 
+class PoolRate(enum.Enum):
+    """How the server's learning rate follows the size of the pool."""
+
+    AS_GIVEN = "as_given"
+    ROOT = "root"
+
+
 class LevelFor(enum.Enum):
     """Which error rate the guard's level limits."""
 
     DECISION = "decision"
     EDGE = "edge"
     RUN = "run"
+
+
+class GuardRule(enum.Enum):
+    """How the guard uses its held-out examples."""
+
+    TOGETHER = "together"
+    HALVES = "halves"
 
 
 class FleetKind(enum.Enum):

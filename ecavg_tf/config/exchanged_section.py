@@ -31,17 +31,19 @@ class CollectConfig:
         combine: how updates become the averaged model: ``average``, ``start`` (leave them out:
             fine-tune what the round started from), ``median``, ``trimmed_mean``,
             ``geometric_median`` or ``multi_krum`` (safe from a minority), ``clipped`` (no update
-            is longer than the median), or a function ``pkg.module:function``.
+            is longer than the median), ``auto`` (short probes on pooled data that is held out
+            choose between the average, the best edge and the round's start), or a function
+            ``pkg.module:function``.
         trim: for ``trimmed_mean``: the share of edges left out at either end; for
             ``multi_krum``: the share left out; in [0, 0.5).
         pool: ask the edges for their training data, once.
         pool_edges: names of the edges that consent, separated by commas; empty: all.
         pool_bytes: how many bytes of examples each edge may upload; 0: all it has.
+        pool_fraction: the share of its training examples that each edge uploads, in (0, 1].
         max_update_ratio: an update's change over what is usual among the others; 0: any.
         max_examples_ratio: examples that an edge counts for without having pooled them, over
             the median of the others'; 0: any.
-        influence_examples: how many pooled examples tell what each update does to the average;
-            0: nobody looks.
+        influence_examples: pooled examples that tell what each update does to the average; 0: none.
         doubtful_labels: pooled examples whose label a model of the other edges finds
             implausible: ``keep``, ``drop`` (the server does not train on them), or ``drop_edge``
             (on none of an edge that has far more of them than the others).
@@ -54,6 +56,7 @@ class CollectConfig:
     pool: bool = True
     pool_edges: str = ""
     pool_bytes: int = 0
+    pool_fraction: float = 1.0
     max_update_ratio: float = 10.0
     max_examples_ratio: float = 10.0
     influence_examples: int = 256

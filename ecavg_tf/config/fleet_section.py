@@ -21,6 +21,8 @@ class FleetConfig:
         timeout_s: seconds from a request until edges without an answer are absent: later rounds
             don't wait for them until they answer again.
         edge_timeout_s: seconds without a request before ``ecavg edge`` gives up.
+        workers: for ``local``: how many processes the edges train in, each with one thread, so that
+            bits do not depend on how many; 0: in this process, with all its threads.
         training_file: for ``folder``: ship a file that edges without TensorFlow train
             (``python -m edge train``): the ``head`` (the last layer), all ``dense`` layers at
             the model's end, or ``none``. If the server changes other layers, a new file goes
@@ -34,4 +36,5 @@ class FleetConfig:
     presence: str = ""
     timeout_s: float = 3600.0
     edge_timeout_s: float = EDGE_TIMEOUT_S
+    workers: int = 0
     training_file: TrainingFile = TrainingFile.NONE

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 
 from ecavg_tf.config.choices import (
     ClassWeights,
+    GuardRule,
     LevelFor,
     Output,
     PartitionKind,
+    PoolRate,
     Rescale,
     Schedule,
     Trains,
 )
 from ecavg_tf.config.exchanged_section import CollectConfig, PrivacyConfig
+from ecavg_tf.config.export_section import ExportConfig
 from ecavg_tf.config.fleet_section import FleetConfig
 
 
@@ -116,9 +119,10 @@ class FitConfig:
         schedule: ``constant``, or ``cosine`` (epoch by epoch, towards 0).
         weight_decay: decoupled weight decay; 0: none.
         augment: flip and shift the training inputs, which must be pictures.
-        callbacks: functions ``pkg.module:function``, separated by commas; each is called with
-            (round, who) for every fit and returns a keras.callbacks.Callback.
+        callbacks: functions ``pkg.module:function``, separated by commas, that are called with
+            (round, who) for every fit and return a keras.callbacks.Callback.
         recalibrate: re-estimate BatchNorm statistics after training.
+        recalibrate_examples: on how many examples, drawn from the seed; 0: all.
     """
 
     epochs: int = 3
@@ -130,6 +134,7 @@ class FitConfig:
     augment: bool = False
     callbacks: str = ""
     recalibrate: bool = True
+    recalibrate_examples: int = 1024
 
 
 @dataclass
@@ -154,7 +159,20 @@ class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come fir
         schedule: ``constant`` or ``cosine``.
         callbacks: as for edges.
         recalibrate: re-estimate BatchNorm statistics after averaging and fine-tuning.
+        rate_warmup: share of a fit's steps over which the learning rate rises from 0, in [0, 1).
+        rate_for_pool: ``as_given``, or ``root``: the learning rate is multiplied by the root of
+            the share of the edges' examples that is pooled.
+        probe_examples: for ``combine=auto``: examples that each candidate is tried on.
+        warmup_epochs: passes over ``warmup_data`` before round 1; 0: none.
+        warmup_data: a data set as ``data.name`` names one; empty: what the edges agree to pool,
+            which takes edges in this process (``fleet.kind=local``).
     """
+
+    rate_warmup: float = 0.0
+    rate_for_pool: PoolRate = PoolRate.AS_GIVEN
+    probe_examples: int = 2000
+    warmup_epochs: int = 0
+    warmup_data: str = ""
 
 
 @dataclass
@@ -165,6 +183,8 @@ class UpdateConfig:
         policy: ``guarded`` (take what the edge's held-out data certifies as better, else keep
             what it has), ``replace`` (the paper's: always take the global model), or a
             function ``pkg.module:function``.
+        rule: for ``guarded``: ``together`` (all candidates are tested at once on the whole guard
+            set), or ``halves`` (one half of it selects a candidate, the other tests that one).
         level: for ``guarded``: chance of taking a model that is no better in expected
             (smoothed) log-likelihood, in (0, 0.5].
         level_for: what has that chance: each ``decision``, all rounds of an ``edge``
@@ -172,71 +192,9 @@ class UpdateConfig:
     """
 
     policy: str = "guarded"
+    rule: GuardRule = GuardRule.TOGETHER
     level: float = 0.05
     level_for: LevelFor = LevelFor.DECISION
-
-
-@dataclass
-class Limits:
-    """What an exported file must keep to, beside the Keras model that it came from.
-
-    Attributes:
-        max_difference: float32 fails where a probability differs from Keras' by more.
-        max_difference_float16: likewise float16.
-        max_mean_difference_dynamic: dynamic fails where examples' largest differences of a
-            probability are more on average.
-        max_mean_difference_int8: likewise int8.
-        min_agreement_float: least share of equal labels, ties aside, of float32 and float16.
-        min_agreement_dynamic: likewise of dynamic.
-        min_agreement_int8: likewise of int8.
-        max_ties: share of examples that may be ties; with more, agreement says nothing.
-        max_accuracy_loss: accuracy that a file may lose against Keras, in [0, 1].
-        accept_unproved: deliver a file, too, of which too few examples show that it keeps to
-            these limits; its bundle says so.
-    """
-
-    max_difference: float = 1e-3
-    max_difference_float16: float = 0.02
-    max_mean_difference_dynamic: float = 0.02
-    max_mean_difference_int8: float = 0.05
-    min_agreement_float: float = 1.0
-    min_agreement_dynamic: float = 0.97
-    min_agreement_int8: float = 0.93
-    max_ties: float = 0.5
-    max_accuracy_loss: float = 0.02
-    accept_unproved: bool = False
-
-
-@dataclass
-class FilesConfig:
-    """Which files are made, and of how many examples.
-
-    Attributes:
-        enabled: export at the end of the run.
-        formats: ``float32``, ``float16``, ``dynamic``, ``int8``, ``int16x8``, separated by
-            commas.
-        calibration_examples: training examples that int8's ranges are measured on.
-        parity_examples: test examples that files are compared on; 0: all.
-        tune: whether int8 is fine-tuned where it does not pass as it is: ``auto`` (3 epochs),
-            ``off``, or a number of epochs. A tuned file is another model, and its proof says so.
-    """
-
-    enabled: bool = False
-    formats: str = "float32,float16,dynamic,int8"
-    calibration_examples: int = 400
-    parity_examples: int = 5000
-    tune: str = "auto"
-
-
-@dataclass
-class ExportConfig(Limits, FilesConfig):  # the last base's fields come first
-    """Verified ``.tflite`` files of the accepted models and the global model.
-
-    Attributes:
-        latency_s: seconds to spend on each latency.
-    """
-
-    latency_s: float = 0.05
 
 
 @dataclass
@@ -248,12 +206,16 @@ class Config:
         rounds: how many rounds.
         edges_per_round: how many edges take part in a round; 0: all.
         tensorboard: write TensorBoard logs of every fit into the run directory.
+        keep_rounds: the last rounds whose models stay; 0: all of up to 8 MiB, two of larger ones.
+        keep_updates: keep what edges sent, too, once a round is decided.
     """
 
     seed: int = 0
     rounds: int = 1
     edges_per_round: int = 0
     tensorboard: bool = False
+    keep_rounds: int = 0
+    keep_updates: bool = False
     data: DataConfig = field(default_factory=DataConfig)
     partition: PartitionConfig = field(default_factory=PartitionConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Collection, Iterator
 from io import BufferedReader
@@ -168,6 +169,19 @@ def copy_regular(source: Path, target: Path, most: int | None, sha256: str | Non
             raise ValueError(f"{source.name} is not the file that its reply names (SHA-256)")
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Gives a file of this program's own, which is never changed in place, a second name.
+
+    Where the file system has no hard links, or the two lie on different ones, it is copied.
+    """
+    with atomic_path(target) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+
+
 def regular_sha256(path: Path, most: int | None) -> str:
     """SHA-256 in hex of a file that somebody else may have put there; as ``copy_regular``."""
     hashed = hashlib.sha256()
@@ -225,6 +239,16 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(handle, "rb")
 
 
+def read_whole(path: Path) -> bytes:
+    """Reads all of a file that the user names.
+
+    Raises:
+        OSError: it can't be read, or is a pipe or a device.
+    """
+    with open_regular(path) as stream:
+        return stream.read()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Reads a JSON object from a file that this program wrote.
 
@@ -232,8 +256,7 @@ def read_json(path: Path) -> dict[str, Any]:
         WorkdirError: it is missing, damaged, or no object.
     """
     try:
-        with open_regular(path) as stream:
-            value = load_json(stream.read())
+        value = load_json(read_whole(path))
     except FileNotFoundError as error:
         raise WorkdirError(f"{path} is not there") from error
     except OSError as error:

@@ -70,8 +70,8 @@ class Rung:
         alpha: the share of the global model, for ``blend``.
         own: score on the edge's own test distribution.
         all: score on the global test set.
-        select: mean log-likelihood on the selecting half of the guard set, if used.
-        certify: evidence on the certifying half, for the candidate that was tested.
+        select: mean log-likelihood on the guard examples that select, if used.
+        certify: evidence on the examples that certify, for the candidate that was tested.
     """
 
     rung: str

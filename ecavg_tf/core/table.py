@@ -231,12 +231,12 @@ class _Reader:
         if values is None or not np.isfinite(values).all() or any(map(_grouped, cells)):
             for row, line in zip(rows, cells, strict=True):
                 for at, cell in zip(self._numbers, line, strict=True):
-                    self._check_number(row, at, cell.strip())
+                    self._check_number(row, at, cell)
             raise AssertionError("one of the cells is no number")
         return values
 
     def _check_number(self, row: int, at: int, cell: str) -> None:
-        if not cell:
+        if not cell.strip():
             self._refuse(row, at, "is empty; fill it in, or leave the row out")
         if not _is_number(cell):
             comma = "; write numbers with a decimal point" if "," in cell else ""

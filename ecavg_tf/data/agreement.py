@@ -13,7 +13,7 @@ from ecavg_tf.data.arrays import shape_of_one, stored_classes, stored_columns, s
 from ecavg_tf.data.checks import check_spec
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.edge_arrays import SPLITS, TEST, EdgeSource
-from ecavg_tf.data.labels import native_labels
+from ecavg_tf.data.labels import native_labels, numbers_as_names
 from ecavg_tf.data.ranges import ValueRange, known_range
 
 
@@ -178,7 +178,9 @@ def _classes(found: Mapping[str, Declared], test: Declared | None) -> tuple[str,
             "edge an array classes with their names"
         )
     everybody = [*found.values(), *([test] if test is not None else [])]
-    return tuple(str(label) for label in range(max(each.labels[1] for each in everybody) + 1))
+    largest = max(everybody, key=lambda each: each.labels[1])
+    where = next((whose(edge) for edge, each in found.items() if each is largest), whose(TEST))
+    return numbers_as_names(where, largest.labels[1])
 
 
 def counts_from_1(found: Mapping[str, Declared]) -> str | None:

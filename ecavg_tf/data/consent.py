@@ -1,5 +1,7 @@
 """Which of its training examples an edge agreed to upload."""
 
+import math
+
 from ecavg_tf.config import Config, ServerConfig
 from ecavg_tf.config.checks import one_of
 from ecavg_tf.data.dataset import Examples, stratified
@@ -26,11 +28,16 @@ def consenting(config: ServerConfig, edge: str) -> bool:
 
 
 def consented_count(config: ServerConfig, edge: str, examples: Examples) -> int:
-    """How many of its training examples an edge uploads, by consent and byte budget."""
+    """How many of its training examples an edge uploads, by consent, share and byte budget."""
     if not consenting(config, edge):
         return 0
-    each = examples.inputs[:1].nbytes
-    return min(len(examples), config.pool_bytes // each) if config.pool_bytes else len(examples)
+    each, share = examples.inputs[:1].nbytes, most_pooled(config, len(examples))
+    return min(share, config.pool_bytes // each) if config.pool_bytes else share
+
+
+def most_pooled(config: ServerConfig, examples: int) -> int:
+    """How many of so many examples ``server.pool_fraction`` lets an edge upload."""
+    return math.ceil(config.pool_fraction * examples - 1e-9)
 
 
 def consented(examples: Examples, edge: str, config: Config) -> Examples | None:

@@ -13,6 +13,7 @@ from ecavg_tf.data.dataset import DataSpec, Examples
 _WANTED = "expected whole numbers of shape (n,)"
 _RENUMBER = "names, labels = numpy.unique(labels, return_inverse=True) over train and test together"
 _MOST_SHOWN = 8
+MOST_CLASSES = 100_000  # without names: each number becomes a name
 
 
 def whole_numbers(where: str, given: Any) -> NDArray[np.int64]:
@@ -54,8 +55,10 @@ def native_labels(where: str, given: Any) -> Array:
         return whole_numbers(where, given)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim != 1 or _kind(labels) not in "US" or len(labels) == 0:
-        return whole_numbers(where, given if len(labels) else np.zeros(0, np.int64))
+    if labels.ndim > 0 and len(labels) == 0:
+        return whole_numbers(where, np.zeros(0, np.int64))
+    if labels.ndim != 1 or _kind(labels) not in "US":
+        return whole_numbers(where, given)
     try:
         return np.asarray(
             [
@@ -109,7 +112,25 @@ def numbered_classes(name: str, train: Examples, test: Examples) -> tuple[str, .
             f"from 0 ({_RENUMBER}), leave out examples that are labelled as unknown, or give the "
             "names of all classes"
         )
-    return tuple(str(label) for label in range(count))
+    return numbers_as_names(f"data set {name!r}", count - 1)
+
+
+def numbers_as_names(where: str, highest: int) -> tuple[str, ...]:
+    """The names of classes that have none: their numbers, from 0 to the highest.
+
+    Args:
+        where: whose labels they are, for an error.
+        highest: the highest label.
+
+    Raises:
+        DataError: no task has so many classes; the labels are ids.
+    """
+    if highest >= MOST_CLASSES:
+        raise DataError(
+            f"{where}: labels go up to {highest}, at most {MOST_CLASSES} classes without names are "
+            f"read; number the classes from 0: {_RENUMBER}"
+        )
+    return tuple(str(label) for label in range(highest + 1))
 
 
 def classes_without_examples(spec: DataSpec, train: Examples) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ecavg_tf.core.errors import DataError, WorkdirError
 from ecavg_tf.core.fields import DTYPES, Fields
-from ecavg_tf.core.files import load_json, write_json
+from ecavg_tf.core.files import load_json, read_whole, write_json
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.probe import probe_inputs
 from ecavg_tf.core.paths import user_path
@@ -134,7 +134,7 @@ def read_spec(text: str) -> DataSpec:
     """
     path = user_path(text)
     try:
-        fields = Fields.of(load_json(path.read_bytes()))
+        fields = Fields.of(load_json(read_whole(path)))
         fields.only((*(each.name for each in dataclasses.fields(DataSpec)), "said_by"))
         return _spec(fields, path.stem)
     except FileNotFoundError as error:
@@ -192,6 +192,6 @@ def kept_spec(run: Path) -> DataSpec | None:
     if not path.exists():
         return None
     try:
-        return _spec(Fields.of(load_json(path.read_bytes())), "")
+        return _spec(Fields.of(load_json(read_whole(path))), "")
     except (OSError, ValueError, DataError) as error:
         raise WorkdirError(f"{path} is damaged ({error}); restore it from a copy") from error

@@ -21,6 +21,8 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches
 from ecavg_tf.forked import check_not_forked
 
+BATCH = 128  # examples a step: their statistics are nearer to those of all, and it is faster
+
 
 def batchnorm_layers(model: keras.Model) -> list[keras.layers.BatchNormalization]:
     """All BatchNorm layers that training updates, frozen ones left out, nested ones in."""
@@ -49,14 +51,17 @@ class Recalibrator:
 
     Args:
         model: a built model; frozen BatchNorm layers keep their statistics.
+
+    Attributes:
+        layers: those whose statistics are re-estimated.
     """
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model
-        self._layers = batchnorm_layers(model)
-        self._means = [tf.Variable(layer.moving_mean.value) for layer in self._layers]
-        self._variances = [tf.Variable(layer.moving_variance.value) for layer in self._layers]
-        self._seen = [tf.Variable(0.0) for _ in self._layers]
+        self.layers = batchnorm_layers(model)
+        self._means = [tf.Variable(layer.moving_mean.value) for layer in self.layers]
+        self._variances = [tf.Variable(layer.moving_variance.value) for layer in self.layers]
+        self._seen = [tf.Variable(0.0) for _ in self.layers]
         self._forward_function = tf.function(self._forward)
 
     def __call__(
@@ -68,7 +73,7 @@ class Recalibrator:
             dataset: batches whose first element is inputs.
             on_batch: called with the size of each batch.
         """
-        if not self._layers:
+        if not self.layers:
             return
         for variable in (*self._means, *self._variances, *self._seen):
             variable.assign(tf.zeros_like(variable))
@@ -78,7 +83,7 @@ class Recalibrator:
             step(inputs)
             if on_batch:
                 on_batch(len(inputs))
-        for layer, mean, variance in zip(self._layers, self._means, self._variances, strict=True):
+        for layer, mean, variance in zip(self.layers, self._means, self._variances, strict=True):
             layer.moving_mean.assign(mean)
             layer.moving_variance.assign(variance)
 
@@ -89,20 +94,20 @@ class Recalibrator:
     @contextlib.contextmanager
     def _measuring(self) -> Iterator[None]:
         """While it lasts, BatchNorm layers normalise by their batch and report to us."""
-        momenta = [layer.momentum for layer in self._layers]
+        momenta = [layer.momentum for layer in self.layers]
         try:
-            for number, layer in enumerate(self._layers):
+            for number, layer in enumerate(self.layers):
                 # With momentum 0 the moving statistics become the batch's own.
                 layer.momentum = 0.0
                 layer.call = self._measured(number, layer.call)
             yield
         finally:
-            for layer, momentum in zip(self._layers, momenta, strict=True):
+            for layer, momentum in zip(self.layers, momenta, strict=True):
                 layer.momentum = momentum
                 del layer.call  # uncovers the class' own method
 
     def _measured(self, number: int, call: Callable[..., Any]) -> Callable[..., Any]:
-        layer = self._layers[number]
+        layer = self.layers[number]
 
         def measured(inputs: tf.Tensor, training: bool | None = None, mask: Any = None) -> Any:
             del training
@@ -124,7 +129,7 @@ class Recalibrator:
 
 
 def recalibrate_batchnorm(
-    model: keras.Model, inputs: Array, *, batch_size: int = 128, seed: int = 0
+    model: keras.Model, inputs: Array, *, batch_size: int = BATCH, seed: int = 0
 ) -> None:
     """Re-estimates a Keras model's BatchNorm statistics on ``inputs``, in place.
 

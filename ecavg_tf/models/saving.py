@@ -1,15 +1,20 @@
-"""Saves users' own Keras models, with a plain error where Keras can't."""
+"""Saves models: for people as Keras files, for a run's own use as arrays alone."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from ecavg_tf.core.errors import WorkdirError, brief
-from ecavg_tf.core.files import atomic_path
+from ecavg_tf.core.files import atomic_path, link_or_copy, open_regular
+from ecavg_tf.core.messages.tensor_rest import read_whole, save_without
+from ecavg_tf.core.template import Array, Template, weights_sha256
+from ecavg_tf.core.zips import open_zip
 
-WHOLE, WEIGHTS = ".keras", ".weights.h5"
+WHOLE, WEIGHTS = ENDINGS = ".keras", ".weights.h5"
+ARRAYS = ".safetensors"
 _HEADER = 4096  # more than HDF5 needs beside the values of one variable
 
 
@@ -50,17 +55,64 @@ def _check_room(path: Path, model: keras.Model) -> None:
         stream.truncate(0)
 
 
-def load_weights(model: keras.Model, folder: Path, name: str) -> None:
-    """Loads what ``save_model`` wrote into a model that is built the same way.
+class Saver:
+    """Saves one model under many weights; equal ones are one file under several names.
+
+    Args:
+        model: whose weights are set.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        self._saved: dict[str, Path] = {}
+
+    def save(self, weights: Sequence[Array], folder: Path, name: str) -> Path:
+        """As ``save_model``, with these weights."""
+        sha256 = weights_sha256(weights)
+        known = self._saved.get(sha256)
+        if known is not None and known.exists():
+            path = folder / (name + known.name.removeprefix(known.name.split(".")[0]))
+            link_or_copy(known, path)
+            return path
+        self._model.set_weights(weights)
+        self._saved[sha256] = save_model(self._model, folder, name)
+        return self._saved[sha256]
+
+
+def save_arrays(folder: Path, name: str, template: Template, weights: Sequence[Array]) -> None:
+    """Writes weights in template order as ``NAME.safetensors``."""
+    save_without(folder / (name + ARRAYS), template.named(weights), {}, None)
+
+
+def _check_whole(path: Path) -> None:
+    """Finds damage before HDF5 reads a file, and what is no file before anybody waits for it.
 
     Raises:
-        WorkdirError: neither file can be loaded.
+        ValueError: a checksum is wrong.
+        OSError: it can't be read, or is no regular file.
     """
-    path = folder / (name + WHOLE)
-    if not path.exists():
-        path = folder / (name + WEIGHTS)
+    with open_regular(path) as stream:
+        if path.suffix != WHOLE:  # has no checksums
+            return
+        with open_zip(stream) as archive:
+            if (name := archive.testzip()) is not None:
+                raise ValueError(f"the checksum of {name} in it is wrong")
+
+
+def load_weights(model: keras.Model, folder: Path, name: str) -> None:
+    """Loads what ``save_arrays`` or ``save_model`` wrote into a model that is built the same way.
+
+    Raises:
+        WorkdirError: no such file can be loaded.
+    """
+    found = [folder / (name + ending) for ending in (ARRAYS, WHOLE, WEIGHTS)]
+    path = next((each for each in found if each.exists()), found[-1])
     try:
-        model.load_weights(path)
+        if path.suffix == ARRAYS:
+            model.set_weights(list(read_whole(path)[1].values()))
+        else:
+            _check_whole(path)
+            model.load_weights(path)
     except Exception as error:  # Keras and HDF5 raise many kinds
         raise WorkdirError(
             f"{path} is damaged ({brief(error)}); take a copy of it, or run into a new directory"

@@ -8,9 +8,10 @@ from typing import Any
 
 import jinja2
 
-from ecavg_tf.core.files import canonical_json, write_bytes, write_text
+from ecavg_tf.core.files import canonical_json, read_whole, write_bytes, write_text
 from ecavg_tf.report import exports, gains, plots, words
 from ecavg_tf.report.figure import DARK, LIGHT, render
+from ecavg_tf.report.shown import left_out, shown
 from ecavg_tf.results import RunResults, to_json
 
 PAGE = "report.html"
@@ -20,6 +21,11 @@ _CAPTIONS = {
         "Each line is an edge in the last round, measured on test examples in the mix of classes "
         "that it meets: with its local model, with the server's global model, and with what it "
         "deploys. Green: gained over its local model; orange: lost; else level.",
+    ),
+    "gains": (
+        "How many edges gained how much?",
+        "All edges of the last round, by the change of own accuracy from the local model to what "
+        "is deployed, in points. Green: gained; orange: lost; else level.",
     ),
     "by-round": (
         "What is deployed, round by round",
@@ -75,7 +81,7 @@ def is_written(results: RunResults, folder: Path) -> bool:
     """Whether a folder holds the page of these very results, and all pictures."""
     names = [f"plots/{name}.png" for name in plots.pictures(results)]
     try:
-        page = (folder / PAGE).read_text("utf-8")
+        page = read_whole(folder / PAGE).decode()
     except (OSError, ValueError):
         return False
     return page.endswith(_mark(results)) and all((folder / name).exists() for name in names)
@@ -107,6 +113,8 @@ def html(results: RunResults, pictures: list[dict[str, str]]) -> str:
         pictures=pictures,
         words=words,
         gains=gains,
+        few=shown,
+        left_out=left_out,
         last=results.rounds[-1] if results.rounds else None,
         seconds=sum(sum(each.seconds.values()) for each in results.rounds),
         columns=exports.FULL,

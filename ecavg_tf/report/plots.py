@@ -8,7 +8,13 @@ from matplotlib.figure import Figure
 
 from ecavg_tf.report.figure import DARK, Theme, blank, label
 from ecavg_tf.report.gains import gain
-from ecavg_tf.report.plots_edges import accepted_by_round, by_round, own_accuracy
+from ecavg_tf.report.plots_edges import (
+    accepted_by_round,
+    by_round,
+    distribution,
+    own_accuracy,
+)
+from ecavg_tf.report.shown import are_many
 from ecavg_tf.report.words import has_test
 from ecavg_tf.results import EdgeResult, RunResults
 
@@ -73,7 +79,13 @@ def stages(results: RunResults, theme: Theme) -> Figure:
     if local:
         at_local, accuracies = zip(*local, strict=True)
         axes.scatter(
-            at_local, accuracies, s=16, color=theme.ink, alpha=0.6, label="each edge's local model"
+            at_local,
+            accuracies,
+            s=16,
+            color=theme.ink,
+            alpha=0.6,
+            label="each edge's local model",
+            rasterized=are_many(local),
         )
     names = ticks if len(results.rounds) > 1 else [tick[3:] for tick in ticks]
     crowded = len(ticks) > 6
@@ -95,6 +107,8 @@ def pictures(results: RunResults) -> dict[str, Callable[[RunResults, Theme], Fig
     found: dict[str, Callable[[RunResults, Theme], Figure]] = {}
     if any(gain(edge) is not None for edge in results.rounds[-1].edges):
         found["own-accuracy"] = own_accuracy
+        if are_many(results.rounds[-1].edges):
+            found["gains"] = distribution
     if len(results.rounds) > 1 and accepted_by_round(results.rounds):
         found["by-round"] = by_round
     if any(result.edges for result in results.rounds):

@@ -1,15 +1,18 @@
 """The report's pictures of what edges deploy."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ecavg_tf.core.scores import Accepted
 from ecavg_tf.report.figure import NAMED, Theme, blank, label, percent
 from ecavg_tf.report.gains import TIE, gain
+from ecavg_tf.report.shown import shown
 from ecavg_tf.report.words import signed
 from ecavg_tf.results import EdgeResult, RoundResult, RunResults
 
@@ -18,7 +21,7 @@ MARKERS = "osD^vPX*<>ph"  # one an edge, as many as can be named; colour says wh
 
 def own_accuracy(results: RunResults, theme: Theme) -> Figure:
     """Each edge's own accuracy: local, then the global model, then what it accepted."""
-    edges = [edge for edge in results.rounds[-1].edges if gain(edge) is not None]
+    edges = [edge for edge in shown(results.rounds[-1].edges) if gain(edge) is not None]
     figure, axes = blank(theme, height=4.2)
     named = len(edges) <= NAMED
     for edge, marker in zip(edges, MARKERS if named else repeat("o"), strict=False):
@@ -36,13 +39,30 @@ def own_accuracy(results: RunResults, theme: Theme) -> Figure:
     return figure
 
 
+def distribution(results: RunResults, theme: Theme) -> Figure:
+    """How many edges of the last round gained how much, all of them."""
+    changes = [gain(edge) for edge in results.rounds[-1].edges]
+    points = 100 * np.array([change for change in changes if change is not None])
+    figure, axes = blank(theme, height=3.0)
+    level = np.abs(points) <= 100 * TIE
+    edges = np.histogram_bin_edges(points, bins=40)
+    parts = [points[level], points[~level & (points > 0)], points[~level & (points < 0)]]
+    colors = [theme.ink, theme.won, theme.lost]
+    axes.hist(parts, bins=edges.tolist(), stacked=True, color=colors)
+    axes.set_xlabel("gain of own accuracy, points")
+    axes.set_ylabel("edges")
+    return figure
+
+
 def by_round(results: RunResults, theme: Theme) -> Figure:
     """Own accuracy of what each edge deploys, round by round, from what it trained alone.
 
     A bar under a point ends at the guard's lower bound for that change of accuracy.
     """
     figure, axes = blank(theme, height=3.6)
-    series = accepted_by_round(results.rounds)
+    series = accepted_by_round(
+        [replace(result, edges=tuple(shown(result.edges))) for result in results.rounds]
+    )
     first = results.rounds[0].round
     alone = {edge.edge: percent(edge.local) for edge in results.rounds[0].edges}
     colors = matplotlib.colormaps["tab10" if len(series) <= 10 else "viridis"]

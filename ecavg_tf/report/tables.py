@@ -12,6 +12,7 @@ from ecavg_tf.report import words
 from ecavg_tf.report.exports import BRIEF, exports_table, legend
 from ecavg_tf.report.gains import TIE, gain, gains_since_first, verdict
 from ecavg_tf.report.plain import plain
+from ecavg_tf.report.shown import left_out, shown
 from ecavg_tf.results import EdgeResult, RoundResult, RunResults
 
 MANY = 12  # edges: more decisions than that are for the page, not for the terminal
@@ -27,6 +28,7 @@ def tables(results: RunResults) -> RenderableType:
         parts += [
             Text(f"Round {result.round} of {total}: the edges, accuracy in %", style="bold"),
             _edges_table(results.rounds[:done], results),
+            *(Text(told, style="dim") for told in [left_out(result.edges)] if told),
             Text(_legend(results, done), style="dim"),
             Text(f"\nRound {result.round} of {total}: the server, {tested}", style="bold"),
             _server_table(result),
@@ -74,14 +76,14 @@ def _edges_table(rounds: Sequence[RoundResult], results: RunResults) -> Table:
     if since is not None:
         table.add_column("since\nfirst", justify="right")
     table.add_column("takes", no_wrap=True)
-    for edge in rounds[-1].edges:
+    for edge in shown(rounds[-1].edges):
         scored = (edge.local, edge.global_, edge.accepted)
-        shown = (edge.start, *scored) if since is None else scored
+        cells = (edge.start, *scored) if since is None else scored
         table.add_row(
             plain(edge.edge),
             f"{edge.examples:,}",
             Text(words.classes(edge.class_counts, results.classes)),
-            *(_percent(None if scores is None else scores.own) for scores in shown),
+            *(_percent(None if scores is None else scores.own) for scores in cells),
             _points(gain(edge)),
             *(() if since is None else (_points(since.get(edge.edge)),)),
             plain(edge.accepted.rung if edge.accepted else "–"),

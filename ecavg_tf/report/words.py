@@ -100,9 +100,10 @@ def _stays(accepted: Accepted) -> str:
 
 def _nothing_better(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     helps = f" A larger {MORE} would show smaller ones." if evidence["n"] < FEW else ""
+    together = evidence.get("rule") == "together"
+    where = "its held-out data" if together else "the half of its held-out data that selects"
     return (
-        f"{_stays(accepted)}: no candidate looked better on the half of its held-out "
-        f"data that selects. {_smallest(evidence)}{helps}"
+        f"{_stays(accepted)}: no candidate looked better on {where}. {_smallest(evidence)}{helps}"
     )
 
 
@@ -130,6 +131,8 @@ _GUARDED = {
 
 
 def _tested(evidence: Mapping[str, Any]) -> str:
+    if evidence.get("rule") == "together":
+        return f"On {evidence['n']:,} held-out examples that tested all candidates together,"
     return f"On {evidence['n']:,} held-out examples that had no part in choosing it,"
 
 
@@ -163,7 +166,7 @@ def absent(accepted: Accepted | None) -> Mapping[str, Any]:
 
 
 def tested(rung: Rung) -> str:
-    """What the certifying half said of a rung, for a table."""
+    """What the certifying examples said of a rung, for a table."""
     if rung.certify is None:
         return ""
     try:

@@ -13,11 +13,13 @@ from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.data.server_data import inputs_of, noise
 from ecavg_tf.fleet import Fleet
 from ecavg_tf.rounds.arrivals import Arrivals
+from ecavg_tf.rounds.edge_process import Shared
 from ecavg_tf.rounds.exchange_folder import check_exchange_folder
 from ecavg_tf.rounds.folder_fleet import FolderFleet
 from ecavg_tf.rounds.local_fleet import LocalFleet
 from ecavg_tf.rounds.open_fleet import OpenFleet
-from ecavg_tf.rounds.workers import make_workers
+from ecavg_tf.rounds.process_fleet import ProcessFleet
+from ecavg_tf.rounds.workers import MOST_SAVED, make_workers
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from edge.participating.store import has_answered
@@ -43,6 +45,17 @@ class FleetMaker:
 
 def _local(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:
     _check_kept(directory)
+    if task.config.fleet.workers:
+        shared = Shared(
+            config=task.config,
+            spec=task.spec,
+            test=data.test,
+            workdir=directory.path,
+            edges=directory.edges,
+            saves=len(data.edges) <= MOST_SAVED,
+        )
+        known = {edge: data.edge(edge) for edge in data.edges}
+        return ProcessFleet(shared, known, directory.run_id, template, task.listener)
     workers = make_workers(task, data, data.edges, directory.edges, simulated=True)
     return LocalFleet(workers, directory.run_id, template)
 

@@ -13,22 +13,24 @@ from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.seeds import permutation
-from ecavg_tf.core.template import Array, Template, weights_sha256
+from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.consent import consented_count, consenting
 from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import FederatedData, counted, federated_data
 from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.models.builders import template_of
-from ecavg_tf.models.saving import load_weights, save_model
 from ecavg_tf.narrate import LogFile
-from ecavg_tf.results import RoundResult, RunResults
+from ecavg_tf.results import RunResults
 from ecavg_tf.rounds.ending import complete_page, draw_page
 from ecavg_tf.rounds.examining import Examiner
 from ecavg_tf.rounds.fleets import FLEETS
 from ecavg_tf.rounds.measuring import Measurer
 from ecavg_tf.rounds.one_accuracy import check_one_accuracy
+from ecavg_tf.rounds.process_fleet import ProcessFleet
 from ecavg_tf.rounds.registries import check_names
+from ecavg_tf.rounds.round_models import RoundModels
+from ecavg_tf.rounds.server_start import begins_random, chooser_of, first_start
 from ecavg_tf.rounds.spending import not_protected, privacy_of, spent
 from ecavg_tf.rounds.whose_task import check_edges, task_of_run
 from ecavg_tf.rundir import RunDirectory
@@ -113,7 +115,9 @@ class Loop:
         self._data = data
         self._template = template
         self._listener = task.listener
+        self._warmed_up = 0  # examples, before round 1
         self._scorer = task.scorer(task.server_trainer, data.test)
+        self._models = RoundModels(directory, task, template)
         self._examiner = Examiner(task, template, self._scorer)
         self._fleet = FLEETS[task.config.fleet.kind].make(task, data, directory, template)
 
@@ -130,6 +134,9 @@ class Loop:
                 results = self._directory.write_results(status, classes)
                 draw_page(results, self._directory.path, self._listener)
             raise
+        finally:
+            if isinstance(self._fleet, ProcessFleet):
+                self._fleet.close()
         drop_checkpoints(self._directory.path, (*self._fleet.edges, WHO))
         return self._directory.write_results("finished", classes)
 
@@ -137,7 +144,7 @@ class Loop:
         rounds = self._config.rounds
         finished = self._directory.rounds()
         first = len(finished) + 1
-        model = self._load_global(finished[-1]) if finished else Shipped(self._task.initial)
+        model = self._models.load(finished[-1]) if finished else self._first_start()
         self._listener(RunPlanned(rounds, first, self._planned_examples(first)))
         for line in not_protected(self._config, self._template):
             self._listener(Note(line))
@@ -147,9 +154,14 @@ class Loop:
         if set(self._directory.decisions(rounds)) != set(self._fleet.edges):
             answers = self._fleet.finish(rounds, model)
             self._keep_decisions(rounds, answers)
+        self._models.tidy(finished=rounds, decided=rounds)
         if self._config.fleet.kind is FleetKind.LOCAL:
             folders = [self._directory.edges / edge for edge in self._fleet.edges]
             check_one_accuracy(self._task, folders, self._data.test)
+
+    def _first_start(self) -> Shipped:
+        weights, self._warmed_up = first_start(self._task, self._data)
+        return Shipped(weights)
 
     def _round(self, number: int, start: Shipped) -> Shipped:
         participants = self._participants(number)
@@ -181,17 +193,20 @@ class Loop:
             trainer=self._task.server_trainer,
             round_number=number,
             listener=self._listener,
+            chooser=chooser_of(self._task, self._scorer, number),
+            random_start=number == 1 and begins_random(self._config),
         )
-        folder = self._directory.round(number)
-        self._save(folder, "averaged", model.averaged)
-        self._save(folder, "global", model.weights)
+        self._models.save(number, model.averaged, model.weights)
         self._listener(StageStarted(number, "evaluate", WHO))
         measurer = Measurer(self._scorer, self._template, self._data.own_test, self._listener)
         begun = start.weights or ()
         result = measurer.result(number, participants, replies, collected, begun, model, pooled)
-        if privacy := privacy_of(self._config, self._directory.rounds(), participants):
+        privacy = privacy_of(self._config, self._directory.rounds(), participants)
+        if privacy is not None:
             self._listener(Note(f"round {number}: {spent(privacy)}"))
-        self._directory.finish_round(replace(result, privacy=privacy))
+        self._directory.finish_round(replace(result, warmed_up=self._warmed_up, privacy=privacy))
+        self._warmed_up = 0
+        self._models.tidy(finished=number, decided=number - 1)
         return Shipped(model.weights, model.trained_on)
 
     def _get_export_ready(self, number: int) -> None:
@@ -220,6 +235,7 @@ class Loop:
             pooled_folder=self._directory.pooled,
             config=self._config.server,
             base=base,
+            links=self._config.fleet.kind is FleetKind.LOCAL,
         )
         for note in collected.notes:
             self._listener(Note(f"round {number}: {note}"))
@@ -260,22 +276,6 @@ class Loop:
                     f"decision stays recorded; was the folder of {other} changed or emptied?"
                 )
             )
-
-    def _save(self, folder: Path, name: str, weights: Sequence[Array]) -> None:
-        model = self._task.server_trainer.model
-        model.set_weights(weights)
-        save_model(model, folder, name)
-
-    def _load_global(self, result: RoundResult) -> Shipped:
-        folder = self._directory.round(result.round)
-        model = self._task.server_trainer.model
-        load_weights(model, folder, "global")
-        weights: list[Array] = model.get_weights()
-        if weights_sha256(weights) != result.server.global_.weights_sha256:
-            raise WorkdirError(
-                f"the model in {folder} is not the global model that round {result.round} recorded"
-            )
-        return Shipped(weights, result.server.global_.trained_on)
 
     def _planned_examples(self, first: int) -> int:
         """Examples that all epochs of the rounds left will see here; 0: that is not known.

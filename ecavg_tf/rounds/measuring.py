@@ -82,6 +82,7 @@ class Measurer:
             refused=collected.refused,
             absent=collected.absent,
             influence=collected.influence,
+            choice=model.choice,
         )
 
     def _server(self, model: GlobalModel) -> ServerResult:

@@ -11,6 +11,8 @@ from ecavg_tf.training.evaluation import KerasScorer
 from edge.participating.store import EdgeStore
 from edge.participating.worker import EdgeWorker
 
+MOST_SAVED = 100  # edges; of more nobody looks at each one's Keras file, and they fill the disk
+
 
 def make_workers(
     task: Task, data: FederatedData, edges: Sequence[str], folder: Path, *, simulated: bool = False
@@ -25,12 +27,32 @@ def make_workers(
         simulated: whether they live in the server's process; see ``EdgeWorker``.
     """
     scorer = task.scorer(task.edge_trainer, data.test)
-    return [_worker(task, data.edge(edge), scorer, folder / edge, simulated) for edge in edges]
+    saves = len(edges) <= MOST_SAVED
+    return [
+        make_worker(task, data.edge(edge), scorer, folder / edge, saves=saves, simulated=simulated)
+        for edge in edges
+    ]
 
 
-def _worker(
-    task: Task, data: EdgeData, scorer: KerasScorer, folder: Path, simulated: bool
+def make_worker(
+    task: Task,
+    data: EdgeData,
+    scorer: KerasScorer,
+    folder: Path,
+    *,
+    saves: bool,
+    simulated: bool,
 ) -> EdgeWorker:
+    """One edge.
+
+    Args:
+        task: what the participants of the run share.
+        data: the edge's.
+        scorer: of the edges' model, on the server's test set.
+        folder: the edge's own.
+        saves: whether its accepted model becomes a Keras file.
+        simulated: whether it lives in the server's process; see ``EdgeWorker``.
+    """
     return EdgeWorker(
         task.config,
         data,
@@ -41,4 +63,5 @@ def _worker(
         open_store=lambda run_id: EdgeStore(folder, data.edge, run_id),
         listener=task.listener,
         simulated=simulated,
+        saves=saves,
     )

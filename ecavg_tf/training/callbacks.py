@@ -2,11 +2,12 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from ecavg_tf.core.schedules import cosine_rate
+from ecavg_tf.core.schedules import cosine_rate, warmup_factor
 from ecavg_tf.events import EpochEnded, Listener, Trained
 from ecavg_tf.training.chance import Chance
 
@@ -54,6 +55,38 @@ class Cosine(keras.callbacks.Callback):  # type: ignore[misc]
         del logs
         rate = cosine_rate(self._learning_rate, epoch, self._epochs)
         self.model.optimizer.learning_rate = rate
+
+
+class RateWarmup(keras.callbacks.Callback):  # type: ignore[misc]
+    """Lets the learning rate rise over the first steps of a fit, up to what its schedule says.
+
+    Args:
+        rate_of: the schedule's rate of an epoch.
+        share: of all steps, over which the rate rises.
+        epochs: how many there are.
+        steps: of one epoch.
+    """
+
+    def __init__(
+        self, rate_of: Callable[[int], float], share: float, epochs: int, steps: int
+    ) -> None:
+        super().__init__()
+        self._rate_of, self._share = rate_of, share
+        self._steps, self._all = steps, epochs * steps
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Remembers the epoch."""
+        del logs
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Assigns the step's learning rate, as long as it rises."""
+        del logs
+        step = self._epoch * self._steps + batch
+        if step < self._share * self._all:
+            factor = warmup_factor(step, self._all, self._share)
+            self.model.optimizer.learning_rate = self._rate_of(self._epoch) * factor
 
 
 class Tell(keras.callbacks.Callback):  # type: ignore[misc]

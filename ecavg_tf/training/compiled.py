@@ -16,6 +16,7 @@ from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.anatomy import anatomy_of
 from ecavg_tf.models.batchnorm import Recalibrator
 from ecavg_tf.models.output_kind import has_one_output
+from ecavg_tf.models.saving import Saver
 from ecavg_tf.training.chance import Chance, Step
 from ecavg_tf.training.optimizers import build_optimizer, make_optimizer
 
@@ -88,6 +89,7 @@ class CompiledModel:
         build_optimizer(self._optimizer, model.trainable_variables, compilation.optimizer)
         self._fresh_optimizer = [variable.numpy() for variable in self._optimizer.variables]
         self.recalibrate = Recalibrator(model)
+        self.saver = Saver(model)
         self._logits = logits
         self._fresh_weights: list[Array] = model.get_weights()
 

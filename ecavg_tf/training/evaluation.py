@@ -15,6 +15,8 @@ from ecavg_tf.core.two_classes import class_probabilities
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.outputs import Outputs
 
+_REMEMBERED = 64  # models: an edge looks at ten, and all edges ask for start and global model
+
 
 class KerasScorer:
     """Scores lists of weights with one model on one test set.
@@ -23,18 +25,18 @@ class KerasScorer:
         model: the model that the weights are set on.
         test: the test examples; empty: nothing can be measured on them.
         logits: whether the model gives logits.
-        batch_size: examples a prediction step.
+        batch_size: examples a prediction step; None: as many as suit the model's size.
     """
 
     def __init__(
-        self, model: keras.Model, test: Examples, *, logits: bool, batch_size: int = 256
+        self, model: keras.Model, test: Examples, *, logits: bool, batch_size: int | None = None
     ) -> None:
         self._model = model
         self._test = test
         self._logits = logits
         self._outputs = Outputs(model, batch_size)
-        # Every edge asks for the same start and global models: a few are remembered.
-        self._remembered: OrderedDict[str, Predictions] = OrderedDict()
+        # With the examples, which keeps them alive: by their id they are known.
+        self._remembered: OrderedDict[tuple[str, int], tuple[Examples, Predictions]] = OrderedDict()
 
     @property
     def has_test(self) -> bool:
@@ -43,13 +45,17 @@ class KerasScorer:
 
     def predictions(self, weights: Sequence[Array]) -> Predictions:
         """What the model says of each test example under ``weights``."""
-        key = weights_sha256(weights)
+        return self._once(self._test, weights, weights_sha256(weights))
+
+    def _once(self, examples: Examples, weights: Sequence[Array], sha256: str) -> Predictions:
+        """Each distinct model goes through the same examples once, whoever asks again."""
+        key = (sha256, id(examples))
         if key not in self._remembered:
-            self._remembered[key] = self.predictions_on(self._test, weights)
-            if len(self._remembered) > 4:
+            self._remembered[key] = examples, self.predictions_on(examples, weights)
+            if len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)
         self._remembered.move_to_end(key)
-        return self._remembered[key]
+        return self._remembered[key][1]
 
     def predictions_on(self, examples: Examples, weights: Sequence[Array]) -> Predictions:
         """What the model says of other examples, for example an edge's guard set."""
@@ -80,9 +86,11 @@ class KerasScorer:
             class_counts: the edge's label mix, which weighs the global test set.
             own: the edge's own test set, which takes the place of that; None: it has none.
         """
-        everything = self.all(weights)
+        sha256 = weights_sha256(weights)
+        said = self._once(self._test, weights, sha256) if self.has_test else None
+        everything = None if said is None else score(said)
         if own is not None and len(own) > 0:
-            return Scores(own=score(self.predictions_on(own, weights)), all=everything)
-        mix = own_weights(class_counts, self._test.labels) if self.has_test else None
-        mine = None if mix is None else score(self.predictions(weights), mix)
+            return Scores(own=score(self._once(own, weights, sha256)), all=everything)
+        mix = None if said is None else own_weights(class_counts, self._test.labels)
+        mine = None if said is None or mix is None else score(said, mix)
         return Scores(own=mine, all=everything)

@@ -7,13 +7,14 @@ dropout's seed state, the batch order) is set anew.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.config import ClassWeights, EdgeConfig, FitConfig, Schedule
+from ecavg_tf.config import ClassWeights, EdgeConfig, FitConfig, Schedule, ServerConfig
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.checkpoint import Checkpoint
 from ecavg_tf.core.errors import (
@@ -23,16 +24,17 @@ from ecavg_tf.core.errors import (
     RoundError,
     WorkdirError,
 )
+from ecavg_tf.core.schedules import cosine_rate
 from ecavg_tf.core.seeds import epoch_order, permutation
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches, steps
 from ecavg_tf.events import Listener, Note, silent
+from ecavg_tf.models.batchnorm import BATCH
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.inputs import token_ids
-from ecavg_tf.models.saving import save_model
 from ecavg_tf.plugins import load_function
-from ecavg_tf.training.callbacks import Cosine, Reseed, Tell
+from ecavg_tf.training.callbacks import Cosine, RateWarmup, Reseed, Tell
 from ecavg_tf.training.compiled import CompiledModel
 from ecavg_tf.training.resuming import Backup, checkpoint_path, fit_key
 
@@ -61,12 +63,33 @@ class KerasTrainer:
     ) -> None:
         # What a user's callbacks keep between epochs is not known.
         self._checkpoints = None if settings.callbacks else checkpoints
+        self._keeps = checkpoints
         self.model = compiled.model
         self.settings = settings
         self._compiled = compiled
         self._seed = seed
         self._listener = listener
         self._tensorboard = tensorboard
+
+    def aside(self, settings: FitConfig) -> "KerasTrainer":
+        """A trainer with other settings on the same compiled model, for a fit beside the run's own.
+
+        It tells nobody and keeps nothing: what it makes is not kept, either.
+        """
+        return KerasTrainer(self._compiled, settings, seed=self._seed)
+
+    def at_rate(self, learning_rate: float) -> "KerasTrainer":
+        """This trainer with another learning rate."""
+        if learning_rate == self.settings.learning_rate:
+            return self
+        return KerasTrainer(
+            self._compiled,
+            replace(self.settings, learning_rate=learning_rate),
+            seed=self._seed,
+            tensorboard=self._tensorboard,
+            listener=self._listener,
+            checkpoints=self._keeps,
+        )
 
     def fit(
         self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str
@@ -139,14 +162,23 @@ class KerasTrainer:
     def recalibrate(
         self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str
     ) -> list[Array]:
-        """Re-estimates BatchNorm statistics on ``examples``; see ``batchnorm``.
+        """Re-estimates BatchNorm statistics; see ``batchnorm``.
+
+        Args:
+            weights: in ``get_weights()`` order; not changed.
+            examples: what to draw ``recalibrate_examples`` from.
+            round_number: the round, from 1.
+            who: an edge's name or ``"server"``.
 
         Returns:
             ``weights`` with new statistics; all others are the same to the bit.
         """
+        if not self._compiled.recalibrate.layers:
+            return list(weights)
         self.model.set_weights(weights)
         order = permutation(len(examples), self._seed, "recalibrate", round_number, who)
-        self._compiled.recalibrate(batches(examples, [order], self.settings.batch_size))
+        order = order[: self.settings.recalibrate_examples or len(examples)]
+        self._compiled.recalibrate(batches(examples, [order], BATCH))
         recalibrated: list[Array] = self.model.get_weights()
         return recalibrated
 
@@ -172,8 +204,7 @@ class KerasTrainer:
 
     def save(self, weights: Sequence[Array], folder: Path, name: str) -> None:
         """Saves the model with these weights as ``NAME.keras``; see ``saving.save_model``."""
-        self.model.set_weights(weights)
-        save_model(self.model, folder, name)
+        self._compiled.saver.save(weights, folder, name)
 
     def _callbacks(self, round_number: int, who: str, count: int) -> list[keras.callbacks.Callback]:
         settings = self.settings
@@ -183,11 +214,28 @@ class KerasTrainer:
         ]
         if settings.schedule is Schedule.COSINE:
             callbacks.append(Cosine(settings.learning_rate, settings.epochs))
+        if isinstance(settings, ServerConfig) and settings.rate_warmup > 0:
+            of_epoch = steps(count, settings.batch_size)
+            callbacks.append(
+                RateWarmup(
+                    lambda epoch: rate_of(settings, epoch),
+                    settings.rate_warmup,
+                    settings.epochs,
+                    of_epoch,
+                )
+            )
         names = (name.strip() for name in settings.callbacks.split(","))
         callbacks += [_users_callback(name, round_number, who) for name in names if name]
         if self._tensorboard is not None:
             callbacks.append(_tensorboard(self._tensorboard / f"{round_number:04d}-{who}"))
         return callbacks
+
+
+def rate_of(settings: FitConfig, epoch: int) -> float:
+    """The learning rate of an epoch, by the schedule."""
+    if settings.schedule is Schedule.COSINE:
+        return cosine_rate(settings.learning_rate, epoch, settings.epochs)
+    return settings.learning_rate
 
 
 def class_weight(settings: FitConfig, examples: Examples) -> dict[int, float] | None:

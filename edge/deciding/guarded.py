@@ -4,8 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ecavg_tf.config import GuardRule
 from ecavg_tf.core.deciding.bounds import smallest_sign
 from ecavg_tf.core.deciding.guard import Outcome, certify, decide, halves
+from ecavg_tf.core.deciding.jointly import decide_jointly
 from ecavg_tf.core.deciding.predictions import Predictions
 from edge.deciding.rungs import RUNGS
 from edge.policy import Candidate, Choice, Situation
@@ -14,9 +19,10 @@ from edge.policy import Candidate, Choice, Situation
 def guarded(situation: Situation) -> Choice:
     """Takes the best rung if it is certified, else keeps the better of previous and local.
 
-    See ``core.guard`` for the rule and docs/guard.md for what it promises.
+    See ``core.deciding`` for the rules and docs/guard.md for what they promise. The preferred
+    rung is the first, the global model: one for all edges, and no tuning of their own.
     """
-    challengers, absent = _challengers(situation)
+    challengers, absent = challengers_of(situation)
     kept = [
         Candidate(rung, weights)
         for rung, weights in (("previous", situation.previous), ("local", situation.local))
@@ -24,19 +30,11 @@ def guarded(situation: Situation) -> Choice:
     ]
     candidates = [*challengers, *kept]
     predicted = [situation.bench.on_guard(candidate.weights) for candidate in candidates]
-    selecting, certifying = halves(situation.bench.guard.labels, situation.seed, situation.edge)
-    outcome = decide(
-        predicted,
-        range(len(challengers), len(candidates)),
-        preferred=0,  # the global model: one for all edges, and no tuning of their own
-        selecting=selecting,
-        certifying=certifying,
-        num_classes=len(situation.class_counts),
-        level=situation.level,
-    )
+    baselines = range(len(challengers), len(candidates))
+    outcome, certifying = _decided(situation, predicted, baselines)
     names = [candidate.rung for candidate in candidates]
     evidence = {
-        **_evidence(outcome, candidates, situation.level),
+        **_evidence(outcome, candidates, situation),
         "absent": absent,
         "since_previous": _since_previous(
             outcome, names, [each.take(certifying) for each in predicted], situation
@@ -46,7 +44,30 @@ def guarded(situation: Situation) -> Choice:
     return Choice(looked_at, looked_at[outcome.accepted], evidence)
 
 
-def _challengers(situation: Situation) -> tuple[list[Candidate], dict[str, str]]:
+def _decided(
+    situation: Situation, predicted: Sequence[Predictions], baselines: Sequence[int]
+) -> tuple[Outcome, NDArray[np.int64]]:
+    """What ``update.rule`` decides, and the examples that certify."""
+    classes, seed, edge = len(situation.class_counts), situation.seed, situation.edge
+    labels = situation.bench.guard.labels
+    if situation.rule is GuardRule.TOGETHER:
+        outcome = decide_jointly(
+            predicted, baselines, num_classes=classes, level=situation.level, seed=seed, edge=edge
+        )
+        return outcome, np.arange(len(labels))
+    selecting, certifying = halves(labels, seed, edge)
+    outcome = decide(
+        predicted,
+        baselines,
+        selecting=selecting,
+        certifying=certifying,
+        num_classes=classes,
+        level=situation.level,
+    )
+    return outcome, certifying
+
+
+def challengers_of(situation: Situation) -> tuple[list[Candidate], dict[str, str]]:
     """All rungs but those that the edge has already, and why some are absent."""
     found: list[Candidate] = []
     absent: dict[str, str] = {}
@@ -59,7 +80,9 @@ def _challengers(situation: Situation) -> tuple[list[Candidate], dict[str, str]]
     return found, absent
 
 
-def _evidence(outcome: Outcome, candidates: Sequence[Candidate], level: float) -> dict[str, Any]:
+def _evidence(
+    outcome: Outcome, candidates: Sequence[Candidate], situation: Situation
+) -> dict[str, Any]:
     def name(index: int | None) -> str | None:
         return None if index is None else candidates[index].rung
 
@@ -67,13 +90,14 @@ def _evidence(outcome: Outcome, candidates: Sequence[Candidate], level: float) -
     n = outcome.certifying
     evidence: dict[str, Any] = {
         "policy": "guarded",
+        "rule": situation.rule.value,
         "reason": outcome.reason.value,
         "base": name(outcome.base),
         "tested": name(outcome.tested),
         "alpha": None if outcome.tested is None else candidates[outcome.tested].alpha,
-        "level": level,
+        "level": situation.level,
         "n": n,
-        "smallest_accuracy_gain": min(1.0, smallest_sign(level) / n) if n else None,
+        "smallest_accuracy_gain": min(1.0, smallest_sign(situation.level) / n) if n else None,
     }
     return evidence if certificate is None else {**evidence, **certificate.to_json()}
 

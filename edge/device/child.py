@@ -1,6 +1,7 @@
 """Running a part of this package in a process of its own, which may crash."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -64,4 +65,6 @@ def ask_child(
 
 
 def _ending(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return f"killed by signal {-code}, as the system does when memory runs out"
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"

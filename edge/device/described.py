@@ -11,6 +11,7 @@ from ecavg_tf.core.messages.request import Request
 from ecavg_tf.data.agreement import declared
 from ecavg_tf.data.arrays import inputs_of
 from ecavg_tf.data.edge_arrays import EdgeSource, NpzSource
+from ecavg_tf.data.labels import numbers_as_names
 from ecavg_tf.data.ranges import measured_range
 from ecavg_tf.data.tables import TableSource, parts_of
 
@@ -35,7 +36,7 @@ def described(edge: str, source: EdgeSource) -> Description:
         shape,
         dtype,
         values.value_range,
-        said.classes or tuple(str(label) for label in range(said.labels[1] + 1)),
+        said.classes or numbers_as_names(f"edge {edge!r}", said.labels[1]),
         values.declared,
         values.feature_ranges,
         said.columns,

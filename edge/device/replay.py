@@ -13,6 +13,7 @@ import sys
 import numpy as np
 
 from ecavg_tf.core.bundles.bundle import read_bundle
+from ecavg_tf.core.children import ends_first
 from ecavg_tf.core.errors import ECAvgError
 from edge.device.runtime import Model, find_runtime
 from edge.predicting.probabilities import predict_probabilities
@@ -20,6 +21,7 @@ from edge.predicting.probabilities import predict_probabilities
 
 def main() -> int:
     """Reads, runs, prints."""
+    ends_first()
     try:
         bundle = read_bundle(sys.argv[1])
         model = Model(find_runtime(), bundle.model, 1)

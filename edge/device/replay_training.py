@@ -13,6 +13,7 @@ import sys
 import numpy as np
 
 from ecavg_tf.core.bundles.training_bundle import read_training_bundle
+from ecavg_tf.core.children import ends_first
 from ecavg_tf.core.errors import ECAvgError
 from edge.device.runtime import find_runtime
 from edge.device.training_model import TrainingModel
@@ -20,6 +21,7 @@ from edge.device.training_model import TrainingModel
 
 def main() -> int:
     """Reads, trains, prints."""
+    ends_first()
     try:
         bundle = read_training_bundle(sys.argv[1])
         model = TrainingModel(find_runtime(), bundle)

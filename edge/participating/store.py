@@ -6,17 +6,20 @@ an exchange that was cut off is done again from the same state, to the same bits
 one that was answered is answered the same way again.
 """
 
+import contextlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import atomic_path, file_sha256, read_json, write_json
 from ecavg_tf.core.messages.reply import Reply
-from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
+from ecavg_tf.core.messages.tensor_rest import REST, read_whole, save_without
+from ecavg_tf.core.messages.update_file import TensorFile
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.template import Array, Template, weights_sha256
 
@@ -72,10 +75,8 @@ class EdgeStore:
                 temporary.write_bytes(secrets.token_bytes(_KEY_BYTES))
         key = path.read_bytes()
         if len(key) != _KEY_BYTES:
-            raise WorkdirError(
-                f"{path} is damaged: it has {len(key)} bytes, expected {_KEY_BYTES}; begin again "
-                "with an empty folder"
-            )
+            fault = f"it has {len(key)} bytes, expected {_KEY_BYTES}"
+            raise WorkdirError(f"{path} is damaged: {fault}; begin again with an empty folder")
         return key
 
     @property
@@ -97,15 +98,16 @@ class EdgeStore:
             },
         )
         for pattern, keep_from in (
+            ("accepted", reply.round - 1),
             ("update", reply.round),
             ("local", reply.round),
             ("reply", reply.round),
-            ("accepted", reply.round - 1),
         ):
             found = _numbered(self.folder, pattern)
+            needed = _rests(self.folder) if pattern == "update" else set()
             for number, path in found.items():
                 # An edge that sat rounds out keeps the last model that it accepted.
-                if number < min(keep_from, max(found)):
+                if number < min(keep_from, max(found)) and path.name not in needed:
                     path.unlink()
 
     def reply(self, round_number: int, start_sha256: str | None) -> Reply | None:
@@ -180,11 +182,10 @@ class EdgeStore:
             return None
         path = self._path("accepted", numbers[-1])
         try:
-            stored = TensorFile(path)
-            named = {key: stored[key] for key in stored.keys}
+            said, named = read_whole(path)
             weights = template.listed(named, missing)
-            if stored.keys == {spec.key for spec in template.weights}:
-                _check_accepted(stored, weights)
+            if named.keys() == {spec.key for spec in template.weights}:
+                _check_accepted(said, weights)
             return weights
         except (ValueError, KeyError, TypeError) as error:
             raise WorkdirError(
@@ -193,9 +194,13 @@ class EdgeStore:
             ) from error
 
     def save_accepted(self, decision: Decision, named: dict[str, Array]) -> None:
-        """Writes the accepted weights of a round, with the decision they come from."""
-        metadata = {**decision.to_json(), "keys": list(named)}
-        save_tensors(self._path("accepted", decision.round), named, metadata)
+        """Writes the accepted weights of a round, with the decision they come from.
+
+        What the edge's last update holds is not stored again.
+        """
+        numbers = [n for n in self._numbers("reply") if n <= decision.round]
+        update = self.update_path(numbers[-1]) if numbers else None
+        save_without(self._path("accepted", decision.round), named, decision.to_json(), update)
 
     def finished(self, round_number: int) -> Decision | None:
         """The decision given to ``finish``, if it was given already."""
@@ -265,19 +270,27 @@ def read_accepted(path: Path) -> AcceptedModel:
         WorkdirError: it is damaged.
     """
     try:
-        stored = TensorFile(path)
-        weights = [stored[key] for key in stored.metadata["keys"]]
-        accepted = stored.metadata["accepted"]
-        _check_accepted(stored, weights)
-        return AcceptedModel(int(stored.metadata["round"]), str(accepted["rung"]), weights)
+        said, named = read_whole(path)
+        weights = list(named.values())
+        _check_accepted(said, weights)
+        return AcceptedModel(int(said["round"]), str(said["accepted"]["rung"]), weights)
     except (KeyError, TypeError, ValueError) as error:
         raise WorkdirError(
             f"{path} is damaged ({brief(error)}); remove it: the next accepted model replaces it"
         ) from error
 
 
-def _check_accepted(stored: TensorFile, weights: Sequence[Array]) -> None:
-    if weights_sha256(weights) != stored.metadata["accepted"]["weights_sha256"]:
+def _rests(folder: Path) -> set[str]:
+    """Names of the updates that hold a part of accepted models; of a damaged one nobody knows."""
+    found = set()
+    for path in _numbered(folder, "accepted").values():
+        with contextlib.suppress(ValueError):
+            found.add(str(TensorFile(path).metadata.get(REST)))
+    return found
+
+
+def _check_accepted(said: Mapping[str, Any], weights: Sequence[Array]) -> None:
+    if weights_sha256(weights) != said["accepted"]["weights_sha256"]:
         raise ValueError("its weights are not those that were accepted")
 
 

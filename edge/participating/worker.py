@@ -37,9 +37,10 @@ class EdgeWorker:
         own_start: gives the edge's own initial weights, for independent inits.
         open_store: gives the edge's folder for a run.
         listener: told of stages.
-        simulated: whether the edge lives in the server's process, which knows its data anyhow:
+        simulated: whether the server's process knows the edge's data anyhow:
             the noise of its updates is then drawn from the run's seed, so that the run can be
             repeated, and not from a key of its own.
+        saves: whether the model that the edge deploys at the end becomes a file of its own.
     """
 
     def __init__(
@@ -54,9 +55,11 @@ class EdgeWorker:
         open_store: Callable[[str], EdgeStore],
         listener: Listener = silent,
         simulated: bool = False,
+        saves: bool = True,
     ) -> None:
         self._simulated = simulated
         self._config = config
+        self._saves = saves
         self._data = data
         self._class_counts = data.train.class_counts(num_classes)
         self._trainer = trainer
@@ -106,7 +109,8 @@ class EdgeWorker:
         if known is not None:
             return known
         decision, accepted = self._decide(store, request.round, request)
-        self._trainer.save(accepted, store.folder, "accepted")
+        if self._saves:
+            self._trainer.save(accepted, store.folder, "accepted")
         store.save_finished(decision)
         return decision
 
@@ -238,6 +242,7 @@ class EdgeWorker:
             class_counts=self._class_counts,
             trained_on=trained_on,
             level=decision_level(self._config),
+            rule=self._config.update.rule,
         )
 
     def _rung(self, candidate: Candidate) -> Rung:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.bundles.training_bundle import is_training_bundle, read_training_bundle
 from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.files import TEMPORARY_PREFIX, file_sha256
+from ecavg_tf.core.files import TEMPORARY_PREFIX, file_sha256, read_whole
 from ecavg_tf.core.paths import user_path
 from export.delivering.signing import SUFFIX, verify
 from export.making.formats import Variant
@@ -90,7 +90,7 @@ def open_signed(path: str | Path, key: "Ed25519PublicKey") -> Signed:
             path, "sources for a microcontroller", listed.origin, listed.model_sha256, loose
         )
     if path.suffix == ".tflite":
-        content = path.read_bytes()
+        content = read_whole(path)
         origin, sha256 = read_description(content).origin, hashlib.sha256(content).hexdigest()
         return Signed(path, path.stem, origin, sha256)
     if is_training_bundle(path):

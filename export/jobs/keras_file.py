@@ -11,6 +11,7 @@ from ecavg_tf.config import Config, DataConfig, ExportConfig, Format
 from ecavg_tf.config.checks import tune_epochs
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
 from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.raw_inputs import as_batch
 from ecavg_tf.core.table import LABEL
@@ -23,7 +24,7 @@ from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.rescaling import takes_tokens
 from export.exporter import Exporter
 from export.making.calibration import draw
-from export.making.converting_process import warm_up
+from export.making.converting_process import first_load, warm_up
 from export.making.formats import as_asked, parse_formats, variants
 from export.proving.declared_output import random_inputs
 from export.proving.given_range import accuracy_note, range_notes
@@ -118,10 +119,14 @@ def load_keras(file: Path) -> keras.Model:
     check_model_file(file)
     if not file.is_file():
         raise ModelError(f"{file} is not there; give a run directory or a .keras file")
+    sha256 = file_sha256(file)
+    first_load(file)  # a file that fills the memory, or hangs, ends a child and not this process
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises many kinds
         raise ModelError(f"{file} can't be loaded as a Keras model: {brief(error)}") from error
+    if file_sha256(file) != sha256:
+        raise ModelError(f"{file} was changed while it was loaded; run the same command again")
     if not getattr(model, "built", False) or not hasattr(model, "output_shape"):
         raise ExportError(
             f"{file}: the model is not built, its shapes are not known; call it once on inputs, or "

@@ -10,14 +10,14 @@ import numpy as np
 from ecavg_tf.config.checks import one_of, tune_epochs
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.files import read_json
-from ecavg_tf.core.messages.update_file import TensorFile
+from ecavg_tf.core.messages.tensor_rest import KEYS, REST, read_whole
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.consent import consented
 from ecavg_tf.data.dataset import EdgeData, Examples, stratified
 from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.data.pooled import read_all_pooled
-from ecavg_tf.models.saving import load_weights
+from ecavg_tf.models.saving import ENDINGS, load_weights
 from ecavg_tf.results import load_results
 from ecavg_tf.task import Task
 from export.making.calibration import Calibration, draw
@@ -95,7 +95,10 @@ def accepted_of(folder: Path, edge: str) -> Found | None:
             decision = Decision.from_json(read_json(finished[-1]))
         except ValueError as error:
             raise WorkdirError(f"{finished[-1]} is damaged: {error}") from error
-        return Found(edge, folder, "accepted", decision.round, decision.accepted.weights_sha256)
+        file, sha256 = "accepted", decision.accepted.weights_sha256
+        if not any((folder / (file + ending)).exists() for ending in ENDINGS):  # of many edges
+            file = f"accepted-{decision.round:04d}{_TENSORS}"
+        return Found(edge, folder, file, decision.round, sha256)
     decided = sorted(folder.glob(f"accepted-*{_TENSORS}"), key=lambda path: (len(path.name), path))
     if not decided:
         return None
@@ -107,10 +110,9 @@ def accepted_of(folder: Path, edge: str) -> Found | None:
 def _decided(path: Path) -> tuple[Decision, list[Array]]:
     """A decision within a run, with the weights that the edge accepted, in template order."""
     try:
-        stored = TensorFile(path)
-        said = dict(stored.metadata)
-        keys = said.pop("keys")
-        return Decision.from_json(said), [stored[key] for key in keys]
+        said, named = read_whole(path)
+        known = {name: value for name, value in said.items() if name not in (KEYS, REST)}
+        return Decision.from_json(known), list(named.values())
     except (KeyError, TypeError, ValueError) as error:
         raise WorkdirError(
             f"{path} is damaged ({brief(error)}); restore it from a copy, or resume the run"

@@ -3,13 +3,13 @@
     python -m export.making.converting_child
 
 JSON lines in and out. ``{"do": "convert", …}`` makes a file of a SavedModel, ``"answer"`` runs
-one on images, ``"train"`` runs a training file. Arrays and files go through paths.
+one on images, ``"train"`` runs a training file, ``"load"`` loads a Keras model. Arrays and files
+go through paths.
 """
 
 import contextlib
 import json
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ecavg_tf.core.children import ends_first
 from ecavg_tf.core.errors import brief
 from ecavg_tf.core.template import Array
 from export.proving.interpreter import LiteModel, kernel_outputs
@@ -28,12 +29,11 @@ from export.proving.training_steps import training_steps
 def main() -> None:
     """Answers requests until its input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it, and cleans up
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # crashes are expected: no dumps
+    ends_first()
     # What the C++ side prints must not mix with answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    _spare_the_others()
     with contextlib.suppress(ImportError):  # told when a conversion is asked for
         import tensorflow  # noqa: F401  (seconds, while the parent prepares the model)
     for line in sys.stdin:
@@ -43,12 +43,6 @@ def main() -> None:
         except Exception as error:  # the converter raises many kinds
             answer = {"error": str(error) or brief(error), "kind": type(error).__name__}
         print(json.dumps(answer), file=answers, flush=True)
-
-
-def _spare_the_others() -> None:
-    """Where memory runs out at once, the system ends this process first."""
-    with contextlib.suppress(OSError):  # another system
-        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _convert(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,11 +109,20 @@ def _train(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"ok": True}
 
 
+def _load(request: Mapping[str, Any]) -> dict[str, Any]:
+    import keras
+
+    keras.models.load_model(request["file"], compile=False)
+    keras.backend.clear_session()
+    return {"ok": True}
+
+
 _DO: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "convert": _convert,
     "answer": _answer,
     "outputs": _outputs,
     "train": _train,
+    "load": _load,
 }
 
 

@@ -1,4 +1,4 @@
-"""Conversion and every file's first run, in one warm child process for all files."""
+"""Conversion, and every file's first run or load, in one warm child process for all files."""
 
 import atexit
 import contextlib
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 import export
 from ecavg_tf.config import Format
-from ecavg_tf.core.errors import ExportError, brief
+from ecavg_tf.core.errors import ExportError, ModelError, brief
 from ecavg_tf.core.template import Array
 from export.child_process import ChildFault, ChildProcess, home_of
 
-CONVERT_SECONDS, IMAGE_SECONDS = 900.0, 10.0
+CONVERT_SECONDS, IMAGE_SECONDS, LOAD_SECONDS = 900.0, 10.0, 300.0
 _AT_ONCE = 64  # images a request, so that a time limit means something
 
 # One child for the whole process: it takes seconds to start. Requests come one at a time.
@@ -134,6 +134,25 @@ def first_training(
     arrays = {"inputs": inputs, "labels": one_hot}
     with _written(content) as file:
         return _first("train", file, arrays, steps=steps, rate=float(rate))
+
+
+def first_load(file: Path) -> None:
+    """Loads a Keras model of which it is not known yet what that takes; it is not kept.
+
+    What Keras refuses is passed over: this process may know classes that the child does not, and
+    says the rest in its own words.
+
+    Raises:
+        ModelError: loading it crashes, takes more memory than there is, or too long.
+    """
+    try:
+        _ask({"do": "load", "file": str(file)}, LOAD_SECONDS)
+    except ConversionError as error:
+        if error.ended:
+            raise ModelError(
+                f"{file} can't be loaded as a Keras model: in a process of its own, loading it "
+                f"failed ({error}); don't use it"
+            ) from error
 
 
 @contextlib.contextmanager

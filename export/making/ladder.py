@@ -80,7 +80,20 @@ class Ladder:
         self._listener = listener
         kept = converter.kept if variant is Variant.INT8 else None
         self._calibration = calibration if kept is None else calibration[kept]
+        self._read: Net | None = None
         self._fitted: Net | None = None
+
+    @property
+    def open_ways(self) -> int:
+        """How many ways there are after the plain file; 0 if no net can be read from the model.
+
+        The model and the calibration examples decide it, never the test examples.
+        """
+        try:
+            self._net()
+        except ExportError:
+            return 0
+        return len(self._makes())
 
     def ways(self, attached: Callable[[bytes], bytes]) -> Iterator[tuple[Way, Callable[[], Made]]]:
         """What comes after the plain file, with the functions that make it.
@@ -90,16 +103,23 @@ class Ladder:
         Args:
             attached: adds the description to a file.
         """
+        for way, make in self._makes().items():
+            yield way, functools.partial(_attached, make, attached)
+
+    def _makes(self) -> dict[Way, Callable[[], Made]]:
         makes: dict[Way, Callable[[], Made]] = {Way.FITTED: self._fit}
         if self._variant is Variant.DYNAMIC:
             makes[Way.WEIGHTS_ONLY] = self._unpack
         elif self._variant is Variant.INT8 and self._tuning is not None:
             makes[Way.TUNED] = self._tune
-        for way, make in makes.items():
-            yield way, functools.partial(_attached, make, attached)
+        return makes
 
     def _net(self) -> Net:
-        net = read_net(self._converter.model, self._converter.shape)
+        if self._read is None:
+            self._read = self._ended(read_net(self._converter.model, self._converter.shape))
+        return self._read
+
+    def _ended(self, net: Net) -> Net:
         limits = self._converter.logit_range if self._variant is Variant.INT8 else None
         if limits is not None and limits.off:
             raise ExportError("a class is switched off, which only the plain file can hold")

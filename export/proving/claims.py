@@ -72,6 +72,23 @@ def show(
     return claim(Verdict.UNDECIDED, _needed(*half, limit, level))
 
 
+def level_of(first: bool, others: int) -> float:
+    """The chance to pass at a limit that one of several tries may have.
+
+    All tries are judged on the same test examples, and each is a chance to err. The first has
+    half of the level, and the others share the other half, so that together they err no more
+    often than one file with all of it (Bonferroni's inequality). How many there are must be
+    known before the first is judged.
+
+    Args:
+        first: whether it is the first try.
+        others: how many tries there are at most after the first.
+    """
+    if not others:
+        return LEVEL
+    return LEVEL / 2 if first else LEVEL / 2 / others
+
+
 def lost(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Accuracy that each example loses: 1, 0, or -1 where it wins.
 

@@ -14,6 +14,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import are_logits, class_probabilities
 from export.making.converting_process import first_answers
 from export.making.formats import Variant
+from export.proving.claims import LEVEL
 from export.proving.gate import Reference
 from export.proving.interpreter import LiteModel
 from export.proving.judging import FEW, Judgement, Seen, judge, judge_tuned
@@ -54,6 +55,7 @@ def prove_file(
     *,
     seen: Reference | None = None,
     tuned: Array | None = None,
+    level: float = LEVEL,
 ) -> FileProof:
     """Runs a file on real examples and judges it.
 
@@ -67,6 +69,7 @@ def prove_file(
             examples.
         tuned: for a file whose weights were tuned for int8: what its own fake-quant model
             answers to the reference's inputs, probabilities, shape (n, classes).
+        level: chance to pass at a limit; less for one of several tries.
     """
     reasons = _described(tflite, expected)
     logits = are_logits(expected.output_kind)
@@ -86,7 +89,9 @@ def prove_file(
         return FileProof((*reasons, f"its answers have shape {shapes}"))
     if not np.isfinite(answers).all():
         return FileProof((*reasons, "it answers NaN or infinity"))
-    judged = _judged(model, variant, answers, reference, limits, seen, tuned, logits=logits)
+    judged = _judged(
+        model, variant, answers, reference, limits, seen, tuned, logits=logits, level=level
+    )
     return FileProof(
         (*reasons, *judged.reasons),
         Verdict.FAILED if reasons else judged.verdict,
@@ -108,14 +113,15 @@ def _judged(
     tuned: Array | None,
     *,
     logits: bool,
+    level: float,
 ) -> Judgement:
     about = (variant.kind, model.output, limits)
     if tuned is not None:
-        return judge_tuned(reference, tuned, answers, *about, logits=logits)
+        return judge_tuned(reference, tuned, answers, *about, logits=logits, level=level)
     more = None
     if seen is not None and len(seen.inputs) and len(answers) < FEW:
         more = Seen(seen, model.probabilities(seen.inputs))
-    return judge(reference, answers, *about, logits=logits, seen=more)
+    return judge(reference, answers, *about, logits=logits, seen=more, level=level)
 
 
 def _described(tflite: bytes, expected: Description) -> tuple[str, ...]:

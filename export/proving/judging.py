@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ecavg_tf.config import Format, Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.exports import Claim, Parity, ProvedAs, Verdict
 from ecavg_tf.core.template import Array
 from export.proving.claims import LEVEL, least_examples, lost, show
-from export.proving.gate import Reference, compare, ties_of
+from export.proving.compared import Compared, compared, joined_of
+from export.proving.gate import Reference, compare
 from export.proving.verdict_words import told
 
 FEW = 1000  # with fewer test examples, seen ones prove a file, too
@@ -58,28 +58,6 @@ class Seen:
     answers: Array
 
 
-@dataclass(frozen=True)
-class _Compared:
-    """A file's answers beside those that it must give."""
-
-    wanted: NDArray[np.float64]
-    answers: Array
-    ties: NDArray[np.bool_]
-    words: str
-
-    @property
-    def differs(self) -> NDArray[np.float64]:
-        """1 where the label differs, else 0, shape (n,)."""
-        same = self.wanted.argmax(axis=1) == self.answers.argmax(axis=1)
-        return np.asarray(1.0 - same, np.float64)
-
-    @property
-    def distances(self) -> NDArray[np.float64]:
-        """Largest difference of a probability, shape (n,)."""
-        off = np.abs(self.answers.astype(np.float64) - self.wanted)
-        return np.asarray(off.max(axis=1), np.float64)
-
-
 def judge(
     reference: Reference,
     answers: Array,
@@ -89,6 +67,7 @@ def judge(
     *,
     logits: bool,
     seen: Seen | None = None,
+    level: float = LEVEL,
 ) -> Judgement:
     """Judges a file that must be the Keras model.
 
@@ -102,6 +81,7 @@ def judge(
         seen: further examples, which count only if there are fewer than ``FEW`` test
             examples: agreement with Keras needs no labels, and a file that was not tuned
             has learned nothing of them.
+        level: chance to pass at a limit; less than ``LEVEL`` for one of several tries.
 
     Raises:
         ExportError: there are no two classes to compare.
@@ -111,20 +91,22 @@ def judge(
     proved_as = ProvedAs.FLOAT if floating else ProvedAs.QUANTIZED
     near = 2 * largest if floating else 0.0
     parity = compare(reference, answers, format_, output, logits=logits, near=near)
-    test = _compared(reference, answers, format_, output, logits=logits, near=near)
+    test = compared(reference, answers, format_, output, logits=logits, near=near)
     parts = [test]
     if seen is not None and len(answers) < FEW:
         more = seen.reference, seen.answers
-        parts.append(_compared(*more, format_, output, logits=logits, near=near))
+        parts.append(compared(*more, format_, output, logits=logits, near=near))
     if not all(np.isfinite(part.answers).all() for part in parts):
         return Judgement(Verdict.FAILED, ("it answers NaN or infinity",), parity, proved_as)
-    joined = _joined(parts)
-    own = [_labels(joined, least)]
+    joined = joined_of(parts)
+    own = [_labels(joined, least, level)]
     if mean < math.inf:
-        own.append(show("difference of probabilities", joined.distances, mean, joined.words))
+        own.append(
+            show("difference of probabilities", joined.distances, mean, joined.words, level=level)
+        )
     if len(parts) > 1:  # many seen examples must not hide what a few test examples show
-        own += [each for each in (_labels(test, least),) if each.verdict is Verdict.FAILED]
-    accuracy = _accuracy(reference, test, joined, limits.max_accuracy_loss)
+        own += [each for each in (_labels(test, least, level),) if each.verdict is Verdict.FAILED]
+    accuracy = _accuracy(reference, test, joined, limits.max_accuracy_loss, level)
     parity = replace(parity, claims=(*own, *accuracy))
     fixed = _fixed(parity, joined, largest, limits)
     verdict, reasons = _settled(fixed, own, accuracy, parity)
@@ -140,6 +122,7 @@ def judge_tuned(
     limits: Limits,
     *,
     logits: bool,
+    level: float = LEVEL,
 ) -> Judgement:
     """Judges a file whose weights were tuned for int8.
 
@@ -155,6 +138,7 @@ def judge_tuned(
         output: its output tensor.
         limits: what it must keep to; of those, ``max_ties`` and ``max_accuracy_loss``.
         logits: whether the output tensor holds logits.
+        level: as of ``judge``.
 
     Returns:
         Its parity says how the file compares with the *float* model.
@@ -168,11 +152,19 @@ def judge_tuned(
     if not np.isfinite(answers).all():
         said = ("it answers NaN or infinity",)
         return Judgement(Verdict.FAILED, said, parity, ProvedAs.TUNED)
-    test = _compared(of_tuned, answers, format_, output, logits=logits, near=0.0)
+    test = compared(of_tuned, answers, format_, output, logits=logits, near=0.0)
     step = own.tie_margin / 4 if own.tie_unit == "nats" else own.tie_margin
     close = [
-        replace(_labels(test, _OWN_AGREEMENT), what="labels that differ from its own model's"),
-        show("difference from its own model", test.distances, _OWN_STEPS * step, test.words),
+        replace(
+            _labels(test, _OWN_AGREEMENT, level), what="labels that differ from its own model's"
+        ),
+        show(
+            "difference from its own model",
+            test.distances,
+            _OWN_STEPS * step,
+            test.words,
+            level=level,
+        ),
     ]
     if reference.labels is None:
         known = np.zeros((2, 0), np.bool_)
@@ -183,35 +175,12 @@ def judge_tuned(
         show(
             "accuracy lost", lost(*known), limits.max_accuracy_loss,
             reference.words if reference.labels is not None else "test examples with labels",
-            lowest=-1.0,
+            lowest=-1.0, level=level,
         )
     ]  # fmt: skip
     parity = replace(parity, claims=(*close, *accuracy))
     verdict, reasons = _settled(_fixed(own, test, math.inf, limits), close, accuracy, parity)
     return Judgement(verdict, reasons, parity, ProvedAs.TUNED)
-
-
-def _compared(
-    reference: Reference,
-    answers: Array,
-    format_: Format,
-    output: TensorSpec,
-    *,
-    logits: bool,
-    near: float,
-) -> _Compared:
-    wanted = reference.probabilities
-    ties, _, _ = ties_of(wanted, answers, format_, output, logits=logits, near=near)
-    return _Compared(wanted, np.asarray(answers), ties, reference.words)
-
-
-def _joined(parts: Sequence[_Compared]) -> _Compared:
-    return _Compared(
-        np.concatenate([part.wanted for part in parts]),
-        np.concatenate([part.answers for part in parts]),
-        np.concatenate([part.ties for part in parts]),
-        " and ".join(part.words for part in parts),
-    )
 
 
 def _limits_of(format_: Format, limits: Limits) -> tuple[float, float, float]:
@@ -228,13 +197,14 @@ def _limits_of(format_: Format, limits: Limits) -> tuple[float, float, float]:
     }[format_]  # fmt: skip
 
 
-def _labels(part: _Compared, least: float) -> Claim:
+def _labels(part: Compared, least: float, level: float) -> Claim:
     """Labels must agree, ties aside."""
-    return show("labels that differ", part.differs[~part.ties], 1.0 - least, part.words)
+    differs = part.differs[~part.ties]
+    return show("labels that differ", differs, 1.0 - least, part.words, level=level)
 
 
 def _accuracy(
-    reference: Reference, test: _Compared, joined: _Compared, limit: float
+    reference: Reference, test: Compared, joined: Compared, limit: float, level: float
 ) -> list[Claim]:
     """Accuracy may be shown in one way or two; the file passes if one of them shows it.
 
@@ -248,19 +218,19 @@ def _accuracy(
     right = [each.argmax(axis=1) == reference.labels for each in (test.wanted, test.answers)]
     values = lost(right[0], right[1])
     if len(joined.differs) == len(test.differs):
-        return [show("accuracy lost", values, limit, test.words, lowest=-1.0)]
-    half = LEVEL / 2
+        return [show("accuracy lost", values, limit, test.words, lowest=-1.0, level=level)]
+    half = level / 2
     hopeless = 0 < limit < 1 and len(values) < least_examples(limit, half)
     most = show(
         "accuracy lost, at most", joined.differs, limit, joined.words,
-        level=LEVEL if hopeless else half,
+        level=level if hopeless else half,
     )  # fmt: skip
     if most.verdict is Verdict.FAILED:  # labels that differ need not be accuracy lost
         most = replace(most, verdict=Verdict.UNDECIDED)
     return [show("accuracy lost", values, limit, test.words, lowest=-1.0, level=half), most]
 
 
-def _fixed(parity: Parity, joined: _Compared, largest: float, limits: Limits) -> list[str]:
+def _fixed(parity: Parity, joined: Compared, largest: float, limits: Limits) -> list[str]:
     """What one example can break, and what no sample can mend."""
     reasons = []
     if (worst := float(joined.distances.max())) > largest:

@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ecavg_tf.core.bundles.archive import add_members
-from ecavg_tf.core.bundles.bundle import LABELS, label_bytes
+from ecavg_tf.core.bundles.bundle import LABELS, OUTPUT_KINDS, label_bytes
 from ecavg_tf.core.bundles.scaling import FeatureScaling, told
-from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.fields import Fields
+from ecavg_tf.core.errors import ExportError, brief
+from ecavg_tf.core.fields import DTYPES, Fields
 from ecavg_tf.core.files import load_json
 from ecavg_tf.core.older_names import with_names_of_today
+from ecavg_tf.core.zips import open_zip
 
 DESCRIPTION = "ecavg.json"
 _LARGEST = 2**22
@@ -70,22 +71,36 @@ def read_description(tflite: bytes) -> Description:
         ExportError: there is no description, or it is damaged.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(tflite)) as archive:
+        with open_zip(io.BytesIO(tflite)) as archive:
             entries = {entry.filename: entry for entry in archive.infolist()}
             if set(entries) != {LABELS, DESCRIPTION}:
                 raise ValueError(f"it holds {sorted(entries)}")
             if any(entry.file_size > _LARGEST for entry in entries.values()):
                 raise ValueError("a member is too large")
             labels = archive.read(LABELS)
-            fields = with_names_of_today(dict(load_json(archive.read(DESCRIPTION))))
-        low, high = (float(value) for value in fields.pop("value_range"))
-        classes = tuple(str(name) for name in fields.pop("classes"))
-        if "feature_scaling" in fields:
-            fields["feature_scaling"] = FeatureScaling.field(Fields(fields), "feature_scaling")
-        if "columns" in fields:
-            fields["columns"] = tuple(str(name) for name in fields["columns"])
-        if labels != label_bytes(classes):
+            said = Fields.of(load_json(archive.read(DESCRIPTION)))
+        description = _described(Fields(with_names_of_today(said.values)))
+        if labels != label_bytes(description.classes):
             raise ValueError(f"{LABELS} and {DESCRIPTION} name different classes")
-        return Description(classes=classes, value_range=(low, high), **fields)
-    except (zipfile.BadZipFile, NotImplementedError, KeyError, TypeError, ValueError) as error:
-        raise ExportError(f"the description inside the file can't be read: {error}") from error
+    except Exception as error:  # zipfile raises many kinds
+        raise ExportError(
+            f"the description inside the file can't be read: {brief(error)}"
+        ) from error
+    return description
+
+
+def _described(fields: Fields) -> Description:
+    fields.only(Description.__dataclass_fields__)
+    there = fields.values.keys()
+    return Description(
+        classes=fields.texts("classes"),
+        inputs_dtype=fields.choice("inputs_dtype", DTYPES),
+        value_range=fields.value_range("value_range"),
+        output_kind=fields.choice("output_kind", OUTPUT_KINDS),
+        origin=fields.inner("origin").values,
+        declared="declared" not in there or fields.flag("declared"),
+        feature_scaling=FeatureScaling.field(fields, "feature_scaling")
+        if "feature_scaling" in there
+        else None,
+        columns=fields.texts("columns") if "columns" in there else None,
+    )

@@ -100,8 +100,8 @@ def test_a_changed_global_model_does_not_train(
 ) -> None:
     run = tmp_path / "run"
     ecavg_tf.run(small(), run)
-    other = run / "edges" / "edge-00" / "accepted.keras"
-    shutil.copy(other, run / "rounds" / "0001" / "global.keras")
+    rounds = run / "rounds" / "0001"
+    shutil.copy(rounds / "averaged.safetensors", rounds / "global.safetensors")
     assert main(["export", str(run), "--trainable=head"]) == 4
     assert "is not the one that was accepted" in capsys.readouterr().err
 

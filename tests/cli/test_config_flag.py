@@ -132,7 +132,7 @@ def test_a_devices_flags_are_taken_in_both_spellings(
     ("flag", "said"),
     [
         ("--config.edge.learning-rate=1", "did you mean 'edge.learning_rate'?"),
-        ("--work_dir=x", "Did you mean: workdir"),
+        ("--work_dir=x", "did you mean '--workdir'?"),
     ],
 )
 def test_another_spelling_is_answered_with_a_guess(

@@ -8,7 +8,7 @@ import pytest
 from device_for_tests import local_arrays, training_bundle
 
 from ecavg_tf.core.errors import DataError, ExportError, WorkdirError
-from ecavg_tf.core.files import NotRegularError, file_sha256, read_json
+from ecavg_tf.core.files import NotRegularError, file_sha256, read_json, write_json
 from ecavg_tf.core.numpy_files import read_arrays
 from ecavg_tf.data.image_folder import load
 from ecavg_tf.results import load_results
@@ -101,6 +101,22 @@ def test_a_pipe_among_the_pictures_of_a_class(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a" / "2.png")
     with pytest.raises(DataError, match=r"2\.png is no regular file"):
         load(tmp_path, 0, 0)
+
+
+def test_pipes_in_a_run_directory_that_goes_on(tmp_path: Path) -> None:
+    from ecavg_tf.config import Config
+    from ecavg_tf.config.fields import to_dict
+    from ecavg_tf.data.server_data import kept_spec, read_spec
+    from ecavg_tf.rundir import RunDirectory
+
+    write_json(tmp_path / "config.json", to_dict(Config()))
+    for name in ("results.json", "task.json"):
+        os.mkfifo(tmp_path / name)
+    assert RunDirectory(tmp_path, Config()).finished() is None
+    with pytest.raises(WorkdirError, match=r"task\.json is damaged \(.*is no regular file"):
+        kept_spec(tmp_path)
+    with pytest.raises(DataError, match=r"task\.json can't be read: .*is no regular file"):
+        read_spec(str(tmp_path / "task.json"))
 
 
 def test_a_pipe_in_place_of_results(tmp_path: Path) -> None:

@@ -112,6 +112,7 @@ def test_more_rows_than_are_converted_at_once(
         ("a,label\nnan,cat\n", "row 2, column 'a' is 'nan'; expected a finite number"),
         ("a,label\n1e39,cat\n", "row 2, column 'a' is '1e39'; expected a finite number"),
         ("a,label\n1_000,cat\n", "row 2, column 'a' is '1_000'; expected a number"),
+        ("a,label\n\x1d2,cat\n", r"row 2, column 'a' is '\\x1d2'; expected a number"),
         ("a,label\n1," + "c" * 201, "row 2, column 'label' has 201 characters, at most 200"),
         ('a,label\n1,"cat\n', "row 2 can't be read as CSV: unexpected end of data"),
         ('a,label\n"1"2,cat\n', "row 2 can't be read as CSV"),

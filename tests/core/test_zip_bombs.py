@@ -9,10 +9,12 @@ import pytest
 from updates_for_tests import foreign_file
 
 from ecavg_tf.core.bundles.bundle import read_bundle
+from ecavg_tf.core.bundles.training_bundle import is_training_bundle
 from ecavg_tf.core.errors import DataError, ExportError
 from ecavg_tf.core.messages import tensor_places, update_file
 from ecavg_tf.core.messages.update_file import TensorFile
 from ecavg_tf.core.numpy_files import read_arrays
+from export.reading.metadata import read_description
 
 
 def full_of_names(path: Path) -> Path:
@@ -38,6 +40,9 @@ def test_a_zip_that_is_all_directory(tmp_path: Path, monkeypatch: pytest.MonkeyP
         read_bundle(bundle)
     with pytest.raises(DataError, match="its directory is larger than 1048576 bytes"):
         read_arrays(arrays)
+    assert not is_training_bundle(bundle)
+    with pytest.raises(ExportError, match="its directory is larger than 1048576 bytes"):
+        read_description(bundle.read_bytes())
     assert not made
 
 

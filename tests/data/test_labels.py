@@ -13,8 +13,11 @@ from ecavg_tf.config import DataConfig
 from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.data.dataset import Dataset
-from ecavg_tf.data.labels import whole_numbers
+from ecavg_tf.data.edge_arrays import ArraySource
+from ecavg_tf.data.labels import native_labels, whole_numbers
+from ecavg_tf.data.owned import OwnedData
 from ecavg_tf.data.sources import load_data
+from edge.device.described import described
 
 Y = np.arange(20) % 4
 NAMES = np.array(["ant", "bee", "cat", "dog"])
@@ -154,3 +157,23 @@ def test_names_of_any_language_are_fine(tmp_path: Path) -> None:
     assert fault_of(("[red] ça va", "日本　語", "خانه‌ها", "👩‍🚀", "a\u00a0b")) is None
     with pytest.raises(DataError, match=r"class 'digit 0\\n' holds a line break; rename the class"):
         load(tmp_path, Y, classes=np.array([f"digit {number}\n" for number in range(4)]))
+
+
+@pytest.mark.parametrize("single", [np.int64(3), np.str_("cat"), np.float32(1.5)])
+def test_one_label_without_an_axis(single: Any) -> None:
+    with pytest.raises(DataError, match=r"labels have shape \(\) and dtype .*expected whole"):
+        native_labels("here", np.asarray(single))
+
+
+@pytest.mark.parametrize("highest", [3_000_000_000, 2**62])
+def test_ids_for_labels_are_refused_wherever_an_edge_says_what_it_has(highest: int) -> None:
+    source = ArraySource({"x_train": np.zeros((3, 2, 2), np.uint8), "y_train": [0, 1, highest]})
+    said = rf"edge 'north'.*: labels go up to {highest}, at most 100000 classes without names"
+    with pytest.raises(DataError, match=said):
+        described("north", source)
+    with pytest.raises(DataError, match=said):
+        OwnedData("ids", {"north": source}, 0.2, 0)
+    others = {"north": ArraySource({"x_train": np.zeros((2, 2, 2), np.uint8), "y_train": [0, 1]})}
+    test = {"x_test": np.zeros((1, 2, 2), np.uint8), "y_test": [highest]}
+    with pytest.raises(DataError, match=f"global test set: labels go up to {highest}"):
+        OwnedData("ids", {**others, "test": ArraySource(test)}, 0.2, 0)

@@ -115,7 +115,7 @@ def test_decisions_of_a_finished_round_are_missed(run: Path) -> None:
 def test_a_killed_run_gets_its_page_when_it_is_started_again(run: Path) -> None:
     ecavg_tf.run(two_rounds(), run)
     page = (run / "report.html").read_bytes()
-    left = run / "rounds" / "0001" / f".ecavg-{'0a' * 8}-global.keras"
+    left = run / "rounds" / "0001" / f".ecavg-{'0a' * 8}-global.safetensors"
     left.write_text("half")
     (run / "report.html").write_text("the page of an interrupted run")
     (run / "plots" / "stages.png").unlink()

@@ -50,7 +50,7 @@ def get_config():
 
 def make_config(rounds: int = 3) -> Config:
     config = Config()
-    config.rounds = rounds
+    config.rounds, config.keep_updates = rounds, True
     config.data.train_examples = 400
     config.data.test_examples = 200
     config.partition.kind = PartitionKind.CLASSES

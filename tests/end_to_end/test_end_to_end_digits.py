@@ -91,10 +91,11 @@ def test_the_run_directory(small: Make, tmp_path: Path) -> None:
     files = {str(p.relative_to(tmp_path / "run")) for p in (tmp_path / "run").rglob("*.*")}
     assert {
         "config.json", "environment.json", "template.json", "results.json", "results.csv",
-        "report.html", "log.txt", "rounds/0001/updates/edge-00.safetensors",
-        "rounds/0001/averaged.keras", "rounds/0001/global.keras", "rounds/0001/decisions.json",
+        "report.html", "log.txt", "rounds/architecture.json", "rounds/0001/averaged.safetensors",
+        "rounds/0001/global.safetensors", "rounds/0002/global.keras", "rounds/0001/decisions.json",
         "rounds/0002/metrics.json", "rounds/0002/decisions.json", "edges/edge-01/accepted.keras",
     } <= files  # fmt: skip
+    assert not {"rounds/0001/global.keras", "rounds/0002/updates/edge-00.safetensors"} & files
     hidden = {name for name in files if "/." in name or name.startswith(".")}
     assert hidden == {".ecavg-lock"}
 

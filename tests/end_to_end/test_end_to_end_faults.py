@@ -107,6 +107,6 @@ def test_a_damaged_global_model_is_not_resumed_from(small: Make, tmp_path: Path)
     with pytest.raises(KeyboardInterrupt):
         ecavg_tf.run(config, tmp_path / "run", listener=interrupt)
     rounds = tmp_path / "run" / "rounds" / "0001"
-    shutil.copyfile(rounds / "averaged.keras", rounds / "global.keras")
+    shutil.copyfile(rounds / "averaged.safetensors", rounds / "global.safetensors")
     with pytest.raises(WorkdirError, match="not the global model that round 1 recorded"):
         ecavg_tf.run(config, tmp_path / "run")

@@ -30,6 +30,7 @@ def get_config():
     config.model.hidden_units = 16
     config.edge.epochs = 2
     config.server.epochs = 2
+    config.keep_updates = True
     return config
 """
 

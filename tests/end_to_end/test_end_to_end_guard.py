@@ -33,7 +33,7 @@ def test_edges_of_one_class_that_nobody_else_has(small: Make, tmp_path: Path) ->
     for edge, evidence in decisions:
         assert sum(count > 0 for count in edge.class_counts) == 1
         assert "prior" in rungs(edge)
-        # Two certifying examples can't certify a change.
+        # Four guard examples can't certify a change.
         assert edge.accepted and edge.accepted.rung == "local"
         assert evidence["reason"] in ("not certified", "nothing better")
 
@@ -89,9 +89,9 @@ def test_a_guard_set_of_ten(small: Make, tmp_path: Path) -> None:
     config = small()
     config.partition.guard_fraction = 0.1  # of 100 examples an edge
     for edge, evidence in decided(config, tmp_path / "run"):
-        assert evidence["n"] == 5
+        assert evidence["n"] == 10
         assert edge.accepted and edge.accepted.rung == "local"
-        assert evidence["smallest_accuracy_gain"] == 1.0
+        assert evidence["smallest_accuracy_gain"] == 0.5
 
 
 def test_the_global_model_is_the_local_one(small: Make, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,8 @@ from ecavg_tf.core.deciding.predictions import (
 from ecavg_tf.core.reweighting import own_weights, score
 from ecavg_tf.core.scores import Score
 from ecavg_tf.core.template import Array
+from ecavg_tf.data.dataset import Examples
+from ecavg_tf.training.evaluation import KerasScorer
 
 PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.2, 0.3, 0.5]])
 LABELS = np.array([0, 1, 2])
@@ -186,3 +189,21 @@ def test_a_weighted_accuracy_lies_between_none_and_all_also_after_rounding() -> 
         right = score(predictions([1.0] * n, [True] * n), weights)
         assert right.accuracy == pytest.approx(1.0, rel=1e-12), n
         assert right.accuracy <= 1.0, n
+
+
+def test_a_model_goes_through_the_same_examples_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="softmax")])
+    test, own = (Examples(np.ones((n, 2), np.float32), np.arange(n) % 3) for n in (6, 3))
+    scorer, asked = KerasScorer(model, test, logits=False), []
+    predict = scorer.predictions_on
+
+    def counted(examples: Examples, weights: list[Array]) -> Predictions:
+        asked.append(len(examples))
+        return predict(examples, weights)
+
+    monkeypatch.setattr(scorer, "predictions_on", counted)
+    weights = model.get_weights()
+    others = [[array + number for array in weights] for number in range(1, 13)]
+    scores = [scorer.scores(each, (1, 1, 1), own) for each in (weights, *others, weights)]
+    assert scores[0] == scores[-1] and scores[0].all == scorer.all(weights)
+    assert sorted(asked) == 13 * [3] + 13 * [6]

@@ -150,3 +150,30 @@ def test_where_a_model_keeps_its_parts_does_not_depend_on_what_was_trained() -> 
     assert trainer.anatomy == make_trainer(settings()).anatomy
     assert trainer.anatomy.head_bias == 7
     assert weights_sha256(trainer.model.get_weights()) == weights_sha256(sure)
+
+
+def test_recalibration_draws_as_many_examples_as_it_is_told() -> None:
+    def sha256(trainer: KerasTrainer, examples: Examples) -> str:
+        start = random_model().get_weights()
+        return weights_sha256(trainer.recalibrate(start, examples, round_number=1, who="edge-00"))
+
+    everything = sha256(make_trainer(settings(recalibrate_examples=0)), EXAMPLES)
+    few = make_trainer(settings(recalibrate_examples=20))
+    assert sha256(few, OTHERS) == sha256(make_trainer(settings(recalibrate_examples=0)), OTHERS)
+    assert sha256(few, EXAMPLES) == sha256(few, EXAMPLES) != everything
+    assert sha256(make_trainer(settings(recalibrate_examples=50)), EXAMPLES) == everything
+
+
+def test_a_model_without_batchnorm_is_not_passed_through_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    )
+    compiled = CompiledModel(model, Compilation.of(settings()), input_shape=(4, 4, 1), logits=True)
+    monkeypatch.setattr("ecavg_tf.training.trainer.batches", None)
+    weights = [array + 1 for array in model.get_weights()]
+    again = KerasTrainer(compiled, settings(), seed=0).recalibrate(
+        weights, EXAMPLES, round_number=1, who="edge-00"
+    )
+    assert weights_sha256(again) == weights_sha256(weights)

@@ -6,7 +6,6 @@ the run's template the file trains and what the others must be.
 """
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +40,7 @@ from ecavg_tf.core.files import load_json, open_regular, write_bytes
 from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, Template, weights_sha256
+from ecavg_tf.core.zips import open_zip
 
 KIND = "training"
 SCHEMA_VERSION = 1
@@ -232,7 +232,7 @@ def read_training_bundle(path: str | Path) -> TrainingBundle:
 def is_training_bundle(path: str | Path) -> bool:
     """Whether a file looks like a training bundle; what is no bundle at all does not."""
     try:
-        with open_regular(user_path(path)) as stream, zipfile.ZipFile(stream) as archive:
+        with open_regular(user_path(path)) as stream, open_zip(stream) as archive:
             return TRAINING_MARK in archive.namelist()
     except Exception:  # zipfile raises many kinds
         return False

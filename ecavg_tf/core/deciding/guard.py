@@ -1,7 +1,8 @@
 """The guard: an edge takes another model only if its own held-out data says so.
 
-One half of the guard set selects a challenger; the other half tests it once, against
-the model that the edge would keep. docs/guard.md has the method and its error rates.
+``decide`` is the rule ``halves``: one half of the guard set selects a challenger; the other half
+tests it once, against the model that the edge would keep. The rule ``together`` is in
+``jointly``. docs/guard.md has the methods and their error rates.
 """
 
 import math
@@ -39,14 +40,15 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Certificate:
-    """The test of one challenger against one base, on the certifying half.
+    """The test of one challenger against one base, on the examples that certify.
 
     Attributes:
-        n: examples of the certifying half.
+        n: examples that certify.
         wins: examples that only the challenger gets right.
         losses: examples that only the base gets right.
         gain: mean gain in smoothed log-likelihood, nats.
-        bound: one-sided lower bound of that gain's expectation, nats.
+        bound: one-sided lower bound of that gain's expectation, nats; where several candidates
+            are tested together, against the baseline that is harder to beat.
         p_loss: mid-p of McNemar's test for a loss of accuracy.
         accuracy_change: (wins - losses) / n.
         accuracy_bound: one-sided lower bound of the accuracy change.
@@ -87,10 +89,10 @@ class Outcome:
         base: the one that stays if nothing is certified; None: there is none.
         tested: the challenger; None: no candidate looked better than the base.
         reason: why.
-        select: mean smoothed log-likelihood of each on the selecting half, nats; None
+        select: mean smoothed log-likelihood of each on the examples that select, nats; None
             without examples.
         certificate: of ``tested`` against ``base``, or of the base against itself.
-        certifying: size of the certifying half.
+        certifying: how many examples certify.
     """
 
     accepted: int
@@ -222,7 +224,7 @@ def decide(
     best = max(challengers, key=ranking.__getitem__, default=base)
     if best == base or not ranking[best] > ranking[base]:
         return outcome(base, base, None, Reason.NOTHING_BETTER)
-    if ranking[preferred] > ranking[base] and _close(chosen_by[preferred], chosen_by[best]):
+    if ranking[preferred] > ranking[base] and close_to_best(chosen_by[preferred], chosen_by[best]):
         best = preferred
     certificate = certify(
         candidates[best].take(certifying),
@@ -237,7 +239,12 @@ def decide(
     return outcome(base, base, best, reason, certificate)
 
 
-def _close(score: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
-    """Whether a score is not worse than the best by more than a standard error."""
+def close_to_best(score: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
+    """Whether a score is not worse than the best by more than a standard error.
+
+    Args:
+        score: of each example, shape (n,).
+        best: that of the best candidate, on the same examples.
+    """
     behind = best - score
     return float(behind.mean()) <= float(behind.std()) / math.sqrt(len(behind))

@@ -1,5 +1,6 @@
 """A device refuses what it can't run right; the runtime here is ai-edge-litert."""
 
+import subprocess
 import sys
 from dataclasses import replace
 from importlib import metadata
@@ -103,8 +104,36 @@ def test_a_crash_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
         ask_child("crash_for_tests", [], what="it")
     with pytest.raises(ExportError, match=r"it crashes the runtime \(exit code 3\)"):
         ask_child("crash_for_tests", ["exit"], what="it")
+    with pytest.raises(ExportError, match=r"\(killed by signal 9, as the system does when memory"):
+        ask_child("crash_for_tests", ["killed"], what="it")
     with pytest.raises(ExportError, match="did not answer within"):
         ask_child("edge.device.replay", ["nothing.zip"], what="it", timeout_s=0.01)
+
+
+def test_a_child_that_finds_no_memory_leaves_all_as_it_was(
+    bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
+    monkeypatch.setattr(
+        "edge.device.check.ask_child",
+        lambda _, __, what: ask_child("crash_for_tests", ["memory"], what=what),
+    )
+    bundle = tmp_path / "a.bundle.zip"
+    bundle.write_bytes(bundles["float32"].read_bytes())
+    with pytest.raises(ExportError, match=r"crashes the runtime \(exit code 1\); don't use it"):
+        check_bundle(bundle)
+    assert bundle.read_bytes() == bundles["float32"].read_bytes()
+    assert list(tmp_path.iterdir()) == [bundle]
+    monkeypatch.undo()
+    assert check_bundle(bundle).inputs > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the score that the system goes by is Linux'")
+def test_where_memory_runs_out_the_child_ends_first() -> None:
+    code = "from ecavg_tf.core.children import ends_first; ends_first(); "
+    code += "print(open('/proc/self/oom_score_adj').read())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 1000
 
 
 def test_the_runtime_that_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

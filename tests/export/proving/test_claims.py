@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import beta
 
 from ecavg_tf.core.exports import Verdict
-from export.proving.claims import LEVEL, least_examples, lost, show
+from export.proving.claims import LEVEL, least_examples, level_of, lost, show
 
 
 def share(off: int, n: int, limit: float = 0.02) -> tuple[Verdict, float, int | None]:
@@ -78,3 +78,9 @@ def test_a_quantity_without_steps_is_bounded_from_above() -> None:
     margin = 1.645 * values.std() / 20
     # beside chance, the bound counts one example that is off by 1, with a weight of up to 3/n
     assert values.mean() + margin < claim.bound < values.mean() + 2 * margin + 3 / 400
+
+
+def test_all_tries_together_have_the_level_of_one() -> None:
+    assert level_of(True, 0) == LEVEL
+    assert [level_of(number == 0, 2) for number in range(3)] == [LEVEL / 2, LEVEL / 4, LEVEL / 4]
+    assert level_of(True, 1) + level_of(False, 1) == LEVEL
