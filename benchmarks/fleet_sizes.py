@@ -19,6 +19,8 @@ from tables import keep
 
 from ecavg_tf.results import load_results
 
+CONFIG = f"--config={Path(__file__).resolve().parent.parent / 'configs' / 'mnist_mlp.py'}"
+
 
 def disk(folder: Path) -> float:
     """MB of a folder, by blocks, a file with two names once."""
@@ -31,13 +33,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--edges", default="2,10,100,1000")
-    parser.add_argument("--data", default="mnist")
     arguments = parser.parse_args()
     rows = []
     for edges in map(int, arguments.edges.split(",")):
         run = arguments.workdir / f"run-{edges}"
         settings = {
-            "data.name": arguments.data,
+            "partition.kind": "iid",
             "partition.num_edges": edges,
             "edge.epochs": 1,
             "server.epochs": 1,
@@ -46,7 +47,7 @@ def main() -> None:
         kept = arguments.workdir / f"edges-{edges}.json"
         if not kept.exists():
             shutil.rmtree(run, ignore_errors=True)
-        command = [sys.executable, "-m", "ecavg_tf", "run", *words, f"--workdir={run}"]
+        command = [sys.executable, "-m", "ecavg_tf", "run", CONFIG, *words, f"--workdir={run}"]
         cost = measured(f"edges-{edges}", command, arguments.workdir)
         page = (run / "report.html").read_text("utf-8")
         began = time.perf_counter()
@@ -67,7 +68,7 @@ def main() -> None:
         )
     keep(
         "fleet_sizes",
-        f"One guarded round of {arguments.data} (784-128-10) by number of edges",
+        "One guarded round of MNIST (784-128-10) by number of edges",
         ["edges", "wall, s", "CPU, s", "memory, MB", "disk, MB", "page, MB", "parsed, s",
          "global, %"],
         rows,

@@ -1,7 +1,7 @@
 """Results of a run, as typed objects and as results.json."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ecavg_tf.core.files import load_json, read_whole
 from ecavg_tf.core.findings import Influence, Privacy
 from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
-from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores, mean
+from ecavg_tf.core.scores import Accepted, Rung, Score, Scores
 
 SCHEMA_VERSION = 1
 
@@ -142,7 +142,7 @@ class RoundResult:
     warmed_up: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResults:
     """A run: results.json, typed."""
 
@@ -153,6 +153,31 @@ class RunResults:
     classes: tuple[str, ...]
     rounds: tuple[RoundResult, ...] = ()
     exports: tuple[Exported, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line: all figures of a run would be thousands of characters."""
+        edges = len(self.rounds[-1].edges) if self.rounds else 0
+        return (
+            f"<RunResults: {self.status}; {len(self.rounds)} rounds, {edges} edges in the last, "
+            f"{len(self.exports)} exported files; .rows() gives all scores>"
+        )
+
+    def _repr_html_(self) -> str:
+        """The last round's edges, for notebooks."""
+        from ecavg_tf.results_html import edges_html
+
+        return edges_html(self)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Every score as a dictionary, as in results.csv; ``pandas.DataFrame`` takes the list."""
+        from ecavg_tf.results_csv import score_rows
+
+        return score_rows(self)
+
+    @property
+    def recalibrates(self) -> bool:
+        """Whether re-estimating BatchNorm made a difference to the average, in any round."""
+        return any(each.server.recalibrated != each.server.averaged for each in self.rounds)
 
 
 def _converter() -> cattrs.Converter:
@@ -255,43 +280,3 @@ def load_results(path: str | Path) -> RunResults:
         return _CONVERTER.structure(fields, RunResults)
     except Exception as error:  # cattrs raises groups of whatever went wrong inside
         raise WorkdirError(f"{path} is damaged: {error}") from error
-
-
-def _all_of(accepted: Accepted, entry: EdgeResult) -> Accepted:
-    """What was accepted, with the score on all that is known of the same model."""
-    known = {"global": entry.global_, "local": entry.local}.get(accepted.rung)
-    if accepted.all is not None or known is None:
-        return accepted
-    return replace(accepted, all=known.all)
-
-
-def _with_reported(server: ServerResult, edges: Iterable[EdgeResult]) -> ServerResult:
-    """The server's stages; without a test set of its own, the global model as edges report it."""
-    if server.global_.all is not None:
-        return server
-    scores = [edge.global_.own for edge in edges if edge.global_ and edge.global_.own]
-    return replace(server, global_=replace(server.global_, all=mean(scores)))
-
-
-def with_decisions(result: RoundResult, decisions: Mapping[str, Decision]) -> RoundResult:
-    """The round with the decisions that edges made on its global model."""
-    known = {edge.edge: edge for edge in result.edges}
-    for name, decision in decisions.items():
-        entry = known.get(name) or EdgeResult(
-            name, decision.examples, decision.class_counts, None, None, None
-        )
-        shown = next((rung for rung in decision.rungs if rung.rung == "global"), None)
-        if shown is not None:
-            measured = Scores(shown.own, shown.all).completed(entry.global_)
-            entry = replace(entry, global_=measured)
-        accepted = _all_of(decision.accepted, entry)
-        known[name] = replace(entry, rungs=decision.rungs, accepted=accepted)
-    seconds = {
-        **result.seconds,
-        "update": sum(d.seconds for d in decisions.values()),
-        "evaluate": result.seconds["evaluate"]
-        + sum(d.evaluate_seconds for d in decisions.values()),
-    }
-    edges = tuple(known[name] for name in sorted(known))
-    server = _with_reported(result.server, edges)
-    return replace(result, edges=edges, seconds=seconds, server=server)

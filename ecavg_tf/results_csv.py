@@ -1,47 +1,123 @@
-"""results.csv: every score of a run, a line each."""
+"""results.csv and exports.csv: a run's figures as tidy tables, a line each."""
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from ecavg_tf.core.scores import Score
-from ecavg_tf.results import RunResults
+from ecavg_tf.core.exports import Exported
+from ecavg_tf.core.scores import Score, Scores
+from ecavg_tf.results import EdgeResult, RoundResult, RunResults
+
+SCORES = (
+    *("round", "who", "model", "alpha", "distribution", "accuracy", "loss", "n"),
+    *("examples", "takes", "gain"),
+)
+EXPORTS = (
+    *("model", "variant", "status", "proved_as", "file", "size_bytes", "n"),
+    *("keras_accuracy", "file_accuracy", "agreement", "max_difference", "mean_difference"),
+    "median_ms",
+)
 
 
-def results_csv(results: RunResults) -> str:
-    """Long format: a line a score."""
+def score_rows(results: RunResults) -> list[dict[str, Any]]:
+    """One dictionary for every score, with the keys ``SCORES``.
+
+    No two have the same round, who, model, alpha and distribution. What is not known is None.
+    """
+    return [row for result in results.rounds for row in _of_round(result)]
+
+
+def export_rows(results: RunResults) -> list[dict[str, Any]]:
+    """One dictionary for every file, with the keys ``EXPORTS``; what is not known is None."""
+    return [_of_file(exported) for exported in results.exports]
+
+
+def as_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as CSV text; None is an empty cell."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["round", "who", "stage", "distribution", "accuracy", "loss", "n"])
-    for result in results.rounds:
-        server = result.server
-        stages: list[tuple[str, str, Mapping[str, Score | None]]] = [
-            ("server", "averaged", {"all": server.averaged.all}),
-            ("server", "recalibrated", {"all": server.recalibrated.all}),
-            ("server", "global", {"all": server.global_.all}),
-        ]
-        for edge in result.edges:
-            for stage, scores in (
-                ("start", edge.start),
-                ("local", edge.local),
-                ("global", edge.global_),
-                ("accepted", edge.accepted),
-                *((f"rung:{rung.rung}", rung) for rung in edge.rungs),
-            ):
-                if scores is not None:
-                    stages.append((edge.edge, stage, {"own": scores.own, "all": scores.all}))
-        for who, stage, by_distribution in stages:
-            for distribution, score in by_distribution.items():
-                if score is not None:
-                    writer.writerow(
-                        [
-                            result.round,
-                            who,
-                            stage,
-                            distribution,
-                            score.accuracy,
-                            score.loss,
-                            score.n,
-                        ]
-                    )
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return stream.getvalue()
+
+
+def _of_round(result: RoundResult) -> Iterator[dict[str, Any]]:
+    server = result.server
+    for model, scored in (
+        ("averaged", server.averaged.all),
+        ("recalibrated", server.recalibrated.all),
+        ("global", server.global_.all),
+    ):
+        yield from _rows(result.round, "server", model, {"all": scored}, result.samples.server)
+    for edge in result.edges:
+        for model, alpha, scores in _models(edge):
+            by_name = {"own": scores.own, "all": scores.all}
+            for row in _rows(result.round, edge.edge, model, by_name, edge.examples):
+                taken = model == "accepted" and edge.accepted is not None
+                yield {
+                    **row,
+                    "alpha": alpha,
+                    "takes": edge.accepted.rung if taken and edge.accepted else None,
+                    "gain": _gain(edge) if taken and row["distribution"] == "own" else None,
+                }
+
+
+def _models(edge: EdgeResult) -> Iterator[tuple[str, float | None, Scores]]:
+    """The models that an edge was measured with; a rung that is one of the first is not again."""
+    measured = {"start": edge.start, "local": edge.local, "global": edge.global_}
+    known = {name: scores for name, scores in measured.items() if scores is not None}
+    for name, scores in known.items():
+        yield name, None, scores
+    for rung in edge.rungs:
+        if rung.rung not in known:
+            yield rung.rung, rung.alpha, Scores(rung.own, rung.all)
+    if edge.accepted is not None:
+        yield "accepted", edge.accepted.alpha, Scores(edge.accepted.own, edge.accepted.all)
+
+
+def _rows(
+    number: int, who: str, model: str, scores: Mapping[str, Score | None], examples: int
+) -> Iterator[dict[str, Any]]:
+    for distribution, score in scores.items():
+        if score is not None:
+            yield dict.fromkeys(SCORES) | {
+                "round": number,
+                "who": who,
+                "model": model,
+                "distribution": distribution,
+                "accuracy": score.accuracy,
+                "loss": score.loss,
+                "n": score.n,
+                "examples": examples,
+            }
+
+
+def _gain(edge: EdgeResult) -> float | None:
+    """Own accuracy of what is deployed over that of the round's local model."""
+    if edge.local is None or edge.local.own is None:
+        return None
+    if edge.accepted is None or edge.accepted.own is None:
+        return None
+    return edge.accepted.own.accuracy - edge.local.own.accuracy
+
+
+def _of_file(exported: Exported) -> dict[str, Any]:
+    parity, cost = exported.parity, exported.cost
+    row = dict.fromkeys(EXPORTS) | {
+        "model": exported.model,
+        "variant": exported.variant,
+        "status": exported.status,
+        "proved_as": exported.proved_as,
+        "file": exported.file,
+        "size_bytes": exported.size_bytes,
+    }
+    if parity is not None:
+        row |= {name: getattr(parity, name) for name in ("n", "agreement")}
+        row |= {name: getattr(parity, name) for name in ("max_difference", "mean_difference")}
+        for name in ("keras_accuracy", "file_accuracy"):
+            share = getattr(parity, name)
+            row[name] = None if share is None else share.value
+    if cost is not None and cost.latencies:
+        row["median_ms"] = cost.latencies[0].median_ms
+    return row

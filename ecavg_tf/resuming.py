@@ -18,6 +18,7 @@ _NO_PART_OF_THE_ALGORITHM = (
     "fleet.timeout_s",
     "fleet.edge_timeout_s",
     "fleet.folder",
+    "fleet.server",
     "fleet.workers",
     "tensorboard",
     "keep_rounds",

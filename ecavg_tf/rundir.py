@@ -26,6 +26,7 @@ from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.streams import keep_descriptors
 from ecavg_tf.core.template import Template
+from ecavg_tf.decided import with_decisions
 from ecavg_tf.results import (
     SCHEMA_VERSION,
     RoundResult,
@@ -33,9 +34,8 @@ from ecavg_tf.results import (
     load_results,
     round_from_json,
     to_json,
-    with_decisions,
 )
-from ecavg_tf.results_csv import results_csv
+from ecavg_tf.results_csv import EXPORTS, SCORES, as_csv, export_rows, score_rows
 from ecavg_tf.resuming import check_continues
 
 _PARTS = (
@@ -48,6 +48,7 @@ _PARTS = (
     "owners.json",
     "results.json",
     "results.csv",
+    "exports.csv",
     "report.html",
 )  # what a run writes, beside its config, environment and log
 
@@ -269,7 +270,7 @@ class RunDirectory:
     def write_results(
         self, status: str, classes: tuple[str, ...], exports: tuple[Exported, ...] = ()
     ) -> RunResults:
-        """Writes results.json and results.csv."""
+        """Writes results.json, results.csv and, where files were exported, exports.csv."""
         results = RunResults(
             schema_version=SCHEMA_VERSION,
             status=status,
@@ -280,7 +281,9 @@ class RunDirectory:
             exports=exports,
         )
         write_json(self.path / "results.json", to_json(results))
-        write_text(self.path / "results.csv", results_csv(results))
+        write_text(self.path / "results.csv", as_csv(SCORES, score_rows(results)))
+        if exports:
+            write_text(self.path / "exports.csv", as_csv(EXPORTS, export_rows(results)))
         return results
 
 

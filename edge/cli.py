@@ -11,6 +11,7 @@ from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.streams import prepare_streams
 from ecavg_tf.core.table import LABEL
+from edge.carrying.command import add_join
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory or "
@@ -49,6 +50,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     _add_check(commands)
     _add_predict(commands)
     _add_train(commands)
+    add_join(commands)
     return parser
 
 

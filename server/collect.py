@@ -150,12 +150,12 @@ def _take_pooled(
             raise ValueError(
                 f"it pools {examples.inputs.nbytes} bytes, server.pool_bytes is {config.pool_bytes}"
             )
+        _check_claim(info, examples.class_counts(spec.num_classes), spec)
         if len(examples) > most_pooled(config, info.examples):
             raise ValueError(
                 f"it pools {len(examples)} of its {info.examples} examples, "
                 f"server.pool_fraction is {config.pool_fraction}"
             )
-        _check_claim(info, examples.class_counts(spec.num_classes), spec)
     except ValueError as error:
         copy.unlink()
         raise UpdateRefused(reply.edge, str(error)) from error

@@ -16,6 +16,7 @@ from ecavg_tf.models.batchnorm import moment_positions
 from ecavg_tf.results import StartChoice
 from ecavg_tf.training.trainer import KerasTrainer
 from server.aggregate import combine_statistics, weighed
+from server.aligning import Aligner
 from server.choose import AVERAGED, Chooser, Chosen
 from server.combine import combine, label_mix
 from server.rate import for_pool
@@ -55,6 +56,7 @@ def make_global(
     trainer: KerasTrainer,
     round_number: int,
     listener: Listener,
+    aligner: Aligner | None = None,
     chooser: Chooser | None = None,
     random_start: bool = False,
 ) -> GlobalModel:
@@ -69,6 +71,7 @@ def make_global(
         trainer: the server's.
         round_number: the round, from 1.
         listener: told of stages.
+        aligner: renames the channels of updates before they are averaged; None: nobody does.
         chooser: chooses what to fine-tune; None: the averaged model.
         random_start: whether ``base`` has learned nothing.
 
@@ -77,6 +80,8 @@ def make_global(
     """
     watch = _Watch()
     listener(StageStarted(round_number, "average", WHO))
+    if aligner is not None:
+        updates = aligner(updates, template, base, pooled)
     combined = combine(updates, template, base, config)
     averaged = combined.weights
     watch.lap("average")

@@ -13,13 +13,16 @@ COMMANDS = {
     "configs": "list the configs that come with the program",
     "init": "write a config and functions of your own to begin with",
     "edge": "serve edges of a run that is elsewhere, through an exchange folder",
+    "certs": "make the certificates and keys of a server and its edges",
+    "serve": "let edges on other machines connect to this one",
+    "join": "serve a run across a network, with data of this machine",
     "export": "make verified .tflite files of a run's models, or of a .keras file",
     "check": "does a bundle run right on this machine?",
     "predict": "label pictures, tables or arrays with a bundle",
     "train": "train a bundle on local data, or serve a run with it, without TensorFlow",
     "report": "print the tables of a run again",
 }
-DEVICE_COMMANDS = ("check", "predict", "train")  # those of ``python -m edge``
+DEVICE_COMMANDS = ("check", "predict", "train", "join")  # those of ``python -m edge``
 
 HELP = """\
 ecavg: edges train a Keras model, the server averages and fine-tunes, edges take it over.

@@ -27,14 +27,16 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError("give one run directory, or several to compare; none came")
 
     from ecavg_tf.cli.output import print_comparison, print_tables
+    from ecavg_tf.report.showing import showing
     from ecavg_tf.results import load_results
 
     results = [load_results(run) for run in runs]
-    if len(runs) > 1:
-        print_comparison(list(zip(runs, results, strict=True)))
-        return 0
-    print_tables(results[0])
-    _renew_page(runs[0])
+    with showing(runs[0] if len(runs) == 1 else "one of these runs"):
+        if len(runs) > 1:
+            print_comparison(list(zip(runs, results, strict=True)))
+            return 0
+        print_tables(results[0])
+        _renew_page(runs[0])
     return 0
 
 

@@ -4,16 +4,20 @@ import argparse
 import contextlib
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from absl import flags
 
 from ecavg_tf.cli.config_flag import parse_config
 from ecavg_tf.cli.help import fields_help
-from ecavg_tf.config import Config
+from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.core.commands import interrupted_code
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import user_path
+from ecavg_tf.events import Listener
+
+Carry = Callable[[Path, Listener], None]
 
 HELP = """\
 ecavg run --config=FILE --workdir=DIR [--config.FIELD=VALUE …]
@@ -38,7 +42,38 @@ def main(argv: Sequence[str]) -> int:
     if not workdir.value:
         raise ConfigError("say where the run goes: --workdir=runs/NAME")
     folder = user_path(workdir.value)
+    if config.fleet.kind is FleetKind.FLOWER:
+        from ecavg_tf.cli.submit import submit
 
+        return submit(argv, user_path(config.fleet.server))
+    return _play(argv, config, folder)
+
+
+def carried(argv: Sequence[str], carry: Carry) -> int:
+    """Plays a run inside Flower, whose letters ``carry`` brings to the edges.
+
+    Args:
+        argv: the arguments of ``ecavg run``.
+        carry: starts a courier on an exchange folder, beside the run.
+
+    Raises:
+        ECAvgError: as ``run``.
+    """
+    values = flags.FlagValues()
+    workdir = flags.DEFINE_string("workdir", None, "the run directory", flag_values=values)
+    config = parse_config(values, argv, lambda: _known(argv))
+    if not workdir.value:
+        raise ConfigError("say where the run goes: --workdir=runs/NAME")
+    folder = user_path(workdir.value)
+    config.fleet.kind = FleetKind.FLOWER
+    config.fleet.folder = str(folder / "exchange")
+    from ecavg_tf.rounds.fleets import carried as carrying
+
+    with carrying():
+        return _play(argv, config, folder, carry)
+
+
+def _play(argv: Sequence[str], config: Config, folder: Path, carry: Carry | None = None) -> int:
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
 
@@ -51,6 +86,8 @@ def main(argv: Sequence[str]) -> int:
 
     try:
         with listener() as listening:
+            if carry is not None:
+                carry(user_path(config.fleet.folder), listening)
             results = run(config, folder, listener=listening)
     except KeyboardInterrupt as error:
         again = shlex.join(["ecavg", "run", *argv])

@@ -5,6 +5,7 @@ This package's own names are the ones that a config file needs.
 
 from ecavg_tf.config.checks import with_fields
 from ecavg_tf.config.choices import (
+    Align,
     ClassWeights,
     DoubtfulLabels,
     FleetKind,
@@ -35,6 +36,7 @@ from ecavg_tf.config.sections import (
 )
 
 __all__ = [
+    "Align",
     "ClassWeights",
     "Config",
     "DataConfig",

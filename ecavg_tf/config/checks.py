@@ -159,6 +159,11 @@ def validated(config: Config) -> Config:
         raise ConfigError("model.weights_path is read with model.init=imagenet only")
     if config.fleet.kind is FleetKind.FOLDER and not config.fleet.folder:
         raise ConfigError("fleet.kind is folder; say where: --config.fleet.folder=DIR")
+    if config.fleet.kind is FleetKind.FLOWER and not config.fleet.server:
+        raise ConfigError(
+            "fleet.kind is flower; say where its server keeps its state: "
+            "--config.fleet.server=DIR, as in ecavg serve --state=DIR"
+        )
     if config.fleet.workers and config.fleet.kind is not FleetKind.LOCAL:
         raise ConfigError(
             f"fleet.workers is {config.fleet.workers}, but fleet.kind={config.fleet.kind.value} "
@@ -166,10 +171,10 @@ def validated(config: Config) -> Config:
         )
     WaitFor.of(config.fleet.wait_for, config.fleet.quorum)
     rounds_of(config.fleet.presence)
-    if config.data.spec and config.fleet.kind is not FleetKind.FOLDER:
+    if config.data.spec and config.fleet.kind is FleetKind.LOCAL:
         raise ConfigError(
             "data.spec is for a server whose edges have the data, and these come over a folder: "
-            "set fleet.kind=folder and fleet.folder"
+            "set fleet.kind=folder and fleet.folder (or flower and fleet.server)"
         )
     if config.edge.dp_noise_multiplier and not config.edge.dp_clip:
         raise ConfigError(

@@ -42,6 +42,13 @@ class Schedule(enum.Enum):
     COSINE = "cosine"
 
 
+class Align(enum.Enum):
+    """Whether the channels of updates are renamed before they are averaged."""
+
+    OFF = "off"
+    APART = "apart"
+
+
 class PoolRate(enum.Enum):
     """How the server's learning rate follows the size of the pool."""
 
@@ -69,6 +76,7 @@ class FleetKind(enum.Enum):
 
     LOCAL = "local"
     FOLDER = "folder"
+    FLOWER = "flower"
 
 
 class Trains(enum.Enum):

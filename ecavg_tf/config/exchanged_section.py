@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ecavg_tf.config.choices import DoubtfulLabels, Weighting
+from ecavg_tf.config.choices import Align, DoubtfulLabels, Weighting
 
 
 @dataclass
@@ -34,6 +34,9 @@ class CollectConfig:
             is longer than the median), ``auto`` (short probes on pooled data that is held out
             choose between the average, the best edge and the round's start), or a function
             ``pkg.module:function``.
+        align: ``apart``: where edges started from weights of their own (round 1 with
+            ``model.init=independent``), the channels of each update are renamed so that it lies
+            close to the others; ``off``: never.
         trim: for ``trimmed_mean``: the share of edges left out at either end; for
             ``multi_krum``: the share left out; in [0, 0.5).
         pool: ask the edges for their training data, once.
@@ -51,6 +54,7 @@ class CollectConfig:
 
     weighting: Weighting = Weighting.EXAMPLES
     combine: str = "average"
+    align: Align = Align.OFF
     trim: float = 0.2
     recalibrate: bool = True  # as in FitConfig; written here for its place in the order
     pool: bool = True

@@ -11,8 +11,10 @@ class FleetConfig:
     """How edges are reached.
 
     Attributes:
-        kind: ``local`` (this process) or ``folder`` (``ecavg edge`` elsewhere).
-        folder: the exchange folder, for ``folder``.
+        kind: ``local`` (this process), ``folder`` (``ecavg edge`` elsewhere) or ``flower``
+            (``ecavg join`` on other machines).
+        folder: the exchange folder, for ``folder``; for ``flower`` it is ``WORKDIR/exchange``.
+        server: for ``flower``: the ``--state`` of ``ecavg serve`` on this machine.
         quorum: sound updates that a round needs; with fewer it stops, and can be resumed.
         wait_for: for a server without training data: how many edges must have come before round
             1, or which (names, separated by commas); empty: ``quorum`` edges.
@@ -31,6 +33,7 @@ class FleetConfig:
 
     kind: FleetKind = FleetKind.LOCAL
     folder: str = ""
+    server: str = ""
     quorum: int = 1
     wait_for: str = ""
     presence: str = ""

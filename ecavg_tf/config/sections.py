@@ -134,7 +134,7 @@ class FitConfig:
     augment: bool = False
     callbacks: str = ""
     recalibrate: bool = True
-    recalibrate_examples: int = 1024
+    recalibrate_examples: int = 256
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Arrays from numpy's own files, which may be damaged or hostile: nothing is unpickled."""
 
+import sys
 import warnings
 from collections.abc import Collection
 from pathlib import Path
@@ -49,7 +50,35 @@ def read_arrays(path: Path, only: Collection[str] | None = None) -> dict[str, Ar
     for name, array in found.items():
         if not isinstance(array, np.ndarray):  # numpy hands out such members as bytes
             raise DataError(f"{path}: {name} is no array; save the file with numpy.savez")
+        if not _is_text(array):
+            raise DataError(f"{path}: {name} holds numbers that are no letters; save texts")
     return found
+
+
+def _is_text(array: Array) -> bool:
+    """Whether an array of texts holds texts: numpy takes any numbers, and Python then fails."""
+    if array.dtype.kind != "U" or not array.nbytes:
+        return True
+    letters = np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
+    return int(np.frombuffer(array.tobytes(), letters).max()) <= sys.maxunicode
+
+
+def decoded(where: str, texts: Array) -> Array:
+    """An array of texts that may be bytes, as texts.
+
+    Args:
+        where: what they are, for an error.
+        texts: of dtype kind ``S``, or any other, which stays as it is.
+
+    Raises:
+        DataError: bytes that are no UTF-8.
+    """
+    if texts.dtype.kind != "S":
+        return texts
+    try:
+        return np.char.decode(texts, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: bytes that are no UTF-8 came; save texts") from error
 
 
 def _check_unpacked(stream: IO[bytes], size: int) -> None:

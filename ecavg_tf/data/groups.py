@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.numpy_files import decoded
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array
 
@@ -27,7 +28,7 @@ def group_names(where: str, given: Any, count: int) -> Array:
             f"{where}: groups have shape {groups.shape} and dtype {groups.dtype}, expected a name "
             f"or a whole number for each of the {count} examples"
         )
-    return groups
+    return decoded(where, groups)
 
 
 def whole_groups(groups: Array, count: int, seed: int, *place: str | int) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.numpy_files import decoded
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.edge_arrays import TEST, ArraySource, EdgeSource
 from ecavg_tf.data.edge_sources import check_edge_names
@@ -51,13 +52,24 @@ def sources_by_key(name: str, key: str, arrays: Mapping[str, Any]) -> dict[str, 
         for split, held in owners.items():
             rows = np.flatnonzero(held == edge)
             parts = [each for each in by_split[split] if each in arrays and len(rows)]
-            mine |= {each: np.asarray(arrays[each])[rows] for each in parts}
+            mine |= {each: _one_each(name, each, arrays[each], len(held))[rows] for each in parts}
         found[edge] = ArraySource(mine)
     check_edge_names(list(found))
     test = {each: arrays[each] for each in ("x_test", "y_test") if each in arrays}
     if test:
         found[TEST] = ArraySource(test | shared)
     return found
+
+
+def _one_each(name: str, each: str, given: Any, count: int) -> Array:
+    """An array that must have one entry an example."""
+    array = np.asarray(given)
+    if array.shape[:1] != (count,):
+        raise DataError(
+            f"{name}: {each} has shape {array.shape}, expected one entry for each of {count} "
+            "examples"
+        )
+    return array
 
 
 def _owners(name: str, key: str, arrays: Mapping[str, Any], split: str) -> Array:
@@ -68,6 +80,4 @@ def _owners(name: str, key: str, arrays: Mapping[str, Any], split: str) -> Array
             f"{name}: {key} has shape {owners.shape} and dtype {owners.dtype}, expected the name "
             f"or number of an edge for each of the {len(labels)} examples of y_{split}"
         )
-    if owners.dtype.kind == "S":
-        return np.char.decode(owners, "utf-8")
-    return owners.astype(np.str_)
+    return decoded(f"{name}: {key}", owners).astype(np.str_)

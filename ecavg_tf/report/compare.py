@@ -65,6 +65,8 @@ def _figures(results: Sequence[RunResults]) -> Iterable[Sequence[str]]:
         ("recalibrated", "recalibrated, all"),
         ("global_", "global, all"),
     ):
+        if stage == "recalibrated" and not any(each.recalibrates for each in results):
+            continue
         scores = [getattr(each.server, stage).all if each else None for each in last]
         yield (label, *("–" if s is None else f"{100 * s.accuracy:.1f}" for s in scores))
     edges = [each.edges if each else () for each in last]

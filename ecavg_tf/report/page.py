@@ -36,8 +36,8 @@ _CAPTIONS = {
     "data": ("Who has what", "How many training examples of each class every edge has."),
     "stages": (
         "The server, stage by stage",
-        "On test examples of all classes: the edges' local models, their average, the average with "
-        "BatchNorm recalibrated, and the global model after fine-tuning.",
+        "On test examples of all classes: the edges' local models, their average, for a net with "
+        "BatchNorm the average recalibrated, and the global model after fine-tuning.",
     ),
 }
 _WITHOUT_TEST = {  # where the server has no test set, so that all scores are the edges' own

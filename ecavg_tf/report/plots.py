@@ -57,7 +57,8 @@ def stages(results: RunResults, theme: Theme) -> Figure:
     """
     figure, axes = blank(theme, height=3.6)
     tested = any(has_test(result.server) for result in results.rounds)
-    stages = _STAGES if tested else _STAGES[-1:]
+    shown = [stage for stage in _STAGES if stage != "recalibrated" or results.recalibrates]
+    stages = shown if tested else shown[-1:]
     ticks: list[str] = []
     where: list[int] = []
     server: list[float] = []
@@ -72,7 +73,7 @@ def stages(results: RunResults, theme: Theme) -> Figure:
         ticks += [f"r{result.round} {stage}" for stage in stages]
         models = result.server.averaged, result.server.recalibrated, result.server.global_
         for stage, model in zip(_STAGES[1:], models, strict=True):
-            if model.all is not None:
+            if model.all is not None and stage in stages:
                 where.append(at + stages.index(stage))
                 server.append(100 * model.all.accuracy)
     axes.plot(where, server, color=theme.server, marker="s", lw=2, label="the server's model")

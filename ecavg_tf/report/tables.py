@@ -31,7 +31,7 @@ def tables(results: RunResults) -> RenderableType:
             *(Text(told, style="dim") for told in [left_out(result.edges)] if told),
             Text(_legend(results, done), style="dim"),
             Text(f"\nRound {result.round} of {total}: the server, {tested}", style="bold"),
-            _server_table(result),
+            _server_table(result, results),
             Text(f"{result.samples.server:,} pooled examples · {spent}\n", style="dim"),
             *_refusals(result),
         ]
@@ -91,7 +91,7 @@ def _edges_table(rounds: Sequence[RoundResult], results: RunResults) -> Table:
     return table
 
 
-def _server_table(result: RoundResult) -> Table:
+def _server_table(result: RoundResult, results: RunResults) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
     table.add_column("stage")
     table.add_column("accuracy", justify="right")
@@ -102,6 +102,8 @@ def _server_table(result: RoundResult) -> Table:
         ("recalibrated", server.recalibrated.all),
         ("global", server.global_.all),
     ):
+        if stage == "recalibrated" and not results.recalibrates:
+            continue
         if scored or words.has_test(server):  # else the edges report on the global model alone
             table.add_row(stage, _percent(scored), f"{scored.loss:.3f}" if scored else "–")
     return table

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.config import Config, TrainingFile
+from ecavg_tf.config import Config, FleetKind, TrainingFile
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.config.presence import WaitFor
 from ecavg_tf.core.errors import DataError, RoundError
@@ -111,7 +111,9 @@ def wait_for(arrivals: Arrivals, wanted: WaitFor, config: Config, listener: List
             listener(StageStarted(1, "wait", lacking))
         if not told:
             uses_file = fleet.training_file is not TrainingFile.NONE
-            command = how_to_start(user_path(fleet.folder), training_file=uses_file)
+            network = fleet.kind is FleetKind.FLOWER
+            folder = user_path(fleet.folder)
+            command = how_to_start(folder, training_file=uses_file, network=network)
             listener(Note(f"an edge is started with: {command.format(edge='NAME')}"))
         told = lacking
         time.sleep(POLL_S)

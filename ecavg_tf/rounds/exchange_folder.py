@@ -10,13 +10,18 @@ from ecavg_tf.core.paths import user_path
 RUN = "run.json"
 
 
-def how_to_start(folder: Path, *, training_file: bool) -> str:
+def how_to_start(folder: Path, *, training_file: bool, network: bool = False) -> str:
     """The command that starts an edge, with a place for its name.
 
     Args:
         folder: the exchange folder.
         training_file: whether the server sends out a file that edges train.
+        network: whether a network carries the folder to other machines.
     """
+    if network:
+        program = "python -m edge" if training_file else "ecavg"
+        device = " --device" if training_file else ""
+        return f"{program} join --server=HOST:PORT --edge={{edge}} --data=FILE --state=DIR{device}"
     where = shlex.quote(str(folder)).replace("{", "{{").replace("}", "}}")
     if training_file:
         return f"python -m edge train --edge={{edge}} --exchange={where} --data=FILE --state=DIR"

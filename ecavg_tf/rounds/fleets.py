@@ -1,11 +1,13 @@
 """How each kind of fleet is made. Another way to reach edges is an entry in ``FLEETS``."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from ecavg_tf.config import Config, FleetKind, TrainingFile
 from ecavg_tf.config.fields import shared_fields
-from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.files import read_json
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Template
@@ -97,6 +99,7 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
         inputs=inputs_of(task.spec),
         owners=owners,
         takes_more=comes_by_itself,
+        network=fleet.kind is FleetKind.FLOWER,
         listener=task.listener,
         bundle_for=None if files is None else files.bundle_for,
         probe_of=None if files else lambda weights: scorer.probe(weights, task.spec),
@@ -113,9 +116,33 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
     return OpenFleet(made, arrivals, task.config, task.listener)
 
 
+_CARRIED: ContextVar[bool] = ContextVar("carried", default=False)
+
+
+@contextlib.contextmanager
+def carried() -> Iterator[None]:
+    """Says that a courier brings the exchange folder to other machines, while the block runs."""
+    token = _CARRIED.set(True)
+    try:
+        yield
+    finally:
+        _CARRIED.reset(token)
+
+
+def _check_flower(config: Config) -> None:
+    """Without a courier, the letters would lie where nobody fetches them."""
+    if not _CARRIED.get():
+        raise ConfigError(
+            "fleet.kind is flower, and a run over Flower is started with 'ecavg run' (or 'flwr "
+            "run'), not from Python; use that, or fleet.kind=folder"
+        )
+    check_exchange_folder(config.fleet.folder, None)
+
+
 FLEETS: Mapping[FleetKind, FleetMaker] = {
     FleetKind.LOCAL: FleetMaker(_local),
     FleetKind.FOLDER: FleetMaker(
         _folder, lambda config: check_exchange_folder(config.fleet.folder, None)
     ),
+    FleetKind.FLOWER: FleetMaker(_folder, _check_flower),
 }

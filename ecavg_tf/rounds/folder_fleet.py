@@ -43,6 +43,7 @@ class FolderFleet:
         owners: the file that keeps which state folder first answered for each edge; None: any
             may answer.
         takes_more: whether edges may come that nobody knows yet; see ``add``.
+        network: whether a network carries the folder to other machines.
         listener: told who is waited for, and who answered.
         bundle_for: gives the training bundle of a model, which goes along with it; None: none.
         probe_of: gives a model's answers to ``core.probe``'s inputs, by which an edge that
@@ -68,6 +69,7 @@ class FolderFleet:
         inputs: Inputs | None = None,
         owners: Path | None = None,
         takes_more: bool = False,
+        network: bool = False,
         listener: Listener,
         bundle_for: Callable[[Sequence[Array]], Path] | None = None,
         probe_of: Callable[[Sequence[Array]], Probe] | None = None,
@@ -84,7 +86,8 @@ class FolderFleet:
         self._missed: dict[str, list[Request]] = {}  # of those that are absent
         self._how_to_start = ""  # edges that come by themselves run already
         if not takes_more:
-            self._how_to_start = how_to_start(folder, training_file=bundle_for is not None)
+            uses_file = bundle_for is not None
+            self._how_to_start = how_to_start(folder, training_file=uses_file, network=network)
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         self._largest = {"update": 8 * template.size + _UPDATE_HEADER, "pooled": memory}
         self._listener = listener

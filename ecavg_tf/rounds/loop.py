@@ -30,7 +30,7 @@ from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.process_fleet import ProcessFleet
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.round_models import RoundModels
-from ecavg_tf.rounds.server_start import begins_random, chooser_of, first_start
+from ecavg_tf.rounds.server_start import aligner_of, begins_random, chooser_of, first_start
 from ecavg_tf.rounds.spending import not_protected, privacy_of, spent
 from ecavg_tf.rounds.whose_task import check_edges, task_of_run
 from ecavg_tf.rundir import RunDirectory
@@ -193,6 +193,7 @@ class Loop:
             trainer=self._task.server_trainer,
             round_number=number,
             listener=self._listener,
+            aligner=aligner_of(self._task, self._scorer, number),
             chooser=chooser_of(self._task, self._scorer, number),
             random_start=number == 1 and begins_random(self._config),
         )
@@ -283,7 +284,7 @@ class Loop:
         Edges elsewhere train unseen, and what they will pool only they know.
         """
         config = self._config
-        if config.fleet.kind is FleetKind.FOLDER:
+        if config.fleet.kind is not FleetKind.LOCAL:
             return 0
         trains = {name: self._data.edge(name).train for name in self._data.edges}
         pooled = sum(consented_count(config.server, name, trains[name]) for name in trains)

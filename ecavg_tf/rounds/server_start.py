@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ecavg_tf.config import Config, DataConfig, Trains
+from ecavg_tf.config import Align, Config, DataConfig, Trains
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.consent import consented
@@ -10,8 +10,10 @@ from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import StageStarted
+from ecavg_tf.models.channel_groups import channel_groups
 from ecavg_tf.task import Task
 from ecavg_tf.training.evaluation import KerasScorer
+from server.aligning import Aligner
 from server.choose import AUTO, Chooser
 from server.tune import WHO
 from server.warmup import warmed_up
@@ -57,6 +59,22 @@ def chooser_of(task: Task, scorer: KerasScorer, round_number: int) -> Chooser | 
         num_classes=task.spec.num_classes,
         seed=task.config.seed,
         round_number=round_number,
+    )
+
+
+def aligner_of(task: Task, scorer: KerasScorer, round_number: int) -> Aligner | None:
+    """What aligns a round's updates, where its edges started apart; None: nobody does."""
+    config = task.config
+    apart = round_number == 1 and config.model.init == "independent"
+    if not apart or config.server.align is Align.OFF:
+        return None
+    return Aligner(
+        channel_groups(task.server_trainer.model),
+        task.server_trainer,
+        scorer.predictions_on,
+        seed=config.seed,
+        round_number=round_number,
+        listener=task.listener,
     )
 
 

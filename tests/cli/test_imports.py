@@ -11,10 +11,12 @@ HEAVY = ("tensorflow", "keras", "sklearn", "tensorflow_datasets", "matplotlib")
 
 
 def modules_of(package: str) -> str:
-    """Code that imports every module of a package, command lines aside."""
+    """Code that imports every module of a package, command lines and Flower's apps aside."""
     found = importlib.import_module(package)
     names = [m.name for m in pkgutil.walk_packages(found.__path__, f"{package}.")]
-    return "; ".join(f"import {name}" for name in names if not name.endswith("__main__"))
+    return "; ".join(
+        f"import {name}" for name in names if not name.endswith(("__main__", "flower_app"))
+    )
 
 
 def loaded_after(code: str) -> set[str]:
@@ -51,6 +53,13 @@ def test_what_a_device_takes_along_loads_no_tensorflow(package: str) -> None:
         )
     unwanted = {*HEAVY, "absl", "ml_collections", "cattrs", "rich", "scipy"}
     assert not loaded_after(code) & unwanted
+
+
+def test_flowers_client_process_loads_nothing_that_trains() -> None:
+    pytest.importorskip("flwr", reason="the extra 'fleet' is not installed")
+    loaded = loaded_after("import edge.carrying.flower_app")
+    assert "flwr" in loaded
+    assert not loaded & {*HEAVY, "absl", "ml_collections", "cattrs", "scipy"}
 
 
 def test_predicting_on_a_device_needs_no_safetensors() -> None:

@@ -91,7 +91,16 @@ def test_edges_and_server_share_the_fields_of_a_fit() -> None:
     edge = [item.name for item in dataclasses.fields(EdgeConfig)]
     assert edge == [*shared, "dp_clip", "dp_noise_multiplier", "dp_delta", "class_weights"]
     assert list(to_dict(Config())["server"]) == [
-        *("weighting", "combine", "trim", "recalibrate", "pool", "pool_edges", "pool_bytes"),
+        *(
+            "weighting",
+            "combine",
+            "align",
+            "trim",
+            "recalibrate",
+            "pool",
+            "pool_edges",
+            "pool_bytes",
+        ),
         *("pool_fraction", "max_update_ratio", "max_examples_ratio", "influence_examples"),
         "doubtful_labels",
         *(name for name in shared if name != "recalibrate"),

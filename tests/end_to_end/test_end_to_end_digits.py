@@ -125,7 +125,7 @@ def test_the_run_directory(small: Make, tmp_path: Path) -> None:
     assert ecavg_tf.run(config, tmp_path / "run").rounds == results.rounds
 
     rows = list(csv.DictReader((tmp_path / "run" / "results.csv").read_text().splitlines()))
-    local = next(r for r in rows if (r["round"], r["who"], r["stage"]) == ("1", "edge-00", "local"))
+    local = next(r for r in rows if (r["round"], r["who"], r["model"]) == ("1", "edge-00", "local"))
     assert float(local["accuracy"]) == edge["local"]["own"]["accuracy"]
 
 

@@ -15,6 +15,7 @@ from paths_for_tests import ROOT
 import ecavg_tf
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.files import LOCK
 from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.results import load_results
 
@@ -78,10 +79,11 @@ def test_a_folder_fleet_gives_the_bits_of_a_local_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("signals", "code"),
     [
-        pytest.param([signal.SIGINT, signal.SIGINT], 130, marks=pytest.mark.slow),
+        ([signal.SIGINT, signal.SIGINT], 130),
         ([signal.SIGTERM], 143),
+        ([signal.SIGHUP], 129),
     ],
-    ids=["twice", "SIGTERM"],
+    ids=["SIGINT-twice", "SIGTERM", "SIGHUP"],
 )
 def test_a_signal_stops_cleanly_and_says_how_to_go_on(
     tmp_path: Path, signals: list[int], code: int
@@ -105,6 +107,8 @@ def test_a_signal_stops_cleanly_and_says_how_to_go_on(
     results = load_results(workdir)
     assert results.status == "interrupted"
     assert len(results.rounds) >= 2
+    assert not [path for path in workdir.rglob(".ecavg-*") if path.name != LOCK]
+    lock_folder(workdir).close()
 
 
 def test_an_exchange_folder_belongs_to_one_run(small: Callable[[], Config], tmp_path: Path) -> None:

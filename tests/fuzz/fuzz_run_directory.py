@@ -19,8 +19,9 @@ from ecavg_tf.data.server_data import kept_spec
 from ecavg_tf.report import exports as export_tables
 from ecavg_tf.report.compare import comparison
 from ecavg_tf.report.page import html
+from ecavg_tf.report.showing import showing
 from ecavg_tf.report.tables import tables
-from ecavg_tf.results import load_results
+from ecavg_tf.results import RunResults, load_results
 from ecavg_tf.resuming import stored_config
 from ecavg_tf.rounds.joined_task import JoinedTask
 from ecavg_tf.rundir import RunDirectory
@@ -28,6 +29,7 @@ from edge.participating.store import EdgeStore, has_answered
 from export.delivering.earlier_files import earlier_names
 
 RUN, RUN_ID = "run", "0" * 32
+_SHOWN: set[int] = set()  # hashes of results
 
 
 def mutated(data: bytes, rng: random.Random, mutate: Mutate) -> bytes:
@@ -66,9 +68,17 @@ def as_run_to_go_on(place: Path) -> None:
 def as_results(place: Path) -> None:
     """``ecavg report`` on it."""
     results = load_results(place / RUN)
+    if (known := hash(repr(results))) in _SHOWN:  # drawing tables takes long
+        return
+    _SHOWN.add(known)
+    with showing(place / RUN):
+        _draw(results)
+
+
+def _draw(results: RunResults) -> None:
     console = Console(width=100, file=io.StringIO())
     console.print(tables(results))
-    console.print(comparison([("one", results), ("two", results)]))
+    console.print(comparison([("one", results)]))
     console.print(export_tables.exports_table(results.exports, export_tables.FULL))
     for said in export_tables.notes(results.exports):
         console.print(said, markup=False)

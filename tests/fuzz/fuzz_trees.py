@@ -93,7 +93,8 @@ def mutated_tree(data: bytes, rng: random.Random, change: Callable[[str, bytes],
     entries = unpacked(data)
     if not entries:
         return data
-    at = rng.randrange(len(entries))
+    weights = [1 + len(each.content) ** 0.5 for each in entries]  # there is more in larger files
+    (at,) = rng.choices(range(len(entries)), weights)
     entry = entries[at]
     match rng.randrange(10):
         case 0:

@@ -119,6 +119,17 @@ class Mailbox:
             raise ValueError(f"{newest[0]} holds the request of another round; it was renamed")
         return request
 
+    def newest(self) -> tuple[str | None, str | None]:
+        """Names of the newest request and of the file that goes along with it, if there are any."""
+        newest = self._newest()
+        if newest is None:
+            return None, None
+        try:
+            named = TensorFile(self.inbox / newest[0]).metadata.get("training_file")
+        except ValueError:
+            return None, None
+        return newest[0], None if named is None else str(named.get("name"))
+
     def over(self) -> bool:
         """Whether the newest request is the run's last one and has its answer."""
         newest = self._newest()

@@ -1,0 +1,1 @@
+"""What brings letters to an edge and back over a network, without TensorFlow."""

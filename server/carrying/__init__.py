@@ -1,0 +1,1 @@
+"""What brings the letters of a run to edges over a network."""

@@ -1,0 +1,93 @@
+"""What both ends need of Flower, without Flower."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ecavg_tf.core import flower
+from ecavg_tf.core.errors import ConfigError, InstallationError
+from ecavg_tf.core.flower import Supervised, check_flower, check_insecure, split_address
+
+
+def test_a_missing_or_another_flwr_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flower.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(InstallationError, match=r"flwr 1\.42\.0, which is not installed: pip inst"):
+        check_flower()
+    monkeypatch.setattr(flower.importlib.util, "find_spec", lambda _: object())
+    monkeypatch.setattr(flower.metadata, "version", lambda _: "1.43.0")
+    with pytest.raises(InstallationError, match=r"which is 1\.43\.0 here"):
+        check_flower()
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [("learn.example.org:9092", ("learn.example.org", 9092)), ("[::1]:443", ("::1", 443))],
+)
+def test_an_address_has_two_parts(address: str, parts: tuple[str, int]) -> None:
+    assert split_address("--server", address) == parts
+
+
+@pytest.mark.parametrize("address", ["localhost", ":9092", "a:b", "a:0", "a:65536", ""])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="is no HOST:PORT, such as"):
+        split_address("--server", address)
+
+
+def test_insecure_is_for_this_machine_alone() -> None:
+    check_insecure("--server", "127.0.0.1")
+    with pytest.raises(ConfigError, match=r"and --server is 10\.0\.0\.1; make certificates with"):
+        check_insecure("--server", "10.0.0.1")
+
+
+def test_flowers_programs_tell_nobody_anything(tmp_path: Path) -> None:
+    env = flower.environment(tmp_path)
+    assert (env["FLWR_TELEMETRY_ENABLED"], env["FLWR_DISABLE_UPDATE_CHECK"]) == ("0", "1")
+    assert env["FLWR_HOME"] == str(tmp_path)
+
+
+def look_until(process: Supervised, done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline
+        process.look()
+        time.sleep(0.01)
+
+
+def test_a_process_that_dies_is_started_again_and_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flower, "_LONGEST_PAUSE_S", 0.01)
+    said: list[str] = []
+    code = "import sys; print('[code: 7] trouble'); sys.exit(3)"
+    process = Supervised(
+        "the node", lambda: [sys.executable, "-Sc", code], {}, tmp_path / "log", said.append,
+        {"[code: 7]": "its key is unknown"},
+    )  # fmt: skip
+    look_until(process, lambda: len(said) == 2)
+    process.stop()
+    assert said[0] == (
+        "the node ended with code 3 (its key is unknown); it is started again in 0.01 s"
+    )
+    assert said[1] == said[0]
+
+
+def test_a_process_that_is_stopped_takes_its_children_along(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    words = ["/bin/sh", "-c", f"sleep 300 & echo $! > {child}; wait"]
+    process = Supervised("it", lambda: words, {}, tmp_path / "log", print)
+    look_until(process, lambda: child.exists() and bool(child.read_text()))
+    process.stop()
+    deadline = time.monotonic() + 20
+    while _runs(int(child.read_text())):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _runs(number: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{number}/stat").read_text()
+    except OSError:
+        return False

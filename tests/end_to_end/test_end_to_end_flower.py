@@ -1,0 +1,126 @@
+"""Edges on other machines: server and edges are processes that Flower connects."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("flwr", reason="the extra 'fleet' is not installed")
+from flower_for_tests import Field, bits, processes
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc"),
+]
+THREE = ("east", "north", "south")
+
+
+@pytest.fixture
+def fields() -> Iterator[list[Field]]:
+    made: list[Field] = []
+    yield made
+    for field in made:
+        field.stop()
+
+
+def test_one_round_of_two_edges(fields: list[Field], tmp_path: Path) -> None:
+    field = Field(tmp_path, ("east", "north"), rounds=1, epochs=1)
+    fields.append(field)
+    field.all_up()
+    far = field.end()
+    assert far.rounds[0].participants == ("east", "north")
+    assert bits(far) == bits(field.near())
+
+
+def test_three_edges_give_the_bits_of_one_process(fields: list[Field], tmp_path: Path) -> None:
+    field = Field(tmp_path, THREE, rounds=3)
+    fields.append(field)
+    field.all_up()
+    far = field.end()
+    assert [played.participants for played in far.rounds] == [THREE] * 3
+    assert all(played.refused == played.absent == () for played in far.rounds)
+    assert bits(far) == bits(field.near())
+    for edge in THREE:
+        field.wait(edge, "run-0001 is over")
+        field.wait(edge, f"{edge} serves run-0002")  # warm for the next run
+        log = (tmp_path / "state" / edge / "run-0001" / "edge.log").read_text()
+        assert log.count("waits for requests") == 1  # TensorFlow was started once
+
+
+def test_an_edge_killed_in_its_training_comes_back(fields: list[Field], tmp_path: Path) -> None:
+    field = Field(tmp_path, ("east", "north"), rounds=2, epochs=40)
+    fields.append(field)
+    field.all_up()
+    log = tmp_path / "state" / "north" / "run-0001" / "edge.log"
+    field.wait_for(log, "north epoch 1/40")
+    for number in processes(f"ecavg_tf edge --edge=north --exchange={tmp_path}"):
+        os.kill(number, signal.SIGKILL)
+    field.wait("north", "was killed by signal 9")
+    assert bits(field.end()) == bits(field.near())
+
+
+def test_a_run_whose_server_process_is_killed_goes_on(fields: list[Field], tmp_path: Path) -> None:
+    field = Field(tmp_path, ("east", "north"), rounds=2)
+    fields.append(field)
+    field.all_up()
+    field.wait("run", "round 2: waits for")
+    for number in processes("flwr-serverapp"):
+        if str(tmp_path) in Path(f"/proc/{number}/environ").read_text(errors="replace"):
+            os.kill(number, signal.SIGKILL)
+    assert field.running["run"].wait(timeout=300) == 5, field.printed("run")
+    assert "finished rounds are kept, and the same command goes on" in field.printed("run")
+    field.run()
+    assert bits(field.end()) == bits(field.near())
+
+
+def test_a_killed_superlink_comes_back_and_the_run_goes_on(
+    fields: list[Field], tmp_path: Path
+) -> None:
+    field = Field(tmp_path, ("east", "north"), rounds=2)
+    fields.append(field)
+    field.all_up()
+    field.wait("run", "round 2: waits for")
+    for number in processes(f"flower-superlink --host 127.0.0.1 --port {field.port}"):
+        os.kill(number, signal.SIGKILL)
+    field.wait("serve", "was killed by signal 9")
+    if field.running["run"].wait(timeout=300) != 0:  # it may have ended before Flower saw it
+        assert "the same command goes on" in field.printed("run")
+        deadline = time.monotonic() + 200
+        while True:
+            field.run()
+            if field.running["run"].wait(timeout=300) == 0:
+                break
+            assert time.monotonic() < deadline, field.printed("run")
+    assert bits(field.end()) == bits(field.near())
+
+
+def test_who_does_not_belong_is_kept_out(fields: list[Field], tmp_path: Path) -> None:
+    field = Field(tmp_path, ("east",))
+    fields.append(field)
+    field.serve()
+    other = Field(tmp_path / "other", ("north",))
+    other.port = field.port
+    fields.append(other)
+    ca = tmp_path / "certs" / "ca.pem"
+    other.join("north", f"--ca={ca}")  # a key that is not registered
+    other.wait("north", "the server refuses this key")
+    field.certs("--edges=south")
+    (tmp_path / "certs" / "edges" / "south.pub").unlink()
+    for words, said, code in (
+        ([], "was not signed by --ca=", 2),  # the other's authority
+        (["--ca=nowhere"], "--ca=", 2),
+        (["--key=nowhere"], "--key=", 2),
+        ([f"--ca={ca}", "--server=127.0.0.2:1"], "no server answers at 127.0.0.2:1", None),
+        (["--insecure", "--server=learn.example.org:9092"], "--insecure", 2),
+    ):
+        other.start("refused", "join", f"--server=localhost:{field.port}", "--edge=north",
+                    "--data=data/north.npz", "--state=state/refused",
+                    "--ca=certs/ca.pem", "--key=certs/edges/north.key", *words)  # fmt: skip
+        other.wait("refused", said)
+        if code is not None:
+            assert other.running["refused"].wait(timeout=100) == code, other.printed("refused")
+        other.running["refused"].kill()
+        (other.folder / "refused.out").unlink()
