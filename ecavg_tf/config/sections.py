@@ -13,6 +13,7 @@ from ecavg_tf.config.choices import (
     ClassWeights,
     DoubtfulLabels,
     GuardRule,
+    JitCompile,
     LevelFor,
     Output,
     PartitionKind,
@@ -125,6 +126,10 @@ class FitConfig:
             (round, who) for every fit and return a keras.callbacks.Callback.
         recalibrate: re-estimate BatchNorm statistics after training.
         recalibrate_examples: on how many examples, drawn from the seed; 0: all.
+        steps_per_execution: batches that TensorFlow trains on at a time, which changes cost and
+            no bit; 0: 1 to 64, by the model's size.
+        jit_compile: whether XLA compiles the training: ``auto`` (on a GPU), ``on`` or ``off``;
+            it changes bits, and takes seconds before it pays.
     """
 
     epochs: int = 3
@@ -137,6 +142,8 @@ class FitConfig:
     callbacks: str = ""
     recalibrate: bool = True
     recalibrate_examples: int = 256
+    steps_per_execution: int = 0
+    jit_compile: JitCompile = JitCompile.AUTO
 
 
 @dataclass
@@ -167,6 +174,8 @@ class CollectConfig:
         align: ``apart``: where edges started from weights of their own (round 1 with
             ``model.init=independent``), the channels of each update are renamed so that it lies
             close to the others; ``off``: never.
+        head_by_class: average each class of the last layer over the edges in proportion to their
+            examples of that class.
         trim: for ``trimmed_mean``: the share of edges left out at either end; for
             ``multi_krum``: the share left out; in [0, 0.5).
         pool: ask the edges for their training data, once.
@@ -185,6 +194,7 @@ class CollectConfig:
     weighting: Weighting = Weighting.EXAMPLES
     combine: str = "average"
     align: Align = Align.OFF
+    head_by_class: bool = False
     trim: float = 0.2
     recalibrate: bool = True  # as in FitConfig; written here for its place in the order
     pool: bool = True
