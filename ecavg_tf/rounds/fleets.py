@@ -61,7 +61,7 @@ def _local(task: Task, data: FederatedData, directory: RunDirectory, template: T
         )
         known = {edge: data.edge(edge) for edge in data.edges}
         return ProcessFleet(shared, known, directory.run_id, template, task.listener)
-    workers = make_workers(task, data, data.edges, directory.edges)
+    workers = make_workers(task, data, data.edges, directory.edges, simulated=True)
     return LocalFleet(workers, directory.run_id, template)
 
 
