@@ -42,6 +42,8 @@ _AT_LEAST = {
     "model.hidden_units": 1,
     "edge.epochs": 1,
     "edge.batch_size": 1,
+    "edge.steps_per_execution": 0,
+    "server.steps_per_execution": 0,
     "edge.recalibrate_examples": 0,
     "server.epochs": 0,
     "server.batch_size": 1,

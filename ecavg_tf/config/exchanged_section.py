@@ -37,6 +37,8 @@ class CollectConfig:
         align: ``apart``: where edges started from weights of their own (round 1 with
             ``model.init=independent``), the channels of each update are renamed so that it lies
             close to the others; ``off``: never.
+        head_by_class: average each class of the last layer over the edges in proportion to their
+            examples of that class.
         trim: for ``trimmed_mean``: the share of edges left out at either end; for
             ``multi_krum``: the share left out; in [0, 0.5).
         pool: ask the edges for their training data, once.
@@ -55,6 +57,7 @@ class CollectConfig:
     weighting: Weighting = Weighting.EXAMPLES
     combine: str = "average"
     align: Align = Align.OFF
+    head_by_class: bool = False
     trim: float = 0.2
     recalibrate: bool = True  # as in FitConfig; written here for its place in the order
     pool: bool = True

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ecavg_tf.config.choices import (
     ClassWeights,
     GuardRule,
+    JitCompile,
     LevelFor,
     Output,
     PartitionKind,
@@ -123,6 +124,10 @@ class FitConfig:
             (round, who) for every fit and return a keras.callbacks.Callback.
         recalibrate: re-estimate BatchNorm statistics after training.
         recalibrate_examples: on how many examples, drawn from the seed; 0: all.
+        steps_per_execution: batches that TensorFlow trains on at a time, which changes cost and
+            no bit; 0: 1 to 64, by the model's size.
+        jit_compile: whether XLA compiles the training: ``auto`` (on a GPU), ``on`` or ``off``;
+            it changes bits, and takes seconds before it pays.
     """
 
     epochs: int = 3
@@ -135,6 +140,8 @@ class FitConfig:
     callbacks: str = ""
     recalibrate: bool = True
     recalibrate_examples: int = 256
+    steps_per_execution: int = 0
+    jit_compile: JitCompile = JitCompile.AUTO
 
 
 @dataclass

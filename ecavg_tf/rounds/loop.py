@@ -19,6 +19,7 @@ from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import FederatedData, counted, federated_data
 from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
+from ecavg_tf.kernels import kernels_event
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.narrate import LogFile
 from ecavg_tf.results import RunResults
@@ -84,6 +85,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
             directory.open()
             for note in directory.notes:
                 tell(Note(note))
+            tell(kernels_event())
             task.tell_notes(data.notes)
             results = Loop(directory, task, data, directory.template(template)).run()
             if config.export.enabled and not len(data.test):

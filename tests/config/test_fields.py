@@ -95,6 +95,7 @@ def test_edges_and_server_share_the_fields_of_a_fit() -> None:
             "weighting",
             "combine",
             "align",
+            "head_by_class",
             "trim",
             "recalibrate",
             "pool",
