@@ -17,13 +17,13 @@ from ecavg_tf.core.messages.reply import NoReply
 from ecavg_tf.core.messages.request import EXCHANGE, FINISH, NamedFile, Request, Shipped
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score, Scores
 from ecavg_tf.core.template import Role, Template, WeightSpec
+from ecavg_tf.decided import with_decisions
 from ecavg_tf.results import (
     EdgeResult,
     RoundResult,
     Samples,
     ServerResult,
     ServerScore,
-    with_decisions,
 )
 from edge.participating.store import EdgeStore
 
