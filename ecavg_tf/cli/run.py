@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     if config.fleet.kind is FleetKind.FLOWER:
         from ecavg_tf.cli.submit import submit
 
-        return submit(argv, user_path(config.fleet.server))
+        return submit(argv, user_path(config.fleet.server).resolve())
     return _play(argv, config, folder)
 
 

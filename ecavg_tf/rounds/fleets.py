@@ -61,7 +61,7 @@ def _local(task: Task, data: FederatedData, directory: RunDirectory, template: T
         )
         known = {edge: data.edge(edge) for edge in data.edges}
         return ProcessFleet(shared, known, directory.run_id, template, task.listener)
-    workers = make_workers(task, data, data.edges, directory.edges)
+    workers = make_workers(task, data, data.edges, directory.edges, simulated=True)
     return LocalFleet(workers, directory.run_id, template)
 
 
@@ -141,14 +141,27 @@ def carried() -> Iterator[None]:
         _CARRIED.reset(token)
 
 
+def _flower(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:
+    _check_carried()
+    return _folder(task, data, directory, template)
+
+
 def _check_flower(config: Config) -> None:
-    """Without a courier, the letters would lie where nobody fetches them."""
+    _check_carried()
+    check_exchange_folder(config.fleet.folder, None)
+
+
+def _check_carried() -> None:
+    """Without a courier, the letters would lie where nobody fetches them.
+
+    Raises:
+        ConfigError: there is none in this process.
+    """
     if not _CARRIED.get():
         raise ConfigError(
             "fleet.kind is flower, and a run over Flower is started with 'ecavg run' (or 'flwr "
             "run'), not from Python; use that, or fleet.kind=folder"
         )
-    check_exchange_folder(config.fleet.folder, None)
 
 
 FLEETS: Mapping[FleetKind, FleetMaker] = {
@@ -156,5 +169,5 @@ FLEETS: Mapping[FleetKind, FleetMaker] = {
     FleetKind.FOLDER: FleetMaker(
         _folder, lambda config: check_exchange_folder(config.fleet.folder, None)
     ),
-    FleetKind.FLOWER: FleetMaker(_folder, _check_flower),
+    FleetKind.FLOWER: FleetMaker(_flower, _check_flower),
 }
