@@ -15,9 +15,8 @@ HEAD = """\
 # Performance
 
 This page is written by `python benchmarks/performance_page.py`, from what the scripts in
-`benchmarks/` measured. Each table names its command. The ratios of a table come from one run, in
-which the compared things took turns, because seconds alone say little about a machine that others
-use, too. The fields that change speed are explained in [Configuration](configuration.md#speed).
+`benchmarks/` measured. Each table names its command. Compare within a table: seconds alone say
+little about a machine that others use, too. The fields that change speed are explained in [Configuration](configuration.md#speed).
 """
 KNOWN = {  # in the page's order; tables that are not named here come last
     "round_overhead": "A round against the same calls by hand",
@@ -36,8 +35,8 @@ For `resnet50` and `mobilenet_v2` oneDNN is decided before TensorFlow is importe
 with AVX-512 both train with it, which is also TensorFlow's own choice on processors that have
 AVX-512 VNNI or AMX. On a processor without AVX-512 `resnet50` trains with it and `mobilenet_v2`
 without. For other models TensorFlow chooses itself. Rows that are missing here were not measured on
-this machine yet. oneDNN's threads wait actively, and that counts as CPU time where others use the
-machine, too, as they did here: measure on yours before you set `TF_ENABLE_ONEDNN_OPTS`.
+this machine yet. Each cell is a process of its own, and others used the machine meanwhile: measure
+on yours before you set `TF_ENABLE_ONEDNN_OPTS`.
 """,
 }
 
