@@ -48,7 +48,8 @@ def server(grid: Any, context: Any) -> None:
     write_json(exchange / "run.json", {"run_id": "bench", "open": True})
     boxes = {edge: Mailbox(exchange / edge) for edge in EDGES}
     threading.Thread(target=courier.run, args=(threading.Event(),), daemon=True).start()
-    rows, number = [], 0
+    rows: list[Any] = []
+    number = 0
     for size in order["megabytes"]:
         values = int(size * 1e6 / 4)
         template = Template((WeightSpec("kernel", (values,), "float32", Role.TRAINABLE),))

@@ -11,6 +11,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cells import measured
@@ -39,7 +40,7 @@ def play(net: str, batch_size: int) -> None:
     shape = (128, 9) if net == "conv1d" else (32, 32, 3)
     inputs = rng.uniform(0, 1, (count, *shape)).astype(np.float32)
     labels = rng.integers(0, classes, count)
-    model = _built(net, shape, classes)
+    model: Any = _built(net, shape, classes)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     best = 0.0
     for epoch in range(1 + TWICE):

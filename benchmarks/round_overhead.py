@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cells import measured
@@ -126,7 +127,7 @@ def play(task: str, data: str, examples: int, epochs: int, turns: int) -> None:
         first = rounds[0].data
         parts = [first.edge(name).train for name in first.edges]
         hand = ByHand(config, parts, build_model(config, first.spec, "shared"))
-        sides = [hand, *rounds]
+        sides: list[Any] = [hand, *rounds]
         for side in sides:
             side()  # traces
         spent: list[list[tuple[float, float]]] = [[] for _ in sides]
