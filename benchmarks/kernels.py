@@ -74,13 +74,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--nets", default=",".join(NETS))
     parser.add_argument("--net", help="used by the script itself")
     arguments = parser.parse_args()
     if arguments.net:
         play(arguments.net, arguments.batch)
         return
     rows = []
-    for net in NETS:
+    for net in arguments.nets.split(","):
         rates = []
         for way, environment in WAYS.items():
             command = [sys.executable, __file__, f"--workdir={arguments.workdir}"]

@@ -15,9 +15,9 @@ HEAD = """\
 # Performance
 
 This page is written by `python benchmarks/performance_page.py`, from what the scripts in
-`benchmarks/` measured. Each table names its command. The ratios of a table come from one run, in
-which the compared things took turns, because seconds alone say little about a machine that others
-use, too. The fields that change speed are explained in [Configuration](configuration.md#speed).
+`benchmarks/` measured. Each table names its command. Compare within a table: seconds alone say
+little about a machine that others use, too. The fields that change speed are explained in
+[Configuration](configuration.md#speed).
 """
 KNOWN = {  # in the page's order; tables that are not named here come last
     "round_overhead": "A round against the same calls by hand",
@@ -32,10 +32,12 @@ its training. Here TensorFlow trains on up to 64 batches before Python hears of 
 the same, to the bit. XLA (`jit_compile=on`) changes bits.
 """,
     "kernels": """\
-oneDNN is decided before TensorFlow is imported: on a processor with AVX-512 it is on for
-`mobilenet_v2` and `resnet50`; on others it is on for `resnet50` and off for `mobilenet_v2`. For
-other models TensorFlow chooses itself. On the AVX-512 machine of this table TensorFlow's own choice
-is on.
+For `resnet50` and `mobilenet_v2` oneDNN is decided before TensorFlow is imported. On a processor
+with AVX-512 both train with it, which is also TensorFlow's own choice on processors that have
+AVX-512 VNNI or AMX. On a processor without AVX-512 `resnet50` trains with it and `mobilenet_v2`
+without. For other models TensorFlow chooses itself. Rows that are missing here were not measured on
+this machine yet. Each cell is a process of its own, and others used the machine meanwhile: measure
+on yours before you set `TF_ENABLE_ONEDNN_OPTS`.
 """,
 }
 

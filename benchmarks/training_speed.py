@@ -88,13 +88,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("--nets", default=",".join(NETS))
     parser.add_argument("--net", help="used by the script itself")
     arguments = parser.parse_args()
     if arguments.net:
         play(arguments.net, arguments.turns)
         return
     rows = []
-    for name in NETS:
+    for name in arguments.nets.split(","):
         command = [sys.executable, __file__, f"--workdir={arguments.workdir}", f"--net={name}"]
         command.append(f"--turns={arguments.turns}")
         found = [line.split() for line in measured(name, command, arguments.workdir).lines]

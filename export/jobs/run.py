@@ -13,7 +13,6 @@ from ecavg_tf.data.federated import FederatedData, federated_data
 from ecavg_tf.data.server_data import kept_spec
 from ecavg_tf.events import Listener, Note, StageStarted, silent
 from ecavg_tf.models.builders import gives_logits
-from ecavg_tf.report.page import write_page
 from ecavg_tf.results import RunResults, load_results
 from ecavg_tf.resuming import stored_config
 from ecavg_tf.rundir import RunDirectory
@@ -101,6 +100,8 @@ def export_at_end(
     _tell_missing(path, data.edges, models, task.listener)
     exports = _export_all(task, data, path, models, path / FOLDER)
     renewed = directory.write_results(results.status, results.classes, exports)
+    from ecavg_tf.report.page import write_page  # needs jinja, and comes last
+
     write_page(renewed, path)
     return renewed
 
@@ -235,6 +236,8 @@ def _tell_results(
     try:
         directory.open()
         results = directory.write_results(known.status, known.classes, (*kept, *exports))
+        from ecavg_tf.report.page import write_page
+
         write_page(results, path)
     finally:
         directory.close()
