@@ -56,7 +56,7 @@ class Shared:
         test: the server's test set.
         workdir: the run directory.
         edges: folder of the edges' own folders.
-        saves: whether each accepted model becomes a Keras file.
+        many: whether they are many; see ``EdgeWorker``.
     """
 
     config: Config
@@ -64,7 +64,7 @@ class Shared:
     test: Examples
     workdir: Path
     edges: Path
-    saves: bool
+    many: bool
 
 
 class _Teller:
@@ -146,7 +146,7 @@ def answer(data: EdgeData, request: Request) -> Reply | Failed:
 
         shared = process.shared
         scorer = task.scorer(task.edge_trainer, shared.test)
-        worker = make_worker(task, data, scorer, shared.edges / data.edge, shared.saves)
+        worker = make_worker(task, data, scorer, shared.edges / data.edge, shared.many)
         return worker.answer(request)
     except ECAvgError as error:
         return Failed(data.edge, type(error), str(error))

@@ -11,7 +11,7 @@ from ecavg_tf.training.evaluation import KerasScorer
 from edge.participating.store import EdgeStore
 from edge.participating.worker import EdgeWorker
 
-MOST_SAVED = 100  # edges; of more nobody looks at each one's Keras file, and they fill the disk
+MANY = 100  # edges; of more nobody looks at each one's Keras file and at all its candidates
 
 
 def make_workers(
@@ -26,12 +26,12 @@ def make_workers(
         folder: each edge's own folder is made in it.
     """
     scorer = task.scorer(task.edge_trainer, data.test)
-    saves = len(edges) <= MOST_SAVED
-    return [make_worker(task, data.edge(edge), scorer, folder / edge, saves) for edge in edges]
+    many = len(edges) > MANY
+    return [make_worker(task, data.edge(edge), scorer, folder / edge, many) for edge in edges]
 
 
 def make_worker(
-    task: Task, data: EdgeData, scorer: KerasScorer, folder: Path, saves: bool
+    task: Task, data: EdgeData, scorer: KerasScorer, folder: Path, many: bool
 ) -> EdgeWorker:
     """One edge.
 
@@ -40,7 +40,7 @@ def make_worker(
         data: the edge's.
         scorer: of the edges' model, on the server's test set.
         folder: the edge's own.
-        saves: whether its accepted model becomes a Keras file.
+        many: whether it is one of many; see ``EdgeWorker``.
     """
     return EdgeWorker(
         task.config,
@@ -51,5 +51,5 @@ def make_worker(
         own_start=lambda: initial_weights(task.config, task.spec, data.edge),
         open_store=lambda run_id: EdgeStore(folder, data.edge, run_id),
         listener=task.listener,
-        saves=saves,
+        many=many,
     )

@@ -35,7 +35,8 @@ class EdgeWorker:
         own_start: gives the edge's own initial weights, for independent inits.
         open_store: gives the edge's folder for a run.
         listener: told of stages.
-        saves: whether the model that the edge deploys at the end becomes a file of its own.
+        many: whether it is one of so many edges here that nobody looks at each: the model that it
+            deploys becomes no Keras file, and of its candidates the others get no test scores.
     """
 
     def __init__(
@@ -49,10 +50,10 @@ class EdgeWorker:
         own_start: Callable[[], list[Array]],
         open_store: Callable[[str], EdgeStore],
         listener: Listener = silent,
-        saves: bool = True,
+        many: bool = False,
     ) -> None:
         self._config = config
-        self._saves = saves
+        self._many = many
         self._data = data
         self._class_counts = data.train.class_counts(num_classes)
         self._trainer = trainer
@@ -102,7 +103,7 @@ class EdgeWorker:
         if known is not None:
             return known
         decision, accepted = self._decide(store, request.round, request)
-        if self._saves:
+        if not self._many:
             self._trainer.save(accepted, store.folder, "accepted")
         store.save_finished(decision)
         return decision
@@ -166,7 +167,10 @@ class EdgeWorker:
         decided = time.monotonic()
         accepted = choice.accepted
         scores = self._scores(accepted.weights)
-        rungs = tuple(self._rung(candidate) for candidate in choice.candidates)
+        rungs = tuple(
+            self._rung(each, scored=each is accepted or not self._many)
+            for each in choice.candidates
+        )
         decision = Decision(
             round=round_number,
             edge=edge,
@@ -219,8 +223,8 @@ class EdgeWorker:
             rule=self._config.update.rule,
         )
 
-    def _rung(self, candidate: Candidate) -> Rung:
-        scores = self._scores(candidate.weights)
+    def _rung(self, candidate: Candidate, *, scored: bool) -> Rung:
+        scores = self._scores(candidate.weights) if scored else Scores(None, None)
         return Rung(
             candidate.rung,
             candidate.alpha,
