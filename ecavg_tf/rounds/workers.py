@@ -42,6 +42,10 @@ def make_worker(
         folder: the edge's own.
         many: whether it is one of many; see ``EdgeWorker``.
     """
+
+    def shared(number: int) -> Path:
+        return folder.parent.parent / "rounds" / f"{number:04d}" / "global.safetensors"
+
     return EdgeWorker(
         task.config,
         data,
@@ -49,7 +53,7 @@ def make_worker(
         trainer=task.edge_trainer,
         scorer=scorer,
         own_start=lambda: initial_weights(task.config, task.spec, data.edge),
-        open_store=lambda run_id: EdgeStore(folder, data.edge, run_id),
+        open_store=lambda run_id: EdgeStore(folder, data.edge, run_id, shared),
         listener=task.listener,
         many=many,
     )
