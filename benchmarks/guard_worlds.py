@@ -1,4 +1,4 @@
-"""Records what real models say of many held-out examples, for ``guard_error_rates.py``.
+"""Records what real models say of many held-out examples, for ``guard_rules.py``.
 
     python benchmarks/guard_worlds.py mnist --out=runs/guard-worlds
 

@@ -18,6 +18,7 @@ from ecavg_tf.training.trainer import KerasTrainer
 from server.aggregate import combine_statistics, weighed
 from server.aligning import Aligner
 from server.choose import AVERAGED, Chooser, Chosen
+from server.class_head import by_class
 from server.combine import combine, label_mix
 from server.rate import for_pool
 
@@ -84,6 +85,8 @@ def make_global(
         updates = aligner(updates, template, base, pooled)
     combined = combine(updates, template, base, config)
     averaged = combined.weights
+    if config.head_by_class:
+        averaged = by_class(averaged, updates, template, trainer.anatomy.head)
     watch.lap("average")
 
     listener(StageStarted(round_number, "recalibrate", WHO))

@@ -15,7 +15,7 @@ MANY = 100  # edges; of more nobody looks at each one's Keras file and at all it
 
 
 def make_workers(
-    task: Task, data: FederatedData, edges: Sequence[str], folder: Path
+    task: Task, data: FederatedData, edges: Sequence[str], folder: Path, *, simulated: bool = False
 ) -> list[EdgeWorker]:
     """Workers for edges that live here, who share one compiled model.
 
@@ -24,14 +24,24 @@ def make_workers(
         data: asked for the data of these edges, and of no other.
         edges: their names.
         folder: each edge's own folder is made in it.
+        simulated: whether they live in the server's process; see ``EdgeWorker``.
     """
     scorer = task.scorer(task.edge_trainer, data.test)
     many = len(edges) > MANY
-    return [make_worker(task, data.edge(edge), scorer, folder / edge, many) for edge in edges]
+    return [
+        make_worker(task, data.edge(edge), scorer, folder / edge, many=many, simulated=simulated)
+        for edge in edges
+    ]
 
 
 def make_worker(
-    task: Task, data: EdgeData, scorer: KerasScorer, folder: Path, many: bool
+    task: Task,
+    data: EdgeData,
+    scorer: KerasScorer,
+    folder: Path,
+    *,
+    many: bool,
+    simulated: bool,
 ) -> EdgeWorker:
     """One edge.
 
@@ -41,6 +51,7 @@ def make_worker(
         scorer: of the edges' model, on the server's test set.
         folder: the edge's own.
         many: whether it is one of many; see ``EdgeWorker``.
+        simulated: whether it lives in the server's process; see ``EdgeWorker``.
     """
 
     def shared(number: int) -> Path:
@@ -55,5 +66,6 @@ def make_worker(
         own_start=lambda: initial_weights(task.config, task.spec, data.edge),
         open_store=lambda run_id: EdgeStore(folder, data.edge, run_id, shared),
         listener=task.listener,
+        simulated=simulated,
         many=many,
     )

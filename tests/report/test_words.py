@@ -31,6 +31,13 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
             "and at least 0.010 with 95 % confidence; 12 examples turn right and 3 turn wrong.",
         ),
         (
+            accepted("prior", reason="certified", rule="together"),
+            "took the global model under its own label mix. On 70 held-out examples that tested "
+            "all candidates together, its gain over its local model is 0.031 nats of "
+            "log-likelihood, and at least 0.010 with 95 % confidence; 12 examples turn right and "
+            "3 turn wrong.",
+        ),
+        (
             accepted("local", reason="not certified", bound=-0.149, losses=1, p_loss=0.99),
             "kept its local model. On 70 held-out examples that had no part in choosing it, the "
             "global model under its own label mix is ahead by 0.031 nats of log-likelihood; "
