@@ -1,5 +1,6 @@
 """Feeding ``model.fit``: a tf.data pipeline in an order that the seed decides."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,6 +8,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ecavg_tf.data.dataset import Examples
+
+_SMALL = 2**24  # bytes of all passes; with fewer, tracing a function takes longer than training
 
 
 def batches(
@@ -22,6 +25,8 @@ def batches(
         orders: for each pass, the indices to visit, shape (n,); all of one length.
         batch_size: examples a batch.
     """
+    if len(orders) * examples.inputs.nbytes <= _SMALL:
+        return _gathered(examples, orders, batch_size)
     inputs, labels = tf.constant(examples.inputs), tf.constant(examples.labels)
     return (
         tf.data.Dataset.from_tensor_slices(np.stack(orders))
@@ -29,6 +34,19 @@ def batches(
         .map(lambda index: (tf.gather(inputs, index), tf.gather(labels, index)))
         .prefetch(2)
     )
+
+
+def _gathered(
+    examples: Examples, orders: Sequence[NDArray[np.int64]], batch_size: int
+) -> tf.data.Dataset:
+    """The same batches, gathered beforehand: without a function that TensorFlow would trace."""
+    passes = [
+        tf.data.Dataset.from_tensor_slices((examples.inputs[order], examples.labels[order])).batch(
+            batch_size
+        )
+        for order in orders
+    ]
+    return functools.reduce(tf.data.Dataset.concatenate, passes).prefetch(2)
 
 
 def steps(count: int, batch_size: int) -> int:

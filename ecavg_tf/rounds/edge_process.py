@@ -56,7 +56,7 @@ class Shared:
         test: the server's test set.
         workdir: the run directory.
         edges: folder of the edges' own folders.
-        saves: whether each accepted model becomes a Keras file.
+        many: whether they are many; see ``EdgeWorker``.
     """
 
     config: Config
@@ -64,7 +64,7 @@ class Shared:
     test: Examples
     workdir: Path
     edges: Path
-    saves: bool
+    many: bool
 
 
 class _Teller:
@@ -147,7 +147,7 @@ def answer(data: EdgeData, request: Request) -> Reply | Failed:
         shared = process.shared
         scorer = task.scorer(task.edge_trainer, shared.test)
         folder = shared.edges / data.edge
-        worker = make_worker(task, data, scorer, folder, saves=shared.saves, simulated=True)
+        worker = make_worker(task, data, scorer, folder, many=shared.many, simulated=True)
         return worker.answer(request)
     except ECAvgError as error:
         return Failed(data.edge, type(error), str(error))

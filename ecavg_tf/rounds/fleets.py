@@ -22,7 +22,7 @@ from ecavg_tf.rounds.folder_fleet import FolderFleet
 from ecavg_tf.rounds.local_fleet import LocalFleet
 from ecavg_tf.rounds.open_fleet import OpenFleet
 from ecavg_tf.rounds.process_fleet import ProcessFleet
-from ecavg_tf.rounds.workers import MOST_SAVED, make_workers
+from ecavg_tf.rounds.workers import MANY, make_workers
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from edge.participating.store import has_answered
@@ -57,7 +57,7 @@ def _local(task: Task, data: FederatedData, directory: RunDirectory, template: T
             test=data.test,
             workdir=directory.path,
             edges=directory.edges,
-            saves=len(data.edges) <= MOST_SAVED,
+            many=len(data.edges) > MANY,
         )
         known = {edge: data.edge(edge) for edge in data.edges}
         return ProcessFleet(shared, known, directory.run_id, template, task.listener)

@@ -11,7 +11,7 @@ from ecavg_tf.training.evaluation import KerasScorer
 from edge.participating.store import EdgeStore
 from edge.participating.worker import EdgeWorker
 
-MOST_SAVED = 100  # edges; of more nobody looks at each one's Keras file, and they fill the disk
+MANY = 100  # edges; of more nobody looks at each one's Keras file and at all its candidates
 
 
 def make_workers(
@@ -27,9 +27,9 @@ def make_workers(
         simulated: whether they live in the server's process; see ``EdgeWorker``.
     """
     scorer = task.scorer(task.edge_trainer, data.test)
-    saves = len(edges) <= MOST_SAVED
+    many = len(edges) > MANY
     return [
-        make_worker(task, data.edge(edge), scorer, folder / edge, saves=saves, simulated=simulated)
+        make_worker(task, data.edge(edge), scorer, folder / edge, many=many, simulated=simulated)
         for edge in edges
     ]
 
@@ -40,7 +40,7 @@ def make_worker(
     scorer: KerasScorer,
     folder: Path,
     *,
-    saves: bool,
+    many: bool,
     simulated: bool,
 ) -> EdgeWorker:
     """One edge.
@@ -50,9 +50,13 @@ def make_worker(
         data: the edge's.
         scorer: of the edges' model, on the server's test set.
         folder: the edge's own.
-        saves: whether its accepted model becomes a Keras file.
+        many: whether it is one of many; see ``EdgeWorker``.
         simulated: whether it lives in the server's process; see ``EdgeWorker``.
     """
+
+    def shared(number: int) -> Path:
+        return folder.parent.parent / "rounds" / f"{number:04d}" / "global.safetensors"
+
     return EdgeWorker(
         task.config,
         data,
@@ -60,8 +64,8 @@ def make_worker(
         trainer=task.edge_trainer,
         scorer=scorer,
         own_start=lambda: initial_weights(task.config, task.spec, data.edge),
-        open_store=lambda run_id: EdgeStore(folder, data.edge, run_id),
+        open_store=lambda run_id: EdgeStore(folder, data.edge, run_id, shared),
         listener=task.listener,
         simulated=simulated,
-        saves=saves,
+        many=many,
     )

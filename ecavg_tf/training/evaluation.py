@@ -15,7 +15,8 @@ from ecavg_tf.core.two_classes import class_probabilities
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.models.outputs import Outputs
 
-_REMEMBERED = 64  # models: an edge looks at ten, and all edges ask for start and global model
+_REMEMBERED = 2**26  # bytes: an edge's local model is asked for again when it decides
+_EXAMPLE = 9  # bytes of a prediction
 
 
 class KerasScorer:
@@ -36,6 +37,7 @@ class KerasScorer:
         self._logits = logits
         self._outputs = Outputs(model, batch_size)
         # With the examples, which keeps them alive: by their id they are known.
+        self._held = 0  # bytes
         self._remembered: OrderedDict[tuple[str, int], tuple[Examples, Predictions]] = OrderedDict()
 
     @property
@@ -52,8 +54,10 @@ class KerasScorer:
         key = (sha256, id(examples))
         if key not in self._remembered:
             self._remembered[key] = examples, self.predictions_on(examples, weights)
-            if len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
+            self._held += _EXAMPLE * len(examples)
+            while self._held > _REMEMBERED and len(self._remembered) > 1:
+                _, (dropped, _) = self._remembered.popitem(last=False)
+                self._held -= _EXAMPLE * len(dropped)
         self._remembered.move_to_end(key)
         return self._remembered[key][1]
 

@@ -9,14 +9,14 @@ one that was answered is answered the same way again.
 import contextlib
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.fields import Fields
-from ecavg_tf.core.files import atomic_path, file_sha256, read_json, write_json
+from ecavg_tf.core.files import atomic_path, file_sha256, link_or_copy, read_json, write_json
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.tensor_rest import REST, read_whole, save_without
 from ecavg_tf.core.messages.update_file import TensorFile
@@ -35,13 +35,22 @@ class EdgeStore:
         folder: the edge's folder; made when missing.
         edge: the edge's name.
         run_id: the run it belongs to.
+        shared: on the server's machine, where the global model of a round lies as arrays, which
+            edges that take it give a second name instead of a copy.
 
     Raises:
         WorkdirError: the folder holds another run, or another edge.
     """
 
-    def __init__(self, folder: Path, edge: str, run_id: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        edge: str,
+        run_id: str,
+        shared: Callable[[int], Path] | None = None,
+    ) -> None:
         self.folder = folder
+        self._shared = shared
         self.edge = edge
         owner = folder / _OWNER
         mine = {"edge": edge, "run_id": run_id}
@@ -101,13 +110,15 @@ class EdgeStore:
             ("accepted", reply.round - 1),
             ("update", reply.round),
             ("local", reply.round),
+            ("global", reply.round),
             ("reply", reply.round),
         ):
             found = _numbered(self.folder, pattern)
-            needed = _rests(self.folder) if pattern == "update" else set()
+            needed = set() if pattern in ("accepted", "reply") else _rests(self.folder)
             for number, path in found.items():
                 # An edge that sat rounds out keeps the last model that it accepted.
-                if number < min(keep_from, max(found)) and path.name not in needed:
+                old = number < (keep_from if pattern == "global" else min(keep_from, max(found)))
+                if old and path.name not in needed:
                     path.unlink()
 
     def reply(self, round_number: int, start_sha256: str | None) -> Reply | None:
@@ -200,7 +211,16 @@ class EdgeStore:
         """
         numbers = [n for n in self._numbers("reply") if n <= decision.round]
         update = self.update_path(numbers[-1]) if numbers else None
-        save_without(self._path("accepted", decision.round), named, decision.to_json(), update)
+        older = self._global(decision) or update
+        save_without(self._path("accepted", decision.round), named, decision.to_json(), older)
+
+    def _global(self, decision: Decision) -> Path | None:
+        """The round's global model in this folder, if it is what the edge takes."""
+        path = None if self._shared is None else self._shared(decision.round)
+        if path is None or decision.accepted.rung not in ("global", "prior") or not path.exists():
+            return None
+        link_or_copy(path, self._path("global", decision.round))
+        return self._path("global", decision.round)
 
     def finished(self, round_number: int) -> Decision | None:
         """The decision given to ``finish``, if it was given already."""

@@ -40,7 +40,8 @@ class EdgeWorker:
         simulated: whether the server's process knows the edge's data anyhow:
             the noise of its updates is then drawn from the run's seed, so that the run can be
             repeated, and not from a key of its own.
-        saves: whether the model that the edge deploys at the end becomes a file of its own.
+        many: whether it is one of so many edges here that nobody looks at each: the model that it
+            deploys becomes no Keras file, and of its candidates the others get no test scores.
     """
 
     def __init__(
@@ -55,11 +56,11 @@ class EdgeWorker:
         open_store: Callable[[str], EdgeStore],
         listener: Listener = silent,
         simulated: bool = False,
-        saves: bool = True,
+        many: bool = False,
     ) -> None:
         self._simulated = simulated
         self._config = config
-        self._saves = saves
+        self._many = many
         self._data = data
         self._class_counts = data.train.class_counts(num_classes)
         self._trainer = trainer
@@ -109,7 +110,7 @@ class EdgeWorker:
         if known is not None:
             return known
         decision, accepted = self._decide(store, request.round, request)
-        if self._saves:
+        if not self._many:
             self._trainer.save(accepted, store.folder, "accepted")
         store.save_finished(decision)
         return decision
@@ -192,7 +193,10 @@ class EdgeWorker:
         decided = time.monotonic()
         accepted = choice.accepted
         scores = self._scores(accepted.weights)
-        rungs = tuple(self._rung(candidate) for candidate in choice.candidates)
+        rungs = tuple(
+            self._rung(each, scored=each is accepted or not self._many)
+            for each in choice.candidates
+        )
         decision = Decision(
             round=round_number,
             edge=edge,
@@ -245,8 +249,8 @@ class EdgeWorker:
             rule=self._config.update.rule,
         )
 
-    def _rung(self, candidate: Candidate) -> Rung:
-        scores = self._scores(candidate.weights)
+    def _rung(self, candidate: Candidate, *, scored: bool) -> Rung:
+        scores = self._scores(candidate.weights) if scored else Scores(None, None)
         return Rung(
             candidate.rung,
             candidate.alpha,

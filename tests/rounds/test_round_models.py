@@ -11,8 +11,9 @@ from ecavg_tf.events import Event, StageStarted
 from ecavg_tf.models.builders import build_model
 from ecavg_tf.models.saving import load_weights, save_model
 from ecavg_tf.results import RunResults
-from ecavg_tf.rounds import round_models
+from ecavg_tf.rounds import round_models, workers
 from ecavg_tf.rounds.loop import run
+from export.jobs.run import export_run
 
 
 def config_of(**changes: object) -> Config:
@@ -125,3 +126,21 @@ def _accepted(results: RunResults) -> str:
     accepted = results.rounds[0].edges[0].accepted
     assert accepted is not None
     return accepted.weights_sha256
+
+
+@pytest.mark.slow
+def test_many_edges_have_no_keras_files_and_are_exported_from_what_they_keep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "MANY", 1)
+    config = config_of(rounds=1)
+    results = run(config, tmp_path / "many")
+    assert [path.name for path in (tmp_path / "many").rglob("*.keras")] == ["global.keras"]
+    for edge in results.rounds[0].edges:
+        assert edge.accepted is not None and edge.accepted.own is not None
+        scored = [rung.rung for rung in edge.rungs if rung.own is not None]
+        assert scored == [edge.accepted.rung]
+    rows = export_run(tmp_path / "many", formats="float32")
+    assert {row.model for row in rows} == {"edge-00", "edge-01", "global"}
+    monkeypatch.setattr(workers, "MANY", 2)
+    assert hashes(run(config, tmp_path / "few")) == hashes(results)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.messages.reply import Reply
+from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec, weights_sha256
 from edge.participating.store import EdgeStore
@@ -258,3 +260,17 @@ def test_a_bit_of_an_accepted_model_is_missed(tmp_path: Path) -> None:
     flip(tmp_path / "accepted-0001.safetensors")
     with pytest.raises(WorkdirError, match=r"accepted-0001\.safetensors is damaged"):
         accepted_before(store, 2)
+
+
+def test_the_global_model_is_not_stored_again_by_each_edge(tmp_path: Path) -> None:
+    lies = tmp_path / "rounds.safetensors"
+    save_tensors(lies, TEMPLATE.named(weights(2.0)), {})
+    store = EdgeStore(tmp_path / "edge", "edge-00", "run", {2: lies}.__getitem__)
+    made = decision(2)
+    taken = replace(made, accepted=replace(made.accepted, rung="global"))
+    store.save_accepted(taken, TEMPLATE.named(weights(2.0)))
+    link = store.folder / "global-0002.safetensors"
+    assert link.stat().st_ino == lies.stat().st_ino
+    lies.unlink()
+    assert accepted_before(store, 3) == 2.0
+    assert TensorFile(store.folder / "accepted-0002.safetensors").keys == frozenset()
