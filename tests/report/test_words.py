@@ -32,9 +32,10 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
         ),
         (
             accepted("prior", reason="certified", rule="together"),
-            "took the global model under its own label mix. On 70 held-out examples that tested "
-            "all candidates together, its gain over its local model is 0.031 nats of log-likelihood, "
-            "and at least 0.010 with 95 % confidence; 12 examples turn right and 3 turn wrong.",
+            "took the global model under its own label mix. On 70 held-out examples that "
+            "tested all candidates together, its gain over its local model is 0.031 nats of "
+            "log-likelihood, and at least 0.010 with 95 % confidence; 12 examples turn right and "
+            "3 turn wrong.",
         ),
         (
             accepted("local", reason="not certified", bound=-0.149, losses=1, p_loss=0.99),
