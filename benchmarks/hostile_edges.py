@@ -33,6 +33,7 @@ import ecavg_tf
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import with_fields
 from ecavg_tf.core.files import file_sha256
+from ecavg_tf.core.findings import Influence
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.messages.update_file import Update, write_update
@@ -41,7 +42,6 @@ from ecavg_tf.data.dataset import DataSpec, EdgeData, Examples
 from ecavg_tf.data.federated import FederatedData, federated_data
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Event, Note
-from ecavg_tf.results import Influence
 from ecavg_tf.rounds import fleets, loop
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task

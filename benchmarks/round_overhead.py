@@ -1,26 +1,25 @@
-"""What a round costs beside the training itself, and how fast the input pipeline is.
+"""What a round costs beside its training: a round against the same calls by hand.
 
-    python benchmarks/round_overhead.py --examples=2000 --epochs=2
+    python benchmarks/round_overhead.py --workdir=runs/round-overhead --examples=2000 --epochs=2
 
-Side by side in one process, with one compiled MobileNetV2 each, traced beforehand:
-
-- a two-edge round of this project without its evaluations, against the same ``model.fit``
-  and recalibration calls by hand (fit each edge, recalibrate, average with numpy,
-  recalibrate, fit on all, recalibrate);
-- one ``model.fit`` epoch from our pipeline against one from arrays in memory.
-
-The ratio is the median over repetitions of pairs that were run one after the other, in
-alternating order: the machine's other work hits both sides alike.
+Side by side in one process a task, with one compiled model each, traced beforehand: a two-edge
+round of this project without its evaluations, with ``replace`` and with ``guarded``, against the
+same ``model.fit`` and recalibration calls by hand (fit each edge, recalibrate, average with numpy,
+recalibrate, fit on all, recalibrate; on as many examples as the round). The ratio is the median
+over turns in which all of them ran one after the other: the machine's other work hits them alike.
 """
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from cells import measured
+from tables import keep
 
 from ecavg_tf.quiet import import_tensorflow
 
@@ -28,18 +27,19 @@ import_tensorflow()
 
 import keras  # noqa: E402
 
-from ecavg_tf.config import Config  # noqa: E402
-from ecavg_tf.config.checks import validated  # noqa: E402
-from ecavg_tf.core.seeds import epoch_order  # noqa: E402
+from ecavg_tf.config import Config, with_fields  # noqa: E402
 from ecavg_tf.data.dataset import Examples, concatenated  # noqa: E402
 from ecavg_tf.data.federated import federated_data  # noqa: E402
-from ecavg_tf.data.pipeline import batches, steps  # noqa: E402
+from ecavg_tf.data.pipeline import batches  # noqa: E402
 from ecavg_tf.events import Event  # noqa: E402
-from ecavg_tf.models.batchnorm import Recalibrator  # noqa: E402
+from ecavg_tf.models.batchnorm import BATCH, Recalibrator  # noqa: E402
 from ecavg_tf.models.builders import build_model, template_of  # noqa: E402
 from ecavg_tf.rounds.loop import Loop  # noqa: E402
 from ecavg_tf.rundir import RunDirectory  # noqa: E402
 from ecavg_tf.task import Task  # noqa: E402
+
+TASKS = {"mlp": "mnist", "mobilenet_v2": "cifar10", "resnet50": "cifar100"}
+POLICIES = ("replace", "guarded")
 
 
 def silence(event: Event) -> None:
@@ -50,9 +50,10 @@ def silence(event: Event) -> None:
 class Ours:
     """A round as ``ecavg run`` plays it; the compiled model is kept between repetitions."""
 
-    def __init__(self, config: Config, scratch: Path) -> None:
+    def __init__(self, config: Config, scratch: Path, policy: str) -> None:
         self._config = config
-        self._scratch = scratch
+        self._scratch = scratch / policy
+        self._scratch.mkdir()
         self.data = federated_data(config)
         self.task = Task(config, self.data.spec, scratch, silence)
 
@@ -86,8 +87,11 @@ class ByHand:
         self._restat(data)
 
     def _restat(self, data: Examples) -> None:
+        if not self._recalibrate.layers:
+            return
         order = np.random.default_rng(0).permutation(len(data))
-        self._recalibrate(batches(data, [order], self._config.edge.batch_size))
+        order = order[: self._config.edge.recalibrate_examples or len(data)]
+        self._recalibrate(batches(data, [order], BATCH))
 
     def __call__(self) -> tuple[float, float]:
         """Seconds of the training, and 0 for evaluation."""
@@ -104,96 +108,75 @@ class ByHand:
         return time.perf_counter() - began, 0.0
 
 
-def paired_ratio(one: Callable[[], float], other: Callable[[], float], repeat: int) -> float:
-    """Median of one/other over pairs in alternating order."""
-    ratios = []
-    for number in range(repeat):
-        first, second = (one, other) if number % 2 == 0 else (other, one)
-        a, b = first(), second()
-        ratios.append(a / b if number % 2 == 0 else b / a)
-    return statistics.median(ratios)
+def play(task: str, data: str, examples: int, epochs: int, turns: int) -> None:
+    """Measures one task; tells by hand, then each policy: seconds, ratio, share of evaluation."""
+    config = with_fields(
+        Config(),
+        {
+            "data.name": data,
+            "data.train_examples": examples,
+            "data.test_examples": 500,
+            "model.name": task,
+            "edge.epochs": epochs,
+            "server.epochs": epochs,
+        },
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        rounds = [Ours(with_fields(config, {"update.policy": each}), Path(scratch), each)
+                  for each in POLICIES]  # fmt: skip
+        first = rounds[0].data
+        parts = [first.edge(name).train for name in first.edges]
+        hand = ByHand(config, parts, build_model(config, first.spec, "shared"))
+        sides: list[Any] = [hand, *rounds]
+        for side in sides:
+            side()  # traces
+        spent: list[list[tuple[float, float]]] = [[] for _ in sides]
+        for turn in range(turns):
+            for side, seconds in list(zip(sides, spent, strict=True))[:: 1 if turn % 2 else -1]:
+                seconds.append(side())
+    for seconds in spent:
+        net = [total - evaluation for total, evaluation in seconds]
+        ratio = statistics.median(
+            mine / total for mine, (total, _) in zip(net, spent[0], strict=True)
+        )
+        evaluating = statistics.median(evaluation for _, evaluation in seconds)
+        print(f"\ncell:{statistics.median(net):.2f} {ratio:.3f} {evaluating:.2f}")
 
 
 def main() -> None:
     """Parses, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", default="cifar10", help="a TFDS name")
+    parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--examples", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--task", help="used by the script itself")
     arguments = parser.parse_args()
-    config = Config()
-    config.data.name = arguments.data
-    config.data.train_examples, config.data.test_examples = arguments.examples, 500
-    config.model.name = "mobilenet_v2"
-    config.edge.epochs = config.server.epochs = arguments.epochs
-    validated(config)
-
-    with tempfile.TemporaryDirectory() as scratch:
-        ours = Ours(config, Path(scratch))
-        parts = [ours.data.edge(name).train for name in ours.data.edges]
-        hand = ByHand(config, parts, build_model(config, ours.data.spec, "shared"))
-        ours(), hand()  # tracing
-        rounds: list[tuple[float, float]] = []
-
-        def training() -> float:
-            rounds.append(ours())
-            return rounds[-1][0] - rounds[-1][1]
-
-        by_hand: list[float] = []
-
-        def calls() -> float:
-            by_hand.append(hand()[0])
-            return by_hand[-1]
-
-        ratio = paired_ratio(training, calls, arguments.repeat)
-        trained = statistics.median(total - evaluation for total, evaluation in rounds)
-        difference = trained - statistics.median(by_hand)
-        evaluating = statistics.median(
-            evaluation / (total - evaluation) for total, evaluation in rounds
-        )
-
-        data = concatenated(parts)
-        size = config.edge.batch_size
-        model = ours.task.server_trainer.model
-        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        rates: dict[str, list[float]] = {"pipeline": [], "arrays": []}
-
-        def timed(name: str, fit: Callable[[], object]) -> float:
-            began = time.perf_counter()
-            fit()
-            seconds = time.perf_counter() - began
-            rates[name].append(len(data) / seconds)
-            return seconds
-
-        def pipeline() -> float:
-            order = epoch_order(len(data), 0, 1, "benchmark", 0)
-            feed = batches(data, [order], size)
-            return timed(
-                "pipeline",
-                lambda: model.fit(
-                    feed, steps_per_epoch=steps(len(data), size), verbose=0, shuffle=False
-                ),
-            )
-
-        def arrays() -> float:
-            return timed(
-                "arrays",
-                lambda: model.fit(data.inputs, data.labels, batch_size=size, verbose=0),
-            )
-
-        pipeline(), arrays()  # tracing
-        rates = {name: [] for name in rates}
-        speed = 1 / paired_ratio(pipeline, arrays, arguments.repeat)
-
-    print(f"MobileNetV2, {arguments.data}, {arguments.examples} examples, two edges, "
-          f"{arguments.epochs}+{arguments.epochs} epochs, batch {size}")  # fmt: skip
-    print(f"round without evaluation / by hand   {ratio:.3f}")
-    print(f"difference                           {difference:.1f} s a round of {trained:.0f} s")
-    print(f"evaluation / the rest of the round   {evaluating:.3f}  (start, local, server stages)")
-    print(f"pipeline / arrays, examples a second   {speed:.3f}  "
-          f"({statistics.median(rates['pipeline']):.0f} against "
-          f"{statistics.median(rates['arrays']):.0f})")  # fmt: skip
+    examples, epochs, turns = arguments.examples, arguments.epochs, arguments.turns
+    if arguments.task:
+        play(arguments.task, TASKS[arguments.task], examples, epochs, turns)
+        return
+    rows = []
+    for task in arguments.tasks.split(","):
+        command = [sys.executable, __file__, f"--workdir={arguments.workdir}", f"--task={task}"]
+        command += [f"--examples={examples}", f"--epochs={epochs}", f"--turns={turns}"]
+        cost = measured(f"{task}-{examples}-{epochs}", command, arguments.workdir)
+        hand, *rounds = (line.split() for line in cost.lines)
+        rows.append([task, hand[0], *(word for each in rounds for word in each)])
+    columns = [
+        f"{policy}{word}"
+        for policy in POLICIES
+        for word in (", s", " / by hand", ": its evaluations, s")
+    ]
+    keep(
+        "round_overhead",
+        f"A round of {examples:,} examples, two edges, {epochs}+{epochs} epochs, batch 32, against "
+        "the same calls by hand",
+        ["task", "by hand, s", *columns],
+        rows,
+        ["Seconds are those of a round without its evaluations, which nobody makes by hand."],
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """The paper's CIFAR-100 task with ResNet50: two class-disjoint edges, 5,000 examples.
 
-    TF_ENABLE_ONEDNN_OPTS=1 ecavg run --config=configs/cifar100_resnet50.py --workdir=runs/cifar100
+    ecavg run --config=configs/cifar100_resnet50.py --workdir=runs/cifar100
 
 Time seen: 15 minutes of training on two shared CPU cores. Result seen (seed 0): global model
-7.1 %; own accuracy local 12.2 and 11.4 %, after the update 6.6 and 7.6 %. (oneDNN makes ResNet50
-several times faster on CPUs where TensorFlow leaves it off, and MobileNetV2 slower.)
+7.1 %; own accuracy local 12.2 and 11.4 %, after the update 6.6 and 7.6 %. (With oneDNN's
+kernels, which a run of ResNet50 turns on.)
 """
 
 from ecavg_tf.config import Config, PartitionKind

@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import Any
 
 from ecavg_tf.keras_settings import keras_settings
+from ecavg_tf.kernels import onednn_in_force
 
 _VARIABLES = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 _PACKAGES = ("ecavg-tf", "tensorflow", "keras", "numpy", "safetensors", "tensorflow-datasets")
@@ -24,6 +25,7 @@ def describe() -> dict[str, Any]:
         "gpus": len(tf.config.list_physical_devices("GPU")),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
         "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "onednn": onednn_in_force(),
         "variables": {name: os.environ.get(name) for name in _VARIABLES},
         "keras": keras_settings(),
         "packages": {name: _version(name) for name in _PACKAGES},

@@ -58,7 +58,14 @@ class Note:
     text: str
 
 
-Event = RunPlanned | StageStarted | Trained | EpochEnded | Note
+@dataclass(frozen=True)
+class Detail:
+    """A line for the log alone: how something is done that changes no result."""
+
+    text: str
+
+
+Event = RunPlanned | StageStarted | Trained | EpochEnded | Note | Detail
 Listener = Callable[[Event], None]
 
 

@@ -4,7 +4,7 @@ import datetime
 from pathlib import Path
 
 from ecavg_tf.core.errors import printable
-from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted
+from ecavg_tf.events import Detail, EpochEnded, Event, Note, RunPlanned, StageStarted
 
 _VERBS = {
     "warmup": "trains the shared start",
@@ -59,7 +59,7 @@ class LogFile:
 
     def __call__(self, event: Event) -> None:
         """Appends what there is to say."""
-        text = line(event)
+        text = printable(event.text) if isinstance(event, Detail) else line(event)
         if text is not None:
             now = datetime.datetime.now().isoformat(timespec="seconds")
             with self._path.open("a", encoding="utf-8") as log:

@@ -11,6 +11,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.exports import Exported, Parity
 from ecavg_tf.core.files import load_json, read_whole
+from ecavg_tf.core.findings import Influence, Privacy
 from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.scores import Accepted, Rung, Score, Scores
@@ -77,35 +78,6 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Influence:
-    """What an edge's update does to the average; see ``server.influence``.
-
-    Attributes:
-        edge: its name.
-        norm: Euclidean norm of its change of the trained weights.
-        cosine: between its change and the sum of the others', in [-1, 1].
-        loss_with: loss on a few pooled examples of the plain mean of all updates, nats.
-        loss_without: the same of the mean without this edge.
-        judged: of its pooled examples, how many a model of the others could judge.
-        implausible: how many of these have a label that it holds for wrong.
-        implausible_others: the share of such labels among the others' pooled examples, each
-            judged by a model that has not seen it.
-        left_out: how many of all its pooled examples the server did not train on for their
-            labels (``server.doubtful_labels``); None: none.
-    """
-
-    edge: str
-    norm: float
-    cosine: float
-    loss_with: float | None = None
-    loss_without: float | None = None
-    judged: int | None = None
-    implausible: int | None = None
-    implausible_others: float | None = None
-    left_out: int | None = None
-
-
-@dataclass(frozen=True)
 class Samples:
     """Training examples that a round had, once each."""
 
@@ -150,6 +122,7 @@ class RoundResult:
         refused: who answered what could not be used.
         absent: who did not answer before the deadline.
         influence: what each accepted update does to the average.
+        privacy: what the updates up to this round tell of an edge; None: they have no noise.
         choice: what the server chose to fine-tune, with ``server.combine=auto``.
         warmed_up: examples that the warm-up before round 1 went through.
     """
@@ -164,6 +137,7 @@ class RoundResult:
     refused: tuple[Refused, ...]
     absent: tuple[Refused, ...] = ()
     influence: tuple[Influence, ...] = ()
+    privacy: Privacy | None = None
     choice: StartChoice | None = None
     warmed_up: int = 0
 

@@ -18,6 +18,8 @@ _NO_PART_OF_THE_ALGORITHM = (
     "fleet.timeout_s",
     "fleet.edge_timeout_s",
     "fleet.folder",
+    "edge.steps_per_execution",
+    "server.steps_per_execution",
     "fleet.server",
     "fleet.workers",
     "tensorboard",

@@ -17,7 +17,8 @@ from ecavg_tf.plugins import is_plugin, load_function
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.evaluation import KerasScorer
 from ecavg_tf.training.resuming import FOLDER
-from ecavg_tf.training.trainer import KerasTrainer, check_tensorboard
+from ecavg_tf.training.trainer import KerasTrainer
+from ecavg_tf.training.users_callbacks import check_tensorboard
 
 _PICTURE = 3  # height, width, channels
 

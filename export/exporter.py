@@ -7,24 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
 from ecavg_tf.config import Limits
 from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import ExportError, brief, full_disk
-from ecavg_tf.core.exports import Cost, Exported, Latency, Verdict
+from ecavg_tf.core.exports import Cost, Exported, Verdict
 from ecavg_tf.core.files import file_sha256, write_bytes
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import of_one_output, output_kind
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.inputs import for_model
-from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.output_kind import has_one_output
 from ecavg_tf.models.rescaling import takes_tokens
 from export.climbing import climb_for
-from export.delivering.bundling import bundle_file, spread
+from export.delivering.bundling import bundle_file
 from export.delivering.earlier_files import (
     FAILED,
     SAID,
@@ -36,13 +33,13 @@ from export.delivering.earlier_files import (
     unchanged_files,
     write_record,
 )
+from export.keras_answers import KerasAnswers
 from export.making.convert import Converter, gives_fitted_logits
 from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 from export.making.front import Front, front_of
 from export.making.precision import computed_in_float32
-from export.proving.cost import cost_sheet, keras_latencies
-from export.proving.declared_output import check_one_logit, checked_probabilities
+from export.proving.cost import cost_sheet
 from export.proving.gate import Reference
 from export.reading.metadata import Description
 from export.subject import Subject, key_of
@@ -79,11 +76,12 @@ class Exporter:
     fresh: bool = False
     listener: Listener = silent
     _converted: dict[tuple[str, Variant], bytes] = field(default_factory=dict)
-    _keras: tuple[Latency, ...] = ()
+    _keras: KerasAnswers = field(init=False)
     _front: Front | None = field(default=None, init=False)
     _tokens: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
+        self._keras = KerasAnswers(self.model, self.logits)
         self._tokens = takes_tokens(self.model, self.spec)
         self._front = None if self._tokens else front_of(self.model)
 
@@ -115,7 +113,7 @@ class Exporter:
     ) -> tuple[Exported, ...]:
         key, answers = (
             key_of(subject, self.spec, self.limits, logits=self.logits),
-            self._probed(subject.inputs),
+            self._keras.probed(subject.inputs),
         )
         known, ours = unchanged_files(folder, key, answers), earlier_names(folder)
         missing = [v for v in wanted if self.fresh or v.value not in known]
@@ -128,7 +126,7 @@ class Exporter:
                 ours.update(file_names(variant))
             # Written first, so that files of an interrupted export are recognized later.
             write_record(folder, key, answers, known.values(), ours)
-            references = self._references(subject)
+            references = self._keras.references(subject)
             dtype = "int32" if self._tokens else "float32"
             with Converter(
                 self.model, self.spec.input_shape, dtype=dtype, front=self._front
@@ -234,7 +232,10 @@ class Exporter:
 
     def _cost(self, content: bytes, example: Array) -> Cost:
         return cost_sheet(
-            content, example, seconds=self.latency_s, keras_latencies=self._keras_latencies(example)
+            content,
+            example,
+            seconds=self.latency_s,
+            keras_latencies=self._keras.latencies(example, self.latency_s),
         )
 
     def _convert(self, subject: Subject, variant: Variant, converter: Converter) -> bytes:
@@ -252,37 +253,6 @@ class Exporter:
         one = has_one_output(self.model, for_model(reference.inputs[:1]))
         return output_kind(logits=self.logits or fitted, one_output=one)
 
-    def _references(self, subject: Subject) -> tuple[Reference, Reference | None]:
-        """The test examples and the seen ones, with Keras' answers."""
-        if self.logits:
-            check_one_logit(self.model, for_model(subject.inputs))
-        test = self._answered(subject.inputs, subject.labels, subject.words)
-        if subject.seen is None:
-            return test, None
-        return test, self._answered(subject.seen.inputs, None, subject.seen.words)
-
-    def _answered(self, inputs: Array, labels: NDArray[np.int64] | None, words: str) -> Reference:
-        try:
-            answers = self.model.predict(for_model(inputs), batch_size=256, verbose=0)
-        except Exception as error:  # Keras and TensorFlow raise many kinds
-            raise _not_taken(words, error) from error
-        return Reference(inputs, checked_probabilities(answers, logits=self.logits), labels, words)
-
-    def _probed(self, inputs: Array) -> Array:
-        """Keras' probabilities of a few examples, without tracing the model."""
-        few = for_model(inputs[spread(len(inputs), _PROBES)])
-        try:
-            answers = np.asarray(self.model(few, training=False))
-        except Exception as error:  # Keras and TensorFlow raise many kinds
-            raise _not_taken("the inputs", error) from error
-        return checked_probabilities(answers, logits=self.logits)
-
-    def _keras_latencies(self, example: Array) -> tuple[Latency, ...]:
-        """Measured once for all subjects, because they have one architecture."""
-        if not self._keras:
-            self._keras = keras_latencies(self.model, example, self.latency_s)
-        return self._keras
-
 
 def _held(folder: Path, names: Collection[str]) -> set[str]:
     """The names of files that are there, and of the signatures that these may get later."""
@@ -295,10 +265,6 @@ def _source(subject: Subject, converter: Converter) -> str | None:
         return None
     left_out = f", {converter.left_out} outliers left out" if converter.left_out else ""
     return subject.calibration.source + left_out
-
-
-def _not_taken(what: str, error: Exception) -> ExportError:
-    return ExportError(f"the model can't take {what}: {explained(error)}; give it such as it takes")
 
 
 def _not_made(error: Exception, log: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.errors import UpdateRefused
 from ecavg_tf.core.files import copy_regular, link_or_copy
+from ecavg_tf.core.findings import Influence
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.update_file import Update, UpdateInfo, check_update
 from ecavg_tf.core.template import Array, Template
@@ -22,7 +23,7 @@ from ecavg_tf.data.pooled import (
     read_pooled,
     record_pooled,
 )
-from ecavg_tf.results import Influence, Refused
+from ecavg_tf.results import Refused
 from server.screen import doubted, oversized
 
 _UPDATE_HEADER = 2**24  # names, shapes and metadata; more than any model needs

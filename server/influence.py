@@ -21,10 +21,10 @@ from typing import TypeVar
 import numpy as np
 
 from ecavg_tf.core.deciding.predictions import Predictions
+from ecavg_tf.core.findings import Influence
 from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples, stratified
-from ecavg_tf.results import Influence
 from server.aggregate import average_updates, combine_statistics
 from server.geometry import Matrix, cosines_to_the_rest, inner_products, lengths
 from server.labels import judge_of, stands_out, usual_of

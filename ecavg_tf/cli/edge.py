@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> int:
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
 
-    import_tensorflow()
+    import_tensorflow(config.model.name)
     find_users_modules()
     from ecavg_tf.cli.progress import listener
     from ecavg_tf.rounds.serving import serve_edges
@@ -112,10 +112,10 @@ def _join(argv: Sequence[str]) -> int:
         parse_formats(formats.value)  # before hours of training
     exchange, state = (user_path(text[name].value) for name in ("exchange", "state"))
     from ecavg_tf.data.own_data import data_place
+    from ecavg_tf.keras_settings import check_keras_settings
     from ecavg_tf.plugins import find_users_modules
-    from ecavg_tf.quiet import import_tensorflow
 
-    import_tensorflow()
+    check_keras_settings()
     find_users_modules()
     from ecavg_tf.cli.progress import listener
     from ecavg_tf.rounds.joining import Joiner

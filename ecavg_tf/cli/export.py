@@ -149,7 +149,7 @@ def _export(source: Path, options: Options) -> int:
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
 
-    import_tensorflow()
+    import_tensorflow(run=source)
     find_users_modules()
     from ecavg_tf.cli.output import print_exports
     from ecavg_tf.cli.progress import PlainLines

@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     if config.fleet.kind is FleetKind.FLOWER:
         from ecavg_tf.cli.submit import submit
 
-        return submit(argv, user_path(config.fleet.server))
+        return submit(argv, user_path(config.fleet.server).resolve())
     return _play(argv, config, folder)
 
 
@@ -77,9 +77,8 @@ def _play(argv: Sequence[str], config: Config, folder: Path, carry: Carry | None
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
 
-    import_tensorflow()
+    import_tensorflow(config.model.name, folder)
     find_users_modules()
-    from ecavg_tf.cli.output import print_tables
     from ecavg_tf.cli.progress import listener
     from ecavg_tf.rounds.loop import run
     from export.jobs.run import raise_if_failed
@@ -94,6 +93,8 @@ def _play(argv: Sequence[str], config: Config, folder: Path, carry: Carry | None
         with contextlib.suppress(OSError):  # SIGHUP: the terminal may be closed
             print(f"\ninterrupted; finished rounds are kept. To go on:\n  {again}", file=sys.stderr)
         return interrupted_code(error)
+    from ecavg_tf.cli.output import print_tables
+
     print_tables(results)
     print(f"Everything is in {folder}; {folder / 'report.html'} shows it as a page.")
     raise_if_failed(results.exports)

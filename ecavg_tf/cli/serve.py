@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
         print("INSECURE: no TLS and no keys; anybody on this machine can read, change and start "
               "runs. For a try only.", file=sys.stderr, flush=True)  # fmt: skip
     folder = None if insecure.value else _checked(user_path(certs.value))
-    link = SuperLink(user_path(state.value), folder, host.value, port.value)
+    link = SuperLink(user_path(state.value).resolve(), folder, host.value, port.value)
     try:
         with disk_errors(link.state):
             link.state.mkdir(parents=True, exist_ok=True)

@@ -34,12 +34,16 @@ _AT_LEAST = {
     "server.max_update_ratio": 0,
     "server.max_examples_ratio": 0,
     "edge.weight_decay": 0,
+    "edge.dp_clip": 0,
+    "edge.dp_noise_multiplier": 0,
     "server.weight_decay": 0,
     "partition.num_edges": 1,
     "fleet.quorum": 1,
     "model.hidden_units": 1,
     "edge.epochs": 1,
     "edge.batch_size": 1,
+    "edge.steps_per_execution": 0,
+    "server.steps_per_execution": 0,
     "edge.recalibrate_examples": 0,
     "server.epochs": 0,
     "server.batch_size": 1,
@@ -74,6 +78,7 @@ _RANGES: dict[str, tuple[Callable[[float], bool], Sequence[str]]] = {
     ),
     "above 0 and at most 1": (lambda value: 0 < value <= 1, ("server.pool_fraction",)),
     "above 0 and at most 0.5": (lambda value: 0 < value <= 0.5, ("update.level",)),
+    "above 0 and below 1": (lambda value: 0 < value < 1, ("edge.dp_delta",)),
     "in [0, 1]": (
         lambda value: 0 <= value <= 1,
         (
@@ -172,6 +177,11 @@ def validated(config: Config) -> Config:
         raise ConfigError(
             "data.spec is for a server whose edges have the data, and these come over a folder: "
             "set fleet.kind=folder and fleet.folder (or flower and fleet.server)"
+        )
+    if config.edge.dp_noise_multiplier and not config.edge.dp_clip:
+        raise ConfigError(
+            "edge.dp_noise_multiplier is in units of edge.dp_clip, which is 0; set edge.dp_clip "
+            "to the largest norm that an update's change may have"
         )
     _check_warmup(config)
     weighs = config.edge.class_weights is not ClassWeights.NONE

@@ -56,6 +56,14 @@ class PoolRate(enum.Enum):
     ROOT = "root"
 
 
+class JitCompile(enum.Enum):
+    """Whether XLA compiles the training steps."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class LevelFor(enum.Enum):
     """Which error rate the guard's level limits."""
 

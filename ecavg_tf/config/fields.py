@@ -19,7 +19,12 @@ EXPORT = "export."  # what comes after training: no reason to refuse to resume
 def shared_fields(config: Config) -> dict[str, Any]:
     """The fields on which a server and its edges must agree, by dotted names."""
     own = ("fleet.", "data.data_dir", "data.spec", "tensorboard", "keep_", EXPORT)
-    return {name: value for name, value in flatten(config) if not name.startswith(own)}
+    cost = ".steps_per_execution"  # which changes no bit
+    return {
+        name: value
+        for name, value in flatten(config)
+        if not name.startswith(own) and not name.endswith(cost)
+    }
 
 
 def to_dict(config: Any) -> dict[str, Any]:

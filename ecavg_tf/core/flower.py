@@ -1,5 +1,6 @@
 """What both ends need of Flower: the tested version, its programs, and that they stay up."""
 
+import ctypes
 import importlib.util
 import os
 import shlex
@@ -91,6 +92,16 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
+_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """A supervisor that is killed can't end what it started: the system does it, on Linux."""
+    if _PRCTL is not None:
+        _PRCTL(_PDEATHSIG, signal.SIGTERM)
+
+
 class Supervised:
     """A process that is started again when it dies.
 
@@ -123,6 +134,11 @@ class Supervised:
         self._started = 0.0
         self._pause_s = 0.0
         self._again = 0.0
+
+    @property
+    def pid(self) -> int:
+        """The number of its process and of all that it started as a session; 0: it does not run."""
+        return 0 if self._process is None else self._process.pid
 
     def look(self) -> int | None:
         """Starts it where it does not run; gives the code of one that has ended by itself."""
@@ -172,6 +188,7 @@ class Supervised:
                 stderr=subprocess.STDOUT,
                 env=dict(self._env),
                 start_new_session=True,  # so that all of it can be ended
+                preexec_fn=_end_with_parent,
             )
         self._started = time.monotonic()
 

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,7 +37,7 @@ def read_arrays(path: Path, only: Collection[str] | None = None) -> dict[str, Ar
             if isinstance(loaded, np.ndarray):
                 return {"x": loaded}
             with loaded:
-                found = {name: loaded[name] for name in _wanted(loaded.files, only)}
+                found = {name: loaded[name] for name in _wanted(_sound(loaded.files), only)}
     except FileNotFoundError as error:
         raise DataError(f"{path} is not there") from error
     except NotRegularError as error:
@@ -50,6 +50,10 @@ def read_arrays(path: Path, only: Collection[str] | None = None) -> dict[str, Ar
     for name, array in found.items():
         if not isinstance(array, np.ndarray):  # numpy hands out such members as bytes
             raise DataError(f"{path}: {name} is no array; save the file with numpy.savez")
+        if array.size and not array.itemsize:  # billions of entries would take no byte of the file
+            raise DataError(
+                f"{path}: {name} claims {array.size} entries of no bytes; save it again"
+            )
         if not _is_text(array):
             raise DataError(f"{path}: {name} holds numbers that are no letters; save texts")
     return found
@@ -95,6 +99,15 @@ def _check_unpacked(stream: IO[bytes], size: int) -> None:
         raise ValueError(f"it unpacks to {unpacked} bytes, at most {most} are read of {size}")
 
 
+def _sound(names: Iterable[str]) -> list[str]:
+    """The names of arrays, which errors tell: each is a part of one line."""
+    found = list(names)
+    for name in found:
+        if not name.isprintable():
+            raise ValueError(f"an array has the name {name!r}, which can't be printed")
+    return found
+
+
 def _wanted(names: list[str], only: Collection[str] | None) -> list[str]:
     return [name for name in names if only is None or name in only]
 
@@ -132,7 +145,7 @@ def array_names(path: Path) -> frozenset[str]:
     """
     try:
         with open_regular(path) as stream, open_zip(stream) as archive:
-            return frozenset(name.removesuffix(".npy") for name in archive.namelist())
+            return frozenset(_sound(name.removesuffix(".npy") for name in archive.namelist()))
     except Exception as error:  # zipfile raises many kinds
         raise DataError(
             f"{path} can't be read as numpy arrays: {brief(error)}; save plain numbers with "

@@ -146,7 +146,8 @@ def answer(data: EdgeData, request: Request) -> Reply | Failed:
 
         shared = process.shared
         scorer = task.scorer(task.edge_trainer, shared.test)
-        worker = make_worker(task, data, scorer, shared.edges / data.edge, shared.saves)
+        folder = shared.edges / data.edge
+        worker = make_worker(task, data, scorer, folder, saves=shared.saves, simulated=True)
         return worker.answer(request)
     except ECAvgError as error:
         return Failed(data.edge, type(error), str(error))

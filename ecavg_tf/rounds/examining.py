@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from ecavg_tf.config import Config
+from ecavg_tf.core.findings import Influence
 from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, Note
 from ecavg_tf.models.batchnorm import moment_positions
-from ecavg_tf.results import Influence, Refused
+from ecavg_tf.results import Refused
 from ecavg_tf.task import Task
 from ecavg_tf.training.evaluation import KerasScorer
 from server.aggregate import weighed

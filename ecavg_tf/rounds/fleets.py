@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ecavg_tf.config import Config, FleetKind, TrainingFile
 from ecavg_tf.config.fields import shared_fields
@@ -25,7 +26,9 @@ from ecavg_tf.rounds.workers import MOST_SAVED, make_workers
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from edge.participating.store import has_answered
-from export.jobs.training_files import TrainingFiles
+
+if TYPE_CHECKING:
+    from export.jobs.training_files import TrainingFiles
 
 Make = Callable[[Task, FederatedData, RunDirectory, Template], Fleet]
 
@@ -58,7 +61,7 @@ def _local(task: Task, data: FederatedData, directory: RunDirectory, template: T
         )
         known = {edge: data.edge(edge) for edge in data.edges}
         return ProcessFleet(shared, known, directory.run_id, template, task.listener)
-    workers = make_workers(task, data, data.edges, directory.edges)
+    workers = make_workers(task, data, data.edges, directory.edges, simulated=True)
     return LocalFleet(workers, directory.run_id, template)
 
 
@@ -78,12 +81,21 @@ def _check_kept(directory: RunDirectory) -> None:
                 )
 
 
+def _training_files(
+    task: Task, data: FederatedData, directory: RunDirectory
+) -> "TrainingFiles | None":
+    """What edges without TensorFlow train, if the config wants such edges."""
+    if task.config.fleet.training_file is TrainingFile.NONE:
+        return None
+    from export.jobs.training_files import TrainingFiles  # the converter, which few runs need
+
+    golden = data.test if len(data.test) else noise(task.spec)
+    return TrainingFiles(task, golden, directory.path / "training", directory.run_id)
+
+
 def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:
     fleet = task.config.fleet
-    files = None
-    if fleet.training_file is not TrainingFile.NONE:
-        golden = data.test if len(data.test) else noise(task.spec)
-        files = TrainingFiles(task, golden, directory.path / "training", directory.run_id)
+    files = _training_files(task, data, directory)
     scorer = task.scorer(task.server_trainer, data.test)
     owners = directory.path / "owners.json"
     comes_by_itself = not data.edges
@@ -129,14 +141,27 @@ def carried() -> Iterator[None]:
         _CARRIED.reset(token)
 
 
+def _flower(task: Task, data: FederatedData, directory: RunDirectory, template: Template) -> Fleet:
+    _check_carried()
+    return _folder(task, data, directory, template)
+
+
 def _check_flower(config: Config) -> None:
-    """Without a courier, the letters would lie where nobody fetches them."""
+    _check_carried()
+    check_exchange_folder(config.fleet.folder, None)
+
+
+def _check_carried() -> None:
+    """Without a courier, the letters would lie where nobody fetches them.
+
+    Raises:
+        ConfigError: there is none in this process.
+    """
     if not _CARRIED.get():
         raise ConfigError(
             "fleet.kind is flower, and a run over Flower is started with 'ecavg run' (or 'flwr "
             "run'), not from Python; use that, or fleet.kind=folder"
         )
-    check_exchange_folder(config.fleet.folder, None)
 
 
 FLEETS: Mapping[FleetKind, FleetMaker] = {
@@ -144,5 +169,5 @@ FLEETS: Mapping[FleetKind, FleetMaker] = {
     FleetKind.FOLDER: FleetMaker(
         _folder, lambda config: check_exchange_folder(config.fleet.folder, None)
     ),
-    FleetKind.FLOWER: FleetMaker(_folder, _check_flower),
+    FleetKind.FLOWER: FleetMaker(_flower, _check_flower),
 }

@@ -1,9 +1,12 @@
-"""An edge with Keras and data of its own: the task comes with the first request."""
+"""An edge with Keras and data of its own: the task comes with the first request.
+
+TensorFlow is imported as that request names the model, because its kernels are chosen by it.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,12 +27,11 @@ from ecavg_tf.data.own_data import FLAG, arrays_from_function
 from ecavg_tf.data.server_data import no_examples, spec_of
 from ecavg_tf.data.tables import parts_of
 from ecavg_tf.events import Listener, Note, silent
-from ecavg_tf.models.builders import initial_weights
+from ecavg_tf.kernels import choose_kernels, kernels_event
 from ecavg_tf.plugins import is_plugin, load_function
+from ecavg_tf.quiet import import_tensorflow
 from ecavg_tf.rounds.joined_task import JoinedTask
-from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.registries import check_names
-from ecavg_tf.task import Task
 from edge.device.checkpoint import locked
 from edge.device.described import described, greet, source_of
 from edge.device.local_data import LocalData, check_there, load_local, local_of
@@ -37,6 +39,9 @@ from edge.participating.agent import check_exchange, config_of
 from edge.participating.serving import Served, check_took_part, serve
 from edge.participating.store import EdgeStore
 from edge.participating.worker import EdgeWorker
+
+if TYPE_CHECKING:
+    from ecavg_tf.task import Task
 
 
 @dataclass
@@ -96,6 +101,7 @@ class Joiner:
 
     def answer(self, request: Request) -> Reply:
         """Answers a request; the first one that asks for training tells what to build."""
+        choose_kernels(str(request.config.get("model.name", "")))  # before anything is read
         if request.kind == HELLO:
             size = request.config.get("data.image_size", 0)
             channels = request.config.get("data.channels", 0)
@@ -114,6 +120,10 @@ class Joiner:
                 "it, or serve with its config: ecavg edge --config=FILE"
             )
         task, local = self.prepared(request.config, request.inputs)
+        from ecavg_tf.models.builders import initial_weights
+        from ecavg_tf.rounds.one_accuracy import check_one_accuracy
+
+        self.listener(kernels_event())
         config, spec = task.config, task.spec
         if local.test is not None:
             test = local.test
@@ -130,7 +140,7 @@ class Joiner:
         )
         return worker, JoinedTask(request.config, request.inputs, self.data, self.label_column)
 
-    def prepared(self, fields: Mapping[str, Any], inputs: Inputs) -> tuple[Task, LocalData]:
+    def prepared(self, fields: Mapping[str, Any], inputs: Inputs) -> "tuple[Task, LocalData]":
         """Makes the task that a server describes, and reads the edge's data for it.
 
         Args:
@@ -144,6 +154,9 @@ class Joiner:
         config.server.pool = config.server.pool and self.pool
         check_names(config)
         _check_code(config)
+        import_tensorflow(config.model.name)
+        from ecavg_tf.task import Task
+
         task = Task(config, spec_of(inputs), self.folder, self.listener)
         local = self._local(config, inputs)
         if local.note:

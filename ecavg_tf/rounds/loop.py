@@ -19,6 +19,7 @@ from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import FederatedData, counted, federated_data
 from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
+from ecavg_tf.kernels import kernels_event
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.narrate import LogFile
 from ecavg_tf.results import RunResults
@@ -31,6 +32,7 @@ from ecavg_tf.rounds.process_fleet import ProcessFleet
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.round_models import RoundModels
 from ecavg_tf.rounds.server_start import aligner_of, begins_random, chooser_of, first_start
+from ecavg_tf.rounds.spending import not_protected, privacy_of, spent
 from ecavg_tf.rounds.whose_task import check_edges, task_of_run
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
@@ -83,6 +85,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
             directory.open()
             for note in directory.notes:
                 tell(Note(note))
+            tell(kernels_event())
             task.tell_notes(data.notes)
             results = Loop(directory, task, data, directory.template(template)).run()
             if config.export.enabled and not len(data.test):
@@ -145,6 +148,8 @@ class Loop:
         first = len(finished) + 1
         model = self._models.load(finished[-1]) if finished else self._first_start()
         self._listener(RunPlanned(rounds, first, self._planned_examples(first)))
+        for line in not_protected(self._config, self._template):
+            self._listener(Note(line))
         for number in range(first, rounds + 1):
             model = self._round(number, model)
             self._directory.write_results("interrupted", self._task.spec.classes)
@@ -199,7 +204,10 @@ class Loop:
         measurer = Measurer(self._scorer, self._template, self._data.own_test, self._listener)
         begun = start.weights or ()
         result = measurer.result(number, participants, replies, collected, begun, model, pooled)
-        self._directory.finish_round(replace(result, warmed_up=self._warmed_up))
+        privacy = privacy_of(self._config, self._directory.rounds(), participants)
+        if privacy is not None:
+            self._listener(Note(f"round {number}: {spent(privacy)}"))
+        self._directory.finish_round(replace(result, warmed_up=self._warmed_up, privacy=privacy))
         self._warmed_up = 0
         self._models.tidy(finished=number, decided=number - 1)
         return Shipped(model.weights, model.trained_on)

@@ -19,7 +19,7 @@ from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
 from ecavg_tf.core.template import Template
 from ecavg_tf.data.dataset import EdgeData
-from ecavg_tf.events import Listener, Note
+from ecavg_tf.events import Detail, Listener, Note
 from ecavg_tf.rounds.edge_process import Begun, Failed, Shared, answer, begin
 
 _POLL_S = 0.1  # how often events are passed on while edges work
@@ -143,7 +143,7 @@ class ProcessFleet:
                 known = {child.pid: child for child in multiprocessing.active_children()}
                 before = self._begun.get(event.pid)
                 self._begun[event.pid] = event.edge, before[1] if before else known.get(event.pid)
-            elif not isinstance(event, Note):
+            elif not isinstance(event, Note | Detail):
                 self._listener(event)
             elif event.text not in self._notes:
                 self._notes.add(event.text)

@@ -15,7 +15,7 @@ MOST_SAVED = 100  # edges; of more nobody looks at each one's Keras file, and th
 
 
 def make_workers(
-    task: Task, data: FederatedData, edges: Sequence[str], folder: Path
+    task: Task, data: FederatedData, edges: Sequence[str], folder: Path, *, simulated: bool = False
 ) -> list[EdgeWorker]:
     """Workers for edges that live here, who share one compiled model.
 
@@ -24,14 +24,24 @@ def make_workers(
         data: asked for the data of these edges, and of no other.
         edges: their names.
         folder: each edge's own folder is made in it.
+        simulated: whether they live in the server's process; see ``EdgeWorker``.
     """
     scorer = task.scorer(task.edge_trainer, data.test)
     saves = len(edges) <= MOST_SAVED
-    return [make_worker(task, data.edge(edge), scorer, folder / edge, saves) for edge in edges]
+    return [
+        make_worker(task, data.edge(edge), scorer, folder / edge, saves=saves, simulated=simulated)
+        for edge in edges
+    ]
 
 
 def make_worker(
-    task: Task, data: EdgeData, scorer: KerasScorer, folder: Path, saves: bool
+    task: Task,
+    data: EdgeData,
+    scorer: KerasScorer,
+    folder: Path,
+    *,
+    saves: bool,
+    simulated: bool,
 ) -> EdgeWorker:
     """One edge.
 
@@ -41,6 +51,7 @@ def make_worker(
         scorer: of the edges' model, on the server's test set.
         folder: the edge's own.
         saves: whether its accepted model becomes a Keras file.
+        simulated: whether it lives in the server's process; see ``EdgeWorker``.
     """
     return EdgeWorker(
         task.config,
@@ -51,5 +62,6 @@ def make_worker(
         own_start=lambda: initial_weights(task.config, task.spec, data.edge),
         open_store=lambda run_id: EdgeStore(folder, data.edge, run_id),
         listener=task.listener,
+        simulated=simulated,
         saves=saves,
     )

@@ -115,17 +115,20 @@ class Tell(keras.callbacks.Callback):  # type: ignore[misc]
         self._round, self._who = round_number, who
         self._count, self._epochs, self._batch_size = count, epochs, batch_size
         self._began = 0.0
+        self._seen = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the epoch's clock."""
         del epoch, logs
         self._began = time.monotonic()
+        self._seen = 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Tells how many examples the step saw."""
+        """Tells how many examples were seen since the last time; several batches may end here."""
         del logs
-        size = self._batch_size
-        self._listener(Trained(min(size, self._count - batch * size)))
+        seen = min(self._count, (batch + 1) * self._batch_size)
+        self._listener(Trained(seen - self._seen))
+        self._seen = seen
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Tells loss and accuracy on the training data."""

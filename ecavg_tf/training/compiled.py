@@ -19,6 +19,7 @@ from ecavg_tf.models.output_kind import has_one_output
 from ecavg_tf.models.saving import Saver
 from ecavg_tf.training.chance import Chance, Step
 from ecavg_tf.training.optimizers import build_optimizer, make_optimizer
+from ecavg_tf.training.stepping import Stepper
 
 _PROBES = 8  # inputs of noise that tell which weight is the head's bias
 SHIFT = 0.125  # 4 of 32 pixels, the usual pad-and-crop of CIFAR training
@@ -90,6 +91,7 @@ class CompiledModel:
         self._fresh_optimizer = [variable.numpy() for variable in self._optimizer.variables]
         self.recalibrate = Recalibrator(model)
         self.saver = Saver(model)
+        self.stepper = Stepper(model, listener)
         self._logits = logits
         self._fresh_weights: list[Array] = model.get_weights()
 

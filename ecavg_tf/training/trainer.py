@@ -5,9 +5,9 @@ and out, and whatever else could leak from one fit into the next (optimizer stat
 dropout's seed state, the batch order) is set anew.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -15,15 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.config import ClassWeights, EdgeConfig, FitConfig, Schedule, ServerConfig
+from ecavg_tf.config.choices import JitCompile
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.checkpoint import Checkpoint
-from ecavg_tf.core.errors import (
-    ConfigError,
-    ECAvgError,
-    InstallationError,
-    RoundError,
-    WorkdirError,
-)
+from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.schedules import cosine_rate
 from ecavg_tf.core.seeds import epoch_order, permutation
 from ecavg_tf.core.template import Array, Template
@@ -33,10 +28,17 @@ from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.batchnorm import BATCH
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.inputs import token_ids
-from ecavg_tf.plugins import load_function
 from ecavg_tf.training.callbacks import Cosine, RateWarmup, Reseed, Tell
 from ecavg_tf.training.compiled import CompiledModel
 from ecavg_tf.training.resuming import Backup, checkpoint_path, fit_key
+from ecavg_tf.training.sizing import batches_at_once
+from ecavg_tf.training.users_callbacks import (
+    blaming_callbacks,
+    tensorboard_callback,
+    users_callbacks,
+)
+
+_COMPILES = {JitCompile.AUTO: None, JitCompile.ON: True, JitCompile.OFF: False}
 
 
 class KerasTrainer:
@@ -113,7 +115,7 @@ class KerasTrainer:
             for epoch in range(first, settings.epochs)
         ]
         if orders:
-            with _blaming_callbacks(settings.callbacks):
+            with blaming_callbacks(settings.callbacks):
                 self._fit(examples, orders, round_number, who, backups)
         trained: list[Array] = self.model.get_weights()
         return trained
@@ -147,17 +149,30 @@ class KerasTrainer:
         backups: Sequence[Backup],
     ) -> None:
         settings, count = self.settings, len(examples)
+        mine, theirs = self._callbacks(round_number, who, count)
+        keras_fits = partial(
+            self.model.fit,
+            epochs=settings.epochs,
+            initial_epoch=settings.epochs - len(orders),
+            verbose=0,
+            shuffle=False,
+            callbacks=[*backups, *mine, *theirs],
+        )
+        size, stepper = settings.batch_size, self._compiled.stepper
+        weigh = class_weight(settings, examples)
         with token_ids():
-            self.model.fit(
-                batches(examples, orders, settings.batch_size),
-                epochs=settings.epochs,
-                initial_epoch=settings.epochs - len(orders),
-                steps_per_epoch=steps(count, settings.batch_size),
-                verbose=0,
-                shuffle=False,
-                class_weight=class_weight(settings, examples),
-                callbacks=[*backups, *self._callbacks(round_number, who, count)],
-            )
+            if not stepper.usable:
+                of_epoch = steps(count, size)
+                feed = batches(examples, orders, size)
+                keras_fits(feed, steps_per_epoch=of_epoch, class_weight=weigh)
+                return
+            each = None
+            if weigh is not None:
+                each = np.array([weigh[label] for label in examples.labels.tolist()], np.float32)
+            warms = any(isinstance(each, RateWarmup) for each in mine)  # step by step
+            at_once = 1 if warms else batches_at_once(self.model, settings, theirs, stepper.say)
+            with stepper.feeding(examples, size, each, _COMPILES[settings.jit_compile]):
+                keras_fits(stepper.orders(orders, at_once), steps_per_epoch=steps(count, size))
 
     def recalibrate(
         self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str
@@ -206,7 +221,10 @@ class KerasTrainer:
         """Saves the model with these weights as ``NAME.keras``; see ``saving.save_model``."""
         self._compiled.saver.save(weights, folder, name)
 
-    def _callbacks(self, round_number: int, who: str, count: int) -> list[keras.callbacks.Callback]:
+    def _callbacks(
+        self, round_number: int, who: str, count: int
+    ) -> tuple[list[keras.callbacks.Callback], list[keras.callbacks.Callback]]:
+        """Those that every fit gets, and those that a user asked for."""
         settings = self.settings
         callbacks: list[keras.callbacks.Callback] = [
             Reseed(self._compiled.chance, self._seed, round_number, who),
@@ -224,11 +242,10 @@ class KerasTrainer:
                     of_epoch,
                 )
             )
-        names = (name.strip() for name in settings.callbacks.split(","))
-        callbacks += [_users_callback(name, round_number, who) for name in names if name]
         if self._tensorboard is not None:
-            callbacks.append(_tensorboard(self._tensorboard / f"{round_number:04d}-{who}"))
-        return callbacks
+            folder = self._tensorboard / f"{round_number:04d}-{who}"
+            callbacks.append(tensorboard_callback(folder))
+        return callbacks, users_callbacks(settings.callbacks, round_number, who)
 
 
 def rate_of(settings: FitConfig, epoch: int) -> float:
@@ -249,48 +266,3 @@ def class_weight(settings: FitConfig, examples: Examples) -> dict[int, float] | 
     classes, counts = np.unique(examples.labels, return_counts=True)
     weights = len(examples) / (len(classes) * counts)
     return dict(zip(classes.tolist(), weights.tolist(), strict=True))
-
-
-def _users_callback(name: str, round_number: int, who: str) -> keras.callbacks.Callback:
-    make: Callable[[int, str], keras.callbacks.Callback] = load_function("callbacks", name)
-    callback = make(round_number, who)
-    if not isinstance(callback, keras.callbacks.Callback):
-        raise ConfigError(
-            f"callbacks: {name!r} returned {type(callback).__name__}, expected a "
-            "keras.callbacks.Callback"
-        )
-    return callback
-
-
-@contextlib.contextmanager
-def _blaming_callbacks(names: str) -> Iterator[None]:
-    """With callbacks of the user's, an odd exception in a fit is theirs until shown otherwise."""
-    try:
-        yield
-    except ECAvgError:
-        raise
-    except Exception as error:
-        if not names:
-            raise
-        raise RoundError(
-            f"a fit with callbacks={names!r} fails: {type(error).__name__}: {error}"
-        ) from error
-
-
-def check_tensorboard() -> None:
-    """Makes sure that TensorBoard's callback can write.
-
-    Raises:
-        InstallationError: the package is missing.
-    """
-    try:
-        import tensorboard  # noqa: F401  # what the callback writes with
-    except ImportError as error:
-        raise InstallationError(
-            "tensorboard=true needs the package: pip install 'ecavg-tf[tensorboard]'"
-        ) from error
-
-
-def _tensorboard(folder: Path) -> keras.callbacks.Callback:
-    check_tensorboard()
-    return keras.callbacks.TensorBoard(str(folder), write_graph=False)

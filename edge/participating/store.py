@@ -8,6 +8,7 @@ one that was answered is answered the same way again.
 
 import contextlib
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.fields import Fields
-from ecavg_tf.core.files import file_sha256, read_json, write_json
+from ecavg_tf.core.files import atomic_path, file_sha256, read_json, write_json
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.tensor_rest import REST, read_whole, save_without
 from ecavg_tf.core.messages.update_file import TensorFile
@@ -24,6 +25,7 @@ from ecavg_tf.core.template import Array, Template, weights_sha256
 
 _NUMBERED = r"-(\d{4,})\.(?:safetensors|json)"
 _OWNER = "owner.json"
+_NOISE_KEY, _KEY_BYTES = "noise.key", 32
 
 
 class EdgeStore:
@@ -56,6 +58,27 @@ class EdgeStore:
         """Where the update of a round is written."""
         return self._path("update", round_number)
 
+    def local_path(self, round_number: int) -> Path:
+        """Where the local model of a round is written, if the update is not that model itself."""
+        return self._path("local", round_number)
+
+    def noise_key(self) -> bytes:
+        """Random bytes that only this edge has, for the noise of its updates; made once.
+
+        Raises:
+            WorkdirError: the file is damaged.
+        """
+        path = self.folder / _NOISE_KEY
+        if not path.exists():
+            with atomic_path(path) as temporary:
+                temporary.chmod(0o600)
+                temporary.write_bytes(secrets.token_bytes(_KEY_BYTES))
+        key = path.read_bytes()
+        if len(key) != _KEY_BYTES:
+            fault = f"it has {len(key)} bytes, expected {_KEY_BYTES}"
+            raise WorkdirError(f"{path} is damaged: {fault}; begin again with an empty folder")
+        return key
+
     @property
     def pooled_path(self) -> Path:
         """Where the pooled data is written."""
@@ -63,11 +86,13 @@ class EdgeStore:
 
     def commit(self, reply: Reply, start_sha256: str | None) -> None:
         """Makes a round's files count, then removes what it supersedes."""
+        local = self.local_path(reply.round)
         write_json(
             self._path("reply", reply.round),
             {
                 "start_sha256": start_sha256,
                 "update_sha256": None if reply.update is None else file_sha256(reply.update),
+                **({"local_sha256": file_sha256(local)} if local.exists() else {}),
                 "decision": None if reply.decision is None else reply.decision.to_json(),
                 "seconds": dict(reply.seconds),
             },
@@ -75,6 +100,7 @@ class EdgeStore:
         for pattern, keep_from in (
             ("accepted", reply.round - 1),
             ("update", reply.round),
+            ("local", reply.round),
             ("reply", reply.round),
         ):
             found = _numbered(self.folder, pattern)
@@ -113,22 +139,31 @@ class EdgeStore:
             raise WorkdirError(f"{path} is damaged: {error}") from error
 
     def last_update(self, before: int) -> Path | None:
-        """The newest update that counts, of a round before ``before``."""
-        numbers = [n for n in self._numbers("reply") if n < before]
-        return self._sound_update(numbers[-1]) if numbers else None
+        """The newest local model that counts, of a round before ``before``: its update file.
 
-    def _sound_update(self, round_number: int) -> Path:
+        Where updates have noise, it is the model without it.
+        """
+        numbers = [n for n in self._numbers("reply") if n < before]
+        return self._sound_update(numbers[-1], "local") if numbers else None
+
+    def _sound_update(self, round_number: int, kind: str = "update") -> Path:
         """The update of a reply, if it is what it was when the reply was given.
+
+        Args:
+            round_number: whose.
+            kind: ``local``: the model before noise was added, where that was kept.
 
         Raises:
             WorkdirError: it is missing or damaged, or the reply is.
         """
-        reply, path = self._path("reply", round_number), self.update_path(round_number)
+        reply = self._path("reply", round_number)
         fields = Fields(read_json(reply))
+        kind = kind if f"{kind}_sha256" in fields.values else "update"
+        path = self._path(kind, round_number)
         try:
             # Older versions wrote no hash.
-            known = "update_sha256" in fields.values
-            expected = fields.maybe("update_sha256", Fields.sha256) if known else None
+            known = f"{kind}_sha256" in fields.values
+            expected = fields.maybe(f"{kind}_sha256", Fields.sha256) if known else None
         except ValueError as error:
             raise WorkdirError(f"{reply} is damaged: {error}") from error
         if not path.is_file() or (expected is not None and file_sha256(path) != expected):

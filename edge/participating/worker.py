@@ -7,9 +7,11 @@ from pathlib import Path
 
 from ecavg_tf.config import Config, decision_level
 from ecavg_tf.core.errors import ModelError, WorkdirError
+from ecavg_tf.core.files import canonical_json
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import EXCHANGE, Request
 from ecavg_tf.core.messages.update_file import Update, UpdateInfo, write_update
+from ecavg_tf.core.privacy import private_weights
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Scores
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.data.consent import consented
@@ -35,6 +37,9 @@ class EdgeWorker:
         own_start: gives the edge's own initial weights, for independent inits.
         open_store: gives the edge's folder for a run.
         listener: told of stages.
+        simulated: whether the server's process knows the edge's data anyhow:
+            the noise of its updates is then drawn from the run's seed, so that the run can be
+            repeated, and not from a key of its own.
         saves: whether the model that the edge deploys at the end becomes a file of its own.
     """
 
@@ -49,8 +54,10 @@ class EdgeWorker:
         own_start: Callable[[], list[Array]],
         open_store: Callable[[str], EdgeStore],
         listener: Listener = silent,
+        simulated: bool = False,
         saves: bool = True,
     ) -> None:
+        self._simulated = simulated
         self._config = config
         self._saves = saves
         self._data = data
@@ -131,9 +138,28 @@ class EdgeWorker:
             template_sha256=request.template.sha256,
             metrics=metrics,
         )
+        if self._config.edge.dp_clip:
+            # Its own model stays here, without noise: it is what the edge decides with.
+            write_update(store.local_path(request.round), info, self._sent(request.template, local))
+            local = self._private(store, request, start, local)
         write_update(path, info, self._sent(request.template, local))
         seconds = {"pretrain": trained - began, "evaluate": evaluated - trained}
         return Reply(edge, request.round, path, None, decision, seconds)
+
+    def _private(
+        self, store: EdgeStore, request: Request, start: list[Array], local: list[Array]
+    ) -> list[Array]:
+        settings = self._config.edge
+        seed = canonical_json(["noise", self._config.seed, self.edge])
+        return private_weights(
+            request.template,
+            start,
+            local,
+            clip=settings.dp_clip,
+            noise_multiplier=settings.dp_noise_multiplier,
+            key=seed.encode() if self._simulated else store.noise_key(),
+            place=("update", "" if self._simulated else request.run_id, self.edge, request.round),
+        )
 
     def _sent(self, template: Template, local: list[Array]) -> dict[str, Array]:
         """What of the local model is uploaded: all but what may be left out and is not trained."""

@@ -1,24 +1,17 @@
 """Keras model to ``.tflite`` bytes, through a SavedModel signature, with builtin operators only."""
 
 import contextlib
-import io
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.stderr import held_back_stderr
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import class_probabilities
-from ecavg_tf.models.keras_words import explained
 from export.making.converting_process import (
     ConversionError,
     convert_saved,
@@ -37,13 +30,11 @@ from export.making.head import (
     typical,
 )
 from export.making.precision import computed_in_float32
+from export.making.tracing import INPUT, OUTPUT, layers_of, quiet_conversion, save_model
 from export.making.translation import Layer, translated
 from export.proving.declared_output import check_finite
 from export.quantizing.net import Net
 from export.quantizing.saving import save_net
-
-INPUT, OUTPUT = "image", "output"
-_SIGNATURE = "serving_default"
 
 
 class Converter:
@@ -147,7 +138,7 @@ class Converter:
 
     def _save(self, model: keras.Model, folder: Path, batch: int | None) -> None:
         self._saved_layers = layers_of(model)
-        self._loops = _save(model, folder, (batch, *self._shape), self._dtype)
+        self._loops = save_model(model, folder, (batch, *self._shape), self._dtype)
 
     def _file(self, folder: Path, variant: Variant, calibration: Array | None = None) -> bytes:
         try:
@@ -226,85 +217,3 @@ def _answers(model: keras.Model, inputs: Array) -> Array:
         for at in range(0, len(inputs), 64)
     ]
     return np.concatenate(parts)
-
-
-def _save(
-    model: keras.Model, folder: Path, shape: tuple[int | None, ...], dtype: str
-) -> tuple[str, ...]:
-    """A SavedModel whose one signature holds the variables.
-
-    Converting a concrete function without an object that tracks its variables drops
-    the weights silently.
-
-    Returns:
-        The scopes of the graph's loops.
-    """
-    holder = tf.Module()
-    holder.weights = [variable.value for variable in model.variables]
-
-    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {OUTPUT: tf.cast(model(image, training=False), tf.float32)}
-
-    spec = tf.TensorSpec(shape, dtype, name=INPUT)
-    holder.serve = tf.function(serve, input_signature=[spec], autograph=False)
-    try:
-        with quiet_conversion(), numbered(model):
-            traced = holder.serve.get_concrete_function()
-            tf.saved_model.save(holder, str(folder), signatures={_SIGNATURE: traced})
-    except Exception as error:  # Keras and TensorFlow raise many kinds
-        raise ExportError(
-            f"model {model.name!r} can't be traced for export: {type(error).__name__}: "
-            f"{explained(error)}"
-        ) from error
-    operations = traced.graph.get_operations()
-    return tuple(each.name for each in operations if each.type in ("While", "StatelessWhile"))
-
-
-def layers_of(model: keras.Model) -> tuple[Layer, ...]:
-    """The layers of a model, in the order in which ``numbered`` counts them."""
-    return tuple(
-        Layer(layer.name, type(layer).__name__, hasattr(layer, "unroll") or _wraps(layer))
-        for layer in model._flatten_layers()
-    )
-
-
-def _wraps(layer: keras.layers.Layer) -> bool:
-    return isinstance(layer, keras.layers.Bidirectional)
-
-
-@contextlib.contextmanager
-def numbered(model: keras.Model) -> Iterator[None]:
-    """Numbers the scopes that layers open, by their position, while it lasts.
-
-    A file holds the names of scopes, and Keras counts the names of layers up over a process: the
-    same model built later would give other bytes. The layers keep their names, because a
-    subclass may look them up in its call.
-    """
-    layers = list(model._flatten_layers())
-    for number, layer in enumerate(layers):
-        vars(layer)["_open_name_scope"] = _scope(layer, f"layer_{number}")
-    try:
-        yield
-    finally:
-        for layer in layers:
-            vars(layer).pop("_open_name_scope", None)
-
-
-def _scope(layer: keras.layers.Layer, name: str) -> Callable[[], Any]:
-    def opened() -> Any:
-        type(layer)._open_name_scope(layer)  # notes where the layer was called first
-        return keras.name_scope(name, caller=layer)
-
-    return opened
-
-
-@contextlib.contextmanager
-def quiet_conversion() -> Iterator[None]:
-    """Hides the converter's C++ lines, and warnings that only its makers can act on."""
-    with (
-        held_back_stderr(told_on_failure=False),  # first: one thread at a time
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        yield

@@ -19,10 +19,10 @@ from ecavg_tf.config import Format
 from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.models.keras_words import explained
-from export.making.convert import layers_of, numbered, quiet_conversion
 from export.making.converting_process import ConversionError, convert_saved
 from export.making.formats import Variant
 from export.making.precision import check_precision
+from export.making.tracing import layers_of, numbered, quiet_conversion
 from export.making.trained_layers import input_of, trained_layers
 from export.making.translation import Layer, translated
 

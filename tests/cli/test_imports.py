@@ -23,7 +23,7 @@ def loaded_after(code: str) -> set[str]:
     """The top-level modules that a fresh interpreter has after running ``code``."""
     script = f"import sys\n{code}\nprint('\\n'.join({{m.split('.')[0] for m in sys.modules}}))"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True
     )
     return set(done.stdout.split())
 
@@ -35,6 +35,8 @@ def loaded_after(code: str) -> set[str]:
         "from ecavg_tf.cli import main; main(['--help'])",
         "from ecavg_tf.cli import main; main(['run', '--help'])",
         "from ecavg_tf.cli import main; main(['run', '--config=nothing.py'])",
+        "from ecavg_tf.cli import main; main(['edge', '--help'])",
+        "import ecavg_tf.rounds.joining",  # an edge learns the model from its first request
         "from ecavg_tf.cli import main; main(['export', 'nowhere'])",
         "from ecavg_tf.cli import main; main(['export', 'nowhere.keras', '--trainable=head'])",
         "import ecavg_tf; ecavg_tf.average_weights; ecavg_tf.Config",
@@ -65,3 +67,10 @@ def test_flowers_client_process_loads_nothing_that_trains() -> None:
 def test_predicting_on_a_device_needs_no_safetensors() -> None:
     names = ("cli", "commands", "device.check", "device.replay", "predict", "predicting.inputs")
     assert "safetensors" not in loaded_after("; ".join(f"import edge.{name}" for name in names))
+
+
+@pytest.mark.slow
+def test_a_run_loads_nothing_that_only_some_runs_need() -> None:
+    code = "from ecavg_tf.quiet import import_tensorflow; import_tensorflow(); "
+    loaded = loaded_after(code + "import ecavg_tf.rounds.loop, ecavg_tf.cli.progress")
+    assert not loaded & {"tensorflow_datasets", "jinja2", "tensorboard", "flwr"}

@@ -89,7 +89,7 @@ def test_a_guess_among_words_of_an_enum_is_a_plain_word() -> None:
 def test_edges_and_server_share_the_fields_of_a_fit() -> None:
     shared = [item.name for item in dataclasses.fields(FitConfig)]
     edge = [item.name for item in dataclasses.fields(EdgeConfig)]
-    assert edge == [*shared, "class_weights"]
+    assert edge == [*shared, "dp_clip", "dp_noise_multiplier", "dp_delta", "class_weights"]
     assert list(to_dict(Config())["server"]) == [
         *(
             "weighting",

@@ -1,5 +1,6 @@
 """What both ends need of Flower, without Flower."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -91,3 +92,23 @@ def _runs(number: int) -> bool:
         return " Z " not in Path(f"/proc/{number}/stat").read_text()
     except OSError:
         return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone ends children with their parent")
+def test_what_a_killed_supervisor_started_ends_too(tmp_path: Path) -> None:
+    code = (
+        "import os, time; from pathlib import Path; from ecavg_tf.core.flower import Supervised\n"
+        f"s = Supervised('it', lambda: ['/bin/sleep', '300'], dict(os.environ), "
+        f"Path({str(tmp_path / 'log')!r}), print)\n"
+        "s.look(); print(s.pid, flush=True); time.sleep(300)"
+    )
+    words = [sys.executable, "-c", code]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        number = int(process.stdout.readline())
+        assert _runs(number)
+        process.kill()
+    deadline = time.monotonic() + 20
+    while _runs(number):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

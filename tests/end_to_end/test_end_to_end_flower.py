@@ -11,6 +11,10 @@ import pytest
 pytest.importorskip("flwr", reason="the extra 'fleet' is not installed")
 from flower_for_tests import Field, bits, processes
 
+from ecavg_tf.cli.submit import APP
+from ecavg_tf.results import load_results
+from server.carrying.superlink import flwr
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc"),
@@ -67,9 +71,10 @@ def test_a_run_whose_server_process_is_killed_goes_on(fields: list[Field], tmp_p
     fields.append(field)
     field.all_up()
     field.wait("run", "round 2: waits for")
-    for number in processes("flwr-serverapp"):
-        if str(tmp_path) in Path(f"/proc/{number}/environ").read_text(errors="replace"):
-            os.kill(number, signal.SIGKILL)
+    mine = [n for n in processes("flwr-serverapp") if Path(f"/proc/{n}/cwd").resolve() == tmp_path]
+    assert mine
+    for number in mine:
+        os.kill(number, signal.SIGKILL)
     assert field.running["run"].wait(timeout=300) == 5, field.printed("run")
     assert "finished rounds are kept, and the same command goes on" in field.printed("run")
     field.run()
@@ -122,5 +127,68 @@ def test_who_does_not_belong_is_kept_out(fields: list[Field], tmp_path: Path) ->
         other.wait("refused", said)
         if code is not None:
             assert other.running["refused"].wait(timeout=100) == code, other.printed("refused")
-        other.running["refused"].kill()
+        other.running["refused"].terminate()
+        other.running.pop("refused").wait(timeout=100)
         (other.folder / "refused.out").unlink()
+
+
+def test_an_edge_without_tensorflow_takes_part(fields: list[Field], tmp_path: Path) -> None:
+    field = Field(tmp_path, THREE, rounds=2, epochs=12)
+    fields.append(field)
+    near = []
+    for seed in range(3):
+        field.start("near", "run", "--config=conf.py", f"--workdir=near-{seed}",
+                    f"--config.seed={seed}", "--config.data.name=data")  # fmt: skip
+        assert field.running.pop("near").wait(timeout=400) == 0, field.printed("near")
+        near.append(load_results(tmp_path / f"near-{seed}").rounds[-1].server.global_.all.accuracy)
+    field.serve()
+    for edge in THREE:
+        field.join(edge, *(["--device"] if edge == "south" else []))
+    field.run("--config.fleet.training_file=dense")
+    played = field.end().rounds[-1]
+    assert {each.edge for each in played.edges} == set(THREE)
+    assert abs(played.server.global_.all.accuracy - near[0]) <= max(max(near) - min(near), 0.02)
+    log = (tmp_path / "state" / "south" / "run-0001" / "edge.log").read_text()
+    assert "tensorflow" not in log.lower()
+
+
+def test_a_late_edge_is_named_and_the_round_goes_on(fields: list[Field], tmp_path: Path) -> None:
+    field = Field(tmp_path, ("east", "north"), rounds=2)
+    conf = tmp_path / "conf.py"
+    conf.write_text(conf.read_text().replace("timeout_s = 300", "timeout_s = 60"))
+    fields.append(field)
+    field.all_up()
+    log = tmp_path / "state" / "north" / "run-0001" / "edge.log"
+    field.wait_for(log, "north answered 'hello'")
+    field.wait("run", "round 1: waits for")
+    stopped = processes(f"ecavg_tf edge --edge=north --exchange={tmp_path}")
+    for number in stopped:
+        os.kill(number, signal.SIGSTOP)  # slower than any deadline
+    code = field.running["run"].wait(timeout=400)
+    for number in stopped:
+        os.kill(number, signal.SIGCONT)
+    far = load_results(tmp_path / "far")
+    assert code == 0, field.printed("run")
+    assert [played.participants for played in far.rounds] == [("east", "north")] * 2
+    assert all([each.edge for each in played.absent] == ["north"] for played in far.rounds)
+    assert "north is absent: no whole answer within" in field.printed("run")
+
+
+def test_flowers_own_command_starts_a_run(fields: list[Field], tmp_path: Path) -> None:
+    field = Field(tmp_path, ("east",), rounds=1, epochs=1)
+    fields.append(field)
+    field.serve()
+    field.join("east")
+    home = tmp_path / "served" / "flower"
+    run = "--config=conf.py --workdir=far --config.fleet.kind=flower --config.fleet.server=served"
+    run += " --config.data.spec=first-edge"
+    words = ["run", str(APP), "ecavg", "--run-config", f'run="{run}" folder="{tmp_path}"']
+    number = str(flwr(home, words)["run-id"])
+    deadline = time.monotonic() + 300
+    while (
+        status := flwr(home, ["ls", "ecavg", "--run-id", number])["runs"][0]["status"]
+    ) != "finished:completed":
+        assert not status.startswith("finished"), status
+        assert time.monotonic() < deadline
+        time.sleep(2)
+    assert load_results(tmp_path / "far").status == "finished"

@@ -13,6 +13,7 @@ from fuzz_trees import lay_out, mutated_tree, unpacked
 from rich.console import Console
 
 from ecavg_tf import environment
+from ecavg_tf.core.errors import disk_errors
 from ecavg_tf.core.template import Template
 from ecavg_tf.data.pooled import bytes_taken, is_pooled
 from ecavg_tf.data.server_data import kept_spec
@@ -53,7 +54,7 @@ def as_run_to_go_on(place: Path) -> None:
     config = stored_config(path)
     directory = RunDirectory(path, config)
     directory.finished()
-    with contextlib.closing(directory):
+    with disk_errors(path), contextlib.closing(directory):  # as a run does
         directory.open()
         directory.template(Template(()))
         rounds = directory.rounds()

@@ -3,6 +3,8 @@
 import importlib
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -50,6 +52,15 @@ def test_a_target_on_a_file(tmp_path: Path, path: Path) -> None:
 def test_every_target_has_a_corpus_and_is_one() -> None:
     assert {path.name for path in (HERE / "corpus").iterdir()} == set(TARGETS)
     assert {path.stem for path in HERE.glob("fuzz_*.py")} >= {f"fuzz_{each}" for each in TARGETS}
+
+
+@pytest.mark.slow
+def test_no_target_loads_tensorflow() -> None:
+    code = f"import sys; sys.path.insert(0, {str(HERE)!r}); "
+    code += "; ".join(f"import fuzz_{target}" for target in TARGETS)
+    code += "; print(sorted({'tensorflow', 'keras'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize("target", TARGETS)

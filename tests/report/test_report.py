@@ -151,7 +151,7 @@ def test_an_interruption_is_told_whatever_is_wrong_with_the_page(
     with pytest.raises(KeyboardInterrupt):
         ecavg_tf.run(config, tmp_path / "run")
     assert (tmp_path / "run" / "report.html").is_file()
-    monkeypatch.setattr("ecavg_tf.rounds.ending.write_page", broken)
+    monkeypatch.setattr("ecavg_tf.report.page.write_page", broken)
     with pytest.raises(KeyboardInterrupt):
         ecavg_tf.run(config, tmp_path / "run")
     assert load_results(tmp_path / "run").status == "interrupted"

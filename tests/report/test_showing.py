@@ -11,8 +11,9 @@ from paths_for_tests import ROOT
 
 from ecavg_tf.cli import main
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.decided import with_decisions
 from ecavg_tf.report.showing import showing
-from ecavg_tf.results import round_from_json, with_decisions
+from ecavg_tf.results import round_from_json
 
 CORPUS = ROOT / "tests/fuzz/corpus/run_directory/run"
 

@@ -32,8 +32,8 @@ def accepted(rung: str, **evidence: Any) -> Accepted:
         ),
         (
             accepted("prior", reason="certified", rule="together"),
-            "took the global model under its own label mix. On 70 held-out examples that "
-            "tested all candidates together, its gain over its local model is 0.031 nats of "
+            "took the global model under its own label mix. On 70 held-out examples that tested "
+            "all candidates together, its gain over its local model is 0.031 nats of "
             "log-likelihood, and at least 0.010 with 95 % confidence; 12 examples turn right and "
             "3 turn wrong.",
         ),

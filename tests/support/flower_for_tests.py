@@ -63,6 +63,8 @@ class Field:
         self.edges = edges
         self.port = free_port()
         self.running: dict[str, subprocess.Popen[str]] = {}
+        self.inside: dict[str, list[str]] = {}  # words before a process's command
+        self.hosts: dict[str, str] = {}  # how an edge reaches the server, if not as localhost
         write_edges(folder / "data", edges)
         (folder / "conf.py").write_text(CONFIG.format(rounds=rounds, epochs=epochs))
         self.certs("--host=localhost", f"--edges={','.join(edges)}")
@@ -76,7 +78,7 @@ class Field:
         """Starts a command; its output goes into a file."""
         with (self.folder / f"{name}.out").open("a") as out:
             self.running[name] = subprocess.Popen(
-                [sys.executable, "-m", "ecavg_tf", *words],
+                [*self.inside.get(name, ()), sys.executable, "-m", "ecavg_tf", *words],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -84,17 +86,18 @@ class Field:
                 env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
             )
 
-    def serve(self) -> None:
+    def serve(self, *words: str) -> None:
         """Starts the server, and waits until it knows all keys."""
-        self.start("serve", "serve", "--certs=certs", "--state=served", f"--port={self.port}")
+        state = ["--certs=certs", "--state=served", f"--port={self.port}"]
+        self.start("serve", "serve", *state, *words)
         for edge in self.edges:
             self.wait("serve", f"registered the key of {edge};")
 
     def join(self, edge: str, *words: str) -> None:
         """Starts an edge."""
-        certs = self.folder / "certs"
+        certs, host = self.folder / "certs", self.hosts.get(edge, "localhost")
         self.start(
-            edge, "join", f"--server=localhost:{self.port}", f"--edge={edge}", "--pool",
+            edge, "join", f"--server={host}:{self.port}", f"--edge={edge}", "--pool",
             f"--data=data/{edge}.npz", f"--state=state/{edge}", f"--ca={certs / 'ca.pem'}",
             f"--key={certs / 'edges' / edge}.key", *words,
         )  # fmt: skip

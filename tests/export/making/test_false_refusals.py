@@ -9,8 +9,8 @@ import pytest
 import export
 from ecavg_tf.core.bundles.quantization import softmax
 from ecavg_tf.core.errors import ExportError
-from export.making.convert import numbered
 from export.making.head import fit_range, fitted, switched_off, typical
+from export.making.tracing import numbered
 from export.proving.interpreter import LiteModel
 
 layers = keras.layers

@@ -1,0 +1,74 @@
+"""Writes docs/performance.md from the tables that the other scripts left in benchmarks/results.
+
+python benchmarks/performance_page.py
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ecavg_tf.core.files import write_text
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "performance.md"
+HEAD = """\
+# Performance
+
+This page is written by `python benchmarks/performance_page.py`, from what the scripts in
+`benchmarks/` measured. Each table names its command. The ratios of a table come from one run, in
+which the compared things took turns, because seconds alone say little about a machine that others
+use, too. The fields that change speed are explained in [Configuration](configuration.md#speed).
+"""
+KNOWN = {  # in the page's order; tables that are not named here come last
+    "round_overhead": "A round against the same calls by hand",
+    "training_speed": "Training against Keras",
+    "kernels": "TensorFlow's kernels",
+    "startup": "Start-up",
+}
+WORDS = {
+    "training_speed": """\
+Keras' `model.fit` hands every batch to Python and back. For a small net that costs several times
+its training. Here TensorFlow trains on up to 64 batches before Python hears of them. The steps are
+the same, to the bit. XLA (`jit_compile=on`) changes bits.
+""",
+    "kernels": """\
+oneDNN is decided before TensorFlow is imported: on a processor with AVX-512 it is on for
+`mobilenet_v2` and `resnet50`; on others it is on for `resnet50` and off for `mobilenet_v2`. For
+other models TensorFlow chooses itself. On the AVX-512 machine of this table TensorFlow's own choice
+is on.
+""",
+}
+
+
+def cell(word: str) -> str:
+    """A word inside a table."""
+    return word.replace("|", r"\|")
+
+
+def section(name: str, kept: dict[str, Any]) -> str:
+    """One table with its command, machine and versions."""
+    machine, versions = kept["machine"], kept["versions"]
+    width = "with AVX-512" if machine["avx512"] else "without AVX-512"
+    lines = [f"## {KNOWN.get(name, kept['title'])}", ""]
+    if name in WORDS:
+        lines += [WORDS[name]]
+    if name in KNOWN:
+        lines += [f"{kept['title']}.", ""]
+    lines += ["```", kept["command"], "```", ""]
+    rows = [kept["columns"], ["---"] * len(kept["columns"]), *kept["rows"]]
+    lines += [f"| {' | '.join(map(cell, row))} |" for row in rows]
+    lines += ["", *(f"{note}\n" for note in kept["notes"])]
+    installed = ", ".join(f"{package} {version}" for package, version in versions.items())
+    lines += [f"*{machine['processor']} {width}, {machine['cores']} cores; {installed}.*", ""]
+    return "\n".join(lines)
+
+
+def page(folder: Path) -> str:
+    """The whole page."""
+    tables = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    order = [*(name for name in KNOWN if name in tables), *(n for n in tables if n not in KNOWN)]
+    return "\n".join([HEAD, *(section(name, tables[name]) for name in order)]).rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    write_text(PAGE, page(HERE / "results"))

@@ -1,0 +1,148 @@
+"""Several batches a call: what ``model.fit`` runs instead of Keras' own training function.
+
+Keras hands every batch from ``tf.data`` to Python and back. For a small net that costs several
+times its training. Here the examples stay in TensorFlow, Python passes on the order of some
+batches, and TensorFlow makes a step with each of them: the same steps, to the bit.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ecavg_tf.core.errors import brief
+from ecavg_tf.core.template import Array
+from ecavg_tf.data.dataset import Examples
+from ecavg_tf.events import Detail, Listener, Note, silent
+
+_REPLACED = ("fit", "make_train_function")  # a model with one of its own trains in its own way
+
+
+class Stepper:
+    """Trains a model on the batches of an execution.
+
+    Args:
+        model: a compiled model.
+        listener: told once of each thing that a user should know.
+    """
+
+    def __init__(self, model: keras.Model, listener: Listener = silent) -> None:
+        self._model = model
+        self._listener = listener
+        self._said: set[str] = set()
+        self._functions: dict[Any, Any] = {}
+        self._compiles: bool | None = None
+        self._compiled, self._compilable = False, True
+        self._data: tuple[Any, ...] = ()
+        self._batch_size = 0
+        self.usable = all(
+            getattr(type(model), name) is getattr(keras.Model, name) for name in _REPLACED
+        )
+
+    def say(self, event: Note | Detail) -> None:
+        """Tells something, once."""
+        if event.text not in self._said:
+            self._said.add(event.text)
+            self._listener(event)
+
+    @contextlib.contextmanager
+    def feeding(
+        self, examples: Examples, batch_size: int, weights: Array | None, compiles: bool | None
+    ) -> Iterator[None]:
+        """While it lasts, ``model.fit`` trains here, on orders of these examples.
+
+        Args:
+            examples: what orders point into; held in the main memory.
+            batch_size: examples a step.
+            weights: what each example weighs, float32, shape (n,); None: all the same.
+            compiles: whether XLA compiles the steps, if it can; None: as Keras has it.
+        """
+        parts = [examples.inputs, examples.labels, *([] if weights is None else [weights])]
+        with tf.device("CPU:0"):
+            self._data = tuple(tf.constant(part) for part in parts)
+        self._batch_size = batch_size
+        self._compiles = False if compiles and not self._compilable else compiles
+        kept = self._model.steps_per_execution, self._model.train_function
+        self._model.train_function = self._execution
+        try:
+            yield
+        finally:
+            self._model.steps_per_execution, self._model.train_function = kept
+            self._data = ()
+
+    def orders(self, orders: Sequence[NDArray[np.int64]], steps: int) -> tf.data.Dataset:
+        """What ``model.fit`` gets inside ``feeding``: an element an execution.
+
+        Args:
+            orders: for each epoch, the examples to visit, shape (n,); all of one length.
+            steps: batches an execution.
+        """
+        self._model.steps_per_execution = steps
+        size = steps * self._batch_size
+        return tf.data.Dataset.from_tensor_slices(np.stack(orders)).flat_map(
+            lambda order: tf.data.Dataset.from_tensor_slices(order).batch(size)
+        )
+
+    def _execution(self, iterator: Iterator[Any]) -> dict[str, Any]:
+        order = next(iterator)
+        size = self._batch_size
+        if self._model.run_eagerly:
+            logs: dict[str, Any] = {}
+            for at in range(0, len(order), size):
+                logs = self._model.train_step(self._batch(order[at : at + size], *self._data))
+            return logs
+        try:
+            return self._run(order)
+        except tf.errors.OpError as error:  # at its first step: nothing was trained yet
+            if not self._compiles or self._compiled:
+                raise
+            self._compiles, self._compilable = False, False
+            self.say(
+                Note(
+                    "jit_compile=on: XLA can't compile this model, so it trains without: "
+                    f"{brief(error)}"
+                )
+            )
+            return self._run(order)
+
+    def _run(self, order: Any) -> dict[str, Any]:
+        logs: dict[str, Any] = self._function()(order, self._batch_size, *self._data)
+        self._compiled = self._compiled or bool(self._compiles)
+        return logs
+
+    @staticmethod
+    def _batch(index: Any, *data: Any) -> tuple[Any, ...]:
+        with tf.device("CPU:0"):
+            return tuple(tf.gather(part, index) for part in data)
+
+    def _function(self) -> Any:
+        """What trains on data of this kind; traced once for all numbers of examples."""
+        kinds = [tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in self._data]
+        key = (self._compiles, *((kind.shape, kind.dtype) for kind in kinds))
+        if key not in self._functions:
+            step = tf.function(
+                self._model.train_step,
+                reduce_retracing=True,
+                jit_compile=self._model.jit_compile if self._compiles is None else self._compiles,
+            )
+            self._functions[key] = self._steps(step, kinds)
+        return self._functions[key]
+
+    def _steps(self, step: Any, kinds: Sequence[Any]) -> Any:
+        order, size = tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int32)
+
+        def steps(order: Any, size: Any, *data: Any) -> Any:
+            last = (tf.size(order) - 1) // size * size  # where the last batch begins
+
+            def body(at: Any) -> tuple[Any]:
+                step(self._batch(order[at : at + size], *data))
+                return (at + size,)
+
+            tf.while_loop(lambda at: at < last, body, (tf.constant(0),), parallel_iterations=1)
+            return step(self._batch(order[last:], *data))
+
+        return tf.function(steps, input_signature=[order, size, *kinds], autograph=False)
