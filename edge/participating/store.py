@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecavg_tf.core.errors import WorkdirError, brief
+from ecavg_tf.core.errors import WorkdirError, brief, one_line
 from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import atomic_path, file_sha256, link_or_copy, read_json, write_json
 from ecavg_tf.core.messages.reply import Reply
@@ -57,10 +57,12 @@ class EdgeStore:
         if not owner.exists():
             write_json(owner, mine)
         elif (found := read_json(owner)) != mine:
+            theirs, ours = (
+                one_line(f"{each.get('edge')} of run {each.get('run_id')}") for each in (found, mine)
+            )
             raise WorkdirError(
-                f"{folder} belongs to {found.get('edge')} of run {found.get('run_id')}, "
-                f"not to {edge} of run {run_id}; give it an empty folder (--workdir; on "
-                "a device --state)"
+                f"{folder} belongs to {theirs}, not to {ours}; give it an empty folder (--workdir; "
+                "on a device --state)"
             )
 
     def update_path(self, round_number: int) -> Path:
