@@ -16,8 +16,8 @@ HEAD = """\
 
 This page is written by `python benchmarks/performance_page.py`, from what the scripts in
 `benchmarks/` measured. Each table names its command. Compare within a table: seconds alone say
-little about a machine that others use, too. The fields that change speed are explained in
-[Configuration](configuration.md#speed).
+little about a machine that others use, too, and here at least one other job ran all the time. The
+fields that change speed are explained in [Configuration](configuration.md#speed).
 """
 KNOWN = {  # in the page's order; tables that are not named here come last
     "round_overhead": "A round against the same calls by hand",
