@@ -58,7 +58,8 @@ class EdgeStore:
             write_json(owner, mine)
         elif (found := read_json(owner)) != mine:
             theirs, ours = (
-                one_line(f"{each.get('edge')} of run {each.get('run_id')}") for each in (found, mine)
+                one_line(f"{each.get('edge')} of run {each.get('run_id')}")
+                for each in (found, mine)
             )
             raise WorkdirError(
                 f"{folder} belongs to {theirs}, not to {ours}; give it an empty folder (--workdir; "

@@ -13,6 +13,8 @@ from edge.cli import main as device
 
 # A value for every field that is not a number, a truth or an enum's last word.
 WORDS = {
+    "fleet.kind": "folder",  # a training file is for edges elsewhere, workers (below) are not
+    "fleet.workers": "0",
     "export.tune": "off",
     "fleet.presence": "north:2-3",
     "edges_per_round": "2",
