@@ -155,7 +155,9 @@ class HostileFleet:
         self._template = template
         self._base = base
         self._folder = folder
-        self.edges = inner.edges
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
     def exchange(
         self,
@@ -168,10 +170,6 @@ class HostileFleet:
         replies = self._inner.exchange(round_number, start, participants, pooled_wanted)
         base = start.weights or self._base
         return [self._changed(one, base) if one.edge == HOSTILE else one for one in replies]
-
-    def finish(self, *arguments: Any) -> Any:
-        """As the inner fleet."""
-        return self._inner.finish(*arguments)
 
     def _changed(self, reply: Reply | NoReply, base: Sequence[Array]) -> Reply | NoReply:
         if isinstance(reply, NoReply) or reply.update is None or self._attack == ABSENT:
