@@ -33,7 +33,6 @@ import ecavg_tf
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import with_fields
 from ecavg_tf.core.files import file_sha256
-from ecavg_tf.core.findings import Influence
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.messages.update_file import Update, write_update
@@ -276,10 +275,13 @@ def play(
     counts = {edge.edge: edge.examples for edge in results.rounds[-1].edges}
     left_out = {
         edge: max(
-            one.left_out or 0
-            for each in results.rounds
-            for one in each.influence or (Influence(edge, 0.0, 0.0),)
-            if one.edge == edge
+            (
+                one.left_out or 0
+                for each in results.rounds
+                for one in each.influence
+                if one.edge == edge
+            ),
+            default=0,  # its updates were refused, or it was left out
         )
         for edge in counts
     }
