@@ -33,6 +33,8 @@ from server.screen import ENOUGH
 MOST_EDGES = 32  # whose absence is tried; with more, one edge weighs next to nothing
 _LEAST_EACH = 8  # examples of every edge
 _AGAINST = 0.05  # cosines: the others agree by as much, and the edge points as much against them
+_AGREE, _IN_COMMON = 0.2, 0.25  # the others agree by as much, and the edge with them by that part
+_LONG = 2.0  # an update that has little in common with the others' is so many times as long
 _FAR = 2.0  # an average is far worse than the start with so many times its loss
 _HARM = 3.0  # the loss falls by more than so many times what it falls without another edge
 _LEAST_HARM = 0.1  # and by more than this share of it
@@ -190,7 +192,8 @@ def findings(given: Round, measured: Sequence[Influence]) -> tuple[str, ...]:
     told = []
     for at, one in enumerate(measured):
         why = [
-            _points_against(given.products, at, one),
+            _points_against(given.products, at, one)
+            or _has_little_in_common(given.products, at, one),
             _harms(measured, at),
             _odd_labels(one),
         ]
@@ -201,16 +204,35 @@ def findings(given: Round, measured: Sequence[Influence]) -> tuple[str, ...]:
 
 
 def _points_against(products: Matrix, at: int, one: Influence) -> str:
-    stay = [other for other in range(len(products)) if other != at]
-    if len(stay) + 1 < ENOUGH or one.cosine > -_AGAINST:
-        return ""
-    agree = float(np.median(cosines_to_the_rest(products[np.ix_(stay, stay)])))
-    if agree < _AGAINST:
+    agree = _agreement(products, at)
+    if one.cosine > -_AGAINST or agree < _AGAINST:
         return ""  # edges with different classes all pull in directions of their own
     return (
         f"its update points against the others' (cosine {one.cosine:.2f}, the others' to each "
         f"other {agree:.2f})"
     )
+
+
+def _has_little_in_common(products: Matrix, at: int, one: Influence) -> str:
+    """As noise has; an honest edge with classes of its own makes no longer change than others."""
+    agree = _agreement(products, at)
+    usual = float(np.median(np.delete(lengths(products), at)))
+    if agree < _AGREE or one.norm <= _LONG * usual:
+        return ""
+    if not -_AGAINST < one.cosine < _IN_COMMON * agree:  # below, it points against them
+        return ""
+    return (
+        f"its update has little in common with the others' (cosine {one.cosine:.2f}, the others' "
+        f"to each other {agree:.2f}), and is {one.norm / usual:.1f} times as long"
+    )
+
+
+def _agreement(products: Matrix, at: int) -> float:
+    """The median cosine of each other change to the rest of them; 0 where they are too few."""
+    stay = [other for other in range(len(products)) if other != at]
+    if len(stay) + 1 < ENOUGH:
+        return 0.0
+    return float(np.median(cosines_to_the_rest(products[np.ix_(stay, stay)])))
 
 
 def _harms(measured: Sequence[Influence], at: int) -> str:

@@ -98,6 +98,19 @@ def test_who_points_against_the_others_is_named(tmp_path: Path) -> None:
     assert line.endswith("It was not left out")
 
 
+def test_a_long_update_with_little_in_common_is_named(tmp_path: Path) -> None:
+    """The others change by (1, 0), (1, .5) and (1, -.5): their median cosine is .76."""
+    honest = ((4.0, 4.0), (4.0, 4.5), (4.0, 3.5))
+    round_ = given(updates(tmp_path / "long", *honest, (3.3, 8.0)), {}, (0, 0))
+    (line,) = findings(round_, influences(round_))
+    assert line.startswith(
+        "d stands out: its update has little in common with the others' (cosine 0.07, the others' "
+        "to each other 0.76), and is 3.6 times as long"
+    )
+    round_ = given(updates(tmp_path / "short", *honest, (3.05, 5.0)), {}, (0, 0))
+    assert findings(round_, influences(round_)) == ()
+
+
 def test_edges_that_all_pull_in_directions_of_their_own_are_not_named(tmp_path: Path) -> None:
     sent = updates(tmp_path, (4.0, 4.0), (2.0, 4.0), (3.0, 5.0), (3.0, 3.0))
     round_ = given(sent, {}, (0, 0))
