@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import canonical_json
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.template import Array, weights_sha256
@@ -81,8 +82,8 @@ class Checkpoint:
             stored = TensorFile(self._path)
             weights = tuple(stored[f"weight_{number}"] for number in range(len(like.weights)))
             slots = tuple(stored[f"slot_{number}"] for number in range(len(like.slots)))
-            state = State(weights, slots, float(stored.metadata["step"]))
-            epochs = int(stored.metadata["epochs"])
+            said = Fields(stored.metadata)
+            state, epochs = State(weights, slots, said.number("step")), said.count("epochs")
             if _shapes(state) != _shapes(like):
                 raise ValueError("its arrays have other shapes than the training file's")
             if stored.metadata.get("sha256") != _sha256(epochs, state):

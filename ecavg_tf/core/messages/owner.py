@@ -47,8 +47,8 @@ class Owner:
             ValueError: it is not one.
         """
         inner = fields.inner(name)
-        state, where, since = (inner.text(key)[:_LONGEST] for key in ("state", "where", "since"))
-        return cls(state, where, since)
+        where, since = (inner.line(key)[:_LONGEST] for key in ("where", "since"))
+        return cls(inner.text("state")[:_LONGEST], where, since)
 
     def refusal(self, edge: str, other: "Owner") -> str:
         """Why ``other`` can't answer for an edge that is this one's."""
