@@ -248,7 +248,9 @@ def play(
     def listen(event: Event) -> None:
         if isinstance(event, Note) and HOSTILE in event.text:
             said.append(event.text)
-        elif isinstance(event, Note) and ("stands out" in event.text or "refused" in event.text):
+        elif isinstance(event, Note) and any(
+            word in event.text for word in ("stands out", ": refused ")
+        ):
             alarms.append(event.text)
 
     honest = fleets.FLEETS[FleetKind.LOCAL]
