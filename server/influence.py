@@ -216,8 +216,10 @@ def _points_against(products: Matrix, at: int, one: Influence) -> str:
 def _has_little_in_common(products: Matrix, at: int, one: Influence) -> str:
     """As noise has; an honest edge with classes of its own makes no longer change than others."""
     agree = _agreement(products, at)
+    if agree < _AGREE:  # 0 where too few edges are left to tell what is usual
+        return ""
     usual = float(np.median(np.delete(lengths(products), at)))
-    if agree < _AGREE or one.norm <= _LONG * usual:
+    if one.norm <= _LONG * usual:
         return ""
     if not -_AGAINST < one.cosine < _IN_COMMON * agree:  # below, it points against them
         return ""

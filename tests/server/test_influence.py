@@ -111,6 +111,15 @@ def test_a_long_update_with_little_in_common_is_named(tmp_path: Path) -> None:
     assert findings(round_, influences(round_)) == ()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("edges", [1, 2, 3])
+def test_among_few_edges_nobody_stands_out(tmp_path: Path, edges: int) -> None:
+    """One edge has no others to be compared with; a median of nothing is no number."""
+    sent = updates(tmp_path, *[(4.0, 4.0), (4.0, 40.0), (4.0, 4.5)][:edges])
+    round_ = given(sent, {}, (0, 0))
+    assert findings(round_, influences(round_)) == ()
+
+
 def test_edges_that_all_pull_in_directions_of_their_own_are_not_named(tmp_path: Path) -> None:
     sent = updates(tmp_path, (4.0, 4.0), (2.0, 4.0), (3.0, 5.0), (3.0, 3.0))
     round_ = given(sent, {}, (0, 0))
