@@ -11,7 +11,12 @@ from ecavg_tf.core.errors import UpdateRefused
 from ecavg_tf.core.files import copy_regular, link_or_copy
 from ecavg_tf.core.findings import Influence
 from ecavg_tf.core.messages.reply import NoReply, Reply
-from ecavg_tf.core.messages.update_file import Update, UpdateInfo, check_update
+from ecavg_tf.core.messages.update_file import (
+    Update,
+    UpdateInfo,
+    check_update,
+    largest_update,
+)
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.consent import consenting, most_pooled
 from ecavg_tf.data.dataset import DataSpec
@@ -25,8 +30,6 @@ from ecavg_tf.data.pooled import (
 )
 from ecavg_tf.results import Refused
 from server.screen import below_zero, doubted, oversized
-
-_UPDATE_HEADER = 2**24  # names, shapes and metadata; more than any model needs
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,7 @@ def _take_update(reply: Reply, template: Template, folder: Path, *, links: bool)
     if links:
         link_or_copy(reply.update, copy)
     else:
-        _copy(reply.update, copy, reply, 8 * template.size + _UPDATE_HEADER)
+        _copy(reply.update, copy, reply, largest_update(template))
     try:
         return Update(copy)
     except ValueError as error:

@@ -19,13 +19,13 @@ from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.probe import Probe
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
+from ecavg_tf.core.messages.update_file import largest_update
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.events import Listener, Note, StageStarted
 from ecavg_tf.rounds.exchange_folder import how_to_start, take_exchange_folder
 
 _MOST_NAMED = 8
-_UPDATE_HEADER = 2**24  # names, shapes and metadata; more than any model needs
 
 
 class FolderFleet:
@@ -89,7 +89,7 @@ class FolderFleet:
             uses_file = bundle_for is not None
             self._how_to_start = how_to_start(folder, training_file=uses_file, network=network)
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        self._largest = {"update": 8 * template.size + _UPDATE_HEADER, "pooled": memory}
+        self._largest = {"update": largest_update(template), "pooled": memory}
         self._listener = listener
         self._boxes: dict[str, Mailbox] = {}
         self.idle: Callable[[], None] = _nothing

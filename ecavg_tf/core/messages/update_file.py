@@ -95,6 +95,14 @@ def _in_memory(content: bytes) -> Any:
     )
 
 
+def largest_update(template: Template) -> int:
+    """Most bytes that an update file of a template may have.
+
+    Beside its arrays it has names, shapes and metadata: 16 MiB are more than any model needs.
+    """
+    return 8 * template.size + 2**24
+
+
 @dataclass(frozen=True)
 class UpdateInfo:
     """What an update says of itself beside its weights.
