@@ -15,6 +15,7 @@ from ecavg_tf.core.messages.update_file import (
     Update,
     UpdateInfo,
     check_update,
+    largest_pooled_file,
     largest_update,
 )
 from ecavg_tf.core.template import Array, Template
@@ -85,6 +86,7 @@ def collect(
     updates: list[Update] = []
     refused: list[Refused] = []
     absent: list[Refused] = []
+    most = largest_pooled_file(len(replies))
     for reply in sorted(replies, key=lambda reply: reply.edge):
         try:
             if isinstance(reply, NoReply) and reply.absent:
@@ -93,7 +95,7 @@ def collect(
             if isinstance(reply, NoReply):
                 raise UpdateRefused(reply.edge, reply.reason)
             update = _take_update(reply, template, updates_folder, links=links)
-            _take_pooled(reply, update.info, spec, round_number, pooled_folder, config)
+            _take_pooled(reply, update.info, spec, round_number, pooled_folder, config, most)
             _check_update(reply, update, template, spec, round_number)
             if (fault := below_zero(update, template, variances)) is not None:
                 raise UpdateRefused(reply.edge, fault)
@@ -145,12 +147,13 @@ def _take_pooled(
     round_number: int,
     folder: Path,
     config: ServerConfig,
+    most: int,
 ) -> None:
     """Takes pooled data, even if the update beside it is refused."""
     if reply.pooled is None or not consenting(config, reply.edge):
         return
     copy = pooled_path(folder, reply.edge)
-    _copy(reply.pooled, copy, reply, largest_pooled(info.examples, spec))
+    _copy(reply.pooled, copy, reply, min(most, largest_pooled(info.examples, spec)))
     try:
         examples = read_pooled(copy, reply.edge, spec)
         if config.pool_bytes and examples.inputs.nbytes > config.pool_bytes:

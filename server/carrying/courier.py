@@ -4,7 +4,6 @@ The round knows a folder and nothing else: quorum, deadlines, presence and refus
 the folder fleet. The courier runs beside it and keeps the two ends of each mailbox alike.
 """
 
-import os
 import re
 import threading
 import time
@@ -24,7 +23,7 @@ from ecavg_tf.core.messages.letters import (
     encode_letter,
 )
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
-from ecavg_tf.core.messages.update_file import TensorFile, largest_update
+from ecavg_tf.core.messages.update_file import TensorFile, largest_pooled_file, largest_update
 from ecavg_tf.core.template import Template
 from ecavg_tf.events import Listener, Note
 
@@ -103,7 +102,7 @@ class _Route:
     not_before: float = 0.0
 
 
-def _most(inbox: Path, name: str) -> int:
+def _most(inbox: Path, name: str, edges: int) -> int:
     """Most bytes of a file that comes from an edge; below 0: nobody asked for it."""
     match = _FROM_EDGE.fullmatch(name)
     if match is None or (match[1] and not any(inbox.glob(f"{match[1]}-*.safetensors"))):
@@ -114,8 +113,7 @@ def _most(inbox: Path, name: str) -> int:
         asked = TensorFile(inbox / f"{match[1]}-exchange.safetensors").metadata
         if name.endswith("-update.safetensors"):
             return largest_update(Template.from_json(asked.get("template", {})))
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return memory if asked.get("pooled_wanted") else -1
+        return largest_pooled_file(edges) if asked.get("pooled_wanted") else -1
     except ValueError:
         return -1  # no such request
 
@@ -280,7 +278,7 @@ class Courier:
 
     def _keep(self, edge: str, box: Mailbox, piece: Piece) -> None:
         """Keeps a piece of a file that belongs into an outbox."""
-        if piece.size > _most(box.inbox, piece.name):
+        if piece.size > _most(box.inbox, piece.name, len(self._routes)):
             raise ValueError(f"it sent {piece.name} of {piece.size} bytes, which nobody asked for")
         if self._shelf(box.outbox).take(piece):
             path = self._exchange / edge / _CARRIED
