@@ -240,3 +240,14 @@ def test_few_test_examples_and_many_further_ones_show_the_accuracy() -> None:
     accuracy = judged.parity.claims[-1]
     assert accuracy.examples == "24 tests and 1000 seen and 6000 further"
     assert accuracy.level == pytest.approx(0.9 * 0.05)  # 24 show nothing: this way has all of it
+
+
+@pytest.mark.parametrize(("n", "seen"), [(24, 1000), (400, 1000), (1500, 0)])
+def test_flipped_labels_do_not_pass_a_second_look(n: int, seen: int) -> None:
+    test, first, train = (keras_says(count, seed=count) for count in (n, seen or 1, 8000))
+    joined = Seen(known(first, words="seen"), flipped(first, 0.05)) if seen else None
+    judged = judge(
+        known(test), flipped(test, 0.05), Format.INT8, INT8, Limits(), logits=True,
+        seen=joined, further=lambda: Seen(known(train), flipped(train, 0.05)),
+    )  # fmt: skip
+    assert judged.verdict is not Verdict.PASSED
