@@ -20,6 +20,7 @@ from ecavg_tf.data.federated import FederatedData, counted, federated_data
 from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.kernels import kernels_event
+from ecavg_tf.models.batchnorm import variance_positions
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.narrate import LogFile
 from ecavg_tf.results import RunResults
@@ -241,6 +242,7 @@ class Loop:
             pooled_folder=self._directory.pooled,
             config=self._config.server,
             base=base,
+            variances=variance_positions(self._task.server_trainer.model),
             links=self._config.fleet.kind is FleetKind.LOCAL,
         )
         for note in collected.notes:
