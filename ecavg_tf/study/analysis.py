@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.special import stdtrit
+from scipy.special import bdtrc, stdtrit
 
 SIGNIFICANT = 0.05  # one-sided, for each edge on its own
 Json = Mapping[str, Any]
@@ -139,16 +139,37 @@ def samples(*kinds: str) -> Value:
     return lambda cell: float(sum(cell["samples"][kind] for kind in kinds))
 
 
+def p_of(heads: int, tosses: int) -> float:
+    """P(so many heads or more) of a fair coin.
+
+    The exact one-sided McNemar test (Psychometrika 12, 1947): of the examples on which two models
+    differ, each is a loss with probability one half, if neither is better.
+    """
+    return float(bdtrc(heads - 1, tosses, 0.5)) if heads else 1.0
+
+
+def is_below(against: Mapping[str, int]) -> bool:
+    """Whether a model is significantly worse than the one that it was compared with."""
+    wins, losses = against["wins"], against["losses"]
+    return p_of(losses, wins + losses) < SIGNIFICANT
+
+
+def is_above(against: Mapping[str, int]) -> bool:
+    """Whether a model is significantly better than the one that it was compared with."""
+    wins, losses = against["wins"], against["losses"]
+    return p_of(wins, wins + losses) < SIGNIFICANT
+
+
 def significantly_below(cells: Sequence[Json], model: str) -> tuple[int, int]:
-    """On how many edges a model is significantly worse than the local one, and on how many not.
+    """On how many edges a model is significantly worse than the local one.
 
     Returns:
         (edges that are significantly below, all edges with that model).
     """
     found = [
-        edge["against_local"][model]["p_worse"]
+        is_below(edge["against_local"][model])
         for cell in cells
         for edge in cell["edges"]
         if model in edge["against_local"]
     ]
-    return sum(p < SIGNIFICANT for p in found), len(found)
+    return sum(found), len(found)

@@ -1,12 +1,10 @@
 """Measuring what an arm made: the only place of a study that sees test examples."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
 from ecavg_tf.core.reweighting import own_weights, score
@@ -17,37 +15,15 @@ from ecavg_tf.study.desk import Made
 from ecavg_tf.study.ground import Ground, Weights
 
 
-@dataclass(frozen=True)
-class Paired:
-    """A model against another on the same test examples of an edge's own label mix.
+def paired(one: Predictions, other: Predictions, indices: NDArray[np.int64]) -> dict[str, int]:
+    """Compares two models on the test examples at ``indices``.
 
-    Attributes:
-        n: test examples.
-        wins: those that only the first gets right.
-        losses: those that only the other gets right.
-        p_worse: exact one-sided McNemar test: how probable so many losses are among the examples
-            on which they differ, if the first were no worse.
-        p_better: the same of the wins, if the first were no better.
+    Returns:
+        ``n`` examples; ``wins``, that only the first gets right; ``losses``, that only the other
+        gets right.
     """
-
-    n: int
-    wins: int
-    losses: int
-    p_worse: float
-    p_better: float
-
-
-def paired(one: Predictions, other: Predictions, indices: NDArray[np.int64]) -> Paired:
-    """Compares two models on the test examples at ``indices``."""
     hits = one.correct[indices].astype(int) - other.correct[indices]
-    wins, losses = int((hits > 0).sum()), int((hits < 0).sum())
-    p_worse, p_better = _at_least(losses, wins + losses), _at_least(wins, wins + losses)
-    return Paired(len(indices), wins, losses, p_worse, p_better)
-
-
-def _at_least(heads: int, tosses: int) -> float:
-    """P(so many heads or more) of a fair coin (McNemar, Psychometrika 12, 1947)."""
-    return float(binom.sf(heads - 1, tosses, 0.5))
+    return {"n": len(indices), "wins": int((hits > 0).sum()), "losses": int((hits < 0).sum())}
 
 
 def own_mix(class_counts: Sequence[int], labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -135,7 +111,7 @@ class Judge:
                 name: self._score(each, weights) for name, each in said.items()
             },
             "against_local": {
-                name: vars(paired(each, self._local[edge], self._mixes[edge]))
+                name: paired(each, self._local[edge], self._mixes[edge])
                 for name, each in said.items() if name != "local"
             },
         }  # fmt: skip
@@ -144,4 +120,4 @@ class Judge:
         self, said: Predictions, weights: NDArray[np.float64] | None = None
     ) -> dict[str, float]:
         found = score(said, weights)
-        return {"accuracy": found.accuracy, "loss": found.loss}
+        return {"accuracy": round(found.accuracy, 6), "loss": round(found.loss, 5)}

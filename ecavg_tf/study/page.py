@@ -20,7 +20,7 @@ from ecavg_tf.study.tables import tables
 PAGE, CSV = "study.html", "study.csv"
 _COLUMNS = (
     *("seed", "split", "start", "edges", "pool", "arm", "who", "model", "distribution"),
-    *("accuracy", "loss", "takes", "n", "wins", "losses", "p_worse", "p_better"),
+    *("accuracy", "loss", "takes", "n", "wins", "losses"),
     *("samples_edges", "samples_server", "samples_path", "samples_deciding", "samples_tuning"),
     "rate",
 )

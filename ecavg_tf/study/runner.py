@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
@@ -16,7 +16,13 @@ from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import flatten_dict
 from ecavg_tf.core.deciding.guard import smoothed
 from ecavg_tf.core.errors import WorkdirError, disk_errors
-from ecavg_tf.core.files import read_json, remove_leftovers, write_json
+from ecavg_tf.core.files import (
+    canonical_json,
+    read_json,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import weights_sha256
@@ -45,7 +51,7 @@ def planned(study: Study) -> tuple[Cell, ...]:
         ConfigError: an arm, a split or a field is wrong.
     """
     cells = cells_of(study, UNPOOLED)
-    for cell in cells:
+    for cell in {replace(each, place=replace(each.place, seed=0)) for each in cells}:
         arm_config(study, cell)
     return cells
 
@@ -99,11 +105,18 @@ def written(study: Study, cells: Sequence[Cell], folder: Path) -> dict[str, Any]
         "schema_version": SCHEMA_VERSION,
         "status": "finished" if len(done) == len(cells) else "interrupted",
         "study": described(study),
-        "environment": environment.describe(),
+        "versions": environment.describe()["packages"],
         "cells": [read_json(path) for path in done],
     }
-    write_json(folder / RESULTS, results)
+    write_text(folder / RESULTS, lines_of(results))
     return results
+
+
+def lines_of(results: Mapping[str, Any]) -> str:
+    """A study's results as JSON with one line a cell, so that two of them can be compared."""
+    head = {name: value for name, value in results.items() if name != "cells"}
+    cells = ",\n".join(canonical_json(cell) for cell in results["cells"])
+    return f'{canonical_json(head)[:-1]},"cells":[\n{cells}\n]}}\n'
 
 
 def _check_same(study: Study, folder: Path) -> None:

@@ -8,6 +8,8 @@ from ecavg_tf.study.analysis import (
     Interval,
     Setting,
     interval,
+    is_above,
+    is_below,
     own,
     samples,
     server,
@@ -168,12 +170,13 @@ def _guard(cells: Cells) -> Table:
             for cell in cells.of(setting, arm).values():
                 for edge in cell["edges"]:
                     against = edge["against_local"]
-                    clear = [each for each in ("global", "prior") if each in against
-                             and against[each]["p_better"] < 0.05]  # fmt: skip
+                    clear = any(
+                        is_above(against[each]) for each in ("global", "prior") if each in against
+                    )
                     edges += 1
-                    gained += bool(clear)
-                    taken += bool(clear) and edge["takes"] != "local"
-                    worse += against["accepted"]["p_worse"] < 0.05
+                    gained += clear
+                    taken += clear and edge["takes"] != "local"
+                    worse += is_below(against["accepted"])
         rows.append((arm, str(edges), _of((taken, gained)), _of((worse, edges))))
     return Table(
         "The guard",

@@ -19,9 +19,9 @@ HERE = Setting("iid", "shared", 2, 0.1)
 
 
 def cell(
-    arm: str, seed: int, accuracy: float, *, pool: float | None = 0.1, p_worse: float = 1.0
+    arm: str, seed: int, accuracy: float, *, pool: float | None = 0.1, losses: int = 0
 ) -> dict[str, Any]:
-    against = {"wins": 0, "losses": 0, "n": 9, "p_worse": p_worse, "p_better": 1.0}
+    against = {"wins": 0, "losses": losses, "n": 9}
     edges = [
         {
             "edge": f"edge-0{at}",
@@ -84,7 +84,7 @@ def test_differences_are_taken_within_seeds_that_both_have() -> None:
 
 
 def test_samples_and_significant_losses_are_counted() -> None:
-    cells = [cell("ours", 0, 0.6, p_worse=0.049), cell("ours", 1, 0.6, p_worse=0.051)]
+    cells = [cell("ours", 0, 0.6, losses=5), cell("ours", 1, 0.6, losses=4)]
     assert samples("edges", "server")(cells[0]) == 130
     assert significantly_below(cells, "accepted") == (2, 4)
     assert significantly_below(cells, "prior") == (0, 0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ecavg_tf.core.deciding.predictions import Predictions
+from ecavg_tf.study.analysis import is_above, is_below, p_of
 from ecavg_tf.study.judging import own_mix, paired
 
 
@@ -15,10 +16,13 @@ def test_the_exact_test_counts_coins() -> None:
     one = said(0, 0, 0, 0, 0, 1, 1, 0)
     other = said(1, 1, 1, 1, 1, 0, 1, 0)
     found = paired(one, other, np.arange(8))
-    assert (found.n, found.wins, found.losses) == (8, 1, 5)
-    assert found.p_worse == pytest.approx(7 / 64)  # five or six heads of six coins
-    assert found.p_better == pytest.approx(63 / 64)
-    assert paired(one, other, np.array([6, 7])).p_worse == 1.0  # they differ nowhere
+    assert found == {"n": 8, "wins": 1, "losses": 5}
+    assert p_of(5, 6) == pytest.approx(7 / 64)  # five or six heads of six coins
+    assert p_of(1, 6) == pytest.approx(63 / 64)
+    assert p_of(0, 0) == 1.0  # they differ nowhere
+    assert not is_below(found)
+    assert is_below({"wins": 0, "losses": 5})  # 1 of 32
+    assert is_above({"wins": 5, "losses": 0})
 
 
 def test_the_mix_is_the_edges_and_takes_no_example_twice() -> None:

@@ -81,7 +81,8 @@ def test_ours_is_what_a_run_makes_to_the_bit(
         for model, scores in (("local", its.local), ("accepted", its.accepted)):
             assert scores is not None
             assert scores.own is not None
-            assert mine["own"][model]["accuracy"] == pytest.approx(scores.own.accuracy)
+            expected = pytest.approx(scores.own.accuracy, abs=1e-6)
+            assert mine["own"][model]["accuracy"] == expected
 
 
 def test_what_each_arm_processes(everything: tuple[Path, Any]) -> None:
