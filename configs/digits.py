@@ -1,6 +1,12 @@
 """Quickstart: four edges with unequal shares of small digits, two rounds, embedded data.
 
-ecavg run --config=configs/digits.py --workdir=runs/digits
+    ecavg run --config=configs/digits.py --workdir=runs/digits
+
+Time seen: under a minute on two busy CPU cores, with the files for devices.
+Result seen (seeds 0, 1, 2): own accuracy of what the edges deploy is 1.9, 1.5 and 2.4 points
+above training alone for as many epochs, on average; no edge is below. With the global model
+everywhere it would be -0.8, -2.9 and +1.1, and 2, 4 and 2 of the 4 edges would be worse than
+alone. Global model 94.2, 92.2 and 94.7 %.
 """
 
 from ecavg_tf.config import Config, PartitionKind
