@@ -174,6 +174,11 @@ def validated(config: Config) -> Config:
             f"fleet.workers is {config.fleet.workers}, but fleet.kind={config.fleet.kind.value} "
             "reaches edges that run elsewhere; leave it out"
         )
+    if config.baseline.alone and config.fleet.kind is not FleetKind.LOCAL:
+        raise ConfigError(
+            "baseline.alone=true trains the edges' models here, but "
+            f"fleet.kind={config.fleet.kind.value} reaches edges that run elsewhere; leave it out"
+        )
     WaitFor.of(config.fleet.wait_for, config.fleet.quorum)
     rounds_of(config.fleet.presence)
     if config.data.spec and config.fleet.kind is FleetKind.LOCAL:
