@@ -307,6 +307,27 @@ def accepted_files(folder: Path) -> list[Path]:
     return [found[number] for number in sorted(found)]
 
 
+def newest_accepted(folder: Path) -> Path | None:
+    """The accepted model of an edge's last decision; None: it has not decided yet.
+
+    Raises:
+        WorkdirError: the file is gone. An older one is not what the edge runs.
+    """
+    files, told = accepted_files(folder), [0]
+    told += _numbered(folder, "finish")
+    for path in list(_numbered(folder, "reply").values())[-1:]:
+        with contextlib.suppress(WorkdirError, ValueError):  # not needed to read the model
+            decision = Fields(read_json(path)).maybe("decision", Decision.field)
+            told.append(0 if decision is None else decision.round)
+    last = max(_numbered(folder, "accepted"), default=0)
+    if last < max(told):
+        raise WorkdirError(
+            f"{folder / f'accepted-{max(told):04d}.safetensors'} is missing, and {folder.name} "
+            "accepted it; restore it from a copy"
+        )
+    return files[-1] if files else None
+
+
 def read_accepted(path: Path) -> AcceptedModel:
     """Reads an accepted model and compares it with the hash in its decision.
 
