@@ -21,7 +21,7 @@ from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.outputs import Outputs
 from ecavg_tf.models.saving import WHOLE, load_weights
 from ecavg_tf.task import Task
-from edge.participating.store import newest_accepted, read_accepted
+from edge.participating.accepted import newest_accepted, read_accepted
 
 _INPUTS = 64  # test examples that the two are compared on
 _WHOLE_TEST = 1000  # test sets of up to so many are gone through whole

@@ -17,14 +17,14 @@ from edge import DEFAULT_EDGE
 from edge.device.check_training import check_training_bundle
 from edge.device.runtime import find_runtime
 from edge.device.training_model import TrainingModel
-from edge.participating.kept_bundles import kept_bundles
-from edge.participating.store import (
+from edge.participating.accepted import (
     AcceptedModel,
     accepted_files,
-    is_of_a_run,
     newest_accepted,
     read_accepted,
 )
+from edge.participating.kept_bundles import kept_bundles
+from edge.participating.store import is_of_a_run
 from edge.predicting.loaded_model import LoadedModel
 
 ALONE = "update.safetensors"

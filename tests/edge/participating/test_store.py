@@ -13,7 +13,8 @@ from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec, weights_sha256
-from edge.participating.store import EdgeStore, newest_accepted
+from edge.participating.accepted import newest_accepted
+from edge.participating.store import EdgeStore
 
 EDGE, RUN = "edge-05", "run-a"
 TEMPLATE = Template(
