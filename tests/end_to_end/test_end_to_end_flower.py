@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("flwr", reason="the extra 'fleet' is not installed")
 from flower_for_tests import Field, bits, processes
+from links_for_tests import Link
 
 from ecavg_tf.cli.submit import APP
 from ecavg_tf.results import load_results
@@ -70,12 +71,52 @@ def test_a_run_whose_server_process_is_killed_goes_on(fields: list[Field], tmp_p
     field = Field(tmp_path, ("east", "north"), rounds=2)
     fields.append(field)
     field.all_up()
-    field.wait("run", "round 2: waits for")
+    field.wait_for(tmp_path / "far" / "log.txt", "round 2: waits for")  # what is printed lags
     field.kill_server()
+    assert not (tmp_path / "far" / "rounds" / "0002" / "metrics.json").exists()
     assert field.running["run"].wait(timeout=300) == 5, field.printed("run")
     assert "finished rounds are kept, and the same command goes on" in field.printed("run")
     field.run()
     assert bits(field.end()) == bits(field.near())
+
+
+def test_a_server_killed_between_average_and_fine_tuning_goes_on(
+    fields: list[Field], tmp_path: Path
+) -> None:
+    field = Field(tmp_path, ("east", "north"), rounds=2)
+    conf = tmp_path / "conf.py"
+    conf.write_text(conf.read_text().replace("server.epochs = 2", "server.epochs = 400"))
+    fields.append(field)
+    field.all_up()
+    field.wait_for(tmp_path / "far" / "log.txt", "round 2: server fine-tunes")
+    field.kill_server()
+    assert not (tmp_path / "far" / "rounds" / "0002" / "metrics.json").exists()
+    assert field.running["run"].wait(timeout=300) == 5, field.printed("run")
+    assert "finished rounds are kept, and the same command goes on" in field.printed("run")
+    assert load_results(tmp_path / "far").status == "interrupted"
+    field.run()
+    assert bits(field.end()) == bits(field.near())
+    said = (tmp_path / "far" / "log.txt").read_text()
+    assert said.count("round 1: server fine-tunes") == 1
+
+
+def test_a_line_that_is_cut_in_the_middle_of_a_transfer(
+    fields: list[Field], tmp_path: Path
+) -> None:
+    """Of 6 MB of an update, 2 MB have passed."""
+    field = Field(tmp_path, ("east", "north"), rounds=1, epochs=1)
+    conf = tmp_path / "conf.py"
+    conf.write_text(conf.read_text().replace("hidden_units = 16", "hidden_units = 20000"))
+    fields.append(field)
+    field.serve()
+    with Link(field.port, cut_after=2_000_000, upwards=True) as link:
+        field.join("east")
+        field.join("north", f"--server=localhost:{link.port}")
+        field.run()
+        far = field.end()
+        assert link.cuts == 1
+    assert far.rounds[0].absent == far.rounds[0].refused == ()
+    assert bits(far) == bits(field.near())
 
 
 def test_a_killed_superlink_comes_back_and_the_run_goes_on(
@@ -84,7 +125,7 @@ def test_a_killed_superlink_comes_back_and_the_run_goes_on(
     field = Field(tmp_path, ("east", "north"), rounds=2)
     fields.append(field)
     field.all_up()
-    field.wait("run", "round 2: waits for")
+    field.wait_for(tmp_path / "far" / "log.txt", "round 2: waits for")  # what is printed lags
     for number in processes(f"flower-superlink --host 127.0.0.1 --port {field.port}"):
         os.kill(number, signal.SIGKILL)
     field.wait("serve", "was killed by signal 9")
