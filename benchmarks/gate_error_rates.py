@@ -241,7 +241,7 @@ def _words(sizes: tuple[int, int, int]) -> str:
 
 
 def _cell(world: World, sizes: tuple[int, int, int], trials: int) -> str:
-    if world.tuned and sum(sizes[1:]):
+    if world.tuned and any(sizes[1:]):
         return "–"  # it was tuned on them: they prove nothing
     if world.spared and not sum(sizes[1:]):
         return "–"

@@ -33,14 +33,23 @@ class Task:
         spec: what the inputs are.
         workdir: where TensorBoard logs go.
         listener: told of stages, batches and epochs.
+        compiled: models of the same architecture that were compiled before, for several tasks in
+            one process; None: none yet.
     """
 
-    def __init__(self, config: Config, spec: DataSpec, workdir: Path, listener: Listener) -> None:
+    def __init__(
+        self,
+        config: Config,
+        spec: DataSpec,
+        workdir: Path,
+        listener: Listener,
+        compiled: dict[Compilation, CompiledModel] | None = None,
+    ) -> None:
         self.config = config
         self.spec = spec
         self.listener = listener
         self._workdir = workdir
-        self._compiled: dict[Compilation, CompiledModel] = {}
+        self._compiled = {} if compiled is None else compiled
         self._scorers: dict[tuple[int, int], KerasScorer] = {}
 
     def tell_notes(self, notes: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from ecavg_tf.core.errors import ConfigError, InstallationError
 
 COMMANDS = {
     "run": "run training rounds, or resume them",
+    "study": "compare averaging with its controls, over seeds and settings",
     "configs": "list the configs that come with the program",
     "init": "write a config and functions of your own to begin with",
     "edge": "serve edges of a run that is elsewhere, through an exchange folder",

@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from absl import flags
 from ml_collections import config_flags
@@ -21,6 +22,7 @@ from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import user_path
 
 _ALONE = threading.RLock()  # runpy puts things into sys.argv and sys.modules, and back
+_Made = TypeVar("_Made")
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)(=.*)?")
 
 
@@ -83,7 +85,7 @@ def parse_config(
     with _plain_errors():
         holder = config_flags.DEFINE_config_dataclass(
             "config",
-            _made_by(name, arguments) if config is None else config,
+            made_by(name, arguments, Config) if config is None else config,
             flag_values=values,
             sys_argv=["ecavg", *rest],
         )
@@ -144,8 +146,17 @@ def _check_file(path: str) -> None:
         )
 
 
-def _made_by(name: str, arguments: Sequence[str]) -> Config:
-    """Runs a config file, once; ml_collections would hide where and why it fails."""
+def made_by(name: str, arguments: Sequence[str], kind: type[_Made]) -> _Made:
+    """Runs a config file, once; ml_collections would hide where and why it fails.
+
+    Args:
+        name: of the file.
+        arguments: for its ``get_config``.
+        kind: what that must return.
+
+    Raises:
+        ConfigError: it fails, or returns something else.
+    """
     try:
         with _ALONE:
             config = runpy.run_path(name)["get_config"](*arguments)
@@ -156,9 +167,10 @@ def _made_by(name: str, arguments: Sequence[str]) -> Config:
         raise ConfigError(
             f"config file {name} fails in line {number}: {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(config, Config):
+    if not isinstance(config, kind):
+        expected = f"{kind.__module__.partition('.config.')[0]}.{kind.__name__}"
         raise ConfigError(
-            f"get_config() of {name} returned {type(config).__name__}, expected ecavg_tf.Config"
+            f"get_config() of {name} returned {type(config).__name__}, expected {expected}"
         )
     return config
 

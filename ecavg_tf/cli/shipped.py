@@ -8,19 +8,23 @@ from ecavg_tf.config.checks import guess
 from ecavg_tf.core.errors import ConfigError
 
 
-def shipped() -> dict[str, Path]:
-    """The config files by name, in alphabetical order."""
-    folder = Path(str(resources.files("ecavg_tf") / "shipped_configs"))
+def shipped(room: str = "") -> dict[str, Path]:
+    """The config files by name, in alphabetical order.
+
+    Args:
+        room: a folder of them: ``studies``; empty: configs of runs.
+    """
+    folder = Path(str(resources.files("ecavg_tf") / "shipped_configs" / room))
     return {file.stem: file for file in sorted(folder.glob("*.py"))}
 
 
-def shipped_file(name: str) -> Path:
-    """One of them.
+def shipped_file(name: str, room: str = "") -> Path:
+    """One of them; see ``shipped``.
 
     Raises:
         ConfigError: there is none of that name.
     """
-    files = shipped()
+    files = shipped(room)
     if name not in files:
         raise ConfigError(
             f"there is no config {name!r}{guess(name, files)}; 'ecavg configs' lists those that "

@@ -27,6 +27,9 @@ class KerasScorer:
         test: the test examples; empty: nothing can be measured on them.
         logits: whether the model gives logits.
         batch_size: examples a prediction step; None: as many as suit the model's size.
+
+    Attributes:
+        predicted: examples that it went through, every pass over one counted.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class KerasScorer:
         self._test = test
         self._logits = logits
         self._outputs = Outputs(model, batch_size)
+        self.predicted = 0
         # With the examples, which keeps them alive: by their id they are known.
         self._held = 0  # bytes
         self._remembered: OrderedDict[tuple[str, int], tuple[Examples, Predictions]] = OrderedDict()
@@ -65,9 +69,15 @@ class KerasScorer:
         """What the model says of other examples, for example an edge's guard set."""
         if len(examples) == 0:
             return Predictions(np.zeros(0), np.zeros(0, np.bool_))
+        return compare_with_labels(
+            self.answers(examples, weights), examples.labels, logits=self._logits
+        )
+
+    def answers(self, examples: Examples, weights: Sequence[Array]) -> Array:
+        """What the model gives for examples, shape (n, classes); n is above 0."""
+        self.predicted += len(examples)
         self._model.set_weights(weights)
-        outputs = self._outputs(examples.inputs)
-        return compare_with_labels(outputs, examples.labels, logits=self._logits)
+        return self._outputs(examples.inputs)
 
     def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
         """The model's answers to ``core.probe``'s inputs under ``weights``."""

@@ -6,7 +6,7 @@ dropout's seed state, the batch order) is set anew.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +38,15 @@ from ecavg_tf.training.users_callbacks import (
     users_callbacks,
 )
 
+
+@dataclass
+class Spent:
+    """Examples that fits and recalibrations went through; every pass over one counts."""
+
+    trained: int = 0
+    recalibrated: int = 0
+
+
 _COMPILES = {JitCompile.AUTO: None, JitCompile.ON: True, JitCompile.OFF: False}
 
 
@@ -51,6 +60,9 @@ class KerasTrainer:
         tensorboard: where TensorBoard logs go; None: nowhere.
         listener: told of batches and epochs.
         checkpoints: folder for the state after an epoch; None: a killed fit begins again.
+
+    Attributes:
+        spent: what it went through, and what trainers that were made from it went through.
     """
 
     def __init__(
@@ -72,19 +84,22 @@ class KerasTrainer:
         self._seed = seed
         self._listener = listener
         self._tensorboard = tensorboard
+        self.spent = Spent()
 
     def aside(self, settings: FitConfig) -> "KerasTrainer":
         """A trainer with other settings on the same compiled model, for a fit beside the run's own.
 
         It tells nobody and keeps nothing: what it makes is not kept, either.
         """
-        return KerasTrainer(self._compiled, settings, seed=self._seed)
+        made = KerasTrainer(self._compiled, settings, seed=self._seed)
+        made.spent = self.spent
+        return made
 
     def at_rate(self, learning_rate: float) -> "KerasTrainer":
         """This trainer with another learning rate."""
         if learning_rate == self.settings.learning_rate:
             return self
-        return KerasTrainer(
+        made = KerasTrainer(
             self._compiled,
             replace(self.settings, learning_rate=learning_rate),
             seed=self._seed,
@@ -92,6 +107,8 @@ class KerasTrainer:
             listener=self._listener,
             checkpoints=self._keeps,
         )
+        made.spent = self.spent
+        return made
 
     def fit(
         self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str
@@ -114,6 +131,7 @@ class KerasTrainer:
             epoch_order(count, self._seed, round_number, who, epoch)
             for epoch in range(first, settings.epochs)
         ]
+        self.spent.trained += count * len(orders)
         if orders:
             with blaming_callbacks(settings.callbacks):
                 self._fit(examples, orders, round_number, who, backups)
@@ -193,6 +211,7 @@ class KerasTrainer:
         self.model.set_weights(weights)
         order = permutation(len(examples), self._seed, "recalibrate", round_number, who)
         order = order[: self.settings.recalibrate_examples or len(examples)]
+        self.spent.recalibrated += len(order)
         self._compiled.recalibrate(batches(examples, [order], BATCH))
         recalibrated: list[Array] = self.model.get_weights()
         return recalibrated

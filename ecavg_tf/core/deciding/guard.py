@@ -140,8 +140,19 @@ def worst_gain(num_classes: int) -> float:
     return -math.log1p((1 - SMOOTHING) * num_classes / SMOOTHING)
 
 
+def hits_apart(challenger: Predictions, base: Predictions) -> tuple[int, int]:
+    """Examples that only the challenger gets right, and those that only the base gets right."""
+    wins, losses = challenger.correct & ~base.correct, base.correct & ~challenger.correct
+    return int(wins.sum()), int(losses.sum())
+
+
 def certify(
-    challenger: Predictions, base: Predictions, *, num_classes: int, level: float
+    challenger: Predictions,
+    base: Predictions,
+    *,
+    num_classes: int,
+    level: float,
+    known: tuple[float, float] | None = None,
 ) -> Certificate:
     """Tests a challenger against a base on the same examples.
 
@@ -150,6 +161,7 @@ def certify(
         base: the base's, on the same examples.
         num_classes: how many classes the data set has.
         level: chance of a false acceptance that is allowed.
+        known: ``bound`` and ``smallest_gain``, where another test has found them already.
 
     Raises:
         ValueError: there are no examples.
@@ -161,8 +173,12 @@ def certify(
     gains = smoothed(challenger, num_classes) - smoothed(base, num_classes)
     gains = np.maximum(gains, lowest)  # rounding
     hits = challenger.correct.astype(np.float64) - base.correct
-    wins, losses = int((hits > 0).sum()), int((hits < 0).sum())
-    gain, bound = float(gains.mean()), mean_lower_bound(gains, lowest, level)
+    wins, losses = hits_apart(challenger, base)
+    gain = float(gains.mean())
+    bound, smallest = known or (
+        mean_lower_bound(gains, lowest, level),
+        gain + shift_to_zero(gains, lowest, level),
+    )
     return Certificate(
         n=n,
         wins=wins,
@@ -172,7 +188,7 @@ def certify(
         p_loss=mcnemar_mid_p(losses, wins),
         accuracy_change=(wins - losses) / n,
         accuracy_bound=mean_lower_bound(hits, -1.0, level),
-        smallest_gain=gain + shift_to_zero(gains, lowest, level),
+        smallest_gain=smallest,
         smallest_accuracy_gain=min(1.0, smallest_sign(level) / n),
         level=level,
     )

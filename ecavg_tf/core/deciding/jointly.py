@@ -11,12 +11,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.deciding.bounds import mcnemar_mid_p
 from ecavg_tf.core.deciding.guard import (
     VETO,
     Outcome,
     Reason,
     certify,
     close_to_best,
+    hits_apart,
     smoothed,
     worst_gain,
 )
@@ -70,23 +72,32 @@ def decide_jointly(
     tests = _tested(said, challengers, baselines, worst_gain(num_classes), level, seed, edge)
     bounds = np.min([test.bounds for test in tests], axis=0)
     smallest = np.max([test.smallest for test in tests], axis=0)
-    certificates = {
-        index: replace(
-            certify(candidates[index], candidates[base], num_classes=num_classes, level=level),
-            bound=float(bounds[at]),
-            smallest_gain=float(smallest[at]),
-        )
-        for at, index in enumerate(challengers)
-        if means[index] > means[base]
-    }
-    holding = [index for index, certificate in certificates.items() if certificate.holds]
-    tested = _best(holding or list(certificates), means, said, preferred)
-    certificate = certificates[tested]
+    better = {at: index for at, index in enumerate(challengers) if means[index] > means[base]}
+    holding = [
+        index
+        for at, index in better.items()
+        if bounds[at] > 0 and not _is_vetoed(candidates[index], candidates[base])
+    ]
+    tested = _best(holding or list(better.values()), means, said, preferred)
+    at = challengers.index(tested)
+    certificate = certify(  # of this one alone: its bounds take time
+        candidates[tested],
+        candidates[base],
+        num_classes=num_classes,
+        level=level,
+        known=(float(bounds[at]), float(smallest[at])),
+    )
     if holding:
         return Outcome(tested, base, tested, Reason.CERTIFIED, select, certificate, n)
     lost = certificate.bound > 0 and certificate.p_loss <= VETO
     reason = Reason.ACCURACY_LOSS if lost else Reason.NOT_CERTIFIED
     return Outcome(base, base, tested, reason, select, certificate, n)
+
+
+def _is_vetoed(challenger: Predictions, base: Predictions) -> bool:
+    """Whether a candidate loses accuracy significantly."""
+    wins, losses = hits_apart(challenger, base)
+    return mcnemar_mid_p(losses, wins) <= VETO
 
 
 def _tested(

@@ -1,0 +1,1 @@
+"""Studies: arms and controls over splits, starts, pools and seeds (``ecavg study``)."""

@@ -1,0 +1,249 @@
+"""Runs a study, cell by cell: each is written whole or not at all, and never run twice."""
+
+import copy
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecavg_tf import environment
+from ecavg_tf.config import Config
+from ecavg_tf.config.checks import validated
+from ecavg_tf.config.fields import flatten_dict
+from ecavg_tf.core.deciding.guard import smoothed
+from ecavg_tf.core.errors import WorkdirError, disk_errors
+from ecavg_tf.core.files import (
+    canonical_json,
+    read_json,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
+from ecavg_tf.core.locks import lock_folder
+from ecavg_tf.core.paths import user_path
+from ecavg_tf.core.template import weights_sha256
+from ecavg_tf.data.dataset import Examples, stratified
+from ecavg_tf.data.federated import federated_data
+from ecavg_tf.models.builders import gives_logits
+from ecavg_tf.results import to_json
+from ecavg_tf.study.arms import UNPOOLED, Arm, arm_of
+from ecavg_tf.study.deciding import decided
+from ecavg_tf.study.desk import Desk, Made
+from ecavg_tf.study.ground import Ground, Machine
+from ecavg_tf.study.judging import Judge
+from ecavg_tf.study.plan import Cell, Study, cells_of, config_of, described
+
+SCHEMA_VERSION = 1
+RESULTS = "study.json"
+_CONFIG = "config.json"
+_HELD_OUT = 0.1  # of the pool, to choose a rate
+Tell = Callable[[str], None]
+
+
+def planned(study: Study) -> tuple[Cell, ...]:
+    """All cells of a study; what is wrong with any is found before one begins.
+
+    Raises:
+        ConfigError: an arm, a split or a field is wrong.
+    """
+    cells = cells_of(study, UNPOOLED)
+    for cell in {replace(each, place=replace(each.place, seed=0)) for each in cells}:
+        arm_config(study, cell)
+    return cells
+
+
+def arm_config(study: Study, cell: Cell) -> Config:
+    """The config of a cell with what its arm changes."""
+    config, arm = config_of(study, cell), arm_of(cell.arm)
+    if arm.change is not None:
+        config = copy.deepcopy(config)
+        arm.change(config)
+    return validated(config)
+
+
+def run_study(study: Study, workdir: str | Path, *, tell: Tell) -> dict[str, Any]:
+    """Runs the cells that are left.
+
+    Args:
+        study: the study.
+        workdir: its directory. One that holds the same study goes on; the grids may have grown.
+        tell: told a line for every cell.
+
+    Returns:
+        What ``WORKDIR/study.json`` holds.
+
+    Raises:
+        ECAvgError: with one line that says how to mend it.
+    """
+    cells = planned(study)
+    folder = user_path(workdir)
+    with disk_errors(folder):
+        try:
+            lock = lock_folder(folder)
+        except BlockingIOError as error:
+            raise WorkdirError(f"another process is running in {folder}") from error
+        with lock:
+            remove_leftovers(folder, ("cells", "shared"))
+            _check_same(study, folder)
+            _run(study, cells, folder, tell)
+            return written(study, cells, folder)
+
+
+def left(cells: Sequence[Cell], folder: Path) -> list[Cell]:
+    """The cells that a directory does not hold yet."""
+    return [cell for cell in cells if not _file(folder, cell).exists()]
+
+
+def written(study: Study, cells: Sequence[Cell], folder: Path) -> dict[str, Any]:
+    """Writes study.json of the cells that are done, and gives it."""
+    done = [path for cell in cells if (path := _file(folder, cell)).exists()]
+    results = {
+        "schema_version": SCHEMA_VERSION,
+        "status": "finished" if len(done) == len(cells) else "interrupted",
+        "study": described(study),
+        "versions": environment.describe()["packages"],
+        "cells": [read_json(path) for path in done],
+    }
+    write_text(folder / RESULTS, lines_of(results))
+    return results
+
+
+def lines_of(results: Mapping[str, Any]) -> str:
+    """A study's results as JSON with one line a cell, so that two of them can be compared."""
+    head = {name: value for name, value in results.items() if name != "cells"}
+    cells = ",\n".join(canonical_json(cell) for cell in results["cells"])
+    return f'{canonical_json(head)[:-1]},"cells":[\n{cells}\n]}}\n'
+
+
+def _check_same(study: Study, folder: Path) -> None:
+    """One directory holds cells of one task.
+
+    Raises:
+        WorkdirError: it holds those of another, or something else.
+    """
+    path, now = folder / _CONFIG, described(study)
+    asked = {name: now[name] for name in ("task", "rates")}
+    if not path.exists():
+        strangers = [item.name for item in folder.iterdir() if not item.name.startswith(".")]
+        if strangers:
+            raise WorkdirError(
+                f"{folder} is not empty and holds no study (it holds {min(strangers)!r}); choose "
+                "another --workdir"
+            )
+        write_json(path, asked)
+    held, asked = flatten_dict(read_json(path)), flatten_dict(asked)
+    other = next((name for name in asked if held.get(name) != asked[name]), None)
+    if other is not None:
+        raise WorkdirError(
+            f"{folder} holds a study with {other}={held.get(other)!r}, this one has "
+            f"{asked[other]!r}; choose another --workdir"
+        )
+
+
+def _file(folder: Path, cell: Cell) -> Path:
+    return folder / "cells" / f"{cell.name}.json"
+
+
+def _run(study: Study, cells: Sequence[Cell], folder: Path, tell: Tell) -> None:
+    machine, count = Machine(folder), 0
+    for place, group in groupby(cells, key=lambda cell: cell.place):
+        here = list(group)
+        todo = left(here, folder)
+        count += len(here) - len(todo)
+        if not todo:
+            continue
+        config = config_of(study, todo[0])
+        data = federated_data(config)
+        edges = {name: data.edge(name) for name in data.edges}
+        shared = folder / "shared" / Cell(place, None, "").name
+        ground = Ground(config, data.spec, edges, machine, shared)
+        judge = Judge(ground, data.test, logits=gives_logits(config.model))
+        for cell in todo:
+            began = time.monotonic()
+            known = _rate_before(cell, cells, folder)
+            rates = study.rates if known is None else (known,)
+            result = _cell(arm_of(cell.arm), arm_config(study, cell), ground, judge, rates)
+            seconds = time.monotonic() - began
+            write_json(_file(folder, cell), {"cell": cell.to_json(), **result, "seconds": seconds})
+            count += 1
+            tell(f"[{count}/{len(cells)}] {_said(cell)}: {_outcome(result)} ({seconds:.1f} s)")
+        ground.forget()
+
+
+def _rate_before(cell: Cell, cells: Sequence[Cell], folder: Path) -> float | None:
+    """The rate that the first seed of an arm in a setting has chosen; None: this is the first."""
+    place = cell.place
+    alike = [other for other in cells if (other.arm, other.pool) == (cell.arm, cell.pool)
+             and replace(other.place, seed=place.seed) == place]  # fmt: skip
+    first = min(alike, key=lambda other: other.place.seed)
+    if first == cell:
+        return None
+    return float(read_json(_file(folder, first))["rate"])  # seeds come in order
+
+
+def _cell(
+    arm: Arm, config: Config, ground: Ground, judge: Judge, rates: Sequence[float]
+) -> dict[str, Any]:
+    """Makes and measures one arm."""
+    pooled = ground.pooled(config)
+    factor, tuning = rates[0] if rates else 1.0, 0
+    if len(rates) > 1 and pooled is not None and config.server.epochs:
+        factor, tuning = _best_rate(arm, config, ground, pooled, rates)
+    config = _at_rate(config, factor)
+    desk = Desk(ground, config, pooled)
+    made = arm.make(desk)
+    deployed = decided(desk, made, config.rounds)
+    samples = asdict(desk.samples())
+    return {
+        **judge.measured(made, deployed),
+        "samples": {**samples, "tuning": tuning},
+        "rate": factor,
+        "choice": None if made.choice is None else to_json(made.choice),
+        "weights_sha256": [weights_sha256(weights) for weights in made.members],
+    }
+
+
+def _at_rate(config: Config, factor: float) -> Config:
+    server = replace(config.server, learning_rate=config.server.learning_rate * factor)
+    return replace(config, server=server)
+
+
+def _best_rate(
+    arm: Arm, config: Config, ground: Ground, pooled: Examples, rates: Sequence[float]
+) -> tuple[float, int]:
+    """The factor whose model finds the held-out part of the pool the likeliest, and its cost."""
+    count = round(_HELD_OUT * len(pooled))
+    judging = stratified(pooled.labels, count, config.seed, "study-rate")
+    rest = pooled.take(np.setdiff1d(np.arange(len(pooled)), judging))
+    held_out, said, spent = pooled.take(judging), {}, 0
+    for factor in rates:
+        desk = Desk(ground, _at_rate(config, factor), rest)
+        made: Made = arm.make(desk)
+        predicted = ground.scorer.predictions_on(held_out, made.members[0])
+        said[factor] = float(smoothed(predicted, ground.spec.num_classes).mean())
+        spent += desk.samples().server
+    return max(said, key=said.__getitem__), spent
+
+
+def _said(cell: Cell) -> str:
+    """A cell in words."""
+    place = cell.place
+    pool = "" if cell.pool is None else f", {100 * cell.pool:g} % pooled"
+    return f"{place.split}, {place.start}, {place.edges} edges{pool}, seed {place.seed}, {cell.arm}"
+
+
+def _outcome(result: dict[str, Any]) -> str:
+    """The two figures of a cell that are looked at first."""
+    words = []
+    if result["server"]:
+        words.append(f"all {100 * result['server']['accuracy']:.1f} %")
+    own = [
+        edge["own"]["accepted"]["accuracy"] for edge in result["edges"] if "accepted" in edge["own"]
+    ]
+    if own:
+        words.append(f"own {100 * float(np.mean(own)):.1f} %")
+    return ", ".join(words)

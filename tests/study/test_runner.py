@@ -1,0 +1,161 @@
+"""A study of seconds: bits as those of a run, resuming, and nothing chosen on test examples."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import ecavg_tf
+from ecavg_tf.config import Config
+from ecavg_tf.core.errors import ConfigError, WorkdirError
+from ecavg_tf.core.locks import lock_folder
+from ecavg_tf.study.plan import Grid, Study
+from ecavg_tf.study.runner import planned, run_study
+
+ARMS = (
+    *("local", "alone-longer", "fedavg", "best-edge"),
+    *("best-edge-tuned", "start-server", "start-total", "ours"),
+)
+RATES = (1.0, 3.0)
+
+
+def digits(folder: Path, *, shuffled: bool = False) -> Path:
+    """An .npz of digits; shuffled: its test labels say nothing."""
+    inputs, labels = load_digits(return_X_y=True)
+    inputs = inputs.astype(np.float32) / 16
+    test = labels[200:300]
+    path = folder / f"digits-{shuffled}.npz"
+    np.savez(
+        path,
+        x_train=inputs[:200],
+        y_train=labels[:200],
+        x_test=inputs[200:300],
+        y_test=np.roll(test, 37) if shuffled else test,
+    )
+    return path
+
+
+def study(data: Path, arms: Sequence[str] = ARMS) -> Study:
+    task = Config()
+    task.data.name = str(data)
+    task.model.hidden_units = 8
+    task.edge.epochs, task.server.epochs = 6, 4
+    grid = Grid(arms, ("classes",), pools=(0.5,), seeds=(0,))
+    return Study("a study", task, [grid], RATES)
+
+
+def by_arm(results: dict[str, Any]) -> dict[str, Any]:
+    return {cell["cell"]["arm"]: cell for cell in results["cells"]}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return digits(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def everything(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    folder = tmp_path_factory.mktemp("study")
+    return folder, run_study(study(data), folder, tell=lambda _: None)
+
+
+def test_ours_is_what_a_run_makes_to_the_bit(
+    everything: tuple[Path, Any], data: Path, tmp_path: Path
+) -> None:
+    _, results = everything
+    cell = by_arm(results)["ours"]
+    config = study(data).task
+    config.partition.kind = ecavg_tf.config.PartitionKind.CLASSES
+    config.server.pool_fraction = 0.5
+    config.server.learning_rate *= cell["rate"]
+    last = ecavg_tf.run(config, tmp_path / "run").rounds[-1]
+    assert cell["weights_sha256"] == [last.server.global_.weights_sha256]
+    for mine, its in zip(cell["edges"], last.edges, strict=True):
+        assert its.accepted is not None
+        assert mine["takes"] == its.accepted.rung
+        for model, scores in (("local", its.local), ("accepted", its.accepted)):
+            assert scores is not None
+            assert scores.own is not None
+            expected = pytest.approx(scores.own.accuracy, abs=1e-6)
+            assert mine["own"][model]["accuracy"] == expected
+
+
+def test_what_each_arm_processes(everything: tuple[Path, Any]) -> None:
+    # 200 examples, a fifth is held out: 160 train, 80 of them are pooled; 6 + 4 epochs.
+    cells = by_arm(everything[1])
+    examples = [edge["examples"] for edge in cells["ours"]["edges"]]
+    assert sum(examples) in range(160, 163)  # each edge rounds its fifth down
+    total, pool = sum(examples), sum(-(-count // 2) for count in examples)
+    spent = {arm: cell["samples"] for arm, cell in cells.items()}
+    assert spent["local"]["edges"] == 6 * total
+    assert spent["local"]["server"] == 0
+    assert spent["local"]["path"] == 6 * max(examples)
+    assert spent["alone-longer"]["edges"] == (6 + 4) * total
+    assert spent["start-server"]["server"] == 4 * pool
+    passes = -(-6 * total // pool)
+    assert spent["start-total"]["server"] == (4 + passes) * pool
+    assert spent["ours"]["edges"] == 6 * total
+    assert spent["ours"]["server"] == 4 * pool
+    assert spent["ours"]["deciding"] > 0
+    assert spent["fedavg"]["edges"] == 2 * 6 * total  # ceil((6 + 4) / 6) rounds
+
+
+def test_the_same_command_goes_on_and_runs_nothing_twice(
+    everything: tuple[Path, Any], data: Path
+) -> None:
+    folder, results = everything
+    gone = next(folder.glob("cells/ours--*.json"))
+    before = json.loads(gone.read_text())
+    gone.unlink()
+    told: list[str] = []
+    again = run_study(study(data), folder, tell=told.append)
+    assert len(told) == 1
+    assert "ours" in told[0]
+    after = json.loads(gone.read_text())
+    del before["seconds"], after["seconds"]
+    assert after == before
+    assert again["status"] == results["status"] == "finished"
+    assert not any((folder / "shared").iterdir())
+
+
+def test_another_task_and_a_second_process_are_refused(
+    everything: tuple[Path, Any], data: Path, tmp_path: Path
+) -> None:
+    folder, _ = everything
+    other = study(data)
+    other.task.edge.epochs = 7
+    with pytest.raises(WorkdirError, match=r"task\.edge\.epochs=6, this one has 7"):
+        run_study(other, folder, tell=print)
+    with lock_folder(folder), pytest.raises(WorkdirError, match="another process"):
+        run_study(study(data), folder, tell=print)
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(WorkdirError, match="holds no study"):
+        run_study(study(data), tmp_path, tell=print)
+
+
+def test_no_test_label_reaches_anything_but_the_scores(
+    everything: tuple[Path, Any], tmp_path: Path
+) -> None:
+    arms = ("best-edge", "start-server", "ours")
+    other = study(digits(tmp_path, shuffled=True), arms)
+    blind = by_arm(run_study(other, tmp_path / "blind", tell=lambda _: None))
+    for arm in arms:
+        one, two = by_arm(everything[1])[arm], blind[arm]
+        for said in ("weights_sha256", "rate", "choice", "samples"):
+            assert one[said] == two[said]
+        assert [e["takes"] for e in one["edges"]] == [e["takes"] for e in two["edges"]]
+        assert one["server"]["accuracy"] > two["server"]["accuracy"]
+    assert blind["ours"]["samples"]["tuning"] > 0
+
+
+def test_what_is_wrong_is_found_before_anything_begins(data: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no arm 'our' .did you mean 'ours'"):
+        planned(study(data, ("our",)))
+    apart = replace(study(data), grids=[Grid(("ours-warm",), starts=("independent",))])
+    with pytest.raises(ConfigError, match="leave one of the two out"):
+        planned(apart)
