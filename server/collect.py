@@ -11,7 +11,13 @@ from ecavg_tf.core.errors import UpdateRefused
 from ecavg_tf.core.files import copy_regular, link_or_copy
 from ecavg_tf.core.findings import Influence
 from ecavg_tf.core.messages.reply import NoReply, Reply
-from ecavg_tf.core.messages.update_file import Update, UpdateInfo, check_update
+from ecavg_tf.core.messages.update_file import (
+    Update,
+    UpdateInfo,
+    check_update,
+    largest_pooled_file,
+    largest_update,
+)
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.consent import consenting, most_pooled
 from ecavg_tf.data.dataset import DataSpec
@@ -25,8 +31,6 @@ from ecavg_tf.data.pooled import (
 )
 from ecavg_tf.results import Refused
 from server.screen import below_zero, doubted, oversized
-
-_UPDATE_HEADER = 2**24  # names, shapes and metadata; more than any model needs
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ def collect(
     updates: list[Update] = []
     refused: list[Refused] = []
     absent: list[Refused] = []
+    most = largest_pooled_file(len(replies))
     for reply in sorted(replies, key=lambda reply: reply.edge):
         try:
             if isinstance(reply, NoReply) and reply.absent:
@@ -90,7 +95,7 @@ def collect(
             if isinstance(reply, NoReply):
                 raise UpdateRefused(reply.edge, reply.reason)
             update = _take_update(reply, template, updates_folder, links=links)
-            _take_pooled(reply, update.info, spec, round_number, pooled_folder, config)
+            _take_pooled(reply, update.info, spec, round_number, pooled_folder, config, most)
             _check_update(reply, update, template, spec, round_number)
             if (fault := below_zero(update, template, variances)) is not None:
                 raise UpdateRefused(reply.edge, fault)
@@ -142,12 +147,13 @@ def _take_pooled(
     round_number: int,
     folder: Path,
     config: ServerConfig,
+    most: int,
 ) -> None:
     """Takes pooled data, even if the update beside it is refused."""
     if reply.pooled is None or not consenting(config, reply.edge):
         return
     copy = pooled_path(folder, reply.edge)
-    _copy(reply.pooled, copy, reply, largest_pooled(info.examples, spec))
+    _copy(reply.pooled, copy, reply, min(most, largest_pooled(info.examples, spec)))
     try:
         examples = read_pooled(copy, reply.edge, spec)
         if config.pool_bytes and examples.inputs.nbytes > config.pool_bytes:
@@ -192,7 +198,7 @@ def _take_update(reply: Reply, template: Template, folder: Path, *, links: bool)
     if links:
         link_or_copy(reply.update, copy)
     else:
-        _copy(reply.update, copy, reply, 8 * template.size + _UPDATE_HEADER)
+        _copy(reply.update, copy, reply, largest_update(template))
     try:
         return Update(copy)
     except ValueError as error:

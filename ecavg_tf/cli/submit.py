@@ -15,11 +15,11 @@ from ecavg_tf.core.commands import interrupted_code
 from ecavg_tf.core.errors import ECAvgError, RoundError
 from ecavg_tf.core.files import write_text
 from ecavg_tf.core.flower import check_flower, program, shown
-from server.carrying.superlink import CONNECTION, check_served, flwr, home_of
+from server.carrying.superlink import CONNECTION, Question, check_served, flwr, home_of
 
 APP = Path(server.carrying.__file__).parent / "app"
 _POLL_S = 1.0
-_STATUS_S = 5.0
+_STATUS_S = 10.0  # between two questions, each of which is a process of Flower's
 _PATIENCE_S = 120.0  # without an answer of the SuperLink, which is started again when it dies
 
 
@@ -62,40 +62,70 @@ def submit(argv: Sequence[str], state: Path) -> int:
 def _followed(home: Path, number: str, outcome: Path) -> int:
     """Prints what the run says until it is over."""
     told = outcome.with_suffix(".log")
-    at, status_at, heard = 0, 0.0, time.monotonic()
-    over = ""
-    while True:
-        at = _print_from(told, at)
-        if outcome.exists():
-            _print_from(told, at)
-            ended = json.loads(outcome.read_text())
-            if ended["error"]:
-                print(f"ecavg: {ended['error']}", file=sys.stderr)
-            return int(ended["exit_code"])
-        if over:
-            raise RoundError(
-                f"Flower's run {number} ended ({over}) before it could say why; see 'flwr log "
-                f"{number} {CONNECTION}'; finished rounds are kept, and the same command goes on"
-            )
-        if time.monotonic() >= status_at:
-            status_at = time.monotonic() + _STATUS_S
-            try:
-                over = _status(home, number)
-                heard = time.monotonic()
-            except RoundError as error:
-                if time.monotonic() - heard > _PATIENCE_S:
-                    raise RoundError(
-                        f"the server does not answer any more ({error}); is 'ecavg serve' up? "
-                        "Finished rounds are kept, and the same command goes on"
-                    ) from error
-        time.sleep(_POLL_S)
+    at, over = 0, ""
+    watch = _Watch(home, number)
+    try:
+        while True:
+            at = _print_from(told, at)
+            if outcome.exists():
+                _print_from(told, at)
+                ended = json.loads(outcome.read_text())
+                if ended["error"]:
+                    print(f"ecavg: {ended['error']}", file=sys.stderr)
+                return int(ended["exit_code"])
+            if over:
+                raise RoundError(
+                    f"Flower's run {number} ended ({over}) before it could say why; see 'flwr log "
+                    f"{number} {CONNECTION}'; finished rounds are kept, and the same command goes "
+                    "on"
+                )
+            over = watch.look()
+            time.sleep(_POLL_S)
+    finally:
+        watch.stop()
 
 
-def _status(home: Path, number: str) -> str:
-    """How a run ended; empty: it goes on."""
-    runs = flwr(home, ["ls", CONNECTION, "--run-id", number]).get("runs", ())
-    status = str(runs[0].get("status")) if runs else "unknown"
-    return status if status.startswith("finished") else ""
+class _Watch:
+    """Asks Flower now and then how a run is; what the run says is printed meanwhile."""
+
+    def __init__(self, home: Path, number: str) -> None:
+        self._home = home
+        self._words = ["ls", CONNECTION, "--run-id", number]
+        self._question: Question | None = None
+        self._next = 0.0
+        self._heard = time.monotonic()
+
+    def look(self) -> str:
+        """How the run ended; empty: it goes on, as far as is known.
+
+        Raises:
+            RoundError: nothing was heard for long.
+        """
+        if self._question is None:
+            if time.monotonic() >= self._next:
+                self._question = Question(self._home, self._words)
+            return ""
+        if not self._question.is_answered():
+            return ""
+        question, self._question = self._question, None
+        self._next = time.monotonic() + _STATUS_S
+        try:
+            runs = question.answer().get("runs", ())
+        except RoundError as error:
+            if time.monotonic() - self._heard > _PATIENCE_S:
+                raise RoundError(
+                    f"the server does not answer any more ({error}); is 'ecavg serve' up? "
+                    "Finished rounds are kept, and the same command goes on"
+                ) from error
+            return ""
+        self._heard = time.monotonic()
+        status = str(runs[0].get("status")) if runs else "unknown"
+        return status if status.startswith("finished") else ""
+
+    def stop(self) -> None:
+        """Asks no more."""
+        if self._question is not None:
+            self._question.drop()
 
 
 def _print_from(path: Path, at: int) -> int:

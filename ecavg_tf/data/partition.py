@@ -39,10 +39,14 @@ class PartitionedData:
 
     def __init__(self, dataset: Dataset, config: PartitionConfig, seed: int) -> None:
         self.spec, self.test, self.notes = dataset.spec, dataset.test, dataset.notes
+        labels = dataset.train.labels
+        if config.num_edges > len(labels):
+            raise DataError(
+                f"partition.num_edges is {config.num_edges}, there are {len(labels)} examples"
+            )
         self.edges = edge_names(config.num_edges)
         self._train = dataset.train
         self._guard_fraction, self._seed = config.guard_fraction, seed
-        labels = dataset.train.labels
         shares = _KINDS[config.kind](labels, dataset.spec.num_classes, config, seed)
         self._shares = dict(zip(self.edges, shares, strict=True))
         self._made: dict[str, EdgeData] = {}
@@ -69,10 +73,6 @@ class PartitionedData:
 def _iid(labels: Indices, num_classes: int, config: PartitionConfig, seed: int) -> list[Indices]:
     """Every edge an equal share of the shuffled examples."""
     del num_classes
-    if config.num_edges > len(labels):
-        raise DataError(
-            f"partition.num_edges is {config.num_edges}, there are {len(labels)} examples"
-        )
     return np.array_split(permutation(len(labels), seed, "partition", "iid"), config.num_edges)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from ecavg_tf.config import Config, ModelConfig, Output, Rescale, Trains
 from ecavg_tf.core.errors import ConfigError, ModelError
@@ -161,7 +162,13 @@ def _built(config: Config, spec: DataSpec) -> keras.Model:
         if config.model.rescale is Rescale.AUTO and meets_raw_values(model, spec):
             model = rescaled(model, spec)
     else:
-        model = _checked(MODELS[name](spec, config.model), name, spec, logits)
+        try:
+            made = MODELS[name](spec, config.model)
+        except tf.errors.OpError as error:  # absurd sizes: there is no such memory
+            raise ModelError(
+                f"model.name={name!r} can't be built: {explained(error)}; make it smaller"
+            ) from error
+        model = _checked(made, name, spec, logits)
     follow_weights(model)
     return _frozen(model, config.model)
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import os
 import shlex
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -19,13 +18,13 @@ from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.probe import Probe
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
+from ecavg_tf.core.messages.update_file import largest_pooled_file, largest_update
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.events import Listener, Note, StageStarted
 from ecavg_tf.rounds.exchange_folder import how_to_start, take_exchange_folder
 
 _MOST_NAMED = 8
-_UPDATE_HEADER = 2**24  # names, shapes and metadata; more than any model needs
 
 
 class FolderFleet:
@@ -88,8 +87,7 @@ class FolderFleet:
         if not takes_more:
             uses_file = bundle_for is not None
             self._how_to_start = how_to_start(folder, training_file=uses_file, network=network)
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        self._largest = {"update": 8 * template.size + _UPDATE_HEADER, "pooled": memory}
+        self._largest_update = largest_update(template)
         self._listener = listener
         self._boxes: dict[str, Mailbox] = {}
         self.idle: Callable[[], None] = _nothing
@@ -249,7 +247,10 @@ class FolderFleet:
     def _look(self, edge: str, request: Request) -> Reply | NoReply | None:
         try:
             self._boxes[edge].check_boxes()
-            answer = self._boxes[edge].answer(request, self._largest)
+            pooled = largest_pooled_file(len(self._boxes))
+            answer = self._boxes[edge].answer(
+                request, {"update": self._largest_update, "pooled": pooled}
+            )
             if isinstance(answer, Reply) and (refusal := self._foreign(edge, answer.owner)):
                 return NoReply(edge, refusal)
             return answer

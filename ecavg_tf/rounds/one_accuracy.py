@@ -21,7 +21,7 @@ from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.outputs import Outputs
 from ecavg_tf.models.saving import WHOLE, load_weights
 from ecavg_tf.task import Task
-from edge.participating.store import accepted_files, read_accepted
+from edge.participating.accepted import newest_accepted, read_accepted
 
 _INPUTS = 64  # test examples that the two are compared on
 _WHOLE_TEST = 1000  # test sets of up to so many are gone through whole
@@ -46,6 +46,7 @@ def check_one_accuracy(task: Task, folders: Sequence[Path], test: Examples) -> t
 
     Raises:
         RoundError: names the first edge whose file is of another model.
+        WorkdirError: what an edge accepted is gone or damaged.
     """
     model, logits = task.edge_trainer.model, gives_logits(task.config.model)
     few = Examples(test.inputs[:_INPUTS], test.labels[:_INPUTS])
@@ -55,11 +56,11 @@ def check_one_accuracy(task: Task, folders: Sequence[Path], test: Examples) -> t
     for folder in folders:
         if len(few) == 0 or (looked and time.monotonic() - began > _SECONDS):
             break
-        files = accepted_files(folder) if folder.is_dir() else []
-        if files and (folder / ("accepted" + WHOLE)).exists():
-            weights = read_accepted(files[-1]).weights
+        file = newest_accepted(folder) if folder.is_dir() else None
+        if file is not None and (folder / ("accepted" + WHOLE)).exists():
+            weights = read_accepted(file).weights
             loaded = _check(model, outputs, folder, weights, few, logits)
-            recorded = TensorFile(files[-1]).metadata["accepted"].get("all")
+            recorded = TensorFile(file).metadata["accepted"].get("all")
             if recorded is not None and recorded["n"] == len(test) <= _WHOLE_TEST:
                 _check_recorded(loaded, folder, float(recorded["accuracy"]), test, logits)
             looked.append(folder.name)

@@ -27,9 +27,10 @@ from edge.device.local_data import load_local
 from edge.device.scorer import DeviceScorer
 from edge.device.training_model import TrainingModel
 from edge.device.training_settings import TrainingSettings
+from edge.participating.accepted import accepted_files
 from edge.participating.kept_bundles import drop_bundles, find_bundle, keep_bundle
 from edge.participating.serving import Served, check_took_part, serve
-from edge.participating.store import EdgeStore, accepted_files
+from edge.participating.store import EdgeStore
 from edge.participating.worker import EdgeWorker
 
 _RUN = "run.json"  # what a server writes first into its exchange folder

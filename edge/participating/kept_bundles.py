@@ -12,7 +12,7 @@ from ecavg_tf.core.errors import ExportError, WorkdirError
 from ecavg_tf.core.files import TEMPORARY_PREFIX, atomic_path, file_sha256
 from ecavg_tf.events import Listener, Note
 from edge.device.check_training import CheckedTraining, check_training_bundle
-from edge.participating.store import accepted_files, read_accepted
+from edge.participating.accepted import accepted_files, read_accepted
 
 _NAME = "training-*.bundle.zip"
 

@@ -7,12 +7,9 @@ one that was answered is answered the same way again.
 """
 
 import contextlib
-import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError, brief, one_line
 from ecavg_tf.core.fields import Fields
@@ -21,9 +18,9 @@ from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.tensor_rest import REST, read_whole, save_without
 from ecavg_tf.core.messages.update_file import TensorFile
 from ecavg_tf.core.scores import Decision
-from ecavg_tf.core.template import Array, Template, weights_sha256
+from ecavg_tf.core.template import Array, Template
+from edge.participating.accepted import check_accepted, numbered
 
-_NUMBERED = r"-(\d{4,})\.(?:safetensors|json)"
 _OWNER = "owner.json"
 _NOISE_KEY, _KEY_BYTES = "noise.key", 32
 
@@ -116,7 +113,7 @@ class EdgeStore:
             ("global", reply.round),
             ("reply", reply.round),
         ):
-            found = _numbered(self.folder, pattern)
+            found = numbered(self.folder, pattern)
             needed = set() if pattern in ("accepted", "reply") else _rests(self.folder)
             for number, path in found.items():
                 # An edge that sat rounds out keeps the last model that it accepted.
@@ -204,7 +201,7 @@ class EdgeStore:
             said, named = read_whole(path)
             weights = template.listed(named, missing)
             if named.keys() == {spec.key for spec in template.weights}:
-                _check_accepted(said, weights)
+                check_accepted(said, weights)
             return weights
         except (ValueError, KeyError, TypeError) as error:
             raise WorkdirError(
@@ -263,22 +260,7 @@ class EdgeStore:
         return self.folder / f"{kind}-{number:04d}.{ending}"
 
     def _numbers(self, kind: str) -> list[int]:
-        return sorted(_numbered(self.folder, kind))
-
-
-@dataclass(frozen=True)
-class AcceptedModel:
-    """A model as an edge's folder holds it.
-
-    Attributes:
-        round: whose global model the edge decided on.
-        rung: what it took.
-        weights: in template order.
-    """
-
-    round: int
-    rung: str
-    weights: list[Array]
+        return sorted(numbered(self.folder, kind))
 
 
 def run_of(folder: Path) -> str | None:
@@ -293,7 +275,7 @@ def run_of(folder: Path) -> str | None:
 
 def has_answered(folder: Path, run_id: str) -> bool:
     """Whether an edge's folder holds an answer that it gave in this run."""
-    return folder.is_dir() and run_of(folder) == run_id and bool(_numbered(folder, "reply"))
+    return folder.is_dir() and run_of(folder) == run_id and bool(numbered(folder, "reply"))
 
 
 def is_of_a_run(folder: Path) -> bool:
@@ -301,43 +283,10 @@ def is_of_a_run(folder: Path) -> bool:
     return (folder / _OWNER).exists()
 
 
-def accepted_files(folder: Path) -> list[Path]:
-    """The accepted models in an edge's folder, which is only looked at, oldest first."""
-    found = _numbered(folder, "accepted")
-    return [found[number] for number in sorted(found)]
-
-
-def read_accepted(path: Path) -> AcceptedModel:
-    """Reads an accepted model and compares it with the hash in its decision.
-
-    Raises:
-        WorkdirError: it is damaged.
-    """
-    try:
-        said, named = read_whole(path)
-        weights = list(named.values())
-        _check_accepted(said, weights)
-        return AcceptedModel(int(said["round"]), str(said["accepted"]["rung"]), weights)
-    except (KeyError, TypeError, ValueError) as error:
-        raise WorkdirError(
-            f"{path} is damaged ({brief(error)}); remove it: the next accepted model replaces it"
-        ) from error
-
-
 def _rests(folder: Path) -> set[str]:
     """Names of the updates that hold a part of accepted models; of a damaged one nobody knows."""
     found = set()
-    for path in _numbered(folder, "accepted").values():
+    for path in numbered(folder, "accepted").values():
         with contextlib.suppress(ValueError):
             found.add(str(TensorFile(path).metadata.get(REST)))
     return found
-
-
-def _check_accepted(said: Mapping[str, Any], weights: Sequence[Array]) -> None:
-    if weights_sha256(weights) != said["accepted"]["weights_sha256"]:
-        raise ValueError("its weights are not those that were accepted")
-
-
-def _numbered(folder: Path, kind: str) -> dict[int, Path]:
-    found = {path: re.fullmatch(kind + _NUMBERED, path.name) for path in folder.iterdir()}
-    return {int(match[1]): path for path, match in found.items() if match}

@@ -17,8 +17,14 @@ from edge import DEFAULT_EDGE
 from edge.device.check_training import check_training_bundle
 from edge.device.runtime import find_runtime
 from edge.device.training_model import TrainingModel
+from edge.participating.accepted import (
+    AcceptedModel,
+    accepted_files,
+    newest_accepted,
+    read_accepted,
+)
 from edge.participating.kept_bundles import kept_bundles
-from edge.participating.store import AcceptedModel, accepted_files, is_of_a_run, read_accepted
+from edge.participating.store import is_of_a_run
 from edge.predicting.loaded_model import LoadedModel
 
 ALONE = "update.safetensors"
@@ -144,10 +150,10 @@ def _written(folder: Path) -> list[tuple[str, int]]:
 
 
 def _accepted(folder: Path) -> _Stored | None:
-    files = accepted_files(folder)
-    if not files:
+    file = newest_accepted(folder)
+    if file is None:
         return None
-    model, problems = read_accepted(files[-1]), []
+    model, problems = read_accepted(file), []
     for path in kept_bundles(folder):
         try:
             info = read_training_bundle(path).info
@@ -163,7 +169,7 @@ def _accepted(folder: Path) -> _Stored | None:
     if exported:  # an edge with Keras has no training bundle
         raise WorkdirError(f"predict with a bundle that was exported of this model: {exported[0]}")
     raise WorkdirError(
-        f"{folder} lacks the training bundle of its accepted model ({files[-1].name}); copy the "
+        f"{folder} lacks the training bundle of its accepted model ({file.name}); copy the "
         "run's training-*.bundle.zip files there, from this edge's inbox in the exchange folder"
     )
 

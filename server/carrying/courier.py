@@ -23,6 +23,8 @@ from ecavg_tf.core.messages.letters import (
     encode_letter,
 )
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
+from ecavg_tf.core.messages.update_file import TensorFile, largest_pooled_file, largest_update
+from ecavg_tf.core.template import Template
 from ecavg_tf.events import Listener, Note
 
 _RUN = "run.json"
@@ -98,6 +100,22 @@ class _Route:
     losses: int = 0
     pause_s: float = 0.0
     not_before: float = 0.0
+
+
+def _most(inbox: Path, name: str, edges: int) -> int:
+    """Most bytes of a file that comes from an edge; below 0: nobody asked for it."""
+    match = _FROM_EDGE.fullmatch(name)
+    if match is None or (match[1] and not any(inbox.glob(f"{match[1]}-*.safetensors"))):
+        return -1
+    if name.endswith(".json"):
+        return _SMALL
+    try:
+        asked = TensorFile(inbox / f"{match[1]}-exchange.safetensors").metadata
+        if name.endswith("-update.safetensors"):
+            return largest_update(Template.from_json(asked.get("template", {})))
+        return largest_pooled_file(edges) if asked.get("pooled_wanted") else -1
+    except ValueError:
+        return -1  # no such request
 
 
 class Courier:
@@ -215,7 +233,7 @@ class Courier:
                 raise ValueError(answer.error)
             self._take(route, decode_letter(answer.text, answer.data))
             route.pause_s, route.losses = 0.0, 0
-        except (ValueError, OSError) as error:
+        except Exception as error:  # whatever an edge says, it delays its own letters alone
             who = route.edge or route.node.name or f"node {route.node.id}"
             self._tell(f"{who}: {one_line(str(error))}")
             route.pause_s = min(max(2 * route.pause_s, 3.0), _LONGEST_PAUSE_S)
@@ -260,11 +278,7 @@ class Courier:
 
     def _keep(self, edge: str, box: Mailbox, piece: Piece) -> None:
         """Keeps a piece of a file that belongs into an outbox."""
-        match = _FROM_EDGE.fullmatch(piece.name)
-        asked = match is not None and (
-            match[1] is None or any(box.inbox.glob(f"{match[1]}-*.safetensors"))
-        )
-        if not asked or (piece.name.endswith(".json") and piece.size > _SMALL):
+        if piece.size > _most(box.inbox, piece.name, len(self._routes)):
             raise ValueError(f"it sent {piece.name} of {piece.size} bytes, which nobody asked for")
         if self._shelf(box.outbox).take(piece):
             path = self._exchange / edge / _CARRIED

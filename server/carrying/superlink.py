@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,19 +108,54 @@ def flwr(home: Path, words: Sequence[str]) -> dict[str, Any]:
     Raises:
         RoundError: it fails, or takes too long.
     """
-    command = [program("flwr"), *words, "--format", "json"]
-    try:
-        done = subprocess.run(
-            command, env=environment(home), capture_output=True, text=True, timeout=_SECONDS,
-            stdin=subprocess.DEVNULL, check=False,
+    return Question(home, words).answer()
+
+
+class Question:
+    """One of Flower's short commands, which takes seconds, while other things go on.
+
+    Args:
+        home: Flower's own folder.
+        words: of the command ``flwr``.
+    """
+
+    def __init__(self, home: Path, words: Sequence[str]) -> None:
+        self._word = words[0]
+        self._until = time.monotonic() + _SECONDS
+        self._process = subprocess.Popen(
+            [program("flwr"), *words, "--format", "json"],
+            env=environment(home), text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-        answer = _json_in(done.stdout)
-    except (ValueError, subprocess.TimeoutExpired) as error:
-        raise RoundError(f"'flwr {words[0]}' gives no answer: {brief(error)}") from error
-    if done.returncode or not answer.get("success", True):
-        why = str(answer.get("error-message") or done.stderr or done.stdout)
-        raise RoundError(f"'flwr {words[0]}' fails: {brief(ValueError(why))}")
-    return answer
+
+    def is_answered(self) -> bool:
+        """Whether there is an answer, or there will be none any more."""
+        return self._process.poll() is not None or time.monotonic() > self._until
+
+    def answer(self) -> dict[str, Any]:
+        """Waits for what it answers.
+
+        Raises:
+            RoundError: it fails, or takes too long.
+        """
+        left = max(0.0, self._until - time.monotonic())
+        try:
+            output, errors = self._process.communicate(timeout=left)
+            answer = _json_in(output)
+        except (ValueError, subprocess.TimeoutExpired) as error:
+            raise RoundError(f"'flwr {self._word}' gives no answer: {brief(error)}") from error
+        finally:
+            self.drop()
+        if self._process.returncode or not answer.get("success", True):
+            why = str(answer.get("error-message") or errors or output)
+            raise RoundError(f"'flwr {self._word}' fails: {brief(ValueError(why))}")
+        return answer
+
+    def drop(self) -> None:
+        """Ends it, if nobody wants to know any more."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
 
 
 def _json_in(text: str) -> dict[str, Any]:

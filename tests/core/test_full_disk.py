@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import re
 import resource
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,10 +11,21 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from paths_for_tests import ROOT
 
 from ecavg_tf.core.checkpoint import Checkpoint, State
 from ecavg_tf.core.commands import exit_code_of
-from ecavg_tf.core.errors import WorkdirError, disk_errors, disk_fault, full_disk
+from ecavg_tf.core.errors import (
+    ConfigError,
+    DataError,
+    InstallationError,
+    ModelError,
+    RoundError,
+    WorkdirError,
+    disk_errors,
+    disk_fault,
+    full_disk,
+)
 from ecavg_tf.core.files import atomic_path, write_bytes
 from ecavg_tf.core.messages.update_file import save_tensors
 from ecavg_tf.data.dataset import Examples
@@ -125,6 +137,15 @@ def test_every_command_line_ends_with_exit_code_4(capsys: pytest.CaptureFixture[
         "ecavg: runs/a/model.keras can't be written: the disk is full (No space left on device); "
         "make room and run the same command again: what is finished is kept\n"
     )
+
+
+def test_a_device_s_service_is_not_started_again_and_again() -> None:
+    """It can't mend a full disk by itself: a person must make room."""
+    unit = (ROOT / "edge" / "ecavg-edge.service").read_text()
+    (codes,) = re.findall(r"^RestartPreventExitStatus=(.*)$", unit, re.MULTILINE)
+    needs_a_person = (ConfigError, DataError, WorkdirError, InstallationError, ModelError)
+    assert {str(error.exit_code) for error in needs_a_person} <= set(codes.split())
+    assert str(RoundError.exit_code) not in codes.split()  # the server may come back
 
 
 def test_other_faults_of_a_disk_keep_their_words() -> None:

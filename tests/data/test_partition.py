@@ -183,10 +183,11 @@ def test_the_data_set_is_not_changed_nor_shared() -> None:
     assert data.train.labels.min() == 0
 
 
-@pytest.mark.parametrize("kind", [IID, PartitionKind.SHARDS, PartitionKind.DIRICHLET])
-def test_more_edges_than_examples_are_refused(kind: PartitionKind) -> None:
-    made = config(kind, 6, shards_per_edge=1, min_examples=1)
-    with pytest.raises(DataError, match=r"\b6\b.* \b5\b"):
+@pytest.mark.parametrize("kind", [IID, CLASSES, PartitionKind.SHARDS, PartitionKind.DIRICHLET])
+@pytest.mark.parametrize("edges", [6, 2**62])
+def test_more_edges_than_examples_are_refused(kind: PartitionKind, edges: int) -> None:
+    made = config(kind, edges, shards_per_edge=1, min_examples=1)
+    with pytest.raises(DataError, match=rf"\b{edges}\b.* \b5\b"):  # and at once
         partition_data(dataset([0, 1, 2, 0, 1], 3), made, 0)
 
 

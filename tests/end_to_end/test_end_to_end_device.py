@@ -21,8 +21,8 @@ from ecavg_tf.data.federated import federated_data
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.models.builders import build_model
 from ecavg_tf.results import RunResults
+from edge.participating.accepted import accepted_files, read_accepted
 from edge.participating.kept_bundles import kept_bundles
-from edge.participating.store import accepted_files, read_accepted
 from edge.predict import Predictor
 
 WITHOUT = """\

@@ -71,10 +71,7 @@ def test_a_run_whose_server_process_is_killed_goes_on(fields: list[Field], tmp_p
     fields.append(field)
     field.all_up()
     field.wait("run", "round 2: waits for")
-    mine = [n for n in processes("flwr-serverapp") if Path(f"/proc/{n}/cwd").resolve() == tmp_path]
-    assert mine
-    for number in mine:
-        os.kill(number, signal.SIGKILL)
+    field.kill_server()
     assert field.running["run"].wait(timeout=300) == 5, field.printed("run")
     assert "finished rounds are kept, and the same command goes on" in field.printed("run")
     field.run()

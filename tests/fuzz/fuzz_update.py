@@ -12,7 +12,7 @@ from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.template import Role, Template, WeightSpec
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.data.pooled import count_pooled, read_all_pooled
-from edge.participating.store import read_accepted
+from edge.participating.accepted import read_accepted
 from server.collect import collect
 from server.screen import size_of
 

@@ -209,6 +209,13 @@ def test_models_that_do_not_fit_are_refused(name: str, said: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_model_that_no_memory_holds() -> None:
+    config = config_for("mlp")
+    config.model.hidden_units = 2**40
+    with pytest.raises(ModelError, match=r"model\.name='mlp' can't be built: .*make it smaller"):
+        build_model(config, SPEC, "x")
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

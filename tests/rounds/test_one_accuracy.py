@@ -15,7 +15,7 @@ from ecavg_tf.models.builders import build_model
 from ecavg_tf.models.saving import save_model
 from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.task import Task
-from edge.participating.store import accepted_files
+from edge.participating.accepted import accepted_files
 
 
 def test_a_file_of_another_model_is_named(small: Callable[[], Config], tmp_path: Path) -> None:

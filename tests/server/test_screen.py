@@ -8,7 +8,7 @@ from screen_for_tests import BASE, TEMPLATE, updates, write
 
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.messages.reply import Reply
-from ecavg_tf.core.messages.update_file import Update
+from ecavg_tf.core.messages.update_file import Update, largest_pooled_file
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.data.pooled import write_pooled
 from server.collect import Collected, collect
@@ -155,3 +155,23 @@ def test_a_sparse_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
         "its pooled file is refused: sent.safetensors has 1099511627776 bytes, at most 65584 are "
         "allowed"
     )
+
+
+def test_a_claim_of_countless_examples_takes_no_more_than_a_share_of_the_memory(
+    tmp_path: Path,
+) -> None:
+    """The claim allows any file: its zeros would be copied to the disk, and then into memory."""
+    file = tmp_path / "sent.safetensors"
+    most = largest_pooled_file(2)
+    assert largest_pooled_file(4) == most // 2
+    with file.open("wb") as stream:
+        stream.truncate(most + 1)
+    paths = [
+        write(tmp_path, "a", (3.0, 4.0), counts=(2**52, 2**52)),
+        write(tmp_path, "b", (3.0, 4.0)),
+    ]
+    taken = collected(tmp_path, paths, {"a": file})
+    assert [each.info.edge for each in taken.updates] == ["b"]
+    (refused,) = taken.refused
+    assert refused.reason.endswith(f"has {most + 1} bytes, at most {most} are allowed")
+    assert list((tmp_path / "pooled").iterdir()) == []

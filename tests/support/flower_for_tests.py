@@ -123,9 +123,19 @@ class Field:
         assert code == 0, self.printed("run")
         return load_results(self.folder / "far")
 
-    def near(self) -> RunResults:
+    def kill_server(self) -> None:
+        """Kills the process that plays the run's rounds."""
+        found = processes("flwr-serverapp")
+        mine = [n for n in found if Path(f"/proc/{n}/cwd").resolve() == self.folder]
+        assert mine
+        for number in mine:
+            os.kill(number, signal.SIGKILL)
+
+    def near(self, *words: str) -> RunResults:
         """The same edges in one process."""
-        self.start("near", "run", "--config=conf.py", "--workdir=near", "--config.data.name=data")
+        self.start(
+            "near", "run", "--config=conf.py", "--workdir=near", "--config.data.name=data", *words
+        )
         assert self.running.pop("near").wait(timeout=PATIENCE_S) == 0, self.printed("near")
         return load_results(self.folder / "near")
 

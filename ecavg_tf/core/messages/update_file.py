@@ -4,6 +4,7 @@ Nothing here unpickles. The same update always gives the same bytes: keys come i
 template order and the metadata is one entry of sorted JSON.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,24 @@ def _in_memory(content: bytes) -> Any:
         metadata=lambda: header.get("__metadata__"),
         get_tensor=arrays.__getitem__,
     )
+
+
+def largest_update(template: Template) -> int:
+    """Most bytes that an update file of a template may have.
+
+    Beside its arrays it has names, shapes and metadata: 16 MiB are more than any model needs.
+    """
+    return 8 * template.size + 2**24
+
+
+def largest_pooled_file(edges: int) -> int:
+    """Most bytes of pooled data that one of so many edges may send, whatever it claims to have.
+
+    All pooled data is held in memory and then put together: it may take a quarter of what this
+    machine has.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return memory // (4 * max(1, edges))
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,6 @@ def test_an_accepted_model_of_an_older_file(
     with pytest.raises(WorkdirError, match="lacks the training bundle of its accepted model"):
         answers(tmp_path)
     cut(folder / "accepted-0001.safetensors")
-    with pytest.raises(WorkdirError, match=r"is damaged .* the next accepted model replaces it"):
+    with pytest.raises(WorkdirError, match=r"is damaged .* restore it from a copy, or begin again"):
         answers(tmp_path)
     assert newer_path.exists()

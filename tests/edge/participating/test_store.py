@@ -13,6 +13,7 @@ from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.scores import Accepted, Decision, Rung, Score
 from ecavg_tf.core.template import Array, Role, Template, WeightSpec, weights_sha256
+from edge.participating.accepted import newest_accepted
 from edge.participating.store import EdgeStore
 
 EDGE, RUN = "edge-05", "run-a"
@@ -271,6 +272,25 @@ def test_an_accepted_model_that_is_gone_is_missed(tmp_path: Path) -> None:
     with pytest.raises(WorkdirError, match=r"accepted-0002\.safetensors is missing, and edge-05"):
         accepted_before(store, 3)
     assert accepted_before(store, 2) is None  # it was superseded
+
+
+def test_an_older_model_is_never_taken_for_the_one_that_is_gone(tmp_path: Path) -> None:
+    """By a prediction, or by the check at the end of a run, which blamed the model's layers."""
+    store = open_store(tmp_path)
+    assert newest_accepted(tmp_path) is None
+    for round_number in (1, 2, 3):
+        play(store, round_number)
+    store.save_accepted(decision(3), TEMPLATE.named(weights(3.0)))
+    assert newest_accepted(tmp_path) == tmp_path / "accepted-0003.safetensors"
+    store.save_finished(decision(3))
+    (tmp_path / "accepted-0003.safetensors").unlink()
+    with pytest.raises(WorkdirError, match=r"accepted-0003\.safetensors is missing, and .*restore"):
+        newest_accepted(tmp_path)
+    (tmp_path / "finish-0003.json").unlink()
+    assert newest_accepted(tmp_path) == tmp_path / "accepted-0002.safetensors"
+    (tmp_path / "accepted-0002.safetensors").unlink()
+    with pytest.raises(WorkdirError, match=r"accepted-0002\.safetensors is missing"):
+        newest_accepted(tmp_path)
 
 
 def test_the_global_model_is_not_stored_again_by_each_edge(tmp_path: Path) -> None:

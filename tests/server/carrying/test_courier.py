@@ -188,6 +188,68 @@ def test_files_that_nobody_asked_for_are_not_kept(scene: Scene, name: str) -> No
     assert any("which nobody asked for" in text for text in scene.said)
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "kept"),
+    [
+        ("0001-update.safetensors", 2**24, True),
+        ("0001-update.safetensors", 2**25, False),
+        ("0001-update.safetensors", 2**50, False),
+        ("0001-pooled.safetensors", 2**20, False),  # nobody wanted it
+        ("0001-exchange.json", 2**21, False),
+    ],
+)
+def test_an_edge_can_not_fill_the_servers_disk(
+    scene: Scene, name: str, size: int, kept: bool
+) -> None:
+    """It says how large a file is going to be, and sends it in as many letters as it likes."""
+    scene.box.send(asked())
+    scene.carry()
+    piece = letters.Piece(name, "a" * 64, size, 0, b"the beginning")
+    honest = scene.wire.rooms["north"]
+
+    class Liar:
+        def answer(self, text: str, data: bytes) -> tuple[str, bytes]:
+            told = letters.decode_letter(*honest.answer(text, data)).told
+            return letters.encode_letter(letters.Letter(told, [piece]))
+
+    scene.wire.rooms["north"] = Liar()  # type: ignore[assignment]
+    scene.carry()
+    assert bool(list(scene.box.outbox.glob(".*"))) == kept
+    assert any("which nobody asked for" in text for text in scene.said) == (not kept)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parts": {"a": ["b", None]}},
+        {"parts": {"a": ["b", {}]}},
+        {"parts": {"a": 5}},
+        {"parts": []},
+        {"have": 5},
+        {"left": "x"},
+        {"edge": []},
+        {"error": {"a": 1}},
+    ],
+)
+def test_a_letter_that_is_nonsense_delays_its_own_edge_alone(
+    scene: Scene, changes: dict[str, object]
+) -> None:
+    scene.box.send(asked())
+    scene.carry()
+    honest = scene.wire.rooms["north"]
+
+    class Liar:
+        def answer(self, text: str, data: bytes) -> tuple[str, bytes]:
+            told = json.loads(honest.answer(text, data)[0])
+            return json.dumps(told | {"pieces": []} | changes), b""
+
+    reply(scene.far, asked(), scene.folder)  # so that there is something to fetch
+    scene.wire.rooms["north"] = Liar()  # type: ignore[assignment]
+    scene.carry(1)
+    scene.carry(1)  # nothing is raised, which would stop all
+    assert any(text.startswith("north: ") for text in scene.said)
+
+
 def test_an_edge_serves_one_run_after_the_other(scene: Scene) -> None:
     scene.box.send(asked())
     scene.carry()
