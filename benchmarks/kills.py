@@ -60,7 +60,7 @@ def get_config() -> Config:
     config.partition.kind = PartitionKind.CLASSES
 """
 CASES = {
-    # As configs/digits.py is, but for the number of files that it exports.
+    # As configs/two_edges.py is, but for the number of files that it exports.
     "quickstart": """
     config.edge.epochs = config.server.epochs = 10
     config.export.enabled = True

@@ -78,7 +78,8 @@ def play(folder: Path, data: Path, seed: int, devices: tuple[str, ...], limit: f
     ecavg = [sys.executable, "-m", "ecavg_tf"]
     settings = SETTINGS | {"seed": str(seed), "fleet.folder": str(exchange)}
     settings["fleet.timeout_s"] = str(limit)
-    words = [f"--config={ROOT / 'configs' / 'digits.py'}"]  # whose data an open server leaves out
+    config = ROOT / "configs" / "two_edges.py"  # its data an open server leaves out
+    words = [f"--config={config}"]
     words += [f"--config.{name}={value}" for name, value in settings.items()]
     with Processes(folder / "logs", {**os.environ, "PYTHONPATH": paths}) as processes:
         processes.start("server", [*ecavg, "run", f"--workdir={folder / 'server'}", *words])

@@ -9,6 +9,7 @@ from ecavg_tf.events import Detail, EpochEnded, Event, Note, RunPlanned, StageSt
 _VERBS = {
     "warmup": "trains the shared start",
     "pretrain": "pre-trains",
+    "alone": "trains alone, to compare with",
     "update": "decides on the global model",
     "average": "averages the updates",
     "recalibrate": "recalibrates BatchNorm",

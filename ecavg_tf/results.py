@@ -11,7 +11,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.exports import Exported, Parity
 from ecavg_tf.core.files import load_json, read_whole
-from ecavg_tf.core.findings import Influence, Privacy
+from ecavg_tf.core.findings import Alone, Influence, Privacy
 from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.scores import Accepted, Rung, Score, Scores
@@ -153,6 +153,7 @@ class RunResults:
     classes: tuple[str, ...]
     rounds: tuple[RoundResult, ...] = ()
     exports: tuple[Exported, ...] = ()
+    alone: tuple[Alone, ...] = ()
 
     def __repr__(self) -> str:
         """One line: all figures of a run would be thousands of characters."""
@@ -217,6 +218,10 @@ def _converter() -> cattrs.Converter:
             warmed_up=override(omit_if_default=True),
         ),
     )
+    converter.register_unstructure_hook(
+        RunResults,
+        make_dict_unstructure_fn(RunResults, converter, alone=override(omit_if_default=True)),
+    )
     return converter
 
 
@@ -238,6 +243,18 @@ def round_from_json(value: Any) -> RoundResult:
         return _CONVERTER.structure(value, RoundResult)
     except Exception as error:  # cattrs raises groups of whatever went wrong inside
         raise ValueError(f"not a round's results: {error}") from error
+
+
+def alone_from_json(value: Any) -> tuple[Alone, ...]:
+    """Reads what ``to_json`` made of edges alone.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    try:
+        return _CONVERTER.structure(value, tuple[Alone, ...])
+    except Exception as error:  # cattrs raises groups of whatever went wrong inside
+        raise ValueError(f"not the scores of edges alone: {error}") from error
 
 
 def exports_from_json(value: Any) -> tuple[Exported, ...]:

@@ -13,6 +13,7 @@ from ecavg_tf.core.paths import user_path
 
 _NO_PART_OF_THE_ALGORITHM = (
     EXPORT,
+    "baseline.",
     "fleet.quorum",
     "fleet.wait_for",
     "fleet.timeout_s",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ecavg_tf import environment
+from ecavg_tf.baseline import read_alone
 from ecavg_tf.config import Config
 from ecavg_tf.config.fields import to_dict
 from ecavg_tf.core.errors import WorkdirError
@@ -43,6 +44,7 @@ _PARTS = (
     "edges",
     "pooled",
     "training",
+    "baseline",
     "task.json",
     "template.json",
     "owners.json",
@@ -53,7 +55,7 @@ _PARTS = (
 )  # what a run writes, beside its config, environment and log
 
 # What a run makes in its directory. An exchange folder that somebody put there is the edges', too.
-_FOLDERS = ("checkpoints", "edges", "exports", "plots", "pooled", "rounds", "training")
+_FOLDERS = ("baseline", "checkpoints", "edges", "exports", "plots", "pooled", "rounds", "training")
 
 
 class RunDirectory:
@@ -279,6 +281,7 @@ class RunDirectory:
             classes=classes,
             rounds=tuple(self.rounds()),
             exports=exports,
+            alone=read_alone(self.path),
         )
         write_json(self.path / "results.json", to_json(results))
         write_text(self.path / "results.csv", as_csv(SCORES, score_rows(results)))

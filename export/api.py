@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ecavg_tf.config import Limits
 from ecavg_tf.config.checks import one_of
 from ecavg_tf.core.bundles.bundle import TensorSpec
-from ecavg_tf.core.errors import ConfigError, ExportError, brief
+from ecavg_tf.core.errors import ConfigError, ExportError
 from ecavg_tf.core.exports import Parity, Verdict
 from ecavg_tf.core.raw_inputs import as_batch
 from ecavg_tf.core.template import Array
@@ -20,6 +20,7 @@ from ecavg_tf.core.two_classes import class_probabilities, output_kind
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.inputs import for_model
+from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.rescaling import takes_tokens
 from export.making.calibration import as_calibration
 from export.making.convert import Converter, gives_fitted_logits
@@ -226,7 +227,7 @@ def _answers(model: keras.Model, inputs: Array, output: str | None) -> NDArray[n
         given = model.predict(for_model(inputs), batch_size=64, verbose=0)
     except Exception as error:  # Keras raises many kinds
         raise ExportError(
-            f"the model can't take inputs of {inputs.shape[1:]}: {brief(error)}"
+            f"the model can't take inputs of {inputs.shape[1:]}: {explained(error)}"
         ) from error
     if not isinstance(given, np.ndarray):
         names = ", ".join(map(str, given if isinstance(given, dict) else range(len(given))))

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, cast
 _TAIL = 2**22  # bytes of a log that are read; some converters print a line a node
 _LOOK_SECONDS = 0.2  # between two looks at the child's memory
 _KEPT_FREE = 0.05  # of the machine's memory
+OUT_OF_MEMORY = "GiB of memory"  # what a fault says that is no fault of the child
 
 
 class ChildFault(Exception):
@@ -190,7 +191,7 @@ def memory_limit(pid: int) -> int | None:
 def _check_memory(pid: int, most: int | None) -> None:
     held = _resident(pid)
     if most is not None and held is not None and held > most:
-        raise ChildFault(f"it takes more than {most / 2**30:.1f} GiB of memory", ended=True)
+        raise ChildFault(f"it takes more than {most / 2**30:.1f} {OUT_OF_MEMORY}", ended=True)
 
 
 def _resident(pid: int) -> int | None:

@@ -13,8 +13,7 @@ from export.making.formats import Variant
 from export.making.ladder import Ladder, Made, Way
 from export.proving.claims import level_of
 from export.proving.file_proof import FileProof, prove_file
-from export.proving.gate import Reference
-from export.proving.seen import uncalibrated
+from export.proving.seen import References
 from export.reading.metadata import Description, attach
 from export.subject import Subject
 
@@ -43,7 +42,7 @@ def climb_for(
     subject: Subject,
     variant: Variant,
     converter: Converter,
-    references: tuple[Reference, Reference | None],
+    references: References,
     description: Description,
     convert: Callable[[], bytes],
     *,
@@ -67,20 +66,24 @@ def climb_for(
     Raises:
         ExportError: the plain file can't be made.
     """
-    test, seen = references
-
-    ladder = None
+    test, ladder = references.test, None
     if variant.quantized and subject.calibration is not None and not plain_alone:
         ladder = Ladder(converter, variant, subject.calibration.inputs, subject.tuning, listener)
 
     def prove(made: Made, way: Way) -> FileProof:
         level = level_of(way is Way.PLAIN, 0 if ladder is None else ladder.open_ways)
-        more, calibrated = seen, variant.calibrated or way is not Way.PLAIN
-        if seen is not None and subject.seen is not None and calibrated:
-            more = uncalibrated(seen, subject.seen)
+        calibrated = variant.calibrated or way is not Way.PLAIN
         own = None if made.own is None else made.own(test.inputs)
         return prove_file(
-            made.content, variant, description, test, limits, seen=more, tuned=own, level=level
+            made.content,
+            variant,
+            description,
+            test,
+            limits,
+            seen=references.seen(calibrated=calibrated),
+            further=references.further(calibrated=calibrated) if variant.quantized else None,
+            tuned=own,
+            level=level,
         )
 
     others: Iterator[tuple[Way, Callable[[], Made]]] = iter(())

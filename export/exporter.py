@@ -41,6 +41,7 @@ from export.making.front import Front, front_of
 from export.making.precision import computed_in_float32
 from export.proving.cost import cost_sheet
 from export.proving.gate import Reference
+from export.proving.seen import References
 from export.reading.metadata import Description
 from export.subject import Subject, key_of
 
@@ -155,7 +156,7 @@ class Exporter:
         subject: Subject,
         variant: Variant,
         converter: Converter,
-        references: tuple[Reference, Reference | None],
+        references: References,
         folder: Path,
     ) -> Exported:
         remove(folder, file_names(variant))
@@ -169,7 +170,7 @@ class Exporter:
             self.spec.classes,
             self.spec.dtype,
             self.spec.value_range,
-            self._output_kind(variant, references[0]),
+            self._output_kind(variant, references.test),
             dict(subject.origin),
             self.spec.declared,
             self._front.scaling if self._front and variant is Variant.INT8 else None,
@@ -220,7 +221,7 @@ class Exporter:
         if not delivered or variant is Variant.MASTER:
             return row
         bundle = f"{variant.value}.bundle.zip"
-        bundle_file(folder / bundle, content, variant, description, found, cost, references[0])
+        bundle_file(folder / bundle, content, variant, description, found, cost, references.test)
         return replace(
             row, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
         )

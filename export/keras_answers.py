@@ -15,6 +15,7 @@ from export.delivering.bundling import spread
 from export.proving.cost import keras_latencies
 from export.proving.declared_output import check_one_logit, checked_probabilities
 from export.proving.gate import Reference
+from export.proving.seen import References
 from export.subject import Subject
 
 _PROBES = 8  # examples that tell whether a model is still the same function of its weights
@@ -33,7 +34,7 @@ class KerasAnswers:
     logits: bool
     _latencies: tuple[Latency, ...] = ()
 
-    def references(self, subject: Subject) -> tuple[Reference, Reference | None]:
+    def references(self, subject: Subject) -> References:
         """The test examples and the seen ones of a subject, with probabilities.
 
         Raises:
@@ -42,10 +43,11 @@ class KerasAnswers:
         """
         if self.logits:
             check_one_logit(self.model, for_model(subject.inputs))
-        test = self._answered(subject.inputs, subject.labels, subject.words)
-        if subject.seen is None:
-            return test, None
-        return test, self._answered(subject.seen.inputs, None, subject.seen.words)
+        return References(
+            self._answered(subject.inputs, subject.labels, subject.words),
+            subject.seen,
+            lambda seen: self._answered(seen.inputs, None, seen.words),
+        )
 
     def probed(self, inputs: Array) -> Array:
         """Probabilities of a few of the inputs, without tracing the model."""

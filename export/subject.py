@@ -15,7 +15,7 @@ from ecavg_tf.core.files import canonical_json
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
 from export.making.calibration import Calibration
-from export.proving.seen import SeenInputs
+from export.proving.seen import NOTHING, Drawn
 from export.quantizing.tuning import Tuning
 
 _PACKAGES = ("tensorflow", "ai-edge-litert", "ecavg-tf")
@@ -35,7 +35,7 @@ class Subject:
         labels: their labels, shape (n,), or None.
         words: what the parity examples are.
         round: whose model it is.
-        seen: training examples to compare on as well; None where test examples are enough.
+        seen: training examples to compare on as well, where test examples are too few.
         tuning: how int8 may be tuned where it does not pass as it is; None: not at all.
     """
 
@@ -49,7 +49,7 @@ class Subject:
     tuning: Tuning | None = None
     no_calibration: str = "no calibration examples"
     round: int | None = None
-    seen: SeenInputs | None = None
+    seen: Drawn = NOTHING
 
 
 def key_of(subject: Subject, spec: DataSpec, limits: Limits, *, logits: bool) -> str:
@@ -64,7 +64,7 @@ def key_of(subject: Subject, spec: DataSpec, limits: Limits, *, logits: bool) ->
         "calibration": None if calibration is None else _hash(calibration.inputs),
         "inputs": _hash(subject.inputs),
         "labels": None if subject.labels is None else _hash(subject.labels),
-        "seen": None if subject.seen is None else _hash(subject.seen.inputs),
+        "seen": [None if each is None else _hash(each.inputs) for each in subject.seen],
         "tuning": None if tuning is None else [_hash(tuning.inputs), tuning.epochs, tuning.seed],
         "packages": {name: metadata.version(name) for name in _PACKAGES},
     }

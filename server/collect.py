@@ -1,6 +1,6 @@
 """Collecting replies: every update is checked before anything is averaged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from ecavg_tf.data.pooled import (
     record_pooled,
 )
 from ecavg_tf.results import Refused
-from server.screen import doubted, oversized
+from server.screen import below_zero, doubted, oversized
 
 _UPDATE_HEADER = 2**24  # names, shapes and metadata; more than any model needs
 
@@ -60,6 +60,7 @@ def collect(
     pooled_folder: Path,
     config: ServerConfig,
     base: Sequence[Array] = (),
+    variances: Collection[int] = (),
     links: bool = False,
 ) -> Collected:
     """Checks replies and takes what is sound into the run directory.
@@ -74,6 +75,7 @@ def collect(
         config: whose data may be pooled, how much, and what updates may be like.
         base: the model that the round started from, in template order; empty: unknown, and
             nobody compares the sizes of updates.
+        variances: which of the template's weights are variances.
         links: whether the edges are this program's own, so that nobody changes their files: an
             update is then one file under two names.
     """
@@ -90,6 +92,8 @@ def collect(
             update = _take_update(reply, template, updates_folder, links=links)
             _take_pooled(reply, update.info, spec, round_number, pooled_folder, config)
             _check_update(reply, update, template, spec, round_number)
+            if (fault := below_zero(update, template, variances)) is not None:
+                raise UpdateRefused(reply.edge, fault)
             updates.append(update)
         except UpdateRefused as error:
             _update_path(updates_folder, reply.edge).unlink(missing_ok=True)

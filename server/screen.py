@@ -7,7 +7,7 @@ thresholding as in Z. Sun et al., "Can you really backdoor federated learning?" 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -18,6 +18,7 @@ from ecavg_tf.core.template import Array, Role, Template
 
 ENOUGH = 3  # updates from which the others say what is usual
 _LEAST = 0.1  # of the start's norm: edges that hardly learn any more are no measure of the others
+_ROUNDING = 1e-6  # of a variance that is the difference of two large float32 numbers
 _HOLDS_BACK = "server.max_update_ratio"
 
 
@@ -119,6 +120,28 @@ def _fault(size: Size, others: Sequence[Size], start: float, ratio: float) -> st
             f"its statistics (norm {size.statistics:.3g}) are {size.statistics / usual:.3g} times "
             f"the others'; at most {ratio**2:g} times that is taken ({_HOLDS_BACK}, squared)"
         )
+    return None
+
+
+def below_zero(update: Update, template: Template, variances: Collection[int]) -> str | None:
+    """Why an update is refused whose variances are none; None: they could be.
+
+    No data has a variance below zero. Its root is no number, and neither is what the model
+    answers then: one edge would take the model from all.
+
+    Args:
+        update: a checked update.
+        template: the run's template.
+        variances: where in the template BatchNorm's variances are.
+    """
+    for at in variances:
+        key = template.weights[at].key
+        if key not in update.keys:
+            continue
+        values = update[key]
+        least, largest = float(values.min(initial=0)), float(values.max(initial=0))
+        if least < -_ROUNDING * max(largest, 1.0):
+            return f"its update has {least:.3g} in {key!r}, a variance, which is never below 0"
     return None
 
 

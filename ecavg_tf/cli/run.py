@@ -14,6 +14,7 @@ from ecavg_tf.cli.help import fields_help
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.core.commands import interrupted_code
 from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.events import Listener
 
@@ -96,9 +97,19 @@ def _play(argv: Sequence[str], config: Config, folder: Path, carry: Carry | None
     from ecavg_tf.cli.output import print_tables
 
     print_tables(results)
-    print(f"Everything is in {folder}; {folder / 'report.html'} shows it as a page.")
+    print("\n".join(_what_next(folder, results.exports)))
     raise_if_failed(results.exports)
     return 0
+
+
+def _what_next(folder: Path, exports: Sequence[Exported]) -> list[str]:
+    """Where everything is, and a command that uses a file for devices."""
+    told = [f"Everything is in {folder}; {folder / 'report.html'} shows it as a page."]
+    bundles = [row.bundle for row in exports if row.status == "passed" and row.bundle]
+    if bundles:
+        bundle = folder / "exports" / bundles[-1]
+        told.append(f"Classify a file on a device: python -m edge predict {bundle} FILE")
+    return told
 
 
 def _known(argv: Sequence[str]) -> Config | None:

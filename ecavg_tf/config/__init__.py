@@ -3,6 +3,7 @@
 This package's own names are the ones that a config file needs.
 """
 
+from ecavg_tf.config.baseline_section import BaselineConfig
 from ecavg_tf.config.checks import with_fields
 from ecavg_tf.config.choices import (
     Align,
@@ -37,6 +38,7 @@ from ecavg_tf.config.sections import (
 
 __all__ = [
     "Align",
+    "BaselineConfig",
     "ClassWeights",
     "Config",
     "DataConfig",

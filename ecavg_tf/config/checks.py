@@ -92,6 +92,9 @@ _RANGES: dict[str, tuple[Callable[[float], bool], Sequence[str]]] = {
 }
 
 
+_NO_NUMBER = 2**63  # libraries count to here, and a float holds no whole number beyond 1e308
+
+
 def with_fields(config: Config, values: Mapping[str, Any]) -> Config:
     """A new config in which some fields have other values.
 
@@ -170,6 +173,11 @@ def validated(config: Config) -> Config:
         raise ConfigError(
             f"fleet.workers is {config.fleet.workers}, but fleet.kind={config.fleet.kind.value} "
             "reaches edges that run elsewhere; leave it out"
+        )
+    if config.baseline.alone and config.fleet.kind is not FleetKind.LOCAL:
+        raise ConfigError(
+            "baseline.alone=true trains the edges' models here, but "
+            f"fleet.kind={config.fleet.kind.value} reaches edges that run elsewhere; leave it out"
         )
     WaitFor.of(config.fleet.wait_for, config.fleet.quorum)
     rounds_of(config.fleet.presence)
@@ -259,6 +267,8 @@ def _check_types(config: Any, default: Any, prefix: str = "") -> None:
             kinds = (int, float) if isinstance(expected, float) else (type(expected),)
             if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
                 raise ConfigError(f"{name} is {value!r}; expected {type(expected).__name__}")
+            if isinstance(value, int) and abs(value) >= _NO_NUMBER:
+                raise ConfigError(f"{name} has more than 18 digits; give a number below 2**63")
 
 
 def tune_epochs(word: str) -> int:

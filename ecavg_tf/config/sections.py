@@ -8,6 +8,7 @@ read-only.
 
 from dataclasses import dataclass, field
 
+from ecavg_tf.config.baseline_section import BaselineConfig
 from ecavg_tf.config.choices import (
     ClassWeights,
     GuardRule,
@@ -231,3 +232,4 @@ class Config:
     update: UpdateConfig = field(default_factory=UpdateConfig)
     fleet: FleetConfig = field(default_factory=FleetConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
+    baseline: BaselineConfig = field(default_factory=BaselineConfig)

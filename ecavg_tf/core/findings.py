@@ -1,6 +1,8 @@
-"""What the server finds out about its edges in a round."""
+"""What is found out about edges beside their scores in a round."""
 
 from dataclasses import dataclass
+
+from ecavg_tf.core.scores import Score
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,28 @@ class Privacy:
     epsilon: float
     delta: float
     updates: int
+
+
+@dataclass(frozen=True)
+class Alone:
+    """What an edge came to alone; see ``baseline.alone``.
+
+    Attributes:
+        edge: its name.
+        rounds: the rounds that it trained in.
+        epochs: epochs of all of them together, which it trained alone.
+        processed: examples that it went through for that; 0: its local model was alone already.
+        own: score on its own test distribution.
+        all: score on the global test set.
+        weights_sha256: of its model; None: its local model.
+        seconds: what it took.
+    """
+
+    edge: str
+    rounds: tuple[int, ...]
+    epochs: int
+    processed: int
+    own: Score | None
+    all: Score | None
+    weights_sha256: str | None = None
+    seconds: float = 0.0

@@ -42,6 +42,16 @@ def moment_positions(model: keras.Model) -> list[tuple[int, int]]:
     ]
 
 
+def variance_positions(model: keras.Model) -> list[int]:
+    """Where in ``model.weights`` BatchNorm layers keep a variance, frozen ones too."""
+    position = {id(variable): index for index, variable in enumerate(model.weights)}
+    return [
+        position[id(layer.moving_variance)]
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+
+
 class Recalibrator:
     """Re-estimates a model's BatchNorm statistics; traces the model once.
 

@@ -1,6 +1,7 @@
 """Exported files: formats by size, accuracy, agreement, latency."""
 
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 from rich import box
 from rich.console import Console
@@ -63,6 +64,28 @@ def exports_table(exports: Sequence[Exported], columns: Sequence[str] = FULL) ->
         shown = cells(row)
         figures = (plain(shown.get(name, "–")) for name in columns)
         table.add_row(plain(row.model), plain(row.variant), Text(row.status, style=style), *figures)
+    return table
+
+
+def formats_table(exports: Sequence[Exported]) -> Table:
+    """One row a format, of the files of all models."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    table.add_column("file", no_wrap=True)
+    for name in ("passed", "size kB", "agree % (least)", "time (median)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for variant in dict.fromkeys(row.variant for row in exports):
+        rows = [row for row in exports if row.variant == variant]
+        passed = sum(row.status == "passed" for row in rows)
+        sizes = [row.size_bytes / 1000 for row in rows if row.size_bytes is not None]
+        agree = [100 * row.parity.agreement for row in rows if row.parity is not None]
+        times = [row.cost.latencies[0].median_ms for row in rows if row.cost and row.cost.latencies]
+        table.add_row(
+            plain(variant),
+            Text(f"{passed} of {len(rows)}", style="green" if passed == len(rows) else "yellow"),
+            f"{median(sizes):,.1f}" if sizes else "–",
+            f"{min(agree):.2f}" if agree else "–",
+            duration(median(times)) if times else "–",
+        )
     return table
 
 

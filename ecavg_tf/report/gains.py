@@ -1,8 +1,10 @@
-"""Who gained own accuracy and who lost: over this round's local models, and since round 1."""
+"""Who gained own accuracy and who lost: over training alone, or over the first local model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
+from ecavg_tf.core.findings import Alone
 from ecavg_tf.report.words import signed
 from ecavg_tf.results import EdgeResult, RoundResult
 
@@ -67,33 +69,105 @@ def gains_since_first(rounds: Sequence[RoundResult]) -> dict[str, float]:
     return {edge: change for edge, change in found.items() if change is not None}
 
 
-def verdict(rounds: Sequence[RoundResult]) -> Verdict:
-    """Who gained and who lost by the last of some rounds, which begin with the first."""
-    decided = [edge for edge in rounds[-1].edges if edge.accepted is not None]
-    if not decided:
+def gains_over_alone(last: RoundResult, alone: Sequence[Alone]) -> dict[str, float]:
+    """Own accuracy of what is deployed minus that of the edge alone with as many epochs.
+
+    Args:
+        last: the last round.
+        alone: what the edges came to alone. Edges without an own score in both are left out.
+    """
+    own = _own(alone)
+    return {
+        edge.edge: edge.accepted.own.accuracy - own[edge.edge]
+        for edge in last.edges
+        if edge.edge in own and edge.accepted is not None and edge.accepted.own is not None
+    }
+
+
+def mean_deployed(last: RoundResult) -> float | None:
+    """Mean own accuracy of what the edges deploy; None: no edge has a score."""
+    own = [e.accepted.own.accuracy for e in last.edges if e.accepted and e.accepted.own]
+    return fmean(own) if own else None
+
+
+def mean_before(rounds: Sequence[RoundResult], alone: Sequence[Alone]) -> tuple[str, float] | None:
+    """What to compare that with, in words, and its mean own accuracy over the same edges."""
+    deploy = {e.edge for e in rounds[-1].edges if e.accepted and e.accepted.own}
+    known, words = _own(alone), "alone, with as many epochs"
+    if len(rounds) == 1 or not known:
+        known = {e.edge: e.local.own.accuracy for e in rounds[0].edges if e.local and e.local.own}
+        words = "alone, in round 1" if len(rounds) > 1 else "as they trained it"
+    if not deploy or not deploy <= known.keys():
+        return None
+    return words, fmean(known[edge] for edge in deploy)
+
+
+def verdict(rounds: Sequence[RoundResult], alone: Sequence[Alone] = ()) -> Verdict:
+    """Who gained and who lost by the last of some rounds, which begin with the first.
+
+    Args:
+        rounds: the rounds.
+        alone: what the edges came to alone by the last of them, if that was measured.
+    """
+    last = rounds[-1]
+    if not any(edge.accepted is not None for edge in last.edges):
         return Verdict("No edge has decided on the global model yet.", "even")
-    now = _over_local(rounds[-1].edges)
-    since = _since_first(rounds)
-    if len(rounds) == 1 or not since.changes:
-        return Verdict(now.words("edges gained own accuracy over their local model"), now.tone)
-    alone = since.words("edges gained own accuracy over the model they first trained alone")
-    text = (
-        f"In {len(rounds)} rounds, {alone} "
-        f"In round {rounds[-1].round}, {now.words('gained over the local model of that round')}"
+    first = {edge.edge: edge for edge in rounds[0].edges}
+    known = _own(alone) if len(rounds) > 1 else {}
+    if known:
+        tally = _tally(rounds, gains_over_alone(last, alone), missing="not trained alone")
+        what = "edges gained own accuracy over training alone for as many epochs"
+    elif len(rounds) > 1:
+        tally = _tally(rounds, gains_since_first(rounds), missing="not there in round 1")
+        what = "edges gained own accuracy over the model they first trained alone"
+    else:
+        tally = _tally(rounds, gains_since_first(rounds), missing="did not train")
+        alike = "what each trained alone" if not last.warmed_up else "their local model"
+        what = f"edges gained own accuracy over {alike}"
+    known = known or {
+        name: edge.local.own.accuracy
+        for name, edge in first.items()
+        if edge.local is not None and edge.local.own is not None
+    }
+    when = f"In {len(rounds)} rounds, " if len(rounds) > 1 else ""
+    more = _MORE_EPOCHS if len(rounds) > 1 and not alone and tally.changes else ""
+    text = f"{when}{tally.words(what)}{more}{_if_replaced(last, known, tally)}"
+    return Verdict(text, tally.tone)
+
+
+_MORE_EPOCHS = (
+    " More epochs are part of that: baseline.alone=true measures what they alone would give."
+)
+
+
+def _if_replaced(last: RoundResult, known: Mapping[str, float], tally: "_Tally") -> str:
+    """What the paper's update, the global model everywhere, would have meant for the same edges."""
+    if all(edge.accepted is None or edge.accepted.rung == "global" for edge in last.edges):
+        return ""  # that is what they did
+    changes = {
+        edge.edge: edge.global_.own.accuracy - known[edge.edge]
+        for edge in last.edges
+        if edge.edge in tally.changes and edge.edge in known
+        if edge.global_ is not None and edge.global_.own is not None
+    }
+    if not changes:
+        return ""
+    lost = {name: change for name, change in changes.items() if change < -TIE}
+    deployed = fmean(tally.changes[edge] for edge in changes)
+    worse = f"make {len(lost)} worse ({_named(lost)})" if lost else "make none worse"
+    return (
+        f" What they deploy is {signed(deployed)} points on average; the global model on all of "
+        f"them, the paper's update, would be {signed(fmean(changes.values()))} and {worse}."
     )
-    tones = {since.tone, now.tone}
-    return Verdict(text, next(tone for tone in ("lost", "won", "even") if tone in tones))
 
 
-def _over_local(edges: Sequence[EdgeResult]) -> _Tally:
-    changes = {edge.edge: change for edge in edges if (change := gain(edge)) is not None}
-    return _Tally(changes, _reasons([(e, e) for e in edges if e.edge not in changes]))
+def _own(alone: Sequence[Alone]) -> dict[str, float]:
+    return {each.edge: each.own.accuracy for each in alone if each.own is not None}
 
 
-def _since_first(rounds: Sequence[RoundResult]) -> _Tally:
-    changes = gains_since_first(rounds)
+def _tally(rounds: Sequence[RoundResult], changes: Mapping[str, float], missing: str) -> _Tally:
     unknown = [pair for edge, pair in _pairs(rounds).items() if edge not in changes]
-    return _Tally(changes, _reasons(unknown))
+    return _Tally(changes, _reasons(unknown, missing))
 
 
 def _pairs(
@@ -103,18 +177,18 @@ def _pairs(
     return {edge.edge: (first.get(edge.edge), edge) for edge in rounds[-1].edges}
 
 
-def _reasons(unknown: Sequence[tuple[EdgeResult | None, EdgeResult]]) -> dict[str, int]:
+def _reasons(
+    unknown: Sequence[tuple[EdgeResult | None, EdgeResult]], missing: str
+) -> dict[str, int]:
     """Why a change of own accuracy isn't known, with how many edges."""
     found: dict[str, int] = {}
-    for first, last in unknown:
+    for _, last in unknown:
         if last.accepted is None:
             why = "no decision yet"
         elif last.accepted.own is None:
             why = "no test examples of its own"
-        elif first is last:
-            why = "did not train"
         else:
-            why = "not there in round 1"
+            why = missing
         found[why] = found.get(why, 0) + 1
     return found
 

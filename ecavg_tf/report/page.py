@@ -109,6 +109,7 @@ def html(results: RunResults, pictures: list[dict[str, str]]) -> str:
     environment.filters["classes"] = lambda counts: words.classes(counts, results.classes)
     page: str = environment.from_string(template).render(
         results=results,
+        alone={each.edge: each.own for each in results.alone},
         source=_source(results),
         pictures=pictures,
         words=words,
@@ -136,7 +137,9 @@ def _embedded(svg: bytes) -> str:
 
 
 def _percent(scored: Any) -> str:
-    return "–" if scored is None else f"{100 * scored.accuracy:.1f}"
+    if scored is None:
+        return "–"
+    return f"{100 * (scored if isinstance(scored, float) else scored.accuracy):.1f}"
 
 
 def _signed(change: float | None) -> str:

@@ -7,10 +7,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.scores import Score
 from ecavg_tf.report import words
-from ecavg_tf.report.exports import BRIEF, exports_table, legend
-from ecavg_tf.report.gains import TIE, gain, gains_since_first, verdict
+from ecavg_tf.report.exports import BRIEF, exports_table, formats_table, legend
+from ecavg_tf.report.gains import TIE, gain, gains_over_alone, gains_since_first, verdict
 from ecavg_tf.report.plain import plain
 from ecavg_tf.report.shown import left_out, shown
 from ecavg_tf.results import EdgeResult, RoundResult, RunResults
@@ -38,14 +39,13 @@ def tables(results: RunResults) -> RenderableType:
     if results.exports:
         parts += [
             Text("Exported files, compared with their Keras models", style="bold"),
-            exports_table(results.exports, BRIEF),
-            Text(legend(BRIEF) + "\n", style="dim"),
+            *_exports(results.exports),
         ]
     if results.rounds:
         last = results.rounds[-1].edges
         if len(last) <= MANY:
             parts += [*_decisions(last), Text()]
-        parts.append(_verdict(results.rounds))
+        parts.append(_verdict(results))
     else:
         parts.append(Text("no round is finished yet"))
     if results.status != "finished":
@@ -53,10 +53,22 @@ def tables(results: RunResults) -> RenderableType:
     return Group(*parts)
 
 
+def _exports(exports: Sequence[Exported]) -> Iterable[RenderableType]:
+    """A row a file, or a row a format where there are many; what did not pass is always named."""
+    if len(exports) <= MANY:
+        return [exports_table(exports, BRIEF), Text(legend(BRIEF) + "\n", style="dim")]
+    parts: list[RenderableType] = [formats_table(exports)]
+    if left := [row for row in exports if row.status != "passed"]:
+        parts.append(exports_table(left, BRIEF))
+    return [*parts, Text("report.html and exports.csv show every file\n", style="dim")]
+
+
 def _legend(results: RunResults, done: int) -> str:
     server = results.rounds[done - 1].server
     told = f"own: accuracy on {words.own(server)}"
-    if done > 1:
+    if done > 1 and results.alone and done == len(results.rounds):
+        told += " · alone: the edge alone for as many epochs · gain: accepted against alone"
+    elif done > 1:
         told += " · since first: against its local model of round 1, trained alone"
     mixed = results.exports and words.has_test(server)
     return told + (" · exported files are scored without that mix" if mixed else "")
@@ -64,28 +76,36 @@ def _legend(results: RunResults, done: int) -> str:
 
 def _edges_table(rounds: Sequence[RoundResult], results: RunResults) -> Table:
     """The last of some rounds, narrow enough for a terminal of 80 columns."""
+    last = rounds[-1]
     since = gains_since_first(rounds) if len(rounds) > 1 else None
+    ended = len(rounds) > 1 and last is results.rounds[-1] and bool(results.alone)
+    over = gains_over_alone(last, results.alone) if ended else None
+    alone = {each.edge: each.own for each in results.alone} if ended else {}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
     table.add_column("edge", no_wrap=True)
     table.add_column("examples", justify="right")
     table.add_column("classes", no_wrap=True)
     # A later round starts from the global model of the round before.
     stages = ("local", "global", "accepted", "gain")
-    for name in ("start", *stages) if since is None else stages:
+    before = "start" if since is None else "alone" if over is not None else None
+    for name in stages if before is None else (before, *stages):
         table.add_column(f"{name}\nown", justify="right")
-    if since is not None:
+    if since is not None and over is None:
         table.add_column("since\nfirst", justify="right")
     table.add_column("takes", no_wrap=True)
     for edge in shown(rounds[-1].edges):
-        scored = (edge.local, edge.global_, edge.accepted)
-        cells = (edge.start, *scored) if since is None else scored
+        scored = [None if s is None else s.own for s in (edge.local, edge.global_, edge.accepted)]
+        if since is None:
+            scored.insert(0, edge.start.own if edge.start else None)
+        elif over is not None:
+            scored.insert(0, alone.get(edge.edge))
         table.add_row(
             plain(edge.edge),
             f"{edge.examples:,}",
             Text(words.classes(edge.class_counts, results.classes)),
-            *(_percent(None if scores is None else scores.own) for scores in cells),
-            _points(gain(edge)),
-            *(() if since is None else (_points(since.get(edge.edge)),)),
+            *map(_percent, scored),
+            _points(gain(edge) if over is None else over.get(edge.edge)),
+            *(() if since is None or over is not None else (_points(since.get(edge.edge)),)),
             plain(edge.accepted.rung if edge.accepted else "–"),
         )
     return table
@@ -119,12 +139,12 @@ def _refusals(result: RoundResult) -> Iterable[Text]:
 def _decisions(edges: Sequence[EdgeResult]) -> Iterable[Text]:
     for edge in edges:
         if edge.accepted is not None:
-            told = plain(words.decision(edge.accepted))
+            told = plain(words.brief(edge.accepted))
             yield Text.assemble(plain(edge.edge, "bold"), " ", told)
 
 
-def _verdict(rounds: Sequence[RoundResult]) -> Text:
-    told = verdict(rounds)
+def _verdict(results: RunResults) -> Text:
+    told = verdict(results.rounds, results.alone)
     return Text(told.text, style={"won": "green", "lost": "red", "even": "bold"}[told.tone])
 
 

@@ -51,6 +51,36 @@ def decision(accepted: Accepted) -> str:
         return f"took {rung(accepted.rung, accepted.alpha)}; its evidence can't be read."
 
 
+def brief(accepted: Accepted) -> str:
+    """What an edge took and why, in one sentence without figures of the test; see ``decision``."""
+    evidence = accepted.evidence
+    try:
+        why = _brief(evidence) if evidence.get("policy") == "guarded" else ""
+        stays = accepted.rung in ("local", "previous")
+        taken = _stays(accepted) if stays else f"took {rung(accepted.rung, accepted.alpha)}"
+        return f"{taken}: {why}." if why else decision(accepted)
+    except (KeyError, TypeError, ValueError):  # an edge may have sent anything as evidence
+        return decision(accepted)
+
+
+def _brief(evidence: Mapping[str, Any]) -> str:
+    held = f"its {evidence.get('n', 0):,} held-out examples"
+    match evidence["reason"]:
+        case "certified":
+            return f"{held} show that it is better ({_confidence(evidence)} confidence)"
+        case "accuracy loss":
+            return f"the server's model gets significantly more of {held} wrong"
+        case "nothing better":
+            return f"the server's model looks no better on {held}"
+        case "not certified" if evidence["p_loss"] <= VETO:
+            return f"the server's model gets significantly more of {held} wrong"
+        case "not certified" if evidence["gain"] > 0:
+            return f"the server's model looks better on {held}, but they are too few to be sure"
+        case "not certified":
+            return f"the server's model looks no better on {held}"
+    return ""
+
+
 def _certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:
     return (
         f"took {rung(accepted.rung, accepted.alpha)}. {_tested(evidence)} its gain over "

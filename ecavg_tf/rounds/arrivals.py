@@ -63,8 +63,11 @@ class Arrivals:
         edge = path.name
         if edge not in self._boxes:
             check_edge_names([*self._boxes, edge])
-            box = self._boxes[edge] = Mailbox(path)
+            box = Mailbox(path)
+            box.check_boxes()
             box.send(self._request)
+            self._boxes[edge] = box
+        self._boxes[edge].check_boxes()
         answer = self._boxes[edge].answer(self._request)
         if isinstance(answer, NoReply):
             self._tell(edge, answer.reason)

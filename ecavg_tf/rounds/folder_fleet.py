@@ -111,7 +111,8 @@ class FolderFleet:
             for edge in set(edges) - self._boxes.keys():
                 self._boxes[edge] = _mailbox(self._folder / edge)
                 # The run directory's lock keeps other servers away.
-                remove_leftovers(self._boxes[edge].inbox)
+                if not self._boxes[edge].inbox.is_symlink():
+                    remove_leftovers(self._boxes[edge].inbox)
         except OSError as error:
             raise WorkdirError(f"{self._folder} can't be written: {error.strerror}") from error
         self._boxes = dict(sorted(self._boxes.items()))
@@ -154,12 +155,14 @@ class FolderFleet:
             probe = self._probe_of(model.weights)
         for box in self._boxes.values():
             with contextlib.suppress(OSError):  # not ours to remove, or no folder at all
+                box.check_boxes()
                 box.drop_pooled(replace(self._request, kind=kind, round=round_number))
         requests: dict[str, Request] = {}
         unreached: dict[str, NoReply] = {}
         for edge in participants:
             try:
                 box = self._boxes[edge]
+                box.check_boxes()
                 requests[edge] = replace(
                     self._request,
                     kind=kind,
@@ -171,7 +174,7 @@ class FolderFleet:
                 )
                 box.send(requests[edge])
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                if error.errno in (errno.ENOSPC, errno.EDQUOT) and self._is_ours(edge):
                     raise  # our own disk: no fault of the edge
                 unreached[edge] = NoReply(edge, f"its folder can't be used: {brief(error)}")
                 requests.pop(edge, None)
@@ -245,12 +248,20 @@ class FolderFleet:
 
     def _look(self, edge: str, request: Request) -> Reply | NoReply | None:
         try:
+            self._boxes[edge].check_boxes()
             answer = self._boxes[edge].answer(request, self._largest)
             if isinstance(answer, Reply) and (refusal := self._foreign(edge, answer.owner)):
                 return NoReply(edge, refusal)
             return answer
         except (ValueError, OSError) as error:
             return NoReply(edge, str(error))
+
+    def _is_ours(self, edge: str) -> bool:
+        """Whether an edge's folder lies on the disk of all; else a full one is its own trouble."""
+        try:
+            return self._boxes[edge].inbox.stat().st_dev == self._folder.stat().st_dev
+        except OSError:
+            return True
 
     def _foreign(self, edge: str, owner: Owner | None) -> str | None:
         """Why this state folder may not answer for an edge; None: it may, and is remembered."""

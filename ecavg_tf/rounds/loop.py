@@ -20,9 +20,11 @@ from ecavg_tf.data.federated import FederatedData, counted, federated_data
 from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
 from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
 from ecavg_tf.kernels import kernels_event
+from ecavg_tf.models.batchnorm import variance_positions
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.narrate import LogFile
 from ecavg_tf.results import RunResults
+from ecavg_tf.rounds.alone import alone_examples, train_alone, wants_alone
 from ecavg_tf.rounds.ending import complete_page, draw_page
 from ecavg_tf.rounds.examining import Examiner
 from ecavg_tf.rounds.fleets import FLEETS
@@ -61,7 +63,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     check_names(validated(config))
     directory = RunDirectory(workdir, config)
     done = directory.finished()
-    if done is not None and not wants_export(config, done):
+    if done is not None and not (wants_export(config, done) or wants_alone(config, done)):
         complete_page(directory, done, listener)
         return done
     log = LogFile(directory.path / "log.txt")
@@ -160,6 +162,8 @@ class Loop:
         if self._config.fleet.kind is FleetKind.LOCAL:
             folders = [self._directory.edges / edge for edge in self._fleet.edges]
             check_one_accuracy(self._task, folders, self._data.test)
+        if self._config.baseline.alone:
+            train_alone(self._task, self._data, self._directory)
 
     def _first_start(self) -> Shipped:
         weights, self._warmed_up = first_start(self._task, self._data)
@@ -238,6 +242,7 @@ class Loop:
             pooled_folder=self._directory.pooled,
             config=self._config.server,
             base=base,
+            variances=variance_positions(self._task.server_trainer.model),
             links=self._config.fleet.kind is FleetKind.LOCAL,
         )
         for note in collected.notes:
@@ -290,7 +295,7 @@ class Loop:
             return 0
         trains = {name: self._data.edge(name).train for name in self._data.edges}
         pooled = sum(consented_count(config.server, name, trains[name]) for name in trains)
-        total = 0
+        total = alone_examples(config, self._data)
         for number in range(first, config.rounds + 1):
             seen = sum(len(trains[name]) for name in self._participants(number))
             total += config.edge.epochs * seen + config.server.epochs * pooled

@@ -81,6 +81,7 @@ class Stepper:
             orders: for each epoch, the examples to visit, shape (n,); all of one length.
             steps: batches an execution.
         """
+        steps = min(steps, max(1, -(-len(orders[0]) // self._batch_size)))  # an epoch has no more
         self._model.steps_per_execution = steps
         size = steps * self._batch_size
         return tf.data.Dataset.from_tensor_slices(np.stack(orders)).flat_map(

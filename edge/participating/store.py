@@ -190,8 +190,13 @@ class EdgeStore:
     def last_accepted(
         self, before: int, template: Template, missing: Sequence[Array]
     ) -> list[Array] | None:
-        """Weights accepted last, from the global model of a round before ``before``."""
+        """Weights accepted last, from the global model of a round before ``before``.
+
+        Raises:
+            WorkdirError: they are damaged, or missing though the edge has told what it accepted.
+        """
         numbers = [n for n in self._numbers("accepted") if n < before]
+        self._check_there(before, numbers)
         if not numbers:
             return None
         path = self._path("accepted", numbers[-1])
@@ -206,6 +211,22 @@ class EdgeStore:
                 f"{path} is damaged ({brief(error)}); restore it from a "
                 "copy, or begin again with an empty folder"
             ) from error
+
+    def _check_there(self, before: int, accepted: Sequence[int]) -> None:
+        """The newest reply tells a decision, whose model stays until there is a newer one."""
+        replies = [n for n in self._numbers("reply") if n <= before]
+        if not replies:
+            return
+        path = self._path("reply", replies[-1])
+        try:
+            decided = Fields(read_json(path)).maybe("decision", Decision.field)
+        except ValueError as error:
+            raise WorkdirError(f"{path} is damaged: {error}") from error
+        if decided is not None and decided.round < before and decided.round not in accepted:
+            raise WorkdirError(
+                f"{self._path('accepted', decided.round)} is missing, and {self.edge} accepted it; "
+                "restore it from a copy, or begin again with an empty folder"
+            )
 
     def save_accepted(self, decision: Decision, named: dict[str, Array]) -> None:
         """Writes the accepted weights of a round, with the decision they come from.

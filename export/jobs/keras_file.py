@@ -28,7 +28,6 @@ from export.making.converting_process import first_load, warm_up
 from export.making.formats import as_asked, parse_formats, variants
 from export.proving.declared_output import random_inputs
 from export.proving.given_range import accuracy_note, range_notes
-from export.proving.judging import FEW
 from export.proving.seen import gather
 from export.quantizing.tuning import MOST_TUNED, Tuning
 from export.reading.model_files import check_model_file
@@ -213,9 +212,12 @@ def _with_data(
         _subject(model, file, test, f"{len(test)} test examples of {data}"),
         calibration=calibration,
         labels=test.labels,
-        seen=gather([(f"training examples of {data}", dataset.train.inputs)], calibration.inputs, 0)
-        if len(test) < FEW
-        else None,
+        seen=gather(
+            [(f"training examples of {data}", dataset.train.inputs)],
+            calibration.inputs,
+            test.inputs,
+            0,
+        ),
     )
     for said in range_notes(model, calibration.inputs, dataset.spec.value_range):
         job.listener(Note(f"note: training examples of {data}: {said}"))

@@ -21,8 +21,7 @@ from ecavg_tf.models.saving import ENDINGS, load_weights
 from ecavg_tf.results import load_results
 from ecavg_tf.task import Task
 from export.making.calibration import Calibration, draw
-from export.proving.judging import FEW
-from export.proving.seen import SeenInputs, gather
+from export.proving.seen import Drawn, gather
 from export.quantizing.tuning import MOST_TUNED, Tuning
 from export.subject import Subject
 
@@ -175,14 +174,12 @@ def _seen(
     at_home: bool,
     calibration: Calibration | None,
     test: Examples,
-) -> SeenInputs | None:
-    """Where test examples are few, training examples: the edge's own, then pooled ones.
+) -> Drawn:
+    """For where test examples are too few: the edge's own training examples, then pooled ones.
 
     Pooled ones are of the classes of the test examples: what a model says of classes that
     it was never shown is near a tie more often than what it is used for.
     """
-    if len(test) >= FEW:
-        return None
     sources: list[tuple[str, Array]] = []
     own = None if edge is None else _own(task, edge, at_home)
     if edge is not None and own is not None:
@@ -192,7 +189,7 @@ def _seen(
         fitting = np.isin(pooled.labels, np.unique(test.labels))
         sources.append(("pooled training examples", pooled.inputs[fitting]))
     used = None if calibration is None else calibration.inputs
-    return gather(sources, used, task.config.seed)
+    return gather(sources, used, test.inputs, task.config.seed)
 
 
 def _own(task: Task, edge: EdgeData, at_home: bool) -> Examples | None:

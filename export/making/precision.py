@@ -1,4 +1,4 @@
-"""Precisions other than float32, which files can't compute in."""
+"""What no layer of a model may do that becomes a file: compute in another precision, remember."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import keras
 
 from ecavg_tf.core.errors import ExportError
 
+_BY_KERAS = ("int8", "float8")  # modes of Keras' own quantization that files don't have
 _OTHERS = ("float16", "bfloat16", "float64")  # than float32; files compute in none of them
 
 
@@ -17,10 +18,13 @@ def computed_in_float32(model: keras.Model) -> Iterator[None]:
     Their weights are float32 as they are, or they have none.
 
     Raises:
-        ExportError: a layer has weights that are not float32.
+        ExportError: a layer has weights that are not float32, remembers the batch before, or was
+            quantized by Keras.
     """
     layers = list(model._flatten_layers())
     for layer in layers:
+        if fault := _fault(layer):
+            raise ExportError(fault)
         own = {variable.dtype for variable in layer._trainable_variables}
         own |= {variable.dtype for variable in layer._non_trainable_variables}
         if found := own & set(_OTHERS):
@@ -38,6 +42,22 @@ def computed_in_float32(model: keras.Model) -> Iterator[None]:
             layer._dtype_policy = policy
         if mixed:
             model.predict_function = None
+
+
+def _fault(layer: keras.layers.Layer) -> str | None:
+    name = f"layer {layer.name!r} ({type(layer).__name__})"
+    if getattr(layer, "stateful", False) is True:
+        return (
+            f"{name} is stateful, and a file begins anew with each input; build the model with "
+            "stateful=False and keras.Input(shape), without a batch size, and load its weights"
+        )
+    mode = getattr(layer, "quantization_mode", None)
+    if mode in _BY_KERAS and hasattr(layer, "kernel"):
+        return (
+            f"{name} was quantized to {mode} by Keras, which TFLite has no builtin operators for; "
+            "export the model as it was before model.quantize(): the export quantizes it itself"
+        )
+    return None
 
 
 def _not_built_in(layer: keras.layers.Layer, dtype: str) -> str:

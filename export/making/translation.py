@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecavg_tf.config import Format
+from export.child_process import OUT_OF_MEMORY
 from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 
@@ -12,6 +13,7 @@ _LOST = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 _PLACE = re.compile(r'fused\["\w*:?", "([^"@]*)')
 _LAYER = re.compile(r"layer_(\d+)")
 _DYNAMIC = re.compile(r"TensorList\w+' op requires element_shape to be static")
+_RANGE = "scale out of expressed type range"  # the last words before the converter crashes
 _NAMED = 3
 
 
@@ -70,6 +72,18 @@ def translated(
 def _crashed(
     error: ConversionError, variant: Variant, layers: Sequence[Layer], loops: Sequence[str]
 ) -> str:
+    if OUT_OF_MEMORY in str(error):
+        return (
+            f"the converter fails on {variant.kind} of this model ({error}, which is all that this "
+            f"machine has free); end other programs that hold memory, or leave {variant.kind} out"
+        )
+    if _RANGE in error.said:
+        return (
+            f"the converter fails on {variant.kind} of this model ({error}): a value inside it "
+            "overflows on the calibration examples, or is always 0 (as exp of large numbers does, "
+            "which softplus and mish compute); rescale the inputs in the model, or leave "
+            f"{variant.kind} out"
+        )
     rolled = list(dict.fromkeys(layer for scope in loops if (layer := _found(scope, layers))))
     if not rolled:
         return (

@@ -1,5 +1,6 @@
 """Proves one file as a device gets it: it loads, and its labels and answers are right."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,8 @@ from export.making.formats import Variant
 from export.proving.claims import LEVEL
 from export.proving.gate import Reference
 from export.proving.interpreter import LiteModel
-from export.proving.judging import FEW, Judgement, Seen, judge, judge_tuned
+from export.proving.judging import Judgement, Seen, judge, judge_tuned
+from export.proving.limits import FEW
 from export.reading.metadata import Description, read_description
 
 _RARE = 1.0  # percent of values at either end that an undeclared range need not cover
@@ -54,6 +56,7 @@ def prove_file(
     limits: Limits,
     *,
     seen: Reference | None = None,
+    further: Callable[[], Reference | None] | None = None,
     tuned: Array | None = None,
     level: float = LEVEL,
 ) -> FileProof:
@@ -67,6 +70,7 @@ def prove_file(
         limits: what it must keep to.
         seen: training examples that the file was not made with; used if there are few test
             examples.
+        further: gives more of them, for a second look; None: there is none.
         tuned: for a file whose weights were tuned for int8: what its own fake-quant model
             answers to the reference's inputs, probabilities, shape (n, classes).
         level: chance to pass at a limit; less for one of several tries.
@@ -90,7 +94,7 @@ def prove_file(
     if not np.isfinite(answers).all():
         return FileProof((*reasons, "it answers NaN or infinity"))
     judged = _judged(
-        model, variant, answers, reference, limits, seen, tuned, logits=logits, level=level
+        model, variant, answers, reference, limits, seen, further, tuned, logits=logits, level=level
     )
     return FileProof(
         (*reasons, *judged.reasons),
@@ -110,6 +114,7 @@ def _judged(
     reference: Reference,
     limits: Limits,
     seen: Reference | None,
+    further: Callable[[], Reference | None] | None,
     tuned: Array | None,
     *,
     logits: bool,
@@ -118,10 +123,21 @@ def _judged(
     about = (variant.kind, model.output, limits)
     if tuned is not None:
         return judge_tuned(reference, tuned, answers, *about, logits=logits, level=level)
-    more = None
-    if seen is not None and len(seen.inputs) and len(answers) < FEW:
-        more = Seen(seen, model.probabilities(seen.inputs))
-    return judge(reference, answers, *about, logits=logits, seen=more, level=level)
+
+    def asked(examples: Reference | None) -> Seen | None:
+        if examples is None or not len(examples.inputs):
+            return None
+        return Seen(examples, model.probabilities(examples.inputs))
+
+    return judge(
+        reference,
+        answers,
+        *about,
+        logits=logits,
+        seen=asked(seen) if len(answers) < FEW else None,
+        further=None if further is None else lambda: asked(further()),
+        level=level,
+    )
 
 
 def _described(tflite: bytes, expected: Description) -> tuple[str, ...]:

@@ -7,24 +7,28 @@ accurate than the Keras model (``judge_tuned``).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import fisher_exact
 
 from ecavg_tf.config import Format, Limits
 from ecavg_tf.core.bundles.bundle import TensorSpec
 from ecavg_tf.core.exports import Claim, Parity, ProvedAs, Verdict
 from ecavg_tf.core.template import Array
-from export.proving.claims import LEVEL, least_examples, lost, show
+from export.proving.claims import LEVEL, lost, show
 from export.proving.compared import Compared, compared, joined_of
 from export.proving.gate import Reference, compare
+from export.proving.limits import FEW, accuracy_lost, labels_differ, limits_of
 from export.proving.verdict_words import told
 
-FEW = 1000  # with fewer test examples, seen ones prove a file, too
+_EARLY = 0.1  # of the level: what a first look has where a second one may follow
+_UNLIKE = 0.05  # level of the test that the file does better on seen examples
 # A tuned file against its own fake-quant model. Both compute with the same integers, and
 # differ by what sums in another order round: labels by chance at ties, outputs by a step.
 _OWN_AGREEMENT, _OWN_STEPS = 0.98, 1.0
+_OWN_LABELS = "labels that differ from its own model's"
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def judge(
     *,
     logits: bool,
     seen: Seen | None = None,
+    further: Callable[[], Seen | None] | None = None,
     level: float = LEVEL,
 ) -> Judgement:
     """Judges a file that must be the Keras model.
@@ -81,32 +86,105 @@ def judge(
         seen: further examples, which count only if there are fewer than ``FEW`` test
             examples: agreement with Keras needs no labels, and a file that was not tuned
             has learned nothing of them.
+        further: gives yet more of them, which join the others where those don't decide, none
+            of their means is over its limit, and the file does not do significantly better on
+            these. That there are some must not depend on what it answers: two looks share
+            the level.
         level: chance to pass at a limit; less than ``LEVEL`` for one of several tries.
 
     Raises:
         ExportError: there are no two classes to compare.
     """
-    least, largest, mean = _limits_of(format_, limits)
+    asked = _Asked(reference, answers, format_, output, limits, logits, level)
+    few = len(answers) < FEW
+    more = [seen] if seen is not None and few else []
+    if further is None or (few and not more):
+        return _look(asked, more, 1.0)
+    found = _look(asked, more, _EARLY)
+    if found.verdict is Verdict.PASSED:
+        return found
+    if _may_change(found, few=few):
+        joining = further()
+        more += [] if joining is None or _flattered(asked, joining) else [joining]
+    return _look(asked, more, 1 - _EARLY)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What ``judge`` was asked."""
+
+    reference: Reference
+    answers: Array
+    format_: Format
+    output: TensorSpec
+    limits: Limits
+    logits: bool
+    level: float
+
+    @property
+    def near(self) -> float:
+        """See ``ties_of``."""
+        floating = self.format_ in (Format.FLOAT32, Format.FLOAT16)
+        return 2 * limits_of(self.format_, self.limits)[1] if floating else 0.0
+
+    def compared(self, seen: Seen | None = None) -> Compared:
+        """Seen examples, or else the test examples, laid beside Keras' answers."""
+        pair = (self.reference, self.answers) if seen is None else (seen.reference, seen.answers)
+        return compared(*pair, self.format_, self.output, logits=self.logits, near=self.near)
+
+
+def _may_change(found: Judgement, *, few: bool) -> bool:
+    """Whether more seen examples may let a file pass that did not.
+
+    They don't where a mean is over its limit, so they can't hide what was seen before. Nor where
+    there are many test examples, and it is these that don't show accuracy.
+    """
+    accuracy = [each for each in found.parity.claims if each.what.startswith("accuracy")]
+    own = [each for each in found.parity.claims if each not in accuracy]
+    shown = not accuracy or any(each.verdict is Verdict.PASSED for each in accuracy)
+    return (
+        found.verdict is Verdict.UNDECIDED
+        and all(each.estimate <= each.limit for each in own)
+        and (few or shown)
+    )
+
+
+def _flattered(asked: _Asked, seen: Seen) -> bool:
+    """Whether fewer labels differ on seen examples than chance explains: they aren't like new ones.
+
+    Fisher's exact test, one-sided, at 5 %.
+    """
+    parts = asked.compared(), asked.compared(seen)
+    clear = [part.differs[~part.ties] for part in parts]
+    table = [[int(each.sum()), int((1 - each).sum())] for each in clear]
+    return float(fisher_exact(table, alternative="greater").pvalue) <= _UNLIKE
+
+
+def _look(asked: _Asked, more: Sequence[Seen], share: float) -> Judgement:
+    """One look at test examples and seen ones, with a share of the level."""
+    format_, limits, level = asked.format_, asked.limits, share * asked.level
+    least, largest, mean = limits_of(format_, limits)
     floating = format_ in (Format.FLOAT32, Format.FLOAT16)
     proved_as = ProvedAs.FLOAT if floating else ProvedAs.QUANTIZED
-    near = 2 * largest if floating else 0.0
-    parity = compare(reference, answers, format_, output, logits=logits, near=near)
-    test = compared(reference, answers, format_, output, logits=logits, near=near)
-    parts = [test]
-    if seen is not None and len(answers) < FEW:
-        more = seen.reference, seen.answers
-        parts.append(compared(*more, format_, output, logits=logits, near=near))
+    parity = compare(
+        asked.reference, asked.answers, format_, asked.output, logits=asked.logits, near=asked.near
+    )
+    parts = [asked.compared(), *map(asked.compared, more)]
     if not all(np.isfinite(part.answers).all() for part in parts):
         return Judgement(Verdict.FAILED, ("it answers NaN or infinity",), parity, proved_as)
-    joined = joined_of(parts)
-    own = [_labels(joined, least, level)]
+    test, joined = parts[0], joined_of(parts)
+    own = [labels_differ(joined, least, level)]
     if mean < math.inf:
         own.append(
             show("difference of probabilities", joined.distances, mean, joined.words, level=level)
         )
-    if len(parts) > 1:  # many seen examples must not hide what a few test examples show
-        own += [each for each in (_labels(test, least, level),) if each.verdict is Verdict.FAILED]
-    accuracy = _accuracy(reference, test, joined, limits.max_accuracy_loss, level)
+    if more:  # many seen examples must not hide what a few test examples show
+        own += [
+            each for each in (labels_differ(test, least, level),) if each.verdict is Verdict.FAILED
+        ]
+    accuracy = accuracy_lost(
+        asked.reference, test, joined, limits.max_accuracy_loss, asked.level, share
+    )
     parity = replace(parity, claims=(*own, *accuracy))
     fixed = _fixed(parity, joined, largest, limits)
     verdict, reasons = _settled(fixed, own, accuracy, parity)
@@ -156,7 +234,8 @@ def judge_tuned(
     step = own.tie_margin / 4 if own.tie_unit == "nats" else own.tie_margin
     close = [
         replace(
-            _labels(test, _OWN_AGREEMENT, level), what="labels that differ from its own model's"
+            labels_differ(test, _OWN_AGREEMENT, level),
+            what="labels that differ from its own model's",
         ),
         show(
             "difference from its own model",
@@ -181,53 +260,6 @@ def judge_tuned(
     parity = replace(parity, claims=(*close, *accuracy))
     verdict, reasons = _settled(_fixed(own, test, math.inf, limits), close, accuracy, parity)
     return Judgement(verdict, reasons, parity, ProvedAs.TUNED)
-
-
-def _limits_of(format_: Format, limits: Limits) -> tuple[float, float, float]:
-    """Of a format: least agreement, largest difference, largest mean difference."""
-    int8 = limits.min_agreement_int8, math.inf, limits.max_mean_difference_int8
-    return {
-        Format.FLOAT32: (limits.min_agreement_float, limits.max_difference, math.inf),
-        Format.FLOAT16: (limits.min_agreement_float, limits.max_difference_float16, math.inf),
-        Format.DYNAMIC: (
-            limits.min_agreement_dynamic, math.inf, limits.max_mean_difference_dynamic,
-        ),
-        Format.INT8: int8,
-        Format.INT16X8: int8,
-    }[format_]  # fmt: skip
-
-
-def _labels(part: Compared, least: float, level: float) -> Claim:
-    """Labels must agree, ties aside."""
-    differs = part.differs[~part.ties]
-    return show("labels that differ", differs, 1.0 - least, part.words, level=level)
-
-
-def _accuracy(
-    reference: Reference, test: Compared, joined: Compared, limit: float, level: float
-) -> list[Claim]:
-    """Accuracy may be shown in one way or two; the file passes if one of them shows it.
-
-    Only an example whose label differs can lose accuracy, so the share of these, ties
-    included, is the most that can be lost. Two ways share the level, so that together they
-    err as rarely as one; where there are too few test examples to show it even if no label
-    differed, the second way has all of it. So neither depends on what the file answers.
-    """
-    if reference.labels is None:
-        return []
-    right = [each.argmax(axis=1) == reference.labels for each in (test.wanted, test.answers)]
-    values = lost(right[0], right[1])
-    if len(joined.differs) == len(test.differs):
-        return [show("accuracy lost", values, limit, test.words, lowest=-1.0, level=level)]
-    half = level / 2
-    hopeless = 0 < limit < 1 and len(values) < least_examples(limit, half)
-    most = show(
-        "accuracy lost, at most", joined.differs, limit, joined.words,
-        level=level if hopeless else half,
-    )  # fmt: skip
-    if most.verdict is Verdict.FAILED:  # labels that differ need not be accuracy lost
-        most = replace(most, verdict=Verdict.UNDECIDED)
-    return [show("accuracy lost", values, limit, test.words, lowest=-1.0, level=half), most]
 
 
 def _fixed(parity: Parity, joined: Compared, largest: float, limits: Limits) -> list[str]:

@@ -3,10 +3,16 @@
 A file that was not tuned has learned nothing from them, so what they show is no memory: two
 functions, the file and Keras, are compared on inputs, and no label is asked for. Only int8's
 ranges were measured on some, the calibration examples: an int8 file is not compared on those.
+
+Where test examples are fewer than ``FEW``, seen ones join them at once (``Drawn.first``). Where
+what was compared is still too little to decide, a second look takes more (``Drawn.further``).
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +20,11 @@ from numpy.typing import NDArray
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array
 from export.proving.gate import Reference
-from export.proving.judging import FEW
+from export.proving.limits import FEW
+
+_FURTHER = 8000  # examples of a second look at most
+_FURTHER_VALUES = 2**27  # of all of them together: as float32 they are half a GiB
+_WORTH = 4  # a second look takes at least one example more for so many of the first
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,69 @@ class SeenInputs:
         )
 
 
+class Drawn(NamedTuple):
+    """Seen inputs, for a first and for a second look; None: nothing for that one."""
+
+    first: SeenInputs | None = None
+    further: SeenInputs | None = None
+
+
+NOTHING = Drawn()
+
+
+@dataclass(frozen=True)
+class References:
+    """What files of a model are held against, with Keras' answers.
+
+    Attributes:
+        test: the test examples.
+        drawn: the seen inputs.
+        ask: gives Keras' answers to some; each is asked for once, when it is needed.
+    """
+
+    test: Reference
+    drawn: Drawn
+    ask: Callable[[SeenInputs], Reference]
+
+    @cached_property
+    def _first(self) -> Reference | None:
+        return None if self.drawn.first is None else self.ask(self.drawn.first)
+
+    @cached_property
+    def _further(self) -> Reference | None:
+        return None if self.drawn.further is None else self.ask(self.drawn.further)
+
+    def seen(self, *, calibrated: bool) -> Reference | None:
+        """The seen examples of the first look.
+
+        Args:
+            calibrated: whether the file was made with the calibration examples: then not those.
+        """
+        return _left(self._first, self.drawn.first, calibrated)
+
+    def further(self, *, calibrated: bool) -> Callable[[], Reference | None] | None:
+        """Gives the examples of the second look; None: too few more to be worth one.
+
+        How many examples there are decides it, and nothing that was answered.
+        """
+        drawn, seen = self.drawn.further, self.seen(calibrated=calibrated)
+        if drawn is None:
+            return None
+        more = int(np.count_nonzero(~drawn.calibrated)) if calibrated else len(drawn.inputs)
+        first = len(self.test.inputs) + (0 if seen is None else len(seen.inputs))
+        if more * _WORTH < first:
+            return None
+        return lambda: _left(self._further, drawn, calibrated)
+
+
+def _left(
+    reference: Reference | None, seen: SeenInputs | None, calibrated: bool
+) -> Reference | None:
+    if reference is None or seen is None or not calibrated:
+        return reference
+    return uncalibrated(reference, seen)
+
+
 def uncalibrated(reference: Reference, seen: SeenInputs) -> Reference:
     """Those that int8's ranges were not measured on.
 
@@ -55,20 +128,24 @@ def uncalibrated(reference: Reference, seen: SeenInputs) -> Reference:
 
 
 def gather(
-    sources: Sequence[tuple[str, Array]], calibration: Array | None, seed: int
-) -> SeenInputs | None:
-    """Draws at most ``FEW`` inputs: first those that int8 was not calibrated on.
+    sources: Sequence[tuple[str, Array]], calibration: Array | None, test: Array, seed: int
+) -> Drawn:
+    """Draws seen inputs: first those that int8 was not calibrated on.
+
+    A test input that is among them is left out.
 
     Args:
         sources: in words and inputs, the nearest to the model's own first.
         calibration: int8's, shape (n, …), if there are any.
+        test: the test examples' inputs, shape (n, …).
         seed: the run's seed.
 
     Returns:
-        What was drawn; None if there is nothing.
+        At most ``FEW`` for a first look, if there are fewer test examples than that; and some
+        thousands of the others for a second one.
     """
     used = set() if calibration is None else set(_keys(calibration))
-    known: set[bytes] = set()
+    known = set(_keys(test))
     found: list[tuple[bool, int, int]] = []
     for number, (_, inputs) in enumerate(sources):
         keys = list(_keys(inputs))
@@ -76,9 +153,17 @@ def gather(
             if keys[at] not in known:
                 known.add(keys[at])
                 found.append((keys[at] in used, number, at))
+    found = sorted(found, key=lambda each: each[0])
+    first = FEW if len(test) < FEW else 0
+    most = min(_FURTHER, _FURTHER_VALUES // max(1, test[:1].size))
+    return Drawn(_taken(found[:first], sources), _taken(found[first : first + most], sources))
+
+
+def _taken(
+    found: Sequence[tuple[bool, int, int]], sources: Sequence[tuple[str, Array]]
+) -> SeenInputs | None:
     if not found:
         return None
-    found = sorted(found, key=lambda each: each[0])[:FEW]
     return SeenInputs(
         np.stack([sources[number][1][at] for _, number, at in found]),
         np.array([calibrated for calibrated, _, _ in found]),
@@ -88,4 +173,4 @@ def gather(
 
 
 def _keys(inputs: Array) -> Iterator[bytes]:
-    return (np.ascontiguousarray(each).tobytes() for each in inputs)
+    return (hashlib.sha256(np.ascontiguousarray(each).tobytes()).digest() for each in inputs)

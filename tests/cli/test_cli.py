@@ -10,7 +10,7 @@ from paths_for_tests import ROOT
 
 from ecavg_tf.cli import main
 
-DIGITS = f"--config={ROOT / 'configs' / 'digits.py'}"
+DIGITS = f"--config={ROOT / 'configs' / 'two_edges.py'}"
 
 
 def failure(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:

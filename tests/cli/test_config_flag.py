@@ -13,6 +13,7 @@ from edge.cli import main as device
 
 # A value for every field that is not a number, a truth or an enum's last word.
 WORDS = {
+    "baseline.alone": "",  # with edges elsewhere (below) nobody can train them here
     "fleet.kind": "folder",  # a training file is for edges elsewhere, workers (below) are not
     "fleet.workers": "0",
     "export.tune": "off",

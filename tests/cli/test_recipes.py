@@ -58,7 +58,7 @@ def _modules_as_they_were() -> Iterator[None]:
 def test_the_recipes_for_a_combine_rule_and_for_a_policy(tmp_path: Path) -> None:
     """Both at once: a run takes seconds."""
     command, config, _, rule = follow("server/combine.py")
-    assert (command, config) == ("run", "--config=configs/digits.py")
+    assert (command, config) == ("run", "--config=configs/two_edges.py")
     assert rule == "--config.server.combine=root"
     *same, _, policy = follow("edge/deciding/policies.py")
     assert same == [command, config]

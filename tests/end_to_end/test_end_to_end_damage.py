@@ -128,11 +128,9 @@ def test_a_killed_run_gets_its_page_when_it_is_started_again(run: Path) -> None:
 @pytest.mark.slow
 def test_an_interrupted_run_exports_what_its_edges_accepted(run: Path) -> None:
     rows = export_run(run, formats="float32", out=run.parent / "files")
-    assert {(row.model, row.status) for row in rows} == {
-        ("edge-00", "passed"),
-        ("edge-01", "passed"),
-        ("global", "passed"),
-    }
+    assert {row.model for row in rows} == {"edge-00", "edge-01", "global"}
+    # 100 test examples may be too few to prove what they don't speak against.
+    assert {row.status for row in rows} <= {"passed", "undecided"}, rows
 
 
 def test_nothing_is_written_while_another_process_has_the_directory(run: Path) -> None:

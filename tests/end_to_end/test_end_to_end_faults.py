@@ -45,6 +45,11 @@ class Tampering(LocalFleet):
             return replies
         update = Update(bad.update)
         weights = {key: np.array(update[key]) for key in sorted(update.keys)}
+        if self.fault == "variance":
+            for key in filter(lambda key: "variance" in key, weights):
+                weights[key][...] = -1.0
+            write_update(on_the_way, update.info, weights)
+            return replies
         first = sorted(weights)[0]
         weights[first].flat[0] = np.nan
         write_update(on_the_way, update.info, weights)
@@ -76,6 +81,22 @@ def test_a_refused_edge_does_not_stop_the_round(
     if fault == "torn":  # what it claims can't be read, so its data can't be held against it
         assert results.rounds[0].samples.server == 80
     assert {e.edge for e in results.rounds[0].edges if e.accepted} == {"edge-00", "edge-01"}
+
+
+@pytest.mark.slow
+def test_a_variance_below_zero_is_refused_where_nobody_pools(
+    small: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, it was averaged, and the global model answered nothing but NaN."""
+    monkeypatch.setattr("ecavg_tf.rounds.fleets.LocalFleet", Tampering)
+    monkeypatch.setattr(Tampering, "fault", "variance")
+    config = small()
+    config.model.name = "models_for_tests:dropout_and_batchnorm"
+    config.server.pool = False
+    (played,) = ecavg_tf.run(config, tmp_path / "run").rounds
+    (refused,) = played.refused
+    assert refused.edge == "edge-01"
+    assert "a variance, which is never below 0" in refused.reason
 
 
 def test_a_round_without_any_update_fails_and_says_why(small: Make, tmp_path: Path) -> None:

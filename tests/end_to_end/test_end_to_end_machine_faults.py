@@ -8,18 +8,21 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 import ecavg_tf
-from ecavg_tf.config import Config
+from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.events import Event, StageStarted
 from ecavg_tf.results import RunResults
+from ecavg_tf.rounds.serving import serve_edges
 
 pytestmark = pytest.mark.slow
 ROOMY = "64m"
+HOG = "hog"  # a file that takes all the room
 Make = Callable[[], Config]
 Mount = Callable[[str], None]
 
@@ -88,6 +91,14 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
+def fill(place: Path) -> None:
+    """Leaves no byte free on a disk."""
+    with pytest.raises(OSError, match="No space left"), (place / HOG).open("wb") as stream:
+        while True:
+            stream.write(bytes(2**16))
+            stream.flush()
+
+
 def check_at_rest(workdir: Path) -> None:
     """Nothing half-written lies there, and nobody holds the directory."""
     assert not [path for path in workdir.rglob(".ecavg-*") if path.name != ".ecavg-lock"]
@@ -96,19 +107,13 @@ def check_at_rest(workdir: Path) -> None:
 
 def test_a_disk_that_is_full(small: Make, disk: tuple[Path, Mount], expected: list[object]) -> None:
     place, _ = disk
-    hog = place / "hog"
-
-    def fill() -> None:
-        with pytest.raises(OSError, match="No space left"), hog.open("wb") as stream:
-            while True:
-                stream.write(bytes(2**16))
-                stream.flush()
-
     with pytest.raises(WorkdirError, match=r"can't be written: the disk is full .*make room"):
-        ecavg_tf.run(two_rounds(small), place / "run", listener=at(2, "finetune", fill))
+        ecavg_tf.run(
+            two_rounds(small), place / "run", listener=at(2, "finetune", lambda: fill(place))
+        )
     check_at_rest(place / "run")
     assert (place / "run" / "rounds" / "0001" / "metrics.json").exists()
-    hog.unlink()
+    (place / HOG).unlink()
     assert bits(ecavg_tf.run(two_rounds(small), place / "run")) == expected
 
 
@@ -122,6 +127,52 @@ def test_a_disk_that_is_full_from_the_beginning(
     mount(f"size={ROOMY}")
     assert bits(ecavg_tf.run(two_rounds(small), place / "run")) == expected
     check_at_rest(place / "run")
+
+
+def test_an_edge_whose_disk_is_full_for_a_while(
+    small: Make, disk: tuple[Path, Mount], tmp_path: Path
+) -> None:
+    """It is refused with its reason, the round goes on, and it takes part again afterwards."""
+    place, _ = disk
+    config = small()
+    config.rounds = 3
+    config.edge.epochs = config.server.epochs = 1
+    config.fleet.kind, config.fleet.folder = FleetKind.FOLDER, str(tmp_path / "exchange")
+    config.fleet.timeout_s = config.fleet.edge_timeout_s = 60
+    failed: list[str] = []
+
+    def serve(edge: str, workdir: Path) -> Thread:
+        def until_the_end() -> None:
+            try:
+                serve_edges(config, [edge], workdir)
+            except WorkdirError as error:
+                failed.append(str(error))
+
+        thread = Thread(target=until_the_end)
+        thread.start()
+        return thread
+
+    threads = [serve("edge-00", tmp_path / "here"), serve("edge-01", place)]
+
+    def listener(event: Event) -> None:
+        if event == StageStarted(1, "evaluate", "server"):
+            fill(place)
+        elif event == StageStarted(2, "evaluate", "server"):
+            threads[1].join(timeout=60)
+            (place / HOG).unlink()
+            threads.append(serve("edge-01", place))
+
+    results = ecavg_tf.run(config, tmp_path / "run", listener=listener)
+    for thread in threads:
+        thread.join(timeout=60)
+    (line,) = failed
+    assert line.startswith(str(place))
+    assert [[each.edge for each in played.refused] for played in results.rounds] == [
+        [], ["edge-01"], []
+    ]  # fmt: skip
+    assert "can't be written" in results.rounds[1].refused[0].reason
+    assert results.rounds[2].edges[1].accepted
+    check_at_rest(place / "edge-01")
 
 
 def test_a_disk_that_becomes_read_only(

@@ -84,7 +84,7 @@ def test_what_is_wrong_is_found_before_anything_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str, value: str, code: int
 ) -> None:
     workdir = tmp_path / "run"
-    config = ROOT / "configs" / "digits.py"
+    config = ROOT / "configs" / "two_edges.py"
     flags = [f"--config={config}", f"--workdir={workdir}", f"--config.{field}={value}"]
     assert main(["run", *flags]) == code
     printed = capsys.readouterr()

@@ -96,7 +96,7 @@ def main() -> None:
 def _train(home: Path) -> None:
     """A server and two edges."""
     ecavg = [str(Path(sys.executable).parent / "ecavg")]
-    fields = [f"--config={ROOT / 'configs/digits.py'}"]
+    fields = [f"--config={ROOT / 'configs/two_edges.py'}"]
     fields += [f"--config.{name}={value}" for name, value in _FIELDS.items()]
     commands = [[*ecavg, "run", *fields, "--workdir=run"]]
     commands += [

@@ -5,7 +5,12 @@ import pytest
 import ecavg_tf
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches
-from ecavg_tf.models.batchnorm import Recalibrator, batchnorm_layers, moment_positions
+from ecavg_tf.models.batchnorm import (
+    Recalibrator,
+    batchnorm_layers,
+    moment_positions,
+    variance_positions,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -48,6 +53,14 @@ def test_only_statistics_change_and_the_layer_is_as_before() -> None:
         assert np.array_equal(old, new) == (place not in positions)
     assert layer.momentum == 0.9
     assert "call" not in vars(layer)
+
+
+def test_variances_of_frozen_layers_are_variances_too() -> None:
+    inner = normalised(keras.layers.BatchNormalization(trainable=False))
+    model = normalised(inner, keras.layers.BatchNormalization(scale=False))
+    names = [model.weights[at].path.rpartition("/")[2] for at in variance_positions(model)]
+    assert names == ["moving_variance", "moving_variance"]
+    assert len(moment_positions(model)) == 1
 
 
 def test_what_is_random_sleeps() -> None:

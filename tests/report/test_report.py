@@ -29,6 +29,7 @@ def test_the_page_says_what_results_json_says(run: Path, results: RunResults) ->
                 assert scores and scores.own
                 assert f"{100 * scores.own.accuracy:.1f}" in page.cells
             assert edge.accepted
+            assert any(words.brief(edge.accepted) in text for text in page.text)
             assert any(words.decision(edge.accepted) in text for text in page.text)
             for rung in edge.rungs:
                 assert rung.select is not None
@@ -167,7 +168,7 @@ def test_the_terminal_tells_every_decision(results: RunResults) -> None:
     told = re.sub(r"\s+", " ", printed(tables(results)))
     for edge in results.rounds[-1].edges:
         assert edge.accepted
-        assert f"{edge.edge} {words.decision(edge.accepted)}" in told
+        assert f"{edge.edge} {words.brief(edge.accepted)}" in told
 
 
 def test_two_runs_side_by_side(results: RunResults) -> None:

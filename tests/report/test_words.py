@@ -130,6 +130,58 @@ def test_decisions_in_words(taken: Accepted, said: str) -> None:
     assert words.decision(taken) == said
 
 
+@pytest.mark.parametrize(
+    ("taken", "said"),
+    [
+        (
+            accepted("prior", reason="certified"),
+            "took the global model under its own label mix: its 70 held-out examples show that it "
+            "is better (95 % confidence).",
+        ),
+        (
+            accepted("local", reason="not certified", gain=0.1, p_loss=0.5),
+            "kept its local model: the server's model looks better on its 70 held-out examples, "
+            "but they are too few to be sure.",
+        ),
+        (
+            accepted("local", reason="not certified", gain=-0.1, p_loss=0.5),
+            "kept its local model: the server's model looks no better on its 70 held-out examples.",
+        ),
+        (
+            accepted("local", reason="not certified", gain=0.1, p_loss=0.01),
+            "kept its local model: the server's model gets significantly more of its 70 held-out "
+            "examples wrong.",
+        ),
+        (
+            accepted("local", reason="accuracy loss"),
+            "kept its local model: the server's model gets significantly more of its 70 held-out "
+            "examples wrong.",
+        ),
+        (
+            accepted("previous", reason="nothing better"),
+            "kept the model it had accepted before: the server's model looks no better on its 70 "
+            "held-out examples.",
+        ),
+    ],
+)
+def test_decisions_in_brief(taken: Accepted, said: str) -> None:
+    assert words.brief(taken) == said
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        accepted("local", reason="no guard data"),
+        accepted("global", policy="replace"),
+        accepted("mine", policy="stubborn"),
+        accepted("local", reason="because"),
+        accepted("local", reason="not certified", n="many"),
+    ],
+)
+def test_what_has_no_brief_form_is_told_whole(taken: Accepted) -> None:
+    assert words.brief(taken) == words.decision(taken)
+
+
 def test_a_local_model_that_is_new_is_not_called_kept() -> None:
     told = words.decision(accepted("local", reason="nothing better", since_previous=TESTED))
     assert told.startswith("took its new local model: no candidate looked better")

@@ -133,6 +133,71 @@ def test_a_box_that_is_a_file_refuses_its_edge_alone(tmp_path: Path, when: str, 
     assert lost.edge == "a"
 
 
+@pytest.mark.parametrize("when", ["before the server starts", "while it runs"])
+@pytest.mark.parametrize("box", ["inbox", "outbox"])
+def test_a_box_that_is_a_link_leads_the_server_nowhere(tmp_path: Path, when: str, box: str) -> None:
+    """Else it would write into, and remove from, a folder that the edge can't reach itself."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    for name in ("0000-pooled.safetensors", f".ecavg-{'0a' * 8}-x", "0001-exchange.json"):
+        (precious / name).write_text('{"error": "an old one"}')
+    before = {path.name: path.read_bytes() for path in precious.iterdir()}
+    served = fleet(tmp_path / "x")
+    answer(tmp_path / "x", "b")
+    (tmp_path / "x" / "a" / box).rmdir()
+    (tmp_path / "x" / "a" / box).symlink_to(precious)
+    if when == "before the server starts":
+        served = fleet(tmp_path / "x")
+    lost, sound = served.exchange(1, START, ["a", "b"], [])
+    assert isinstance(sound, Reply)
+    assert isinstance(lost, NoReply)
+    assert lost.reason == f"its folder can't be used: {box} is a link, expected a folder"
+    assert {path.name: path.read_bytes() for path in precious.iterdir()} == before
+
+
+def test_a_box_that_becomes_a_link_while_it_is_waited_for(tmp_path: Path) -> None:
+    served = fleet(tmp_path / "x")
+    answer(tmp_path / "x", "b")
+    outbox = tmp_path / "x" / "a" / "outbox"
+
+    def swap() -> None:
+        if not outbox.is_symlink():
+            outbox.rmdir()
+            outbox.symlink_to(tmp_path / "x" / "b" / "outbox")
+
+    served.idle = swap
+    lost, _ = served.exchange(1, START, ["a", "b"], [])
+    assert isinstance(lost, NoReply)
+    assert lost.reason == "outbox is a link, expected a folder"
+
+
+def test_an_edge_whose_own_disk_is_full_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder is a mount of its own, which it has filled."""
+    served = fleet(tmp_path / "x")
+    answer(tmp_path / "x", "b")
+    real, send = Path.stat, Mailbox.send
+
+    def full(box: Mailbox, request: Request) -> None:
+        if box.edge == "a":
+            raise OSError(28, "No space left on device", "a/inbox/0001-exchange.safetensors")
+        send(box, request)
+
+    def elsewhere(path: Path, **given: bool) -> os.stat_result:
+        found = real(path, **given)
+        fields = list(found)
+        fields[2] += "a" in path.parts  # st_dev
+        return os.stat_result(fields)
+
+    monkeypatch.setattr(Mailbox, "send", full)
+    monkeypatch.setattr(Path, "stat", elsewhere)
+    lost, sound = served.exchange(1, START, ["a", "b"], [])
+    assert isinstance(sound, Reply)
+    assert isinstance(lost, NoReply)
+    assert "its folder can't be used: [Errno 28] No space left on device" in lost.reason
+
+
 def test_a_file_that_grows_while_it_is_copied(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="stat grew to more than the 5 bytes allowed"):
         copy_regular(Path("/proc/self/stat"), tmp_path / "copy", 5)  # says that it has 0 bytes

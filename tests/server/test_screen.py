@@ -66,6 +66,18 @@ def test_statistics_out_of_all_proportion(tmp_path: Path) -> None:
     )
 
 
+def test_a_variance_below_zero_is_none(tmp_path: Path) -> None:
+    """A small one: its length is usual, and where nothing is pooled nobody measures its harm."""
+    paths = [write(tmp_path, name, (3.0, 5.0)) for name in "abc"]
+    paths.append(write(tmp_path, "d", (3.0, 5.0), -1.0))
+    paths.append(write(tmp_path, "e", (3.0, 5.0), -1e-9))  # what rounding may leave
+    taken = collected(tmp_path, paths)
+    assert [(each.edge, each.reason) for each in taken.refused] == [
+        ("d", "its update has -1 in 'variance', a variance, which is never below 0")
+    ]
+    assert [each.info.edge for each in taken.updates] == ["a", "b", "c", "e"]
+
+
 def collected(folder: Path, paths: list[Path], pooled: dict[str, Path] | None = None) -> Collected:
     replies = [Reply(p.name, 1, p, (pooled or {}).get(p.name), None, {}) for p in paths]
     return collect(
@@ -77,6 +89,7 @@ def collected(folder: Path, paths: list[Path], pooled: dict[str, Path] | None = 
         pooled_folder=folder / "pooled",
         config=ServerConfig(),
         base=BASE,
+        variances=[1],
     )
 
 

@@ -57,6 +57,17 @@ class Mailbox:
         self._owner: Owner | None = None
         self._hashes: dict[str, tuple[tuple[int, int, int], str]] = {}
 
+    def check_boxes(self) -> None:
+        """Before the server writes or removes a file here.
+
+        Raises:
+            OSError: a box is a link: an edge that put it there would have the server write
+                into, or remove from, any folder of the server's.
+        """
+        for box in (self.inbox, self.outbox):
+            if box.is_symlink():
+                raise OSError(f"{box.name} is a link, expected a folder")
+
     def check_owner(self, owner: Owner) -> None:
         """Raises a ``WorkdirError`` if another state folder has answered for this edge."""
         check_owner(self.outbox / _OWNER, self.edge, owner)

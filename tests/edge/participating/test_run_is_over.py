@@ -60,7 +60,7 @@ def test_an_edge_with_tensorflow(
     exchange: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fresh = tmp_path / "fresh"
-    config = ROOT / "configs" / "digits.py"
+    config = ROOT / "configs" / "two_edges.py"
     words = [
         f"--config={config}",
         f"--config.fleet.folder={exchange}",

@@ -262,6 +262,17 @@ def test_a_bit_of_an_accepted_model_is_missed(tmp_path: Path) -> None:
         accepted_before(store, 2)
 
 
+def test_an_accepted_model_that_is_gone_is_missed(tmp_path: Path) -> None:
+    """Else the edge would decide as one that never accepted anything."""
+    store = open_store(tmp_path)
+    for round_number in (1, 2, 3):
+        play(store, round_number)
+    (tmp_path / "accepted-0002.safetensors").unlink()
+    with pytest.raises(WorkdirError, match=r"accepted-0002\.safetensors is missing, and edge-05"):
+        accepted_before(store, 3)
+    assert accepted_before(store, 2) is None  # it was superseded
+
+
 def test_the_global_model_is_not_stored_again_by_each_edge(tmp_path: Path) -> None:
     lies = tmp_path / "rounds.safetensors"
     save_tensors(lies, TEMPLATE.named(weights(2.0)), {})

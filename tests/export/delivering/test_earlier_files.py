@@ -20,8 +20,7 @@ from export.delivering.earlier_files import RECORD, file_names, intact
 from export.exporter import Exporter
 from export.jobs.run import raise_if_failed
 from export.making.formats import Variant
-from export.proving.gate import Reference
-from export.proving.seen import gather, uncalibrated
+from export.proving.seen import gather
 from export.subject import Subject
 
 
@@ -100,24 +99,11 @@ def test_too_few_examples_deliver_a_file_only_if_that_is_accepted(tmp_path: Path
     assert (info.verdict, info.proved_as) == (Verdict.UNDECIDED, ProvedAs.FLOAT)
 
     train = digits.train.inputs
-    proved = export(Limits(), replace(subject, seen=gather([("pooled", train)], train[:9], 0)))
+    drawn = gather([("pooled", train)], train[:9], subject.inputs, 0)
+    proved = export(Limits(), replace(subject, seen=drawn))
     assert [row.status for row in proved] == ["passed"] * 2
     assert proved[1].parity is not None
     assert proved[1].parity.claims[0].examples == "24 test examples and 1000 pooled"
-
-
-def test_seen_inputs_are_counted_once_and_calibration_ones_come_last() -> None:
-    inputs = np.arange(6, dtype=np.uint8).reshape(6, 1)
-    seen = gather([("own", inputs[:4]), ("pooled", inputs)], inputs[[0, 5]], 0)
-    assert seen is not None
-    assert sorted(seen.inputs[:, 0].tolist()) == [0, 1, 2, 3, 4, 5]
-    assert seen.words == "4 own and 2 pooled"
-    assert set(seen.inputs[seen.calibrated][:, 0].tolist()) == {0, 5}
-    assert seen.calibrated.tolist() == [False] * 4 + [True] * 2
-    answered = Reference(seen.inputs, np.full((6, 2), 0.5), None, seen.words)
-    left = uncalibrated(answered, seen)
-    assert (len(left.probabilities), left.words) == (4, "3 own and 1 pooled")
-    assert gather([], None, 0) is None
 
 
 @pytest.mark.slow

@@ -126,6 +126,22 @@ def test_a_crash_in_a_model_without_loops_says_what_to_do():
     assert "leave int8 out" in told
 
 
+def test_a_machine_without_memory_is_no_fault_of_the_model():
+    end = ConversionError("it takes more than 0.1 GiB of memory", "", ended=True)
+    assert str(translated(end, Variant.INT8, _LAYERS, ("layer_1",))) == (
+        "the converter fails on int8 of this model (it takes more than 0.1 GiB of memory, which is "
+        "all that this machine has free); end other programs that hold memory, or leave int8 out"
+    )
+
+
+def test_a_value_that_overflows_inside_crashes_the_converter():
+    said = "INT8\nerror: scale out of expressed type range [1.401298e-45, 3.402823e+38]\n"
+    crash = ConversionError("its process ended by signal 11", said, ended=True)
+    told = str(translated(crash, Variant.INT8, _LAYERS, ()))
+    assert "a value inside it overflows on the calibration examples" in told
+    assert "rescale the inputs in the model, or leave int8 out" in told
+
+
 def test_a_loop_alone_needs_a_fixed_batch():
     said = (
         'loc(fused["TensorListReserve:", "layer_1_1/TensorArrayV2@serve"]): error: '

@@ -1,5 +1,6 @@
 """A machine's ``keras.json`` may say float64: what files can't compute is said before training."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -55,3 +56,22 @@ def test_what_has_no_weights_computes_in_float32() -> None:
     assert model.compute_dtype == model.layers[0].compute_dtype == "float64"
     assert list(export.to_tflite(model, INPUTS, "float32")) == ["float32-batch", "float32"]
     assert model.compute_dtype == model.layers[0].compute_dtype == "float64"
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, layers.Bidirectional])
+def test_a_layer_that_remembers_is_named(wrap: Callable[[keras.Layer], keras.Layer]) -> None:
+    rolled = wrap(layers.GRU(2, stateful=True, name="mine"))
+    model = keras.Sequential([keras.Input(batch_shape=(1, 4, 2)), rolled, layers.Dense(3)])
+    inputs = np.zeros((8, 4, 2), np.float32)
+    with pytest.raises(ExportError, match=r"\(\w+\) is stateful, and a file begins anew") as told:
+        export.to_tflite(model, inputs, "float32", output="logits")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("mode", ["int8", "float8"])
+def test_a_layer_that_keras_quantized_is_named(mode: str) -> None:
+    head = layers.Dense(3, activation="softmax", name="mine")
+    model = keras.Sequential([keras.Input((5,)), head])
+    head.quantize(mode)
+    with pytest.raises(ExportError, match=r"'mine' \(Dense\) was quantized.*model.quantize\(\)"):
+        export.to_tflite(model, INPUTS, "float32")

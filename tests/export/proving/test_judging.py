@@ -180,3 +180,74 @@ def test_a_tuned_file_that_loses_accuracy_fails_and_is_undecided_with_few_exampl
     assert any("24 examples, 149 needed" in reason for reason in judged.reasons)
     unlabelled = Reference(np.zeros((2000, 1)), said[:2000], None, "tests")
     assert tuned(unlabelled, said[:2000], said[:2000]).verdict is Verdict.UNDECIDED
+
+
+def looked_twice(
+    n: int, share: float, more: int, more_share: float, seen: int = 0, level: float = 0.05
+) -> tuple[Judgement, int]:
+    """A file that is judged with further examples at hand, and how often those were asked for."""
+    test, train, first = keras_says(n), keras_says(more, seed=5), keras_says(seen or 1, seed=6)
+    asked: list[int] = []
+
+    def further() -> Seen:
+        asked.append(1)
+        return Seen(known(train, words="further"), flipped(train, more_share))
+
+    limits = Limits(max_accuracy_loss=0.9, max_mean_difference_int8=0.9)
+    joined = Seen(known(first, words="seen"), flipped(first, share)) if seen else None
+    judged = judge(
+        known(test), flipped(test, share), Format.INT8, INT8, limits,
+        logits=True, seen=joined, further=further, level=level,
+    )  # fmt: skip
+    return judged, len(asked)
+
+
+def test_what_test_examples_leave_open_further_ones_decide() -> None:
+    judged, asked = looked_twice(1500, 0.06, 8000, 0.06)
+    assert (judged.verdict, asked) == (Verdict.PASSED, 1)
+    labels = judged.parity.claims[0]
+    assert labels.examples == "1500 tests and 8000 further"
+    assert labels.n > 9000
+    assert labels.level == pytest.approx(0.9 * 0.05)
+    assert judged.parity.n == 1500
+
+
+def test_a_first_look_that_decides_is_the_only_one() -> None:
+    judged, asked = looked_twice(4000, 0.02, 8000, 0.02)
+    assert (judged.verdict, asked) == (Verdict.PASSED, 0)
+    assert judged.parity.claims[0].level == pytest.approx(0.1 * 0.05)
+    judged, asked = looked_twice(4000, 0.12, 8000, 0.0)
+    assert (judged.verdict, asked) == (Verdict.FAILED, 0)
+
+
+def test_examples_that_flatter_a_file_prove_nothing() -> None:
+    judged, asked = looked_twice(1500, 0.065, 8000, 0.03)
+    assert (judged.verdict, asked) == (Verdict.UNDECIDED, 1)
+    assert judged.parity.claims[0].n <= 1500
+    # nor do others count where the test examples alone are over the limit
+    judged, asked = looked_twice(400, 0.075, 8000, 0.06, seen=1000)
+    assert (judged.verdict is not Verdict.PASSED, asked) == (True, 0)
+
+
+def test_few_test_examples_and_many_further_ones_show_the_accuracy() -> None:
+    test, first, train = (keras_says(n, seed=n) for n in (24, 1000, 6000))
+    seen = Seen(known(first, words="seen"), flipped(first, 0.013))
+    about = (known(test), test, Format.INT8, INT8, Limits())
+    assert judge(*about, logits=True, seen=seen).verdict is Verdict.UNDECIDED
+    further = Seen(known(train, words="further"), flipped(train, 0.013))
+    judged = judge(*about, logits=True, seen=seen, further=lambda: further)
+    assert judged.verdict is Verdict.PASSED
+    accuracy = judged.parity.claims[-1]
+    assert accuracy.examples == "24 tests and 1000 seen and 6000 further"
+    assert accuracy.level == pytest.approx(0.9 * 0.05)  # 24 show nothing: this way has all of it
+
+
+@pytest.mark.parametrize(("n", "seen"), [(24, 1000), (400, 1000), (1500, 0)])
+def test_flipped_labels_do_not_pass_a_second_look(n: int, seen: int) -> None:
+    test, first, train = (keras_says(count, seed=count) for count in (n, seen or 1, 8000))
+    joined = Seen(known(first, words="seen"), flipped(first, 0.05)) if seen else None
+    judged = judge(
+        known(test), flipped(test, 0.05), Format.INT8, INT8, Limits(), logits=True,
+        seen=joined, further=lambda: Seen(known(train), flipped(train, 0.05)),
+    )  # fmt: skip
+    assert judged.verdict is not Verdict.PASSED

@@ -85,6 +85,27 @@ def test_tags_that_hardly_ever_rise() -> None:
     assert compare_values(2 * expected, 2 * expected + np.array([0.0, 0.004]), Format.INT8)
 
 
+@pytest.mark.parametrize("format_", QUANTIZED)
+def test_a_score_that_hardly_ever_rises(format_: Format) -> None:
+    """In 1 of 1000 examples; a file that never says so is off by sqrt(1 / 1000) = 3 %."""
+    expected = np.zeros((1000, 3))
+    expected[:, :2] = np.linspace(0.0, 640.0, 1000)[:, np.newaxis]
+    expected[500, 2] = 1.0
+    found = expected * [1.0, 1.0, 0.0]
+    (said,) = compare_values(expected, found, format_)
+    assert said == (
+        "output 2: values in the rarer half of their range (0 to 1) differ by 1 of it "
+        "(root mean square), at most 0.25 is allowed"
+    )
+    found[500, 2] = 0.8
+    assert compare_values(expected, found, format_) == ()
+    # and where the output has no step for it, no one value that comes near helps
+    step = TensorSpec((1, 3), "int8", 0.4, -128)
+    (said,) = compare_values(expected, found, format_, step)
+    assert said.startswith("output 2 is lost: its values run from 0 to 1, the output's step is 0.4")
+    assert compare_values(expected, found, format_, TensorSpec((1, 3), "int8", 0.2, -128)) == ()
+
+
 @pytest.mark.parametrize(("shape", "axis"), [((5, 40, 6), 2), ((5, 6, 40), 1), ((5, 8, 8, 3), 3)])
 def test_columns_of_larger_outputs(shape: tuple[int, ...], axis: int) -> None:
     """The last axis; and of (n, channels, anchors) the channels, too."""
