@@ -93,10 +93,10 @@ def _was_run(results: dict[str, Any]) -> str:
 def _says(cells: Cells) -> Iterator[str]:
     """Sentences that claim what intervals show, setting by setting."""
     for setting in cells.settings:
-        gain = cells.difference(setting, OURS, OURS, own("accepted"), own("local"))
+        gain = cells.difference(setting, OURS, OURS, own("accepted"), own("alone"))
         if gain is None:
             continue
-        yield f"- **{setting}.** Edges, accepted − local: {_verdict(gain)}. The global model"
+        yield f"- **{setting}.** Edges, accepted − alone: {_verdict(gain)}. The global model"
         for kind, said in _KINDS.items():
             parts = [
                 f"{words}: {signed(found)}"

@@ -93,6 +93,6 @@ def _rows(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     common
                     | {"who": edge["edge"], "model": model, "distribution": "own"}
                     | scored
-                    | edge["against_local"].get(model, {})
+                    | edge["against_alone"].get(model, {})
                     | {"takes": edge["takes"] if model == "accepted" else None}
                 )

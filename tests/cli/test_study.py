@@ -65,7 +65,7 @@ def test_it_says_its_cost_runs_and_goes_on(
     with (folder / "study.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     ours = [row for row in rows if row["arm"] == "ours"]
-    assert {row["model"] for row in ours} >= {"local", "global", "accepted"}
+    assert {row["model"] for row in ours} >= {"alone", "global", "accepted"}
     assert ours[0]["who"] == "server"
     assert float(ours[0]["accuracy"]) == results["cells"][1]["server"]["accuracy"]
     page = (folder / "study.html").read_text()
