@@ -15,7 +15,7 @@ from ecavg_tf.config import Config
 from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import flatten_dict
 from ecavg_tf.core.deciding.guard import smoothed
-from ecavg_tf.core.errors import WorkdirError, disk_errors
+from ecavg_tf.core.errors import DataError, WorkdirError, disk_errors
 from ecavg_tf.core.files import (
     read_json,
     remove_leftovers,
@@ -154,6 +154,8 @@ def _run(study: Study, cells: Sequence[Cell], folder: Path, tell: Tell) -> None:
             continue
         config = config_of(study, todo[0])
         data = federated_data(config)
+        if not len(data.test):
+            raise DataError("a study needs a test set, and the data has none; give it one")
         edges = {name: data.edge(name) for name in data.edges}
         shared = folder / "shared" / Cell(place, None, "").name
         ground = Ground(config, data.spec, edges, machine, shared)
