@@ -1,20 +1,23 @@
 """What every picture is drawn on: themes, axes, labels, rendering."""
 
 import io
+import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 
 from ecavg_tf.core.scores import Accepted, Scores
 
 NAMED = 12  # edges that a picture can name one by one
 WIDTH = 7.2  # inches
+_NARROW = 4.0  # of a picture for a phone: it is shown at about its own size
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,8 @@ class Theme:
         faint: grid lines and what is not in focus.
         won: an edge that gained.
         lost: an edge that lost.
-        server: the server's models.
-        scale: matplotlib's colour map for counts.
+        server: the server's models, and counts.
+        width: of the picture, in inches.
     """
 
     ink: str
@@ -37,11 +40,24 @@ class Theme:
     won: str
     lost: str
     server: str
-    scale: str
+    width: float = WIDTH
+
+    @property
+    def narrow(self) -> bool:
+        """Whether there is room for the shortest words only."""
+        return self.width < WIDTH
+
+    @property
+    def scale(self) -> LinearSegmentedColormap:
+        """Colours for counts: the more, the less of the background shines through."""
+        rgb = to_rgb(self.server)
+        return LinearSegmentedColormap.from_list("counts", [(*rgb, 0.0), (*rgb, 1.0)])
 
 
-LIGHT = Theme("#1f2328", "#ffffff", "#d0d7de", "#009e73", "#d55e00", "#0072b2", "Blues")
-DARK = Theme("#e6edf3", "#0d1117", "#3d444d", "#2ec4a0", "#ff8c42", "#56b4e9", "cividis")
+LIGHT = Theme("#1f2328", "#ffffff", "#d0d7de", "#009e73", "#d55e00", "#0072b2")
+DARK = Theme("#e6edf3", "#0d1117", "#3d444d", "#2ec4a0", "#ff8c42", "#56b4e9")
+NARROW = replace(LIGHT, width=_NARROW)
+ON_COLOUR = "#fefefe"  # text on a strong colour, in light and in dark
 
 
 def render(figure: Figure, kind: str) -> bytes:
@@ -49,7 +65,7 @@ def render(figure: Figure, kind: str) -> bytes:
     stream = io.BytesIO()
     with (
         warnings.catch_warnings(),
-        matplotlib.rc_context({"svg.hashsalt": "ecavg", "svg.fonttype": "path"}),
+        matplotlib.rc_context({"svg.hashsalt": "ecavg", "svg.fonttype": "none"}),
     ):
         # A script that the font lacks becomes boxes; the page has the names as text, too.
         warnings.filterwarnings("ignore", message="Glyph")
@@ -59,12 +75,36 @@ def render(figure: Figure, kind: str) -> bytes:
         else:
             figure.set_dpi(160)
             FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None})
+    figure.set_layout_engine("none")  # it is laid out, and another format needs no other places
     return stream.getvalue()
+
+
+def inline(figure: Figure, name: str) -> str:
+    """A figure drawn with ``LIGHT`` or ``NARROW`` as SVG for a page that says its colours in CSS.
+
+    Args:
+        figure: the figure.
+        name: of this picture on the page, where no two may share an id.
+
+    Returns:
+        An ``svg`` element without a size, as wide as what it stands in. Colours of the theme are
+        ``var(--plot-…)``, so that the same picture serves a light and a dark page.
+    """
+    text = render(figure, "svg").decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r" font-family: [^;]*;", "", text)  # the page says it once
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    for field in fields(Theme):
+        if field.name != "width":
+            text = text.replace(getattr(LIGHT, field.name), f"var(--plot-{field.name})")
+    return text
 
 
 def blank(theme: Theme, height: float) -> tuple[Figure, Axes]:
     """An empty figure of the report's width, and its axes; the height is in inches."""
-    figure = Figure(figsize=(WIDTH, height), facecolor=theme.paper, layout="constrained")
+    figure = Figure(figsize=(theme.width, height), facecolor=theme.paper, layout="constrained")
     axes = figure.subplots()
     axes.set_facecolor(theme.paper)
     axes.tick_params(colors=theme.ink, which="both")

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from ecavg_tf.core.findings import Alone
 from ecavg_tf.report.words import signed
-from ecavg_tf.results import EdgeResult, RoundResult
+from ecavg_tf.results import EdgeResult, RoundResult, RunResults
 
 TIE = 5e-5  # a change that two decimals of a percent can't show counts as no change
 NAMED = 4  # losers that a sentence names
@@ -100,6 +100,35 @@ def mean_before(rounds: Sequence[RoundResult], alone: Sequence[Alone]) -> tuple[
     if not deploy or not deploy <= known.keys():
         return None
     return words, fmean(known[edge] for edge in deploy)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the last round's pictures compare with.
+
+    Attributes:
+        label: under the first point of a line; the second part is an explanation.
+        own: own accuracy by edge.
+    """
+
+    label: tuple[str, str]
+    own: Mapping[str, float]
+
+    def change(self, edge: EdgeResult) -> float | None:
+        """Own accuracy of what the edge deploys minus that; None: one of them isn't known."""
+        if edge.edge not in self.own or edge.accepted is None or edge.accepted.own is None:
+            return None
+        return edge.accepted.own.accuracy - self.own[edge.edge]
+
+
+def before(results: RunResults) -> Before:
+    """The edge alone with as many epochs where that is known, else its last local model."""
+    alone = _own(results.alone) if len(results.rounds) > 1 else {}
+    if alone:
+        return Before(("alone", "as many epochs"), alone)
+    last = results.rounds[-1].edges
+    local = {e.edge: e.local.own.accuracy for e in last if e.local and e.local.own}
+    return Before(("local", "its own training"), local)
 
 
 def verdict(rounds: Sequence[RoundResult], alone: Sequence[Alone] = ()) -> Verdict:

@@ -1,6 +1,5 @@
 """report.html: one file that opens offline, in light and in dark."""
 
-import base64
 import hashlib
 from importlib import resources
 from pathlib import Path
@@ -10,7 +9,7 @@ import jinja2
 
 from ecavg_tf.core.files import canonical_json, read_whole, write_bytes, write_text
 from ecavg_tf.report import exports, gains, plots, words
-from ecavg_tf.report.figure import DARK, LIGHT, render
+from ecavg_tf.report.figure import LIGHT, NARROW, inline, render
 from ecavg_tf.report.shown import left_out, shown
 from ecavg_tf.results import RunResults, to_json
 
@@ -40,6 +39,26 @@ _CAPTIONS = {
         "BatchNorm the average recalibrated, and the global model after fine-tuning.",
     ),
 }
+_WITH_ALONE = {  # where each edge was also trained alone for as many epochs
+    "own-accuracy": (
+        "Did the edges gain?",
+        "Each line is an edge after the last round, measured on test examples in the mix of "
+        "classes that it meets: trained alone for as many epochs, with the server's global model, "
+        "and with what it deploys. Green: better than alone; orange: worse; else level.",
+    ),
+    "gains": (
+        "How many edges gained how much?",
+        "All edges of the last round, by the change of own accuracy from training alone for as "
+        "many epochs to what is deployed, in points. Green: gained; orange: lost; else level.",
+    ),
+    "by-round": (
+        "What is deployed, round by round",
+        "Each line is an edge, from the model that it first trained alone; its cross is the edge "
+        "alone for as many epochs as in all rounds. Where it changed its model, the pale bar ends "
+        "at what its held-out examples make an unlikely low: their lower bound of the change, "
+        "from the point before.",
+    ),
+}
 _WITHOUT_TEST = {  # where the server has no test set, so that all scores are the edges' own
     "own-accuracy": (
         "Did the edges gain?",
@@ -60,18 +79,19 @@ def write_page(results: RunResults, folder: Path) -> None:
     pictures: list[dict[str, str]] = []
     tested = bool(results.rounds) and words.has_test(results.rounds[-1].server)
     captions = _CAPTIONS if tested else _CAPTIONS | _WITHOUT_TEST
+    if len(results.rounds) > 1 and results.alone:
+        captions = captions | _WITH_ALONE
     for name, draw in plots.pictures(results).items():
         title, caption = captions[name]
-        light = draw(results, LIGHT)
+        wide = draw(results, LIGHT)
         (folder / "plots").mkdir(exist_ok=True)
-        write_bytes(folder / "plots" / f"{name}.png", render(light, "png"))
-        dark = draw(results, DARK)
+        write_bytes(folder / "plots" / f"{name}.png", render(wide, "png"))
         pictures.append(
             {
                 "title": title,
                 "caption": caption,
-                "light": _embedded(render(light, "svg")),
-                "dark": _embedded(render(dark, "svg")),
+                "wide": inline(wide, name),
+                "narrow": inline(draw(results, NARROW), f"{name}-narrow"),
             }
         )
     write_text(folder / PAGE, html(results, pictures) + _mark(results))
@@ -98,7 +118,7 @@ def html(results: RunResults, pictures: list[dict[str, str]]) -> str:
 
     Args:
         results: a run's results.
-        pictures: each with title, caption, and data URIs for light and dark.
+        pictures: each with title, caption, and SVG for wide and for narrow screens.
     """
     template = resources.files("ecavg_tf.report").joinpath("page.html.jinja").read_text("utf-8")
     environment = jinja2.Environment(
@@ -130,10 +150,6 @@ def _source(results: RunResults) -> str:
     """What to call the run's data."""
     data = results.config["data"]
     return "Data of edges" if data.get("spec") else str(data["name"])
-
-
-def _embedded(svg: bytes) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def _percent(scored: Any) -> str:

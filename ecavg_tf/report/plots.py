@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ecavg_tf.report.figure import DARK, Theme, blank, label
-from ecavg_tf.report.gains import gain
+from ecavg_tf.report.figure import ON_COLOUR, Theme, blank, label
+from ecavg_tf.report.gains import before
 from ecavg_tf.report.plots_edges import (
     accepted_by_round,
     by_round,
@@ -89,12 +89,17 @@ def stages(results: RunResults, theme: Theme) -> Figure:
             rasterized=are_many(local),
         )
     names = ticks if len(results.rounds) > 1 else [tick[3:] for tick in ticks]
-    crowded = len(ticks) > 6
+    crowded = len(ticks) > (4 if theme.narrow else 6)
     axes.set_xticks(
         range(len(ticks)), names, rotation=90 if crowded else 0, fontsize=7 + 2 * (not crowded)
     )
     axes.set_ylabel(f"accuracy on {'all classes' if tested else 'own test sets'}, %")
-    figure.legend(loc="outside upper left", frameon=False, labelcolor=theme.ink, ncols=2)
+    figure.legend(
+        loc="outside upper left",
+        frameon=False,
+        labelcolor=theme.ink,
+        ncols=1 if theme.narrow else 2,
+    )
     return figure
 
 
@@ -106,7 +111,8 @@ def pictures(results: RunResults) -> dict[str, Callable[[RunResults, Theme], Fig
     if not results.rounds:
         return {}
     found: dict[str, Callable[[RunResults, Theme], Figure]] = {}
-    if any(gain(edge) is not None for edge in results.rounds[-1].edges):
+    first = before(results)
+    if any(first.change(edge) is not None for edge in results.rounds[-1].edges):
         found["own-accuracy"] = own_accuracy
         if are_many(results.rounds[-1].edges):
             found["gains"] = distribution
@@ -121,10 +127,9 @@ def _write_counts(axes: Axes, counts: np.ndarray, theme: Theme) -> None:
     middle = counts.max() / 2
     for row, column in np.ndindex(*counts.shape):
         n = int(counts[row, column])
-        light_cell = (n > middle) == (theme is DARK)
         if n:
             axes.text(column, row, f"{n:,}", ha="center", va="center", fontsize=7,
-                      color="#111111" if light_cell else "#ffffff")  # fmt: skip
+                      color=ON_COLOUR if n > middle else theme.ink)  # fmt: skip
 
 
 def _everybody(results: RunResults) -> list[EdgeResult]:

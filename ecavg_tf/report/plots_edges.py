@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ecavg_tf.core.scores import Accepted
 from ecavg_tf.report.figure import NAMED, Theme, blank, label, percent
-from ecavg_tf.report.gains import TIE, gain
+from ecavg_tf.report.gains import TIE, Before, before
 from ecavg_tf.report.shown import shown
 from ecavg_tf.report.words import signed
 from ecavg_tf.results import EdgeResult, RoundResult, RunResults
@@ -20,28 +20,34 @@ MARKERS = "osD^vPX*<>ph"  # one an edge, as many as can be named; colour says wh
 
 
 def own_accuracy(results: RunResults, theme: Theme) -> Figure:
-    """Each edge's own accuracy: local, then the global model, then what it accepted."""
-    edges = [edge for edge in shown(results.rounds[-1].edges) if gain(edge) is not None]
+    """Each edge's own accuracy: alone or local, then the global model, then what it accepted."""
+    first = before(results)
+    edges = [e for e in shown(results.rounds[-1].edges) if first.change(e) is not None]
     figure, axes = blank(theme, height=4.2)
     named = len(edges) <= NAMED
     for edge, marker in zip(edges, MARKERS if named else repeat("o"), strict=False):
-        stages = [percent(scores) for scores in (edge.local, edge.global_, edge.accepted)]
+        stages = [percent(scores) for scores in (edge.global_, edge.accepted)]
+        stages.insert(0, 100 * first.own[edge.edge])
         axes.plot(
-            stages, color=_color(edge, theme), marker=marker, ms=7, lw=2, alpha=1 if named else 0.5
+            stages,
+            color=_color(first.change(edge), theme),
+            marker=marker,
+            ms=7,
+            lw=2,
+            alpha=1 if named else 0.5,
         )
     if named:
-        _label_ends(axes, edges, theme)
-    axes.set_xticks(
-        range(3), ["local\nits own training", "global\nthe server's", "accepted\ndeployed"]
-    )
-    axes.set_xlim(-0.25, 2.2 + 1.0 * named)
+        _label_ends(axes, edges, first, theme)
+    points = [first.label, ("global", "the server's"), ("accepted", "deployed")]
+    axes.set_xticks(range(3), [point[0] if theme.narrow else "\n".join(point) for point in points])
+    axes.set_xlim(-0.25, 2.2 + (1.7 if theme.narrow else 1.0) * named)
     axes.set_ylabel("own accuracy, %")
     return figure
 
 
 def distribution(results: RunResults, theme: Theme) -> Figure:
     """How many edges of the last round gained how much, all of them."""
-    changes = [gain(edge) for edge in results.rounds[-1].edges]
+    changes = [before(results).change(edge) for edge in results.rounds[-1].edges]
     points = 100 * np.array([change for change in changes if change is not None])
     figure, axes = blank(theme, height=3.0)
     level = np.abs(points) <= 100 * TIE
@@ -63,7 +69,8 @@ def by_round(results: RunResults, theme: Theme) -> Figure:
     series = accepted_by_round(
         [replace(result, edges=tuple(shown(result.edges))) for result in results.rounds]
     )
-    first = results.rounds[0].round
+    first, last = results.rounds[0].round, results.rounds[-1].round
+    ends = before(results).own if results.alone else {}
     alone = {edge.edge: percent(edge.local) for edge in results.rounds[0].edges}
     colors = matplotlib.colormaps["tab10" if len(series) <= 10 else "viridis"]
     for number, (name, accepted) in enumerate(series.items()):
@@ -75,12 +82,14 @@ def by_round(results: RunResults, theme: Theme) -> Figure:
         if name in alone and accepted[0][0] == first:
             line = [rounds[0] - 1, rounds[0]], [alone[name], values[0]]
             axes.plot(*line, color=color, marker="o", mfc=theme.paper, lw=1.5, ls=":", zorder=1.5)
-        for at, before, (_, each) in zip(rounds[1:], values, accepted[1:], strict=False):
+        for at, start, (_, each) in zip(rounds[1:], values, accepted[1:], strict=False):
             floor = _floor(each)
             if floor is not None:
-                axes.vlines(at, before + 100 * floor, percent(each), color=color, alpha=0.35, lw=4)
+                axes.vlines(at, start + 100 * floor, percent(each), color=color, alpha=0.35, lw=4)
+        if name in ends:
+            axes.plot(last + shift, 100 * ends[name], color=color, marker="x", ms=7, mew=2)
     if len(series) <= NAMED:
-        axes.legend(frameon=False, labelcolor=theme.ink, ncols=3, fontsize=8)
+        axes.legend(frameon=False, labelcolor=theme.ink, ncols=3 - theme.narrow, fontsize=8)
     numbers = [result.round for result in results.rounds]
     axes.set_xticks([first - 1, *numbers], ["alone", *map(str, numbers)])
     axes.set_xlabel("round")
@@ -88,12 +97,12 @@ def by_round(results: RunResults, theme: Theme) -> Figure:
     return figure
 
 
-def _color(edge: EdgeResult, theme: Theme) -> str:
-    change = gain(edge) or 0.0
+def _color(change: float | None, theme: Theme) -> str:
+    change = change or 0.0
     return theme.won if change > TIE else theme.lost if change < -TIE else theme.ink
 
 
-def _label_ends(axes: Axes, edges: Sequence[EdgeResult], theme: Theme) -> None:
+def _label_ends(axes: Axes, edges: Sequence[EdgeResult], first: Before, theme: Theme) -> None:
     """Names lines at their right ends, pushed apart where they would overlap."""
     ends = sorted(
         ((percent(e.accepted), e, m) for e, m in zip(edges, MARKERS, strict=False)),
@@ -109,10 +118,11 @@ def _label_ends(axes: Axes, edges: Sequence[EdgeResult], theme: Theme) -> None:
     places = [place - surplus for place in places]
     for place, (value, edge, marker) in zip(places, ends, strict=True):
         taken = edge.accepted.rung if edge.accepted else ""
+        change = signed(first.change(edge) or 0.0)
         axes.plot([2, 2.16], [value, place], color=theme.ink, lw=0.5)
-        axes.plot(2.16, place, color=_color(edge, theme), marker=marker, ms=6)
+        axes.plot(2.16, place, color=_color(first.change(edge), theme), marker=marker, ms=6)
         axes.annotate(
-            label(f"{edge.edge}: {value:.1f} ({signed(gain(edge) or 0.0)}, {taken})", 40),
+            label(f"{edge.edge}: {value:.1f} ({change}{'' if theme.narrow else ', ' + taken})", 40),
             (2.22, place),
             color=theme.ink,
             fontsize=9,

@@ -14,7 +14,7 @@ from ecavg_tf.cli import main
 from ecavg_tf.config import Config
 from ecavg_tf.report import plots, words
 from ecavg_tf.report.compare import comparison
-from ecavg_tf.report.figure import LIGHT
+from ecavg_tf.report.figure import LIGHT, inline
 from ecavg_tf.report.page import html, write_page
 from ecavg_tf.report.tables import tables
 from ecavg_tf.results import RunResults, load_results
@@ -39,11 +39,32 @@ def test_the_page_says_what_results_json_says(run: Path, results: RunResults) ->
         assert any(f"global {100 * score.accuracy:.1f} %" in text for text in page.text)
 
 
+NAMESPACES = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+def test_pictures_take_their_colours_from_the_page(run: Path, results: RunResults) -> None:
+    page = (run / "report.html").read_text()
+    used = set(re.findall(r"var\((--plot-\w+)\)", page))
+    assert used >= {"--plot-ink", "--plot-paper", "--plot-faint", "--plot-server"}
+    drawn = inline(plots.stages(results, LIGHT), "here")
+    assert not {LIGHT.ink, LIGHT.paper, LIGHT.faint, LIGHT.server} & set(
+        re.findall(r"#[0-9a-f]{6}", drawn)
+    )
+    told = page[: page.index("</style>")]
+    assert all(told.count(f"{name}:") >= 1 for name in used)
+
+
 def test_the_page_needs_nothing_else(run: Path) -> None:
-    page = Page((run / "report.html").read_text())
-    assert len(page.links) == 8  # four pictures, light and dark
-    assert all(link.startswith("data:image/svg+xml;base64,") for link in page.links)
+    text = (run / "report.html").read_text()
+    page = Page(text)
+    assert page.tags.count("svg") == 8  # four pictures, wide and narrow
+    images = [link for link in page.links if not link.startswith("#")]
+    assert all(link.startswith("data:image/png;base64,") for link in images)
     assert "script" not in page.tags
+    assert set(re.findall(r"https?://[^\"' ]+", text)) <= NAMESPACES
+    ids = re.findall(r"\bid=\"([^\"]+)\"", text)
+    assert len(ids) == len(set(ids))  # no picture takes its parts from another one
+    assert {link for link in page.links if link.startswith("#")} <= {f"#{name}" for name in ids}
     pngs = sorted((run / "plots").iterdir())
     assert [p.stem for p in pngs] == ["by-round", "data", "own-accuracy", "stages"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pngs)

@@ -8,6 +8,9 @@ from rich.console import Console
 from ecavg_tf.core.exports import Cost, Exported, Latency, Parity, Proportion
 
 
+REFERENCES = ("src", "href", "srcset", "xlink:href")
+
+
 class Page(HTMLParser):
     """The text of a page, and what it refers to."""
 
@@ -21,7 +24,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.links += [value or "" for name, value in attrs if name in ("src", "href", "srcset")]
+        self.links += [value or "" for name, value in attrs if name in REFERENCES]
 
     def handle_data(self, data: str) -> None:
         self.text.append(data)
