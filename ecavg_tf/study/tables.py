@@ -75,7 +75,7 @@ def _gains(cells: Cells) -> Table:
             *below,
         ))  # fmt: skip
     return Table(
-        "Do edges gain?",
+        "What edges gain",
         "Own accuracies in %, means over edges and seeds; differences in points with the 95 % "
         "interval of Student's t over seeds. *alone*: an edge alone, for its epochs of all "
         "rounds. *alone, longer*: for the server's epochs, too. *below*: edges (of all seeds) "
