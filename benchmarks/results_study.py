@@ -32,7 +32,7 @@ The [glossary](glossary.md) explains the words.
   difference*.
 - No arm sees a test example. Rates and models are chosen on guard sets or on pooled data that is
   held out (a test, tests/study/test_runner.py, changes the test labels and compares the bits).
-- [How a study works](study.md), its arms, and what makes the comparison fair, has a page of its own.
+- [How a study works](study.md) and what makes the comparison fair is on a page of its own.
 - Every control restarts its optimizer wherever a round restarts it.
 - *own* is accuracy on an edge's own mix of classes, *all* on the whole test set.
 """
@@ -60,8 +60,13 @@ def main() -> None:
     for given in parser.parse_args().studies:
         name, _, folder = given.partition("=")
         write_text(STUDIES / f"{name}.json", lines_of(read_json(Path(folder) / RESULTS)))
+    write_text(DOCS / "results-study.md", whole_page())
+
+
+def whole_page() -> str:
+    """docs/results-study.md."""
     pages = [page(path) for path in sorted(STUDIES.glob("*.json"))]
-    write_text(DOCS / "results-study.md", "\n".join([INTRODUCTION, *pages]))
+    return "\n".join([INTRODUCTION, *pages])
 
 
 def page(path: Path) -> str:
