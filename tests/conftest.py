@@ -31,3 +31,13 @@ def tfds_dir() -> str:
     if not (folder and (Path(folder) / "cifar10").is_dir()):
         pytest.skip("TFDS_DATA_DIR does not point at prepared mnist, cifar10 and cifar100")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To draw a run's pictures takes longer than a test's run; tests/report looks at them."""
+    if request.path.parent.name in WHOLE_RUNS:
+        monkeypatch.setattr("ecavg_tf.report.plots.pictures", lambda results: {})
+
+
+WHOLE_RUNS = ("cli", "data", "edge", "end_to_end", "export", "rounds", "training")  # folders

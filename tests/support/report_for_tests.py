@@ -7,7 +7,6 @@ from rich.console import Console
 
 from ecavg_tf.core.exports import Cost, Exported, Latency, Parity, Proportion
 
-
 REFERENCES = ("src", "href", "srcset", "xlink:href")
 
 
