@@ -37,7 +37,7 @@ def tfds_dir() -> str:
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """To draw a run's pictures takes longer than a test's run; tests/report looks at them."""
     if request.path.parent.name in WHOLE_RUNS:
-        monkeypatch.setattr("ecavg_tf.report.plots.pictures", lambda results: {})
+        monkeypatch.setattr("ecavg_tf.report.plots.pictures", lambda _: {})
 
 
 WHOLE_RUNS = ("cli", "data", "edge", "end_to_end", "export", "rounds", "training")  # folders

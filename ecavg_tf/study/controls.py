@@ -8,6 +8,7 @@ server's settings, so they have its schedule and its rate.
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from ecavg_tf.core.averaging import RunningMean
 from ecavg_tf.study.desk import Desk, Made
@@ -69,12 +70,14 @@ def best_edge_tuned(desk: Desk) -> Made:
 
     Isolates: averaging itself. Everything else is as in a round.
     """
+    last: dict[str, Weights] = {}
 
     def combined(start: Weights | None, number: int) -> Weights:
         models = desk.ground.models(desk.updates(start, number))
+        last.update(models)
         return models[desk.best_on_guards(models)]
 
-    return _each_round(desk, desk.ground.first_start, combined)
+    return replace(_each_round(desk, desk.ground.first_start, combined), local=last)
 
 
 def ensemble(desk: Desk) -> Made:
