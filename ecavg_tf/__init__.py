@@ -5,6 +5,7 @@ first asked for.
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ecavg_tf import forked as forked  # sees forks from here on
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ecavg_tf.core.averaging import average_weights
     from ecavg_tf.core.errors import ECAvgError
     from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
+    from ecavg_tf.live import progress
     from ecavg_tf.models.batchnorm import recalibrate_batchnorm
     from ecavg_tf.results import RunResults, load_results
     from ecavg_tf.rounds.loop import run
@@ -45,10 +47,13 @@ _HOMES = {
     "RunResults": "ecavg_tf.results",
     "average_weights": "ecavg_tf.core.averaging",
     "load_results": "ecavg_tf.results",
+    "progress": "ecavg_tf.live",
     "recalibrate_batchnorm": "ecavg_tf.models.batchnorm",
     "run": "ecavg_tf.rounds.loop",
     "with_fields": "ecavg_tf.config",
 }
+
+_WITH_TENSORFLOW = ("recalibrate_batchnorm", "run")
 
 __all__ = [
     "Config",
@@ -67,6 +72,7 @@ __all__ = [
     "Weighting",
     "average_weights",
     "load_results",
+    "progress",
     "recalibrate_batchnorm",
     "run",
     "with_fields",
@@ -76,6 +82,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'ecavg_tf' has no attribute {name!r}")
+    if name in _WITH_TENSORFLOW and "tensorflow" not in sys.modules:
+        from ecavg_tf.quiet import import_tensorflow
+
+        import_tensorflow()  # without the lines that it prints on the way
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

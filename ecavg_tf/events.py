@@ -1,5 +1,6 @@
 """Events that a run sends while it goes on; a listener decides how to show them."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -67,6 +68,14 @@ class Detail:
 
 Event = RunPlanned | StageStarted | Trained | EpochEnded | Note | Detail
 Listener = Callable[[Event], None]
+
+
+def shown(listener: Listener) -> contextlib.AbstractContextManager[object]:
+    """What starts and ends a listener that draws while it listens; others need nothing."""
+    drawn: object = listener  # a function is no context manager, some objects are
+    if isinstance(drawn, contextlib.AbstractContextManager):
+        return drawn
+    return contextlib.nullcontext()
 
 
 def silent(event: Event) -> None:

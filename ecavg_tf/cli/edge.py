@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
 
     import_tensorflow(config.model.name)
     find_users_modules()
-    from ecavg_tf.cli.progress import listener
+    from ecavg_tf.live import listener
     from ecavg_tf.rounds.serving import serve_edges
 
     try:
@@ -117,7 +117,7 @@ def _join(argv: Sequence[str]) -> int:
 
     check_keras_settings()
     find_users_modules()
-    from ecavg_tf.cli.progress import listener
+    from ecavg_tf.live import listener
     from ecavg_tf.rounds.joining import Joiner
 
     edge, data = text["edge"].value, data_place(text["data"].value)

@@ -152,7 +152,7 @@ def _export(source: Path, options: Options) -> int:
     import_tensorflow(run=source)
     find_users_modules()
     from ecavg_tf.cli.output import print_exports
-    from ecavg_tf.cli.progress import PlainLines
+    from ecavg_tf.live import PlainLines
     from export.jobs.run import raise_if_failed
     from export.jobs.training import training_made_again
 
@@ -188,7 +188,7 @@ def _tell_unsigned(folder: Path, models: Collection[str]) -> None:
 
 def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
     """What was exported, and the folder it is in."""
-    from ecavg_tf.cli.progress import PlainLines, listener
+    from ecavg_tf.live import PlainLines, listener
     from export.jobs.keras_file import export_file
     from export.jobs.run import FOLDER, export_run
 

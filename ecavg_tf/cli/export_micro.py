@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecavg_tf.cli.progress import PlainLines
 from ecavg_tf.core.bundles.bundle import read_bundle
 from ecavg_tf.core.bundles.scaling import rescaled
 from ecavg_tf.core.errors import ConfigError, ExportError, disk_errors
 from ecavg_tf.core.exports import Exported
+from ecavg_tf.live import PlainLines
 from export.delivering.signing import sign
 from export.micro.interpreter import run_in_micro
 from export.micro.judge import judge, parse_size

@@ -33,7 +33,7 @@ def export_training_file(source: Path, values: flags.FlagValues) -> int:
 
     import_tensorflow()
     find_users_modules()
-    from ecavg_tf.cli.progress import PlainLines
+    from ecavg_tf.live import PlainLines
     from export.jobs.training import export_training
 
     path = export_training(

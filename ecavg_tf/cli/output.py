@@ -11,13 +11,18 @@ from ecavg_tf.core.exports import Exported
 from ecavg_tf.report.compare import comparison
 from ecavg_tf.report.exports import FULL, exports_table, fitting, legend, notes
 from ecavg_tf.report.plain import plain
-from ecavg_tf.report.tables import tables
+from ecavg_tf.report.tables import outcome, tables
 from ecavg_tf.results import RunResults
 
 
-def print_tables(results: RunResults) -> None:
-    """Prints a run's tables."""
-    _console().print(tables(results))
+def print_tables(results: RunResults, *, brief: bool = False) -> None:
+    """Prints a run's tables.
+
+    Args:
+        results: of the run.
+        brief: only who gained and who lost.
+    """
+    _console().print(outcome(results) if brief else tables(results))
 
 
 def print_comparison(runs: Sequence[tuple[str, RunResults]]) -> None:

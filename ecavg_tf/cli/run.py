@@ -5,6 +5,7 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from absl import flags
@@ -26,6 +27,7 @@ ecavg run --config=FILE --workdir=DIR [--config.FIELD=VALUE …]
 Runs training rounds; the same command on the same directory resumes after the last
 finished round. There --config may be left out, and more --config.rounds go on with a run that
 is over. FILE is Python with a function get_config() that returns ecavg_tf.Config.
+--quiet prints warnings and the outcome only, --verbose a line for all that log.txt gets.
 
 Fields, with their defaults:
 {fields}
@@ -37,17 +39,13 @@ def main(argv: Sequence[str]) -> int:
     if "--help" in argv or "-h" in argv:
         print(HELP.format(fields=fields_help()), end="")
         return 0
-    values = flags.FlagValues()
-    workdir = flags.DEFINE_string("workdir", None, "the run directory", flag_values=values)
-    config = parse_config(values, argv, lambda: _known(argv))
-    if not workdir.value:
-        raise ConfigError("say where the run goes: --workdir=runs/NAME")
-    folder = user_path(workdir.value)
+    told = _told(argv)
+    config = told.config
     if config.fleet.kind is FleetKind.FLOWER:
         from ecavg_tf.cli.submit import submit
 
         return submit(argv, user_path(config.fleet.server).resolve())
-    return _play(argv, config, folder)
+    return _play(argv, told)
 
 
 def carried(argv: Sequence[str], carry: Carry) -> int:
@@ -60,35 +58,55 @@ def carried(argv: Sequence[str], carry: Carry) -> int:
     Raises:
         ECAvgError: as ``run``.
     """
-    values = flags.FlagValues()
-    workdir = flags.DEFINE_string("workdir", None, "the run directory", flag_values=values)
-    config = parse_config(values, argv, lambda: _known(argv))
-    if not workdir.value:
-        raise ConfigError("say where the run goes: --workdir=runs/NAME")
-    folder = user_path(workdir.value)
+    told = _told(argv)
+    config, folder = told.config, told.folder
     config.fleet.kind = FleetKind.FLOWER
     config.fleet.folder = str(folder / "exchange")
     from ecavg_tf.rounds.fleets import carried as carrying
 
     with carrying():
-        return _play(argv, config, folder, carry)
+        return _play(argv, told, carry)
 
 
-def _play(argv: Sequence[str], config: Config, folder: Path, carry: Carry | None = None) -> int:
+@dataclass(frozen=True)
+class _Told:
+    """What the command line says."""
+
+    config: Config
+    folder: Path
+    quiet: bool
+    verbose: bool
+
+
+def _told(argv: Sequence[str]) -> _Told:
+    values = flags.FlagValues()
+    workdir = flags.DEFINE_string("workdir", None, "the run directory", flag_values=values)
+    quiet = flags.DEFINE_bool("quiet", False, "no progress, no tables", flag_values=values)
+    verbose = flags.DEFINE_bool("verbose", False, "a line for everything", flag_values=values)
+    config = parse_config(values, argv, lambda: _known(argv))
+    if not workdir.value:
+        raise ConfigError("say where the run goes: --workdir=runs/NAME")
+    if quiet.value and verbose.value:
+        raise ConfigError("--quiet and --verbose are opposites; give one of them")
+    return _Told(config, user_path(workdir.value), quiet.value, verbose.value)
+
+
+def _play(argv: Sequence[str], told: _Told, carry: Carry | None = None) -> int:
+    config, folder = told.config, told.folder
     from ecavg_tf.plugins import find_users_modules
     from ecavg_tf.quiet import import_tensorflow
 
     import_tensorflow(config.model.name, folder)
     find_users_modules()
-    from ecavg_tf.cli.progress import listener
+    from ecavg_tf.live import listener
     from ecavg_tf.rounds.loop import run
     from export.jobs.run import raise_if_failed
 
     try:
-        with listener() as listening:
+        with listener(quiet=told.quiet, verbose=told.verbose) as listening:
             if carry is not None:
                 carry(user_path(config.fleet.folder), listening)
-            results = run(config, folder, listener=listening)
+            results = run(config, folder, listener=listening.__call__)  # which is shown already
     except KeyboardInterrupt as error:
         again = shlex.join(["ecavg", "run", *argv])
         with contextlib.suppress(OSError):  # SIGHUP: the terminal may be closed
@@ -96,7 +114,7 @@ def _play(argv: Sequence[str], config: Config, folder: Path, carry: Carry | None
         return interrupted_code(error)
     from ecavg_tf.cli.output import print_tables
 
-    print_tables(results)
+    print_tables(results, brief=told.quiet)
     print("\n".join(_what_next(folder, results.exports)))
     raise_if_failed(results.exports)
     return 0
@@ -104,12 +122,12 @@ def _play(argv: Sequence[str], config: Config, folder: Path, carry: Carry | None
 
 def _what_next(folder: Path, exports: Sequence[Exported]) -> list[str]:
     """Where everything is, and a command that uses a file for devices."""
-    told = [f"Everything is in {folder}; {folder / 'report.html'} shows it as a page."]
+    lines = [f"Everything is in {folder}; {folder / 'report.html'} shows it as a page."]
     bundles = [row.bundle for row in exports if row.status == "passed" and row.bundle]
     if bundles:
         bundle = folder / "exports" / bundles[-1]
-        told.append(f"Classify a file on a device: python -m edge predict {bundle} FILE")
-    return told
+        lines.append(f"To label a file with a model's exported file: ecavg predict {bundle} FILE")
+    return lines
 
 
 def _known(argv: Sequence[str]) -> Config | None:

@@ -143,6 +143,11 @@ def _decisions(edges: Sequence[EdgeResult]) -> Iterable[Text]:
             yield Text.assemble(plain(edge.edge, "bold"), " ", told)
 
 
+def outcome(results: RunResults) -> Text:
+    """Who gained and who lost, without a table."""
+    return _verdict(results) if results.rounds else Text("no round is finished yet")
+
+
 def _verdict(results: RunResults) -> Text:
     told = verdict(results.rounds, results.alone)
     return Text(told.text, style={"won": "green", "lost": "red", "even": "bold"}[told.tone])

@@ -18,7 +18,7 @@ from ecavg_tf.data.consent import consented_count, consenting
 from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import FederatedData, counted, federated_data
 from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
-from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, silent
+from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, shown, silent
 from ecavg_tf.kernels import kernels_event
 from ecavg_tf.models.batchnorm import variance_positions
 from ecavg_tf.models.builders import template_of
@@ -51,7 +51,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
     Args:
         config: what to run.
         workdir: the run directory. One that holds the same config is resumed.
-        listener: told of stages, epochs and refusals.
+        listener: told of stages, epochs and refusals; ``ecavg_tf.progress()`` shows them.
 
     Returns:
         The results, as they are in ``workdir/results.json``.
@@ -72,7 +72,7 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         log(event)
         listener(event)
 
-    with disk_errors(directory.path):
+    with shown(listener), disk_errors(directory.path):
         try:
             check_fleet = FLEETS[config.fleet.kind].check
             if check_fleet is not None and not directory.exists:

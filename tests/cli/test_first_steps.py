@@ -1,16 +1,19 @@
 """A newcomer's commands: the configs that come along, a skeleton of one's own, mistyped words."""
 
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import ecavg_tf
 from ecavg_tf.cli import main
 from ecavg_tf.cli.help import fields_help
 from ecavg_tf.cli.shipped import first_line, shipped
 from ecavg_tf.config import Config
 from ecavg_tf.config.checks import validated
+from ecavg_tf.events import Event
 
 
 def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
@@ -97,3 +100,53 @@ def test_the_skeleton_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_help_is_plain_text() -> None:
     assert "``" not in fields_help()
+
+
+def test_quiet_tells_the_outcome_only_and_verbose_tells_all(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    fields = ("edge.epochs=1", "server.epochs=1", "export.enabled=false", "rounds=1")
+    words = ["run", "--config=two_edges", *(f"--config.{field}" for field in fields)]
+    code, text = said(capsys, *words, f"--workdir={tmp_path / 'quiet'}", "--quiet")
+    assert code == 0
+    assert "pre-trains" not in text
+    assert "takes" not in text
+    assert "edges gained own accuracy" in text
+    code, text = said(capsys, *words, f"--workdir={tmp_path / 'verbose'}", "--verbose")
+    assert code == 0
+    log = (tmp_path / "verbose" / "log.txt").read_text()
+    told = [line.split("  ", 1)[1] for line in log.splitlines()]
+    assert [line for line in text.splitlines() if line in told] == told
+    code, text = said(capsys, *words, f"--workdir={tmp_path / 'both'}", "--quiet", "--verbose")
+    assert (code, "are opposites" in text) == (2, True)
+
+
+def test_progress_from_python(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, small: Callable[[], Config]
+) -> None:
+    ecavg_tf.run(small(), tmp_path / "run", listener=ecavg_tf.progress())
+    text = capsys.readouterr().out
+    assert "round 1: edge-00 pre-trains" in text
+    assert "round 1: server epoch 2/2" in text
+
+
+def test_a_listener_that_draws_is_started_and_ended(
+    tmp_path: Path, small: Callable[[], Config]
+) -> None:
+    class Drawing:
+        def __init__(self) -> None:
+            self.told: list[object] = []
+
+        def __enter__(self) -> None:
+            self.told.append("begins")
+
+        def __exit__(self, *_: object) -> None:
+            self.told.append("ends")
+
+        def __call__(self, event: Event) -> None:
+            self.told.append(event)
+
+    drawing = Drawing()
+    ecavg_tf.run(small(), tmp_path / "run", listener=drawing)
+    assert (drawing.told[0], drawing.told[-1]) == ("begins", "ends")
+    assert len(drawing.told) > 10

@@ -72,5 +72,5 @@ def test_predicting_on_a_device_needs_no_safetensors() -> None:
 @pytest.mark.slow
 def test_a_run_loads_nothing_that_only_some_runs_need() -> None:
     code = "from ecavg_tf.quiet import import_tensorflow; import_tensorflow(); "
-    loaded = loaded_after(code + "import ecavg_tf.rounds.loop, ecavg_tf.cli.progress")
+    loaded = loaded_after(code + "import ecavg_tf.rounds.loop, ecavg_tf.live")
     assert not loaded & {"tensorflow_datasets", "jinja2", "tensorboard", "flwr"}

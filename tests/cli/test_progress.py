@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from ecavg_tf.cli.progress import LiveBar
 from ecavg_tf.events import EpochEnded, Note, RunPlanned, StageStarted, Trained
+from ecavg_tf.live import LiveBar
 from ecavg_tf.narrate import line
 
 

@@ -13,17 +13,30 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from ecavg_tf.core.errors import OutputError
-from ecavg_tf.events import EpochEnded, Event, Note, RunPlanned, StageStarted, Trained
+from ecavg_tf.core.errors import OutputError, printable
+from ecavg_tf.events import Detail, EpochEnded, Event, Note, RunPlanned, StageStarted, Trained
 from ecavg_tf.narrate import doing, line
 
 
 class PlainLines:
-    """A listener that prints lines, for logs and pipes."""
+    """A listener that prints lines, for logs and pipes.
+
+    Args:
+        details: also what else goes into log.txt.
+        only_notes: nothing but what the user should read.
+    """
+
+    def __init__(self, *, details: bool = False, only_notes: bool = False) -> None:
+        self._details = details
+        self._only_notes = only_notes
 
     def __call__(self, event: Event) -> None:
         """Prints what there is to say."""
         text = line(event)
+        if self._only_notes and not isinstance(event, Note):
+            return
+        if self._details and isinstance(event, Detail):
+            text = printable(event.text)
         if text is not None:
             try:
                 print(text, flush=True)
@@ -98,6 +111,23 @@ class LiveBar:
                 self._console.print(Text(line(event) or "", style="yellow"))
 
 
-def listener() -> PlainLines | LiveBar:
-    """The listener that fits standard output."""
+def listener(*, quiet: bool = False, verbose: bool = False) -> PlainLines | LiveBar:
+    """The listener that fits standard output.
+
+    Args:
+        quiet: tells nothing but what the user should read.
+        verbose: tells a line for everything, as log.txt has it.
+    """
+    if quiet or verbose:
+        return PlainLines(details=verbose, only_notes=quiet)
     return LiveBar(Console()) if sys.stdout.isatty() else PlainLines()
+
+
+def progress() -> PlainLines | LiveBar:
+    """A listener for ``ecavg_tf.run`` that shows what the command line shows.
+
+    In a terminal it is a live bar, elsewhere plain lines. ``run`` starts and ends it::
+
+        ecavg_tf.run(config, "runs/mine", listener=ecavg_tf.progress())
+    """
+    return listener()
