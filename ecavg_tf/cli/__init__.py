@@ -12,6 +12,7 @@ COMMANDS = {
     "run": "run training rounds, or resume them",
     "study": "compare averaging with its controls, over seeds and settings",
     "configs": "list the configs that come with the program",
+    "completion": "let the shell complete commands, flags and config fields",
     "init": "write a config and functions of your own to begin with",
     "edge": "serve edges of a run that is elsewhere, through an exchange folder",
     "certs": "make the certificates and keys of a server and its edges",
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("--help", "-h", "help", "--helpfull"):
-        listed = "\n".join(f"  {name:8s} {text}" for name, text in COMMANDS.items())
+        listed = "\n".join(f"  {name:10s} {text}" for name, text in COMMANDS.items())
         print(HELP.format(commands=listed), end="")
         return 0 if arguments else ConfigError.exit_code
     command, *rest = arguments
