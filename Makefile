@@ -4,8 +4,9 @@ VENV ?= .venv
 RUN ?= runs/digits
 
 SECONDS_EACH ?= 10
+SITE ?= site
 
-.PHONY: quickstart test slow fuzz lint
+.PHONY: quickstart test slow fuzz docs lint
 
 quickstart: $(VENV)/installed
 	$(VENV)/bin/ecavg run --config=configs/digits.py --workdir=$(RUN)
@@ -19,6 +20,10 @@ slow: $(VENV)/installed-dev
 fuzz: $(VENV)/installed-dev
 	$(VENV)/bin/pip install --quiet -e '.[fuzz]'
 	$(VENV)/bin/python tests/fuzz/fuzz.py --seconds=$(SECONDS_EACH)
+
+docs: $(VENV)/installed-dev
+	$(VENV)/bin/pip install --quiet -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict --site-dir=$(SITE)
 
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .

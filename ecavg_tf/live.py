@@ -17,6 +17,8 @@ from ecavg_tf.core.errors import OutputError, printable
 from ecavg_tf.events import Detail, EpochEnded, Event, Note, RunPlanned, StageStarted, Trained
 from ecavg_tf.narrate import doing, line
 
+_UNCOUNTED = ("export", "wait")  # stages in which no examples are trained on here
+
 
 class PlainLines:
     """A listener that prints lines, for logs and pipes.
@@ -96,6 +98,8 @@ class LiveBar:
                 place = f"round {event.round}/{self._rounds} · "
                 text = doing(event.stage, event.who, place)
                 self._progress.update(self._task, description=text, fit="")
+                if event.stage in _UNCOUNTED:  # a bar that stands at 100 % would say: it is over
+                    self._progress.reset(self._task, total=None, description=text, fit="")
             case Trained(examples=examples):
                 self._progress.advance(self._task, examples)
             case EpochEnded():

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecavg_tf.core.deciding.guard import VETO
-from ecavg_tf.core.scores import Accepted, Rung
-from ecavg_tf.results import ServerResult
+from ecavg_tf.core.scores import Accepted, Decision, Rung
+from ecavg_tf.results import RoundResult, ServerResult
 
 FEW = 100  # certifying examples: with fewer, only large gains can be seen
 MORE = "partition.guard_fraction"
@@ -79,6 +79,22 @@ def _brief(evidence: Mapping[str, Any]) -> str:
         case "not certified":
             return f"the server's model looks no better on {held}"
     return ""
+
+
+def decided(made: Decision) -> str:
+    """A line for the log: what an edge took, and how right that is."""
+    own = made.accepted.own
+    right = "" if own is None else f" Own accuracy: {100 * own.accuracy:.1f} %."
+    return f"round {made.round}: {made.edge} {brief(made.accepted)}{right}"
+
+
+def scored(result: RoundResult) -> str:
+    """A line for the log: accuracies of a round, before the edges decide."""
+    server = result.server
+    models = [("averaged", server.averaged.all), ("global", server.global_.all)]
+    models += [(each.edge, each.local.own) for each in result.edges if each.local]
+    told = [f"{who} {100 * score.accuracy:.1f} %" for who, score in models if score]
+    return f"round {result.round}: {', '.join(told) or 'nothing could be scored'}"
 
 
 def _certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:

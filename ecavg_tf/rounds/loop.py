@@ -14,17 +14,18 @@ from ecavg_tf.core.messages.request import Shipped
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template
-from ecavg_tf.data.consent import consented_count, consenting
+from ecavg_tf.data.consent import consenting
 from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import FederatedData, counted, federated_data
 from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
-from ecavg_tf.events import Event, Listener, Note, RunPlanned, StageStarted, shown, silent
+from ecavg_tf.events import Detail, Event, Listener, Note, RunPlanned, StageStarted, shown, silent
 from ecavg_tf.kernels import kernels_event
 from ecavg_tf.models.batchnorm import variance_positions
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.narrate import LogFile
+from ecavg_tf.report.words import decided, scored
 from ecavg_tf.results import RunResults
-from ecavg_tf.rounds.alone import alone_examples, train_alone, wants_alone
+from ecavg_tf.rounds.alone import train_alone, wants_alone
 from ecavg_tf.rounds.ending import complete_page, draw_page
 from ecavg_tf.rounds.examining import Examiner
 from ecavg_tf.rounds.fleets import FLEETS
@@ -34,7 +35,8 @@ from ecavg_tf.rounds.process_fleet import ProcessFleet
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.round_models import RoundModels
 from ecavg_tf.rounds.server_start import aligner_of, begins_random, chooser_of, first_start
-from ecavg_tf.rounds.spending import not_protected, privacy_of, spent
+from ecavg_tf.rounds.spending import privacy_of, spent
+from ecavg_tf.rounds.told_before import planned_examples, told_before
 from ecavg_tf.rounds.whose_task import check_edges, task_of_run
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
@@ -149,8 +151,9 @@ class Loop:
         finished = self._directory.rounds()
         first = len(finished) + 1
         model = self._models.load(finished[-1]) if finished else self._first_start()
-        self._listener(RunPlanned(rounds, first, self._planned_examples(first)))
-        for line in not_protected(self._config, self._template):
+        planned = planned_examples(self._config, self._data, first, self._participants)
+        self._listener(RunPlanned(rounds, first, planned))
+        for line in told_before(self._config, self._template, self._data):
             self._listener(Note(line))
         for number in range(first, rounds + 1):
             model = self._round(number, model)
@@ -211,6 +214,7 @@ class Loop:
         privacy = privacy_of(self._config, self._directory.rounds(), participants)
         if privacy is not None:
             self._listener(Note(f"round {number}: {spent(privacy)}"))
+        self._listener(Detail(scored(result)))
         self._directory.finish_round(replace(result, warmed_up=self._warmed_up, privacy=privacy))
         self._warmed_up = 0
         self._models.tidy(finished=number, decided=number - 1)
@@ -277,6 +281,7 @@ class Loop:
                 self._listener(Note(f"{decision.edge} counts {len(decision.class_counts)} classes"))
             else:
                 sound.append(decision)
+                self._listener(Detail(decided(decision)))
         for other in self._directory.add_decisions(number, sound):
             self._listener(
                 Note(
@@ -284,19 +289,3 @@ class Loop:
                     f"decision stays recorded; was the folder of {other} changed or emptied?"
                 )
             )
-
-    def _planned_examples(self, first: int) -> int:
-        """Examples that all epochs of the rounds left will see here; 0: that is not known.
-
-        Edges elsewhere train unseen, and what they will pool only they know.
-        """
-        config = self._config
-        if config.fleet.kind is not FleetKind.LOCAL:
-            return 0
-        trains = {name: self._data.edge(name).train for name in self._data.edges}
-        pooled = sum(consented_count(config.server, name, trains[name]) for name in trains)
-        total = alone_examples(config, self._data)
-        for number in range(first, config.rounds + 1):
-            seen = sum(len(trains[name]) for name in self._participants(number))
-            total += config.edge.epochs * seen + config.server.epochs * pooled
-        return total

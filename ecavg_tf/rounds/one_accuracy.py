@@ -49,7 +49,7 @@ def check_one_accuracy(task: Task, folders: Sequence[Path], test: Examples) -> t
     """
     model, logits = task.edge_trainer.model, gives_logits(task.config.model)
     few = Examples(test.inputs[:_INPUTS], test.labels[:_INPUTS])
-    outputs = Outputs(model, _INPUTS)  # one for all: each traces the model
+    outputs = task.scorer(task.edge_trainer, test).outputs  # which a run has traced already
     began = time.monotonic()
     looked: list[str] = []
     for folder in folders:

@@ -45,6 +45,11 @@ class KerasScorer:
         self._remembered: OrderedDict[tuple[str, int], tuple[Examples, Predictions]] = OrderedDict()
 
     @property
+    def outputs(self) -> Outputs:
+        """Answers with the weights that the model has, by what scoring has traced already."""
+        return self._outputs
+
+    @property
     def has_test(self) -> bool:
         """Whether there is a test example at all."""
         return len(self._test) > 0

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ecavg_tf.core.errors import brief
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
+from ecavg_tf.data.pipeline import untuned
 from ecavg_tf.events import Detail, Listener, Note, silent
 
 _REPLACED = ("fit", "make_train_function")  # a model with one of its own trains in its own way
@@ -84,8 +85,10 @@ class Stepper:
         steps = min(steps, max(1, -(-len(orders[0]) // self._batch_size)))  # an epoch has no more
         self._model.steps_per_execution = steps
         size = steps * self._batch_size
-        return tf.data.Dataset.from_tensor_slices(np.stack(orders)).flat_map(
-            lambda order: tf.data.Dataset.from_tensor_slices(order).batch(size)
+        return untuned(
+            tf.data.Dataset.from_tensor_slices(np.stack(orders)).flat_map(
+                lambda order: tf.data.Dataset.from_tensor_slices(order).batch(size)
+            )
         )
 
     def _execution(self, iterator: Iterator[Any]) -> dict[str, Any]:

@@ -57,3 +57,10 @@ def test_what_edges_say_is_no_markup_and_no_terminal_code() -> None:
     assert "[/x] [dense/kernel]" in text
     assert "\x1b[2J" not in text
     assert "\n" not in (line(note) or "")
+
+
+def test_while_files_are_made_the_bar_does_not_stand_at_100_percent() -> None:
+    text = shown(RunPlanned(1, 1, 10), Trained(10), StageStarted(1, "export", "edge-00"))
+    last = text[text.rindex("exporting edge-00") :]
+    assert "100%" not in last
+    assert "0:00:00" not in last

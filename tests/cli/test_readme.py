@@ -128,6 +128,16 @@ def test_the_pieces_on_their_own() -> None:
     exec(compile(block("python", "export.to_tflite"), "export.md", "exec"), {})
 
 
+def test_the_page_on_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block("python", "results.rows()"), "python.md", "exec"), {})
+    told = capsys.readouterr().out
+    assert "round 2: edge-00 pre-trains" in told
+    assert 0.5 < float(told.splitlines()[-1]) <= 1
+
+
 def test_no_python_block_is_left_out_above() -> None:
     run = (
         "# mine.py",
@@ -137,6 +147,7 @@ def test_no_python_block_is_left_out_above() -> None:
         "average_weights",
         "export.to_tflite",
         "# my_study.py",
+        "results.rows()",
     )
     for page, content in PAGES.items():
         if page == "CONTRIBUTING.md":  # its recipes have tests of their own

@@ -19,3 +19,15 @@ def test_batches_gathered_beforehand_are_the_same(monkeypatch: pytest.MonkeyPatc
     for (x, y), (a, b) in zip(one, other, strict=True):
         np.testing.assert_array_equal(x, a)
         np.testing.assert_array_equal(y, b)
+
+
+@pytest.mark.parametrize("small", [2**24, 0])
+def test_nobody_waits_for_a_thread_that_tunes_nothing(
+    small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """tf.data's own autotuning sleeps up to a minute, and ends its pipeline only then."""
+    monkeypatch.setattr(pipeline, "_SMALL", small)
+    inputs = np.zeros((4, 2), np.float32)
+    data = pipeline.batches(Examples(inputs, np.zeros(4, np.int64)), [np.arange(4)], 2)
+    assert data.options().autotune.enabled is False
+    assert sum(len(labels) for _, labels in data) == 4
