@@ -89,9 +89,10 @@ def _was_run(results: dict[str, Any]) -> str:
     left = "" if results["status"] == "finished" else (
         " It was not finished: where a table counts fewer seeds, cells are missing."
     )  # fmt: skip
+    epochs = f"{task['edge']['epochs']} + {task['server']['epochs']} epochs"
     return (
-        f"{len(cells)} cells, {seeds} seeds, {task['rounds']} round of {task['edge']['epochs']} + "
-        f"{task['server']['epochs']} epochs; {hours:.1f} hours on a shared machine.{left}"
+        f"{len(cells)} cells, {seeds} seeds; rounds: {task['rounds']}, each {epochs}; {hours:.1f} "
+        f"hours on a shared machine.{left}"
     )
 
 

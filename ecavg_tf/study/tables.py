@@ -181,8 +181,9 @@ def _guard(cells: Cells) -> Table:
     return Table(
         "The guard",
         "Over all settings and seeds. *gains taken*: edges that left their local model, of those "
-        "on which the global model or the prior is significantly better on own test examples. "
-        "than the edge's alone. *losses*: edges that deploy a significantly worse one.",
+        "on which the global model or the prior is significantly better than the edge alone on "
+        "own test examples; after round 1 a local model began at a global one, so keeping it can "
+        "be a gain, too. *losses*: edges that deploy a model significantly worse than alone.",
         ("arm", "edges", "gains taken", "losses"),
         rows,
     )
