@@ -85,14 +85,15 @@ def page(path: Path) -> str:
 def _was_run(results: dict[str, Any]) -> str:
     cells, task = results["cells"], results["study"]["task"]
     seeds = len({cell["cell"]["seed"] for cell in cells})
-    hours = sum(cell["seconds"] for cell in cells) / 3600
+    minutes = sum(cell["seconds"] for cell in cells) / 60
+    took = f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
     left = "" if results["status"] == "finished" else (
         " It was not finished: where a table counts fewer seeds, cells are missing."
     )  # fmt: skip
     epochs = f"{task['edge']['epochs']} + {task['server']['epochs']} epochs"
     return (
-        f"{len(cells)} cells, {seeds} seeds; rounds: {task['rounds']}, each {epochs}; {hours:.1f} "
-        f"hours on a shared machine.{left}"
+        f"{len(cells)} cells, {seeds} seeds; rounds: {task['rounds']}, each {epochs}; {took} "
+        f"on a shared machine.{left}"
     )
 
 
