@@ -25,8 +25,8 @@ from export.jobs.run import export_run
 FORMATS = (Format.INT8, Format.DYNAMIC)
 MODELS = ("global", "edge-00", "edge-01")
 COLUMNS = (
-    "| trained | seed | model | file | ways | verdict | mean difference | Keras % | file % "
-    "| change, 95 % | kB | ms | s |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+    "| trained | seed | model | file | ways | verdict | examples | mean difference | Keras % "
+    "| file % | change, 95 % | kB | ms | s |\n" + 14 * "|---" + "|"
 )
 
 
@@ -117,6 +117,7 @@ def line(row: dict[str, Any], setting: Setting) -> str:
     ways = " → ".join(f"{each['way']} {_percent(each['agreement'])}" for each in row["attempts"])
     cells = (
         setting.trained.value, setting.seed, row["model"], row["variant"], ways, row["status"],
+        f"{max(claim['n'] for claim in parity['claims']):,}",
         f"{parity['mean_difference']:.3f}",
         _interval(parity["keras_accuracy"]), _interval(parity["file_accuracy"]),
         f"{change[0]:+.1f}…{change[1]:+.1f}",

@@ -161,15 +161,15 @@ def is_above(against: Mapping[str, int]) -> bool:
 
 
 def significantly_below(cells: Sequence[Json], model: str) -> tuple[int, int]:
-    """On how many edges a model is significantly worse than the local one.
+    """On how many edges a model is significantly worse than that of the edge alone.
 
     Returns:
         (edges that are significantly below, all edges with that model).
     """
     found = [
-        is_below(edge["against_local"][model])
+        is_below(edge["against_alone"][model])
         for cell in cells
         for edge in cell["edges"]
-        if model in edge["against_local"]
+        if model in edge["against_alone"]
     ]
     return sum(found), len(found)

@@ -7,10 +7,10 @@ server's settings, so they have its schedule and its rate.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 
 from ecavg_tf.core.averaging import RunningMean
-from ecavg_tf.core.template import Array
 from ecavg_tf.study.desk import Desk, Made
 from ecavg_tf.study.ground import Weights, processed
 
@@ -27,10 +27,9 @@ def alone(desk: Desk) -> Made:
 
     Isolates: epochs from collaboration. With one round it is ``local``.
     """
-    models = desk.ground.models(desk.updates(desk.ground.first_start, 1))
-    for number in range(2, desk.config.rounds + 1):
-        models = _trained_alone(desk, models, number)
-    return Made(own=models)
+    for spent in desk.ground.alone.samples:
+        desk.charge(spent)
+    return Made(own=desk.ground.alone.models)
 
 
 def alone_longer(desk: Desk) -> Made:
@@ -42,31 +41,18 @@ def alone_longer(desk: Desk) -> Made:
     trainer = ground.machine.task(desk.config, ground.spec).server_trainer.aside(server)
     models = ground.models(desk.updates(ground.first_start, 1))
     for number in range(1, desk.config.rounds + 1):
-        if number > 1:
-            models = _trained_alone(desk, models, number)
-        spent = []
-        for edge, data in ground.edges.items():
-            before = processed(trainer.spent)
-            made = trainer.fit(models[edge], data.train, round_number=number, who=edge)
-            if server.recalibrate:
-                made = trainer.recalibrate(made, data.train, round_number=number, who=edge)
-            models[edge] = made
-            spent.append(processed(trainer.spent) - before)
-        desk.charge(spent)
+        shared = number == 1  # the edges' own epochs of round 1 are those of all arms
+        for own in (trainer,) if shared else (ground.edge_trainer, trainer):
+            spent = []
+            for edge, data in ground.edges.items():
+                before = processed(own.spent)
+                made = own.fit(models[edge], data.train, round_number=number, who=edge)
+                if own.settings.recalibrate:
+                    made = own.recalibrate(made, data.train, round_number=number, who=edge)
+                models[edge] = made
+                spent.append(processed(own.spent) - before)
+            desk.charge(spent)
     return Made(own=models)
-
-
-def _trained_alone(
-    desk: Desk, models: dict[str, list[Array]], number: int
-) -> dict[str, list[Array]]:
-    """One more round of every edge's own epochs."""
-    ground, made, spent = desk.ground, {}, []
-    for edge, weights in models.items():
-        before = processed(ground.edge_trainer.spent)
-        made[edge] = ground.trained(edge, weights, number)
-        spent.append(processed(ground.edge_trainer.spent) - before)
-    desk.charge(spent)
-    return made
 
 
 def best_edge(desk: Desk) -> Made:
@@ -84,12 +70,14 @@ def best_edge_tuned(desk: Desk) -> Made:
 
     Isolates: averaging itself. Everything else is as in a round.
     """
+    last: dict[str, Weights] = {}
 
     def combined(start: Weights | None, number: int) -> Weights:
         models = desk.ground.models(desk.updates(start, number))
+        last.update(models)
         return models[desk.best_on_guards(models)]
 
-    return _each_round(desk, desk.ground.first_start, combined)
+    return replace(_each_round(desk, desk.ground.first_start, combined), local=last)
 
 
 def ensemble(desk: Desk) -> Made:
@@ -162,7 +150,7 @@ def _phases(desk: Desk, examples: int) -> Made:
 
 
 def _each_round(
-    desk: Desk, start: Weights | None, first: Callable[[Weights | None, int], Sequence[Array]]
+    desk: Desk, start: Weights | None, first: Callable[[Weights | None, int], Weights]
 ) -> Made:
     """In each round what ``first`` makes of its start, fine-tuned; the next round starts there."""
     weights: Weights = ()

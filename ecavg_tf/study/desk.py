@@ -40,7 +40,8 @@ class Made:
         members: the server's model; of several, the mean answer counts; none: there is none.
         trained_on: examples of each class that the model was trained on last, if that is known.
         own: a model of its own for every edge, where edges deploy these and decide nothing.
-        local: the edges' last local models, with which they decide; none: those of round 1.
+        local: the edges' last local models, with which they decide; none: those of edges alone,
+            which had nothing else to do in all rounds.
         previous: what each edge accepted in the round before.
         choice: what ``server.combine=auto`` chose in the last round.
     """

@@ -5,6 +5,7 @@ An arm sees no test example: a ``Ground`` has none.
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -49,6 +50,19 @@ class Machine:
             nothing = Examples(np.zeros(shape, task.spec.dtype), np.zeros(0, np.int64))
             self._scorer = task.scorer(task.server_trainer, nothing)
         return self._scorer
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Edges that trained alone.
+
+    Attributes:
+        models: by edge.
+        samples: examples that each edge went through, in each round.
+    """
+
+    models: Mapping[str, list[Array]]
+    samples: Sequence[Sequence[int]]
 
 
 class Ground:
@@ -126,6 +140,20 @@ class Ground:
         if self.config.edge.recalibrate:
             weights = trainer.recalibrate(weights, examples, round_number=number, who=name)
         return weights
+
+    @cached_property
+    def alone(self) -> "Alone":
+        """Every edge alone, for its epochs of all rounds, restarted as they are."""
+        updates = self.updates(self.first_start, 1)
+        models, spent = self.models(updates), [[samples_of(update) for update in updates]]
+        for number in range(2, self.config.rounds + 1):
+            here = []
+            for edge, weights in models.items():
+                before = processed(self.edge_trainer.spent)
+                models[edge] = self.trained(edge, weights, number)
+                here.append(processed(self.edge_trainer.spent) - before)
+            spent.append(here)
+        return Alone(models, spent)
 
     def models(self, updates: Sequence[Update]) -> dict[str, list[Array]]:
         """The models of several updates, by edge."""

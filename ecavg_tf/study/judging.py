@@ -63,10 +63,7 @@ class Judge:
         counts = ground.counts.items()
         self._mixes = {edge: own_mix(each, test.labels) for edge, each in counts}
         self._own = {edge: own_weights(each, test.labels) for edge, each in counts}
-        start = ground.updates(ground.first_start, 1)
-        self._local = {
-            edge: self._said([weights]) for edge, weights in ground.models(start).items()
-        }
+        self._alone = {edge: self._said([weights]) for edge, weights in ground.alone.models.items()}
 
     def _said(self, members: Sequence[Weights]) -> Predictions:
         """What a model says of the test set; of several, their mean probabilities."""
@@ -95,7 +92,7 @@ class Judge:
     def _edge(
         self, edge: str, server: Predictions | None, deployed: Decided | None
     ) -> dict[str, Any]:
-        said = {"local": self._local[edge]}
+        said = {"alone": self._alone[edge]}
         if server is not None:
             said["global"] = server
         if deployed is not None:
@@ -110,9 +107,9 @@ class Judge:
             "own": {} if weights is None else {
                 name: self._score(each, weights) for name, each in said.items()
             },
-            "against_local": {
-                name: paired(each, self._local[edge], self._mixes[edge])
-                for name, each in said.items() if name != "local"
+            "against_alone": {
+                name: paired(each, self._alone[edge], self._mixes[edge])
+                for name, each in said.items() if name != "alone"
             },
         }  # fmt: skip
 

@@ -1,6 +1,5 @@
 """What a study leaves to be read: study.html, plots, and study.csv."""
 
-import base64
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -10,7 +9,7 @@ import jinja2
 from matplotlib.figure import Figure
 
 from ecavg_tf.core.files import write_bytes, write_text
-from ecavg_tf.report.figure import DARK, LIGHT, Theme, render
+from ecavg_tf.report.figure import LIGHT, Theme, inline, render
 from ecavg_tf.results_csv import as_csv
 from ecavg_tf.study import plots
 from ecavg_tf.study.analysis import Cells
@@ -36,14 +35,12 @@ def write_page(results: Mapping[str, Any], folder: Path) -> None:
     cells = Cells(results["cells"])
     pictures = []
     for name, (title, draw) in _pictures(cells).items():
-        light, dark = draw(LIGHT), draw(DARK)
-        if light is None or dark is None:
+        figure = draw(LIGHT)
+        if figure is None:
             continue
         (folder / "plots").mkdir(exist_ok=True)
-        write_bytes(folder / "plots" / f"{name}.png", render(light, "png"))
-        pictures.append(
-            {"title": title, "caption": _READ, "light": _embedded(light), "dark": _embedded(dark)}
-        )
+        write_bytes(folder / "plots" / f"{name}.png", render(figure, "png"))
+        pictures.append({"title": title, "caption": _READ, "svg": inline(figure, name)})
     template = resources.files("ecavg_tf.study").joinpath("page.html.jinja").read_text("utf-8")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -75,10 +72,6 @@ def _pictures(cells: Cells) -> dict[str, tuple[str, Draw]]:
     return found
 
 
-def _embedded(figure: Figure) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(render(figure, 'svg')).decode()}"
-
-
 def _rows(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """One row for every score."""
     for cell in results["cells"]:
@@ -93,6 +86,6 @@ def _rows(results: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                     common
                     | {"who": edge["edge"], "model": model, "distribution": "own"}
                     | scored
-                    | edge["against_local"].get(model, {})
+                    | edge["against_alone"].get(model, {})
                     | {"takes": edge["takes"] if model == "accepted" else None}
                 )

@@ -13,13 +13,13 @@ _ROW = 0.24  # inches
 
 
 def gains(cells: Cells, theme: Theme) -> Figure | None:
-    """What edges deploy against their local model, by setting; None: there is nothing to show."""
+    """What edges deploy against each edge alone, by setting; None: there is nothing to show."""
     rows = [
         (str(setting), found)
         for setting in cells.settings
-        if (found := cells.difference(setting, OURS, OURS, own("accepted"), own("local")))
+        if (found := cells.difference(setting, OURS, OURS, own("accepted"), own("alone")))
     ]
-    return _forest(rows, "accepted − local, own accuracy, points", theme)
+    return _forest(rows, "accepted − alone, own accuracy, points", theme)
 
 
 def against_arms(cells: Cells, settings: Sequence[Setting], theme: Theme) -> Figure | None:

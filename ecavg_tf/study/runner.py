@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
@@ -15,9 +15,8 @@ from ecavg_tf.config import Config
 from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import flatten_dict
 from ecavg_tf.core.deciding.guard import smoothed
-from ecavg_tf.core.errors import WorkdirError, disk_errors
+from ecavg_tf.core.errors import DataError, WorkdirError, disk_errors
 from ecavg_tf.core.files import (
-    canonical_json,
     read_json,
     remove_leftovers,
     write_json,
@@ -36,9 +35,8 @@ from ecavg_tf.study.desk import Desk, Made
 from ecavg_tf.study.ground import Ground, Machine
 from ecavg_tf.study.judging import Judge
 from ecavg_tf.study.plan import Cell, Study, cells_of, config_of, described
+from ecavg_tf.study.results import RESULTS, SCHEMA_VERSION, lines_of
 
-SCHEMA_VERSION = 1
-RESULTS = "study.json"
 _CONFIG = "config.json"
 _HELD_OUT = 0.1  # of the pool, to choose a rate
 Tell = Callable[[str], None]
@@ -51,8 +49,13 @@ def planned(study: Study) -> tuple[Cell, ...]:
         ConfigError: an arm, a split or a field is wrong.
     """
     cells = cells_of(study, UNPOOLED)
-    for cell in {replace(each, place=replace(each.place, seed=0)) for each in cells}:
-        arm_config(study, cell)
+    seen: set[tuple[object, ...]] = set()
+    for cell in cells:  # thousands, of which few differ in a way that can be wrong
+        place = cell.place
+        kinds = {(cell.arm, place.start), (place.split, place.start, place.edges, cell.pool)}
+        if not kinds <= seen:
+            arm_config(study, cell)
+            seen |= kinds
     return cells
 
 
@@ -112,13 +115,6 @@ def written(study: Study, cells: Sequence[Cell], folder: Path) -> dict[str, Any]
     return results
 
 
-def lines_of(results: Mapping[str, Any]) -> str:
-    """A study's results as JSON with one line a cell, so that two of them can be compared."""
-    head = {name: value for name, value in results.items() if name != "cells"}
-    cells = ",\n".join(canonical_json(cell) for cell in results["cells"])
-    return f'{canonical_json(head)[:-1]},"cells":[\n{cells}\n]}}\n'
-
-
 def _check_same(study: Study, folder: Path) -> None:
     """One directory holds cells of one task.
 
@@ -158,6 +154,8 @@ def _run(study: Study, cells: Sequence[Cell], folder: Path, tell: Tell) -> None:
             continue
         config = config_of(study, todo[0])
         data = federated_data(config)
+        if not len(data.test):
+            raise DataError("a study needs a test set, and the data has none; give it one")
         edges = {name: data.edge(name) for name in data.edges}
         shared = folder / "shared" / Cell(place, None, "").name
         ground = Ground(config, data.spec, edges, machine, shared)

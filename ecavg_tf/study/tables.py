@@ -68,20 +68,20 @@ def _gains(cells: Cells) -> Table:
         rows.append((
             str(setting),
             str(len(ours)),
-            _plain(cells.mean(setting, OURS, own("local"))),
+            _plain(cells.mean(setting, OURS, own("alone"))),
             _plain(cells.mean(setting, OURS, _ACCEPTED)),
-            signed(cells.difference(setting, OURS, OURS, _ACCEPTED, own("local"))),
+            signed(cells.difference(setting, OURS, OURS, _ACCEPTED, own("alone"))),
             signed(cells.difference(setting, OURS, "alone-longer", _ACCEPTED)),
             *below,
         ))  # fmt: skip
     return Table(
-        "Do edges gain?",
+        "What edges gain",
         "Own accuracies in %, means over edges and seeds; differences in points with the 95 % "
-        "interval of Student's t over seeds. *alone, longer*: an edge alone, with its own epochs "
-        "and as many as the server's. *below*: edges (of all seeds) on which a model is "
-        "significantly worse than the local model on own test examples (exact one-sided McNemar "
-        "test at 5 % for each edge).",
-        ("setting", "seeds", "local", "accepted", "accepted − local", "accepted − alone, longer",
+        "interval of Student's t over seeds. *alone*: an edge alone, for its epochs of all "
+        "rounds. *alone, longer*: for the server's epochs, too. *below*: edges (of all seeds) "
+        "on which a model is significantly worse than the edge alone on own test examples (exact "
+        "one-sided McNemar test at 5 % for each edge).",
+        ("setting", "seeds", "alone", "accepted", "accepted − alone", "accepted − alone, longer",
          "below: global", "below: prior", "below: accepted"),
         rows,
     )  # fmt: skip
@@ -116,7 +116,7 @@ def _arms(cells: Cells, settings: Sequence[Setting]) -> Table:
         f"Arms: {first.split}, {first.start} start, {first.edges} edges",
         "*all*: the server's model on the whole test set, %. *own*: what edges deploy, on their "
         "own mix, %. Differences in points with 95 % intervals: above 0, ours is better. "
-        "*below*: edges that deploy a model significantly worse than their local one. Examples "
+        "*below*: edges that deploy a model significantly worse than their own alone. Examples "
         "processed, every pass counted: *total* (edges and server), *server*, *path* (the slowest "
         "edge and the server), *deciding* (the edges' guards).",
         ("pooled", "arm", "seeds", "all", "ours − arm, all", "own", "ours − arm, own",
@@ -169,7 +169,7 @@ def _guard(cells: Cells) -> Table:
         for setting in cells.settings:
             for cell in cells.of(setting, arm).values():
                 for edge in cell["edges"]:
-                    against = edge["against_local"]
+                    against = edge["against_alone"]
                     clear = any(
                         is_above(against[each]) for each in ("global", "prior") if each in against
                     )
@@ -181,8 +181,9 @@ def _guard(cells: Cells) -> Table:
     return Table(
         "The guard",
         "Over all settings and seeds. *gains taken*: edges that left their local model, of those "
-        "on which the global model or the prior is significantly better on own test examples. "
-        "*losses*: edges that deploy a model significantly worse than their local one.",
+        "on which the global model or the prior is significantly better than the edge alone on "
+        "own test examples; after round 1 a local model began at a global one, so keeping it can "
+        "be a gain, too. *losses*: edges that deploy a model significantly worse than alone.",
         ("arm", "edges", "gains taken", "losses"),
         rows,
     )

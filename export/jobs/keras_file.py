@@ -132,6 +132,12 @@ def load_keras(file: Path) -> keras.Model:
             "begin it with keras.Input, and save it again"
         )
     given, answered = model.input_shape, model.output_shape
+    if isinstance(given, tuple) and None in given[1:]:
+        size = str(given[1:]).replace("None", "SIZE")
+        raise ExportError(
+            f"{file}: input {given}, and a file's input has a fixed size; give the model one, and "
+            f"save it again: keras.Sequential([keras.Input({size}), model])"
+        )
     if not _is_shape(given) or not _is_shape(answered) or len(answered) != 2:
         raise ExportError(
             f"{file}: input {given}, output {answered}; expected one input of a fixed size and one "

@@ -9,7 +9,7 @@ what was compared is still too little to decide, a second look takes more (``Dra
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -107,6 +107,15 @@ class References:
         return lambda: _left(self._further, drawn, calibrated)
 
 
+class _Place(NamedTuple):
+    """Where an input lies; in the order in which they are taken."""
+
+    calibrated: bool
+    source: int
+    order: int
+    at: int
+
+
 def _left(
     reference: Reference | None, seen: SeenInputs | None, calibrated: bool
 ) -> Reference | None:
@@ -144,33 +153,42 @@ def gather(
         At most ``FEW`` for a first look, if there are fewer test examples than that; and some
         thousands of the others for a second one.
     """
-    used = set() if calibration is None else set(_keys(calibration))
-    known = set(_keys(test))
-    found: list[tuple[bool, int, int]] = []
-    for number, (_, inputs) in enumerate(sources):
-        keys = list(_keys(inputs))
-        for at in permutation(len(inputs), seed, "seen", number).tolist():
-            if keys[at] not in known:
-                known.add(keys[at])
-                found.append((keys[at] in used, number, at))
-    found = sorted(found, key=lambda each: each[0])
+    used = set() if calibration is None else set(map(_key, calibration))
     first = FEW if len(test) < FEW else 0
-    most = min(_FURTHER, _FURTHER_VALUES // max(1, test[:1].size))
-    return Drawn(_taken(found[:first], sources), _taken(found[first : first + most], sources))
+    most = first + min(_FURTHER, _FURTHER_VALUES // max(1, test[:1].size))
+    found = sorted(_distinct(sources, used, set(map(_key, test)), most, seed))[:most]
+    return Drawn(_taken(found[:first], sources), _taken(found[first:], sources))
 
 
-def _taken(
-    found: Sequence[tuple[bool, int, int]], sources: Sequence[tuple[str, Array]]
-) -> SeenInputs | None:
+def _distinct(
+    sources: Sequence[tuple[str, Array]],
+    used: Container[bytes],
+    known: set[bytes],
+    most: int,
+    seed: int,
+) -> Iterator[_Place]:
+    """Places of inputs that are not known, until so many of them were not used."""
+    for number, (_, inputs) in enumerate(sources):
+        for order, at in enumerate(permutation(len(inputs), seed, "seen", number).tolist()):
+            if most <= 0:
+                return
+            key = _key(inputs[at])
+            if key not in known:
+                known.add(key)
+                most -= key not in used
+                yield _Place(key in used, number, order, at)
+
+
+def _taken(found: Sequence[_Place], sources: Sequence[tuple[str, Array]]) -> SeenInputs | None:
     if not found:
         return None
     return SeenInputs(
-        np.stack([sources[number][1][at] for _, number, at in found]),
-        np.array([calibrated for calibrated, _, _ in found]),
-        np.array([number for _, number, _ in found]),
+        np.stack([sources[each.source][1][each.at] for each in found]),
+        np.array([each.calibrated for each in found]),
+        np.array([each.source for each in found]),
         tuple(words for words, _ in sources),
     )
 
 
-def _keys(inputs: Array) -> Iterator[bytes]:
-    return (hashlib.sha256(np.ascontiguousarray(each).tobytes()).digest() for each in inputs)
+def _key(values: Array) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).digest()

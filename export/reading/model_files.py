@@ -1,5 +1,6 @@
 """Model files of other kinds than ``.keras``: which one it is, and how it becomes one."""
 
+import zipfile
 from pathlib import Path
 
 from ecavg_tf.core.errors import ModelError
@@ -27,7 +28,8 @@ def check_model_file(path: Path) -> None:
         path: what was given for a ``.keras`` file or a run directory.
 
     Raises:
-        ModelError: it is one of HDF5, a SavedModel, a ``.tflite`` or another program's file.
+        ModelError: it is one of HDF5, a SavedModel, a ``.tflite`` or another program's file, or
+            has the name of a ``.keras`` file alone.
     """
     if not path.exists():
         return
@@ -37,6 +39,10 @@ def check_model_file(path: Path) -> None:
             raise ModelError(
                 f"{path} is a SavedModel, which keeps no Keras layers: save the Keras model that "
                 f"it was exported from with model.save({new!r}), and give that"
+            )
+        if path.suffix == ".keras":
+            raise ModelError(
+                f"{path} is a folder; give the file that model.save('NAME.keras') writes"
             )
         return
     if path.name.endswith(".weights.h5"):
@@ -54,6 +60,9 @@ def check_model_file(path: Path) -> None:
             f"{path} looks like {_OTHERS[path.suffix.lower()]}; give a run directory, or a whole "
             "Keras model as model.save('NAME.keras') writes it"
         )
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        what = "empty" if not path.stat().st_size else "no zip file, or cut off"
+        raise ModelError(f"{path} is {what}, so it is no Keras model; save or copy it again")
 
 
 def _begins(path: Path) -> bytes:

@@ -26,8 +26,8 @@ def cell(
         {
             "edge": f"edge-0{at}",
             "takes": "global",
-            "own": {"local": {"accuracy": 0.5}, "accepted": {"accuracy": accuracy + at / 10}},
-            "against_local": {"accepted": against},
+            "own": {"alone": {"accuracy": 0.5}, "accepted": {"accuracy": accuracy + at / 10}},
+            "against_alone": {"accepted": against},
         }
         for at in range(2)
     ]
@@ -77,9 +77,9 @@ def test_differences_are_taken_within_seeds_that_both_have() -> None:
     assert found.values == pytest.approx((10, 12))
     assert found.mean == pytest.approx(11)
     assert found.half == pytest.approx(12.7062, abs=1e-3)  # t of one degree of freedom, times 1
-    against_local = cells.difference(HERE, "ours", "ours", own("accepted"), own("local"))
-    assert against_local is not None
-    assert against_local.values == pytest.approx((15, 45, -35))  # means over the two edges
+    against_alone = cells.difference(HERE, "ours", "ours", own("accepted"), own("alone"))
+    assert against_alone is not None
+    assert against_alone.values == pytest.approx((15, 45, -35))  # means over the two edges
     assert signed(found) == "+11.00 (-1.71 … +23.71)"
 
 

@@ -18,7 +18,7 @@ from ecavg_tf.study.plan import Grid, Study
 from ecavg_tf.study.runner import planned, run_study
 
 ARMS = (
-    *("local", "alone-longer", "fedavg", "best-edge"),
+    *("local", "alone", "alone-longer", "fedavg", "best-edge"),
     *("best-edge-tuned", "start-server", "start-total", "ours"),
 )
 RATES = (1.0, 3.0)
@@ -44,7 +44,7 @@ def study(data: Path, arms: Sequence[str] = ARMS) -> Study:
     task = Config()
     task.data.name = str(data)
     task.model.hidden_units = 8
-    task.edge.epochs, task.server.epochs = 6, 4
+    task.rounds, task.edge.epochs, task.server.epochs = 2, 3, 2
     grid = Grid(arms, ("classes",), pools=(0.5,), seeds=(0,))
     return Study("a study", task, [grid], RATES)
 
@@ -64,7 +64,7 @@ def everything(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return folder, run_study(study(data), folder, tell=lambda _: None)
 
 
-def test_ours_is_what_a_run_makes_to_the_bit(
+def test_ours_and_alone_are_what_a_run_makes(
     everything: tuple[Path, Any], data: Path, tmp_path: Path
 ) -> None:
     _, results = everything
@@ -73,36 +73,38 @@ def test_ours_is_what_a_run_makes_to_the_bit(
     config.partition.kind = ecavg_tf.config.PartitionKind.CLASSES
     config.server.pool_fraction = 0.5
     config.server.learning_rate *= cell["rate"]
-    last = ecavg_tf.run(config, tmp_path / "run").rounds[-1]
+    config.baseline.alone = True
+    run = ecavg_tf.run(config, tmp_path / "run")
+    last = run.rounds[-1]
     assert cell["weights_sha256"] == [last.server.global_.weights_sha256]
     for mine, its in zip(cell["edges"], last.edges, strict=True):
         assert its.accepted is not None
         assert mine["takes"] == its.accepted.rung
-        for model, scores in (("local", its.local), ("accepted", its.accepted)):
+        alone = next(each for each in run.alone if each.edge == its.edge)
+        for model, scores in (("alone", alone.own), ("accepted", its.accepted.own)):
             assert scores is not None
-            assert scores.own is not None
-            expected = pytest.approx(scores.own.accuracy, abs=1e-6)
-            assert mine["own"][model]["accuracy"] == expected
+            assert mine["own"][model]["accuracy"] == pytest.approx(scores.accuracy, abs=1e-6)
 
 
 def test_what_each_arm_processes(everything: tuple[Path, Any]) -> None:
-    # 200 examples, a fifth is held out: 160 train, 80 of them are pooled; 6 + 4 epochs.
+    # Of 200 examples a fifth is held out, and half of the rest is pooled; twice 3 + 2 epochs.
     cells = by_arm(everything[1])
     examples = [edge["examples"] for edge in cells["ours"]["edges"]]
     assert sum(examples) in range(160, 163)  # each edge rounds its fifth down
     total, pool = sum(examples), sum(-(-count // 2) for count in examples)
     spent = {arm: cell["samples"] for arm, cell in cells.items()}
-    assert spent["local"]["edges"] == 6 * total
+    assert spent["local"]["edges"] == 3 * total
     assert spent["local"]["server"] == 0
-    assert spent["local"]["path"] == 6 * max(examples)
-    assert spent["alone-longer"]["edges"] == (6 + 4) * total
-    assert spent["start-server"]["server"] == 4 * pool
-    passes = -(-6 * total // pool)
-    assert spent["start-total"]["server"] == (4 + passes) * pool
-    assert spent["ours"]["edges"] == 6 * total
-    assert spent["ours"]["server"] == 4 * pool
+    assert spent["local"]["path"] == 3 * max(examples)
+    assert spent["alone"]["edges"] == 2 * 3 * total
+    assert spent["alone-longer"]["edges"] == 2 * (3 + 2) * total
+    assert spent["start-server"]["server"] == 2 * 2 * pool
+    passes = -(-3 * total // pool)
+    assert spent["start-total"]["server"] == 2 * (2 + passes) * pool
+    assert spent["ours"]["edges"] == 2 * 3 * total
+    assert spent["ours"]["server"] == 2 * 2 * pool
     assert spent["ours"]["deciding"] > 0
-    assert spent["fedavg"]["edges"] == 2 * 6 * total  # ceil((6 + 4) / 6) rounds
+    assert spent["fedavg"]["edges"] == 4 * 3 * total  # ceil(2 (3 + 2) / 3) rounds
 
 
 def test_the_same_command_goes_on_and_runs_nothing_twice(
@@ -129,7 +131,7 @@ def test_another_task_and_a_second_process_are_refused(
     folder, _ = everything
     other = study(data)
     other.task.edge.epochs = 7
-    with pytest.raises(WorkdirError, match=r"task\.edge\.epochs=6, this one has 7"):
+    with pytest.raises(WorkdirError, match=r"task\.edge\.epochs=3, this one has 7"):
         run_study(other, folder, tell=print)
     with lock_folder(folder), pytest.raises(WorkdirError, match="another process"):
         run_study(study(data), folder, tell=print)

@@ -69,6 +69,11 @@ def three_axes() -> keras.Model:
     return keras.Sequential([keras.Input((8, 8, 1)), layers.Dense(3, activation="softmax")])
 
 
+def any_size() -> keras.Model:
+    head = [layers.GlobalAveragePooling2D(), layers.Dense(3, activation="softmax")]
+    return keras.Sequential([keras.Input((None, None, 1)), *head])
+
+
 @pytest.mark.filterwarnings("ignore")  # Keras', of a model that is not built
 @pytest.mark.parametrize(
     ("make", "said"),
@@ -78,6 +83,7 @@ def three_axes() -> keras.Model:
         (two_inputs, "expected one input of a fixed size and one output"),
         (three_axes, "output (n, classes) of probabilities"),
         (lambda: keras.Sequential([layers.Flatten(), layers.Dense(3)]), "is not built"),
+        (any_size, "keras.Sequential([keras.Input((SIZE, SIZE, 1)), model])"),
     ],
 )
 def test_keras_files_that_are_no_classifiers(

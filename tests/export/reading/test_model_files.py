@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ _HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(100)
         ("mine.tflite", b"1234TFL3", "a .tflite file already"),
         ("mine.onnx", b"x", "an ONNX model"),
         ("mine.pt", b"x", "a PyTorch model"),
+        ("mine.keras", b"", "mine.keras is empty, so it is no Keras model; save or copy it again"),
+        ("mine.keras", b"PK\3\4" + bytes(20), "is no zip file, or cut off"),
     ],
 )
 def test_other_models_are_told_with_what_to_do(
@@ -39,7 +42,14 @@ def test_a_saved_model_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "is a SavedModel" in line and "model.save(" in line and line.count("\n") == 1
 
 
+def test_a_folder_with_a_models_name(tmp_path: Path) -> None:
+    (tmp_path / "mine.keras").mkdir()
+    with pytest.raises(ModelError, match=r"mine.keras is a folder; give the file that model.save"):
+        check_model_file(tmp_path / "mine.keras")
+
+
 def test_what_may_be_a_run_or_a_keras_file_passes(tmp_path: Path) -> None:
-    (tmp_path / "whole.keras").write_bytes(b"PK\3\4" + bytes(20))
+    with zipfile.ZipFile(tmp_path / "whole.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
     for name in ("whole.keras", "absent.keras", ""):
         check_model_file(tmp_path / name)
