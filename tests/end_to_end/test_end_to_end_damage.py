@@ -112,6 +112,7 @@ def test_decisions_of_a_finished_round_are_missed(run: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.pictures
 def test_a_killed_run_gets_its_page_when_it_is_started_again(run: Path) -> None:
     ecavg_tf.run(two_rounds(), run)
     page = (run / "report.html").read_bytes()
