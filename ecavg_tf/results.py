@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cattrs
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
@@ -17,6 +17,7 @@ from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.scores import Accepted, Rung, Score, Scores
 
 SCHEMA_VERSION = 1
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True)
@@ -233,16 +234,20 @@ def to_json(results: Any) -> Any:
     return _CONVERTER.unstructure(results)
 
 
+def _structured(value: Any, kind: type[_Kind], what: str) -> _Kind:
+    try:
+        return _CONVERTER.structure(value, kind)
+    except Exception as error:  # cattrs raises groups of whatever went wrong inside
+        raise ValueError(f"not {what}: {error}") from error
+
+
 def round_from_json(value: Any) -> RoundResult:
     """Reads what ``to_json`` made of a round.
 
     Raises:
         ValueError: it is not one.
     """
-    try:
-        return _CONVERTER.structure(value, RoundResult)
-    except Exception as error:  # cattrs raises groups of whatever went wrong inside
-        raise ValueError(f"not a round's results: {error}") from error
+    return _structured(value, RoundResult, "a round's results")
 
 
 def alone_from_json(value: Any) -> tuple[Alone, ...]:
@@ -251,10 +256,7 @@ def alone_from_json(value: Any) -> tuple[Alone, ...]:
     Raises:
         ValueError: they are something else.
     """
-    try:
-        return _CONVERTER.structure(value, tuple[Alone, ...])
-    except Exception as error:  # cattrs raises groups of whatever went wrong inside
-        raise ValueError(f"not the scores of edges alone: {error}") from error
+    return _structured(value, tuple[Alone, ...], "the scores of edges alone")
 
 
 def exports_from_json(value: Any) -> tuple[Exported, ...]:
@@ -263,10 +265,7 @@ def exports_from_json(value: Any) -> tuple[Exported, ...]:
     Raises:
         ValueError: they are not exports.
     """
-    try:
-        return _CONVERTER.structure(value, tuple[Exported, ...])
-    except Exception as error:  # cattrs raises groups of whatever went wrong inside
-        raise ValueError(f"not exports: {error}") from error
+    return _structured(value, tuple[Exported, ...], "exports")
 
 
 def load_results(path: str | Path) -> RunResults:

@@ -84,9 +84,8 @@ def _flags(command: str) -> list[str]:
             importlib.import_module("edge.cli").main([command, "--help"], "ecavg")
         else:
             importlib.import_module(f"ecavg_tf.cli.{command}").main(["--help"])
-    usage = told.getvalue().split("\nFields", 1)[
-        0
-    ]  # what a field is for names other commands' flags
+    # What a field is for names other commands' flags, too.
+    usage = told.getvalue().split("\nFields", 1)[0]
     found = dict.fromkeys(_FLAG.findall(usage))
     plain = [flag for flag in found if not (f"{flag}=" in found or flag.startswith("--config."))]
     return [*plain, "--help"] if "--help" not in plain else plain

@@ -55,7 +55,6 @@ class Theme:
 
 
 LIGHT = Theme("#1f2328", "#ffffff", "#d0d7de", "#009e73", "#d55e00", "#0072b2")
-DARK = Theme("#e6edf3", "#0d1117", "#3d444d", "#2ec4a0", "#ff8c42", "#56b4e9")
 NARROW = replace(LIGHT, width=_NARROW)
 ON_COLOUR = "#fefefe"  # text on a strong colour, in light and in dark
 

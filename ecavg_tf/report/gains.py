@@ -95,7 +95,7 @@ def mean_before(rounds: Sequence[RoundResult], alone: Sequence[Alone]) -> tuple[
     deploy = {e.edge for e in rounds[-1].edges if e.accepted and e.accepted.own}
     known, words = _own(alone), "alone, with as many epochs"
     if len(rounds) == 1 or not known:
-        known = {e.edge: e.local.own.accuracy for e in rounds[0].edges if e.local and e.local.own}
+        known = _local_own(rounds[0].edges)
         words = "alone, in round 1" if len(rounds) > 1 else "as they trained it"
     if not deploy or not deploy <= known.keys():
         return None
@@ -126,9 +126,7 @@ def before(results: RunResults) -> Before:
     alone = _own(results.alone) if len(results.rounds) > 1 else {}
     if alone:
         return Before(("alone", "as many epochs"), alone)
-    last = results.rounds[-1].edges
-    local = {e.edge: e.local.own.accuracy for e in last if e.local and e.local.own}
-    return Before(("local", "its own training"), local)
+    return Before(("local", "its own training"), _local_own(results.rounds[-1].edges))
 
 
 def verdict(rounds: Sequence[RoundResult], alone: Sequence[Alone] = ()) -> Verdict:
@@ -141,7 +139,6 @@ def verdict(rounds: Sequence[RoundResult], alone: Sequence[Alone] = ()) -> Verdi
     last = rounds[-1]
     if not any(edge.accepted is not None for edge in last.edges):
         return Verdict("No edge has decided on the global model yet.", "even")
-    first = {edge.edge: edge for edge in rounds[0].edges}
     known = _own(alone) if len(rounds) > 1 else {}
     if known:
         tally = _tally(rounds, gains_over_alone(last, alone), missing="not trained alone")
@@ -153,11 +150,7 @@ def verdict(rounds: Sequence[RoundResult], alone: Sequence[Alone] = ()) -> Verdi
         tally = _tally(rounds, gains_since_first(rounds), missing="did not train")
         alike = "what each trained alone" if not last.warmed_up else "their local model"
         what = f"edges gained own accuracy over {alike}"
-    known = known or {
-        name: edge.local.own.accuracy
-        for name, edge in first.items()
-        if edge.local is not None and edge.local.own is not None
-    }
+    known = known or _local_own(rounds[0].edges)
     when = f"In {len(rounds)} rounds, " if len(rounds) > 1 else ""
     more = _MORE_EPOCHS if len(rounds) > 1 and not alone and tally.changes else ""
     text = f"{when}{tally.words(what)}{more}{_if_replaced(last, known, tally)}"
@@ -192,6 +185,10 @@ def _if_replaced(last: RoundResult, known: Mapping[str, float], tally: "_Tally")
 
 def _own(alone: Sequence[Alone]) -> dict[str, float]:
     return {each.edge: each.own.accuracy for each in alone if each.own is not None}
+
+
+def _local_own(edges: Sequence[EdgeResult]) -> dict[str, float]:
+    return {e.edge: e.local.own.accuracy for e in edges if e.local and e.local.own}
 
 
 def _tally(rounds: Sequence[RoundResult], changes: Mapping[str, float], missing: str) -> _Tally:

@@ -9,6 +9,7 @@ from ecavg_tf.results import RoundResult, ServerResult
 
 FEW = 100  # certifying examples: with fewer, only large gains can be seen
 MORE = "partition.guard_fraction"
+_NOTHING = "nothing better"
 
 RUNGS = {
     "global": "the global model",
@@ -65,20 +66,15 @@ def brief(accepted: Accepted) -> str:
 
 def _brief(evidence: Mapping[str, Any]) -> str:
     held = f"its {evidence.get('n', 0):,} held-out examples"
-    match evidence["reason"]:
-        case "certified":
-            return f"{held} show that it is better ({_confidence(evidence)} confidence)"
-        case "accuracy loss":
-            return f"the server's model gets significantly more of {held} wrong"
-        case "nothing better":
-            return f"the server's model looks no better on {held}"
-        case "not certified" if evidence["p_loss"] <= VETO:
-            return f"the server's model gets significantly more of {held} wrong"
-        case "not certified" if evidence["gain"] > 0:
-            return f"the server's model looks better on {held}, but they are too few to be sure"
-        case "not certified":
-            return f"the server's model looks no better on {held}"
-    return ""
+    reason = evidence["reason"]
+    if reason == "certified":
+        return f"{held} show that it is better ({_confidence(evidence)} confidence)"
+    tested = reason == "not certified"
+    if reason == "accuracy loss" or (tested and evidence["p_loss"] <= VETO):
+        return f"the server's model gets significantly more of {held} wrong"
+    if tested and evidence["gain"] > 0:
+        return f"the server's model looks better on {held}, but they are too few to be sure"
+    return f"the server's model looks no better on {held}" if tested or reason == _NOTHING else ""
 
 
 def decided(made: Decision) -> str:
@@ -170,7 +166,7 @@ _GUARDED = {
     "certified": _certified,
     "not certified": _not_certified,
     "accuracy loss": _accuracy_loss,
-    "nothing better": _nothing_better,
+    _NOTHING: _nothing_better,
     "no guard data": _no_guard,
     "nothing to lose": _nothing_to_lose,
 }

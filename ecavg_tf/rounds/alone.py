@@ -52,13 +52,12 @@ def train_alone(task: Task, data: FederatedData, directory: RunDirectory) -> Non
         if edge in known and known[edge].rounds == took:
             continue
         task.listener(StageStarted(took[-1], "alone", edge))
-        found = _as_local(task.config, rounds, edge, took)
-        if found is None:
-            kept = Checkpoint(directory.path / FOLDER / f"{edge}.safetensors")
-            found = _trained(task, data, edge, took, kept)
-        known[edge] = found
+        path = directory.path / FOLDER / f"{edge}.safetensors"
+        known[edge] = _as_local(task.config, rounds, edge, took) or _trained(
+            task, data, edge, took, Checkpoint(path)
+        )
         write_alone(directory.path, list(known.values()))
-        (directory.path / FOLDER / f"{edge}.safetensors").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def took_part(rounds: Sequence[RoundResult]) -> dict[str, tuple[int, ...]]:

@@ -7,10 +7,9 @@ from ecavg_tf.core.deciding.bounds import smallest_sign
 from ecavg_tf.core.template import Template
 from ecavg_tf.data.consent import consented_count
 from ecavg_tf.data.federated import FederatedData
+from ecavg_tf.report.words import FEW
 from ecavg_tf.rounds.alone import alone_examples
 from ecavg_tf.rounds.spending import not_protected
-
-FEW = 100  # guard examples: with fewer, only large gains can be seen
 
 
 def told_before(config: Config, template: Template, data: FederatedData) -> Iterator[str]:

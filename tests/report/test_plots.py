@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ecavg_tf.report import plots
-from ecavg_tf.report.figure import DARK, LIGHT, render
+from ecavg_tf.report.figure import LIGHT, NARROW, render
 from ecavg_tf.results import RunResults
 
 
@@ -30,7 +30,7 @@ def test_pictures_of_a_round_without_edges(results: RunResults) -> None:
 def test_pictures_are_the_same_each_time(results: RunResults) -> None:
     for draw in plots.pictures(results).values():
         for kind in ("svg", "png"):
-            first, second = (render(draw(results, DARK), kind) for _ in range(2))
+            first, second = (render(draw(results, NARROW), kind) for _ in range(2))
             assert first == second
 
 
