@@ -41,6 +41,8 @@ _AT_LEAST = {
     "fleet.quorum": 1,
     "model.hidden_units": 1,
     "edge.epochs": 1,
+    "edge.patience": 0,
+    "server.patience": 0,
     "edge.steps_per_execution": 0,
     "server.steps_per_execution": 0,
     "edge.recalibrate_examples": 0,
@@ -81,7 +83,10 @@ _RANGES: dict[str, tuple[Callable[[float], bool], Sequence[str]]] = {
     ),
     "above 0 and at most 1": (lambda value: 0 < value <= 1, ("server.pool_fraction",)),
     "above 0 and at most 0.5": (lambda value: 0 < value <= 0.5, ("update.level",)),
-    "above 0 and below 1": (lambda value: 0 < value < 1, ("edge.dp_delta",)),
+    "above 0 and below 1": (
+        lambda value: 0 < value < 1,
+        ("edge.dp_delta", "edge.stop_fraction", "server.stop_fraction"),
+    ),
     "in [0, 1]": (
         lambda value: 0 <= value <= 1,
         (
