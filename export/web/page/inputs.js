@@ -8,6 +8,8 @@ import { examplesFrom } from "./numbers.js";
 import { exampleOf } from "./npy.js";
 import { fitted, paint, pictureShape, readPicture, shownPixels, stretched } from "./pictures.js";
 
+const MOST_NAMES = 20;
+
 /** Shows what fits a bundle, and hands examples on. */
 export class Inputs {
   /**
@@ -141,7 +143,7 @@ export class Inputs {
   #numbers() {
     const { columns, input } = this.info;
     const size = input.shape.slice(1).join(" × ");
-    const what = columns ? `the columns ${columns.join(", ")}` : `${size} numbers`;
+    const what = columns ? `the columns ${listed(columns)}` : `${size} numbers`;
     this.text = element("textarea", { id: "numbers", rows: 8, spellcheck: false });
     const file = element("input", { type: "file", accept: ".csv,text/csv,text/plain", id: "csv" });
     const read = this.#guarded(() => this.onexamples(examplesFrom(this.text.value, this.info)));
@@ -165,24 +167,23 @@ export class Inputs {
   }
 
   #goldenButtons() {
-    const say = element("span", { class: "hint", id: "golden" });
+    const count = this.bundle.inputs.shape[0];
+    const say = element("span", { id: "golden" }, `${count} golden examples:`);
     const step = (by) => () => {
-      const count = this.bundle.inputs.shape[0];
       this.golden = (this.golden + by + count) % count;
       this.#stopCamera();
       this.drawing?.clear();
       const values = exampleOf(this.bundle.inputs, this.golden);
-      say.textContent = `${this.golden + 1} of ${count}`;
+      say.textContent = `Golden example ${this.golden + 1} of ${count}:`;
       if (this.text) this.text.value = Array.from(values).join(", ");
       this.#give(`golden example ${this.golden + 1}`, values);
     };
     return element(
       "div",
       { class: "row" },
-      element("span", {}, "Golden examples:"),
+      say,
       button("Previous", step(-1)),
-      button("Next", step(1)),
-      say
+      button("Next", step(1))
     );
   }
 
@@ -194,4 +195,11 @@ export class Inputs {
     const caption = `What the model sees: ${width} × ${height} pixels`;
     return element("figure", {}, this.seen, element("figcaption", {}, caption));
   }
+}
+
+/** Some names of columns, and how many more there are. */
+function listed(columns) {
+  const names = columns.map((name) => (name.includes(",") ? `"${name}"` : name));
+  const more = names.length - MOST_NAMES;
+  return names.slice(0, MOST_NAMES).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }

@@ -63,6 +63,7 @@ function offerFormats() {
 async function load() {
   const [group, format] = [byId("group").value, byId("format").value];
   const chosen = page.catalog.filter((one) => one.group === group && one.format === format);
+  chosen.sort((one, other) => (other.name === "local") - (one.name === "local")); // came first
   byId("message").hidden = byId("quick").hidden = true;
   document.body.dataset.state = "loading";
   status(`Loading ${group}, ${format} …`);

@@ -1,5 +1,6 @@
-/** Resizes pictures bit for bit as Pillow's `resize(size, BILINEAR, box=box)` does. */
+/** Resizes pictures as Pillow's `resize(size, BILINEAR, box=box)` does, but for steps of 1 in 255. */
 
+const { fround } = Math; // Pillow holds the box in float32
 const BITS = 22;
 const ONE = 2 ** BITS;
 
@@ -12,7 +13,7 @@ const ONE = 2 ** BITS;
  * @param {number[]} box left, top, right and bottom of the part; may end between pixels.
  */
 export function resized(picture, size, box) {
-  const [left, top, right, bottom] = box;
+  const [left, top, right, bottom] = box.map(fround);
   const whole = left === 0 && top === 0 && right === picture.width && bottom === picture.height;
   if (whole && size.width === picture.width && size.height === picture.height) return picture;
   const { channels } = picture;
@@ -52,7 +53,7 @@ export function middle(picture, size) {
 
 /** Which pixels each new pixel is a mean of, and their weights as whole numbers. */
 function weights(length, from, to, count) {
-  const scale = (to - from) / count;
+  const scale = fround(to - from) / count;
   const reach = Math.max(scale, 1);
   return Array.from({ length: count }, (_, at) => {
     const centre = from + (at + 0.5) * scale;
