@@ -51,6 +51,7 @@ _PARTS = (
     "results.json",
     "results.csv",
     "exports.csv",
+    "epochs.csv",
     "report.html",
 )  # what a run writes, beside its config, environment and log
 

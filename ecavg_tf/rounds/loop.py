@@ -18,6 +18,8 @@ from ecavg_tf.data.consent import consenting
 from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import FederatedData, counted, federated_data
 from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
+from ecavg_tf.epochs import FILE as EPOCHS
+from ecavg_tf.epochs import EpochsFile
 from ecavg_tf.events import Detail, Event, Listener, Note, RunPlanned, StageStarted, shown, silent
 from ecavg_tf.kernels import kernels_event
 from ecavg_tf.models.batchnorm import variance_positions
@@ -69,9 +71,11 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         complete_page(directory, done, listener)
         return done
     log = LogFile(directory.path / "log.txt")
+    epochs = EpochsFile(directory.path / EPOCHS)
 
     def tell(event: Event) -> None:
         log(event)
+        epochs(event)
         listener(event)
 
     with shown(listener), disk_errors(directory.path):
