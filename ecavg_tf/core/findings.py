@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ecavg_tf.core.by_class import Hits
 from ecavg_tf.core.scores import Score
 
 
@@ -62,6 +63,8 @@ class Alone:
         all: score on the global test set.
         weights_sha256: of its model; None: its local model.
         seconds: what it took.
+        hits: right answers on its own test examples by class; None: unknown, or those of its
+            local model.
     """
 
     edge: str
@@ -72,3 +75,4 @@ class Alone:
     all: Score | None
     weights_sha256: str | None = None
     seconds: float = 0.0
+    hits: Hits | None = None
