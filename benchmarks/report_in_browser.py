@@ -23,7 +23,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ecavg_tf.epochs import FILE as EPOCHS
 from ecavg_tf.epochs import EpochsFile, read_epochs
 from ecavg_tf.events import EpochEnded, StageStarted
 from ecavg_tf.report.page import PAGE, write_page
@@ -95,7 +94,7 @@ def tell_epochs(run: Path, folder: Path, edges: int) -> None:
     told = read_epochs(run)
     own = sorted({each.who for each in told} - {"server"})
     names = own if edges == len(own) else [f"edge-{at:04d}" for at in range(edges)]
-    tell = EpochsFile(folder / EPOCHS)
+    tell = EpochsFile(folder)
     for each in told:
         copies = [name for at, name in enumerate(names) if own[at % len(own)] == each.who]
         for who in copies or [each.who]:

@@ -48,11 +48,11 @@ class EpochsFile:
     """A listener that appends a line for every epoch.
 
     Args:
-        path: the file; a resumed run goes on in it.
+        folder: the run directory; a resumed run goes on in its file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
         self._stages: dict[str, str] = {}
         self._begun = False
 

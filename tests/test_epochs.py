@@ -14,7 +14,7 @@ def ended(who: str, epoch: int, loss: float = 0.5, number: int = 1) -> EpochEnde
 
 
 def test_epochs_of_several_edges_at_once_are_told_apart(tmp_path: Path) -> None:
-    told = EpochsFile(tmp_path / FILE)
+    told = EpochsFile(tmp_path)
     for event in (
         StageStarted(1, "pretrain", "a"),
         StageStarted(1, "pretrain", "b, c"),
@@ -37,12 +37,12 @@ def test_epochs_of_several_edges_at_once_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_goes_on_in_it(tmp_path: Path) -> None:
-    first = EpochsFile(tmp_path / FILE)
+    first = EpochsFile(tmp_path)
     first(ended("a", 1, loss=2.0))
     first(ended("a", 2, loss=1.0))
     with (tmp_path / FILE).open("a") as file:
         file.write("1,a,pret")  # killed in the middle of a line
-    again = EpochsFile(tmp_path / FILE)
+    again = EpochsFile(tmp_path)
     again(ended("a", 2, loss=0.5))
     again(ended("a", 3, loss=0.25))
     assert [(each.epoch, each.loss) for each in read_epochs(tmp_path)] == [
@@ -53,7 +53,7 @@ def test_a_resumed_run_goes_on_in_it(tmp_path: Path) -> None:
 
 
 def test_an_unknown_value_is_none(tmp_path: Path) -> None:
-    EpochsFile(tmp_path / FILE)(EpochEnded(1, "a", 1, 1, math.inf, math.nan, 0.1))
+    EpochsFile(tmp_path)(EpochEnded(1, "a", 1, 1, math.inf, math.nan, 0.1))
     (found,) = read_epochs(tmp_path)
     assert (found.loss, found.accuracy) == (None, None)
 

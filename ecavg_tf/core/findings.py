@@ -1,5 +1,6 @@
 """What is found out about edges beside their scores in a round."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecavg_tf.core.by_class import Hits
@@ -48,6 +49,25 @@ class Privacy:
     epsilon: float
     delta: float
     updates: int
+
+
+@dataclass(frozen=True)
+class EdgeCost:
+    """What a round cost one edge that was asked.
+
+    Attributes:
+        edge: its name.
+        seconds: its own time by ``pretrain``, ``update`` (deciding on the round's global model)
+            and ``evaluate``.
+        bytes_down: size of the files that the server wrote for it: requests with the model, and
+            training files. Of edges in the server's process, size that they would have.
+        bytes_up: size of the files that it answered with: update, pooled data, replies.
+    """
+
+    edge: str
+    seconds: Mapping[str, float]
+    bytes_down: int
+    bytes_up: int
 
 
 @dataclass(frozen=True)

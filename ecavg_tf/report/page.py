@@ -10,7 +10,7 @@ import jinja2
 
 from ecavg_tf.core.files import canonical_json, read_whole, write_bytes, write_text
 from ecavg_tf.epochs import Epoch, read_epochs
-from ecavg_tf.report import exports, gains, learning, plots, words
+from ecavg_tf.report import costs, exports, gains, learning, plots, words
 from ecavg_tf.report.by_class import by_class
 from ecavg_tf.report.figure import LIGHT, NARROW, inline, render
 from ecavg_tf.report.shown import left_out, shown
@@ -141,6 +141,7 @@ def html(results: RunResults, pictures: list[dict[str, str]], epochs: Sequence[E
     environment.filters["percent"] = _percent
     environment.filters["signed"] = _signed
     environment.filters["whole"] = lambda change: f"{100 * change:+.0f}" if change else "0"
+    environment.filters["size"] = costs.size
     environment.filters["loss"] = lambda loss: "–" if loss is None else f"{loss:.3f}"
     environment.filters["classes"] = lambda counts: words.classes(counts, results.classes)
     page: str = environment.from_string(template).render(
@@ -149,6 +150,7 @@ def html(results: RunResults, pictures: list[dict[str, str]], epochs: Sequence[E
         source=_source(results),
         pictures=pictures,
         by_class=by_class(results),
+        costs=costs,
         elsewhere=results.config.get("fleet", {}).get("kind", "local") != "local",
         fits=learning.tabled(learning.fits(results, epochs)),
         words=words,
