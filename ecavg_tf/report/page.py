@@ -10,7 +10,7 @@ import jinja2
 
 from ecavg_tf.core.files import canonical_json, read_whole, write_bytes, write_text
 from ecavg_tf.epochs import Epoch, read_epochs
-from ecavg_tf.report import costs, exports, gains, learning, plots, words
+from ecavg_tf.report import costs, exports, gains, learning, plots, repeating, words
 from ecavg_tf.report.by_class import by_class
 from ecavg_tf.report.figure import LIGHT, NARROW, inline, render
 from ecavg_tf.report.shown import left_out, shown
@@ -151,6 +151,7 @@ def html(results: RunResults, pictures: list[dict[str, str]], epochs: Sequence[E
         pictures=pictures,
         by_class=by_class(results),
         costs=costs,
+        repeating=repeating,
         elsewhere=results.config.get("fleet", {}).get("kind", "local") != "local",
         fits=learning.tabled(learning.fits(results, epochs)),
         words=words,
