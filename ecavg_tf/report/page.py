@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,27 @@ _WITHOUT_TEST = {  # where the server has no test set, so that all scores are th
 }
 
 
-def write_page(results: RunResults, folder: Path) -> None:
-    """Writes ``report.html`` and the pictures as ``plots/*.png`` into a folder."""
+@dataclass(frozen=True)
+class Live:
+    """What the page of a run that goes on has more.
+
+    Attributes:
+        every_s: seconds after which it renews itself.
+        now: what the run does, as its log says.
+    """
+
+    every_s: float
+    now: str
+
+
+def write_page(results: RunResults, folder: Path, live: Live | None = None) -> None:
+    """Writes ``report.html`` and the pictures as ``plots/*.png`` into a folder.
+
+    Args:
+        results: the run's.
+        folder: where to; its ``epochs.csv`` is read.
+        live: of a run that goes on; None: it does not, and the page is its last one.
+    """
     pictures: list[dict[str, str]] = []
     tested = bool(results.rounds) and words.has_test(results.rounds[-1].server)
     captions = _CAPTIONS if tested else _CAPTIONS | _WITHOUT_TEST
@@ -106,7 +126,8 @@ def write_page(results: RunResults, folder: Path) -> None:
                 "narrow": inline(draw(results, NARROW), f"{name}-narrow"),
             }
         )
-    write_text(folder / PAGE, html(results, pictures, epochs) + _mark(results))
+    mark = _mark(results) if live is None else ""  # the run's own last page is still to come
+    write_text(folder / PAGE, html(results, pictures, epochs, live) + mark)
 
 
 def is_written(results: RunResults, folder: Path) -> bool:
@@ -126,13 +147,19 @@ def _mark(results: RunResults) -> str:
     return f"<!-- results {sha256} -->\n"
 
 
-def html(results: RunResults, pictures: list[dict[str, str]], epochs: Sequence[Epoch] = ()) -> str:
+def html(
+    results: RunResults,
+    pictures: list[dict[str, str]],
+    epochs: Sequence[Epoch] = (),
+    live: Live | None = None,
+) -> str:
     """The page.
 
     Args:
         results: a run's results.
         pictures: each with title, caption, and SVG for wide and for narrow screens.
         epochs: of all fits.
+        live: of a run that goes on.
     """
     template = resources.files("ecavg_tf.report").joinpath("page.html.jinja").read_text("utf-8")
     environment = jinja2.Environment(
@@ -148,6 +175,7 @@ def html(results: RunResults, pictures: list[dict[str, str]], epochs: Sequence[E
         results=results,
         alone={each.edge: each.own for each in results.alone},
         source=_source(results),
+        live=live,
         pictures=pictures,
         by_class=by_class(results),
         costs=costs,
