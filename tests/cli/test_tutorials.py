@@ -19,17 +19,20 @@ NAMED = re.compile(r"# (\w+\.py)\n")
 def test_a_tutorial_runs_as_it_stands(name: str, tmp_path: Path) -> None:
     programs = {"ecavg": ["-m", "ecavg_tf"], "python": []}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
-    typed = 0
+    folder, typed = tmp_path, 0
     for language, text in FENCED.findall((ROOT / f"docs/tutorial-{name}.md").read_text()):
         if language == "python":
             named = NAMED.match(text)
             assert named is not None, text
-            (tmp_path / named[1]).write_text(text)
+            (folder / named[1]).write_text(text)
         for line in text.replace("\\\n", " ").splitlines() if language == "" else ():
             program, *words = shlex.split(line)
+            if program == "cd":
+                folder = folder / words[0]
+                continue
             ran = subprocess.run(
                 [sys.executable, *programs[program], *words],
-                cwd=tmp_path,
+                cwd=folder,
                 env=environment,
                 capture_output=True,
                 text=True,
