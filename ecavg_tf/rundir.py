@@ -154,7 +154,8 @@ class RunDirectory:
         # A start that was cut off leaves nothing that counts; a stranger's files do.
         here = {item.name for item in self.path.iterdir()} if self.path.exists() else set()
         strangers = {name for name in here if not name.startswith(TEMPORARY_PREFIX)}
-        strangers -= {"environment.json", "log.txt"}
+        data = user_path(self.config["data"]["name"])  # which a script may have given
+        strangers -= {"environment.json", "log.txt", data.name if data.parent == self.path else ""}
         if strangers:
             raise WorkdirError(
                 f"{self.path} is not empty and not a run directory "

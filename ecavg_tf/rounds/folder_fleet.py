@@ -228,8 +228,12 @@ class FolderFleet:
 
     def _is_absent(self, edge: str) -> bool:
         """Whether an edge missed a deadline and has answered nothing since, however late."""
-        if any(self._look(edge, request) for request in self._missed.get(edge, ())):
-            del self._missed[edge]
+        for request in self._missed.get(edge, ()):
+            if self._look(edge, request):
+                text = f"{edge} answered too late, and its answer is dropped"
+                self._listener(Note(f"round {request.round}: {text}"))
+                del self._missed[edge]
+                break
         return edge in self._missed
 
     def _gave_up(self, edge: str, request: Request) -> NoReply:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import validated
@@ -17,6 +18,7 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.consent import consenting
 from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import FederatedData, counted, federated_data
+from ecavg_tf.data.given import with_given_data
 from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
 from ecavg_tf.epochs import EpochsFile
 from ecavg_tf.events import Detail, Event, Listener, Note, RunPlanned, StageStarted, shown, silent
@@ -49,13 +51,17 @@ from server.collect import Collected, collect
 from server.tune import WHO, make_global
 
 
-def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> RunResults:
+def run(
+    config: Config, workdir: str | Path, *, listener: Listener = silent, data: Any = None
+) -> RunResults:
     """Runs the configured rounds, or what is left of them.
 
     Args:
         config: what to run.
         workdir: the run directory. One that holds the same config is resumed.
         listener: told of stages, epochs and refusals; ``ecavg_tf.progress()`` shows them.
+        data: instead of ``data.name``: what ``with_given_data`` takes, such as
+            ``((x_train, y_train), (x_test, y_test))``. It is kept in the run directory.
 
     Returns:
         The results, as they are in ``workdir/results.json``.
@@ -65,6 +71,8 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         KeyboardInterrupt: passed on, once results.json says "interrupted".
     """
     check_names(validated(config))
+    if data is not None:
+        config = with_given_data(config, workdir, data)
     directory = RunDirectory(workdir, config)
     done = directory.finished()
     if done is not None and not (wants_export(config, done) or wants_alone(config, done)):
