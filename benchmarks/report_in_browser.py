@@ -12,6 +12,7 @@ what axe-core finds that is serious or critical.
 
 import argparse
 import json
+import math
 import tempfile
 import time
 from dataclasses import replace
@@ -22,6 +23,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ecavg_tf.epochs import EpochsFile, read_epochs
+from ecavg_tf.events import EpochEnded, StageStarted
 from ecavg_tf.report.page import PAGE, write_page
 from ecavg_tf.results import RunResults, load_results
 
@@ -53,6 +56,7 @@ def main() -> None:
         shown = repeated(results, count) if count else results
         edges = len(shown.rounds[-1].edges)
         with tempfile.TemporaryDirectory() as folder:
+            tell_epochs(arguments.run, Path(folder), edges)
             write_page(shown, Path(folder))
             for dark in (False, True):
                 for width in WIDTHS:
@@ -83,6 +87,20 @@ def repeated(results: RunResults, count: int) -> RunResults:
         for each in results.rounds
     )
     return replace(results, rounds=rounds, alone=many(results.alone))
+
+
+def tell_epochs(run: Path, folder: Path, edges: int) -> None:
+    """Gives the folder an ``epochs.csv`` in which the repeated edges learn as the run's own."""
+    told = read_epochs(run)
+    own = sorted({each.who for each in told} - {"server"})
+    names = own if edges == len(own) else [f"edge-{at:04d}" for at in range(edges)]
+    tell = EpochsFile(folder)
+    for each in told:
+        copies = [name for at, name in enumerate(names) if own[at % len(own)] == each.who]
+        for who in copies or [each.who]:
+            tell(StageStarted(each.round, each.stage, who))
+            values = each.loss or math.nan, each.accuracy or math.nan, each.seconds
+            tell(EpochEnded(each.round, who, each.epoch, each.epochs, *values))
 
 
 def opened(

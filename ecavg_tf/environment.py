@@ -4,8 +4,12 @@ import os
 import platform
 import uuid
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+from ecavg_tf.core.errors import WorkdirError
+from ecavg_tf.core.fields import FieldError, Fields
+from ecavg_tf.core.files import read_json
 from ecavg_tf.keras_settings import keras_settings
 from ecavg_tf.kernels import onednn_in_force
 
@@ -30,6 +34,23 @@ def describe() -> dict[str, Any]:
         "keras": keras_settings(),
         "packages": {name: _version(name) for name in _PACKAGES},
     }
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The manifest that a run wrote.
+
+    Raises:
+        WorkdirError: it is damaged.
+    """
+    values = read_json(path)
+    try:
+        Fields(values).text("run_id")
+    except FieldError as error:
+        raise WorkdirError(
+            f"{path} is damaged ({error}); restore it from a copy, or begin again in another "
+            "--workdir"
+        ) from error
+    return values
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -70,6 +70,9 @@ def _checked(certs: Path) -> Path:
     ]
     if missing:
         raise ConfigError(f"{certs} has no {missing[0]}; make it with 'ecavg certs --host=NAME'")
+    from server.carrying.certificates import check_server
+
+    check_server(certs)
     return certs.resolve()
 
 

@@ -112,6 +112,7 @@ class Supervised:
         log: where its output goes.
         tell: told when it dies.
         meanings: what words in its output mean, for people.
+        last_words: after these in its output it does nothing more, though it does not end.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Supervised:
         log: Path,
         tell: Callable[[str], None],
         meanings: Mapping[str, str] = MappingProxyType({}),
+        last_words: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.log = log
@@ -129,7 +131,9 @@ class Supervised:
         self._env = env
         self._tell = tell
         self._meanings = meanings
+        self._last_words = last_words
         self._log_at = 0
+        self._heard_to = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._pause_s = 0.0
@@ -148,19 +152,27 @@ class Supervised:
                 self._start()
             return None
         code = self._process.poll()
+        if code is None and self._has_given_up():
+            self.stop()
+            self._starts_again(now, "has given up")
+            return None
         if code is None:
             return None
         self._process = None
         if code == 0:
             return code
+        self._starts_again(
+            now, f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        )
+        return code
+
+    def _starts_again(self, now: float, how: str) -> None:
         sound = now - self._started > _SOUND_S
         self._pause_s = 1.0 if sound else min(max(2 * self._pause_s, 1.0), _LONGEST_PAUSE_S)
         self._again = now + self._pause_s
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         self._tell(
             f"{self.name} {how} ({self._last_line()}); it is started again in {self._pause_s:g} s"
         )
-        return code
 
     def stop(self) -> None:
         """Ends it, and all that it started."""
@@ -180,7 +192,7 @@ class Supervised:
     def _start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as out:
-            self._log_at = out.tell()
+            self._log_at = self._heard_to = out.tell()
             self._process = subprocess.Popen(
                 list(self._words()),
                 stdin=subprocess.DEVNULL,
@@ -191,6 +203,18 @@ class Supervised:
                 preexec_fn=_end_with_parent,
             )
         self._started = time.monotonic()
+
+    def _has_given_up(self) -> bool:
+        """Whether last words are among the whole lines that came since the last look."""
+        if not self._last_words:
+            return False
+        with self.log.open("rb") as stream:
+            stream.seek(self._heard_to)
+            said = stream.read()
+        whole = said[: said.rfind(b"\n") + 1]
+        self._heard_to += len(whole)
+        text = whole.decode("utf-8", "replace")
+        return any(words in text for words in self._last_words)
 
     def _last_line(self) -> str:
         with self.log.open("rb") as stream:

@@ -103,18 +103,25 @@ def inline(figure: Figure, name: str) -> str:
 
 def blank(theme: Theme, height: float) -> tuple[Figure, Axes]:
     """An empty figure of the report's width, and its axes; the height is in inches."""
-    figure = Figure(figsize=(theme.width, height), facecolor=theme.paper, layout="constrained")
-    axes = figure.subplots()
-    axes.set_facecolor(theme.paper)
-    axes.tick_params(colors=theme.ink, which="both")
-    axes.xaxis.label.set_color(theme.ink)
-    axes.yaxis.label.set_color(theme.ink)
-    axes.grid(axis="y", color=theme.faint, lw=0.6)
-    axes.set_axisbelow(True)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(theme.faint)
+    figure, (axes,) = panels(theme, height, 1)
     return figure, axes
+
+
+def panels(theme: Theme, height: float, rows: int) -> tuple[Figure, tuple[Axes, ...]]:
+    """As ``blank``, with several axes, one below the other."""
+    figure = Figure(figsize=(theme.width, height), facecolor=theme.paper, layout="constrained")
+    found = tuple(figure.subplots(rows, squeeze=False)[:, 0])
+    for axes in found:
+        axes.set_facecolor(theme.paper)
+        axes.tick_params(colors=theme.ink, which="both")
+        axes.xaxis.label.set_color(theme.ink)
+        axes.yaxis.label.set_color(theme.ink)
+        axes.grid(axis="y", color=theme.faint, lw=0.6)
+        axes.set_axisbelow(True)
+        for side, spine in axes.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(theme.faint)
+    return figure, found
 
 
 def label(text: str, most: int = 20) -> str:

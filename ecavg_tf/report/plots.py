@@ -1,13 +1,16 @@
 """The report's pictures, by matplotlib."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ecavg_tf.epochs import Epoch
 from ecavg_tf.report.figure import ON_COLOUR, Theme, blank, label
 from ecavg_tf.report.gains import before
+from ecavg_tf.report.learning import learning
 from ecavg_tf.report.plots_edges import (
     accepted_by_round,
     by_round,
@@ -106,10 +109,15 @@ def stages(results: RunResults, theme: Theme) -> Figure:
 _STAGES = ("local", "averaged", "recalibrated", "global")
 
 
-def pictures(results: RunResults) -> dict[str, Callable[[RunResults, Theme], Figure]]:
+def pictures(
+    results: RunResults, epochs: Sequence[Epoch] = ()
+) -> dict[str, Callable[[RunResults, Theme], Figure]]:
     """The pictures that this run has data for, in the page's order."""
+    curves: dict[str, Callable[[RunResults, Theme], Figure]] = {}
+    if epochs:
+        curves["learning"] = partial(learning, epochs=epochs)
     if not results.rounds:
-        return {}
+        return curves
     found: dict[str, Callable[[RunResults, Theme], Figure]] = {}
     first = before(results)
     if any(first.change(edge) is not None for edge in results.rounds[-1].edges):
@@ -120,7 +128,7 @@ def pictures(results: RunResults) -> dict[str, Callable[[RunResults, Theme], Fig
         found["by-round"] = by_round
     if any(result.edges for result in results.rounds):
         found["data"] = data
-    return {**found, "stages": stages}
+    return {**found, "stages": stages, **curves}
 
 
 def _write_counts(axes: Axes, counts: np.ndarray, theme: Theme) -> None:

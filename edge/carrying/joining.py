@@ -24,6 +24,10 @@ from edge.device.checkpoint import locked
 _LOOK_S = 0.5
 _LAST_THINGS_S = 600.0  # for an edge process whose run is over
 _REFUSED = "[code: 2004]"  # Flower's words for a key that is not registered
+# After an error that Flower does not try again, its node hangs: its other threads don't end.
+_LAST_WORDS = (
+    "SSL/TLS handshake error", "Giving up reconnection", "Client error '", "Server error '"
+)  # fmt: skip
 _AGAIN_S = 30.0  # between two tries to say why no server answers
 
 
@@ -74,6 +78,7 @@ class Join:
             order.state / "supernode.log",
             _tell,
             {_REFUSED: f"the server refuses this key: has it edges/{order.edge}.pub?"},
+            _LAST_WORDS,
         )
 
     def _check_keys(self) -> None:

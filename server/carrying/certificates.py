@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ecavg_tf.core.errors import ConfigError, brief
 from ecavg_tf.core.files import write_bytes
 
 _CA_DAYS = 3650
@@ -63,6 +64,30 @@ def make_server(folder: Path, hosts: Sequence[str], days: int) -> datetime.datet
     _write_key(folder / SERVER_KEY, key, serialization.PrivateFormat.PKCS8)
     write_bytes(folder / SERVER, _pem(certificate))
     return certificate.not_valid_after_utc
+
+
+def check_server(folder: Path) -> None:
+    """Checks that the server's certificate holds now: else nobody connects, nor is told why.
+
+    Raises:
+        ConfigError: it does not, or is no certificate.
+    """
+    path = folder / SERVER
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError as error:
+        raise ConfigError(f"{path} is no certificate that can be read: {brief(error)}") from error
+    now = datetime.datetime.now(datetime.UTC)
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now > last:
+        raise ConfigError(
+            f"{path} has expired on {last:%Y-%m-%d} (or this machine's clock is ahead); make it "
+            f"anew: ecavg certs --out={folder} --host=NAME"
+        )
+    if now < first:
+        raise ConfigError(
+            f"{path} is not valid before {first:%Y-%m-%d}: this machine's clock is behind; set it"
+        )
 
 
 def make_edge_key(folder: Path, edge: str) -> Path:

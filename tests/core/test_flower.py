@@ -75,6 +75,23 @@ def test_a_process_that_dies_is_started_again_and_said_in_words(
     assert said[1] == said[0]
 
 
+def test_a_process_that_gives_up_without_an_end_is_started_again(tmp_path: Path) -> None:
+    """Flower's node hangs after a handshake that was cut: before, its edge was lost for ever."""
+    said: list[str] = []
+    words = ["/bin/sh", "-c", "echo handshake error; sleep 300"]
+    process = Supervised(
+        "the node", lambda: words, {}, tmp_path / "log", said.append, {}, ("handshake error",)
+    )
+    process.look()
+    first = process.pid
+    look_until(process, lambda: process.pid not in (0, first))
+    process.stop()
+    assert said == [
+        "the node has given up (handshake error); it is started again in 1 s"
+    ]  # fmt: skip
+    assert not _runs(first)
+
+
 def test_a_process_that_is_stopped_takes_its_children_along(tmp_path: Path) -> None:
     child = tmp_path / "child"
     words = ["/bin/sh", "-c", f"sleep 300 & echo $! > {child}; wait"]

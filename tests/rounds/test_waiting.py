@@ -93,6 +93,8 @@ def test_who_answers_late_is_waited_for_again(tmp_path: Path) -> None:
     server.answer(2, *EDGES[:2])
     _, waits = server.play(2)
     assert waits == ["edge-02"]
+    late = Note("round 1: edge-02 answered too late, and its answer is dropped")
+    assert server.told.count(late) == 1
 
 
 def test_who_comes_back_takes_part(tmp_path: Path) -> None:

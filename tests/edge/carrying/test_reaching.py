@@ -1,10 +1,6 @@
 """Why a server can't be reached, in one line each."""
 
-import datetime
-import email.utils
-import http.server
-import ssl
-import threading
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,10 +8,17 @@ import pytest
 
 pytest.importorskip("cryptography", reason="the extra 'fleet' is not installed")
 
+from tls_for_tests import make_future_server, serving
+
 from ecavg_tf.core.errors import ConfigError, RoundError
 from ecavg_tf.core.flower import free_port
 from edge.carrying.reaching import check_reachable
-from server.carrying.certificates import make_authority, make_edge_key, make_server
+from server.carrying.certificates import (
+    check_server,
+    make_authority,
+    make_edge_key,
+    make_server,
+)
 
 Serve = Callable[..., int]
 
@@ -30,38 +33,12 @@ def certs(tmp_path: Path) -> Path:
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Starts a server on this machine, with TLS where certificates are given."""
-    running: list[http.server.HTTPServer] = []
-
-    def start(certs: Path | None, clock_s: float = 0.0) -> int:
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(404)
-                self.end_headers()
-
-            def date_time_string(self, _: float | None = None) -> str:
-                now = datetime.datetime.now(datetime.UTC).timestamp()
-                return email.utils.formatdate(now + clock_s, usegmt=True)
-
-            def log_message(self, *arguments: object) -> None:
-                pass
-
-        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-        if certs is not None:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(certs / "server.pem", certs / "server.key")
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        running.append(server)
-        return int(server.server_address[1])
-
-    yield start
-    for server in running:
-        server.shutdown()
-        server.server_close()
+    with contextlib.ExitStack() as running:
+        yield lambda *given: running.enter_context(serving(*given))
 
 
 def test_a_server_with_our_certificate_is_reached(certs: Path, serve: Serve) -> None:
+    check_server(certs)
     port = serve(certs)
     for host in ("localhost", "127.0.0.1"):
         check_reachable(host, port, certs / "ca.pem")
@@ -79,6 +56,17 @@ def test_an_expired_certificate(certs: Path, serve: Serve) -> None:
     make_server(certs, ["localhost"], -1)
     with pytest.raises(ConfigError, match=r"has expired .*make it anew on the server: ecavg certs"):
         check_reachable("localhost", serve(certs), certs / "ca.pem")
+    with pytest.raises(ConfigError, match=r"server\.pem has expired on \d.*: ecavg certs --out="):
+        check_server(certs)
+
+
+def test_a_certificate_that_is_not_valid_yet(certs: Path, serve: Serve) -> None:
+    """What an edge sees whose clock is more than a day behind."""
+    make_future_server(certs)
+    with pytest.raises(ConfigError, match=r"not valid yet: this machine's clock is behind; set"):
+        check_reachable("localhost", serve(certs), certs / "ca.pem")
+    with pytest.raises(ConfigError, match=r"server\.pem is not valid before .*clock"):
+        check_server(certs)
 
 
 @pytest.mark.parametrize(("off_s", "said"), [(86400, "behind that"), (-86400, "ahead of that")])
