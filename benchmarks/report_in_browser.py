@@ -30,6 +30,7 @@ from ecavg_tf.results import RunResults, load_results
 
 WIDTHS = (390, 1280, 2560)
 COUNTS = (0, 50, 1000)  # edges; 0: the run's own
+_PATIENCE_S = 300  # axe-core takes long for a large page on a busy machine
 _WIDER = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 _AXE = """
 const done = arguments[arguments.length - 1];
@@ -82,7 +83,11 @@ def repeated(results: RunResults, count: int) -> RunResults:
 
     rounds = tuple(
         replace(
-            each, edges=many(each.edges), influence=many(each.influence) if each.influence else ()
+            each,
+            participants=tuple(f"edge-{at:04d}" for at in range(count)),
+            edges=many(each.edges),
+            influence=many(each.influence),
+            costs=many(each.costs),
         )
         for each in results.rounds
     )
@@ -114,6 +119,7 @@ def opened(
         options.add_argument(f"--{word}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     browser = webdriver.Chrome(options=options)
+    browser.set_script_timeout(_PATIENCE_S)
     try:
         browser.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",

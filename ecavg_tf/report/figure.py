@@ -56,6 +56,8 @@ class Theme:
 
 LIGHT = Theme("#1f2328", "#ffffff", "#d0d7de", "#009e73", "#d55e00", "#0072b2")
 NARROW = replace(LIGHT, width=_NARROW)
+_PLACES = re.compile(r'\b(?:d|x|y)="[^"]*"')
+_DIGITS = re.compile(r"(?<=\.\d\d)\d+")  # a hundredth of a point is less than a screen can show
 ON_COLOUR = "#fefefe"  # text on a strong colour, in light and in dark
 
 
@@ -93,6 +95,7 @@ def inline(figure: Figure, name: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r" font-family: [^;]*;", "", text)  # the page says it once
+    text = _PLACES.sub(lambda found: _DIGITS.sub("", found[0]), text)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for field in fields(Theme):

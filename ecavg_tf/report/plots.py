@@ -27,7 +27,7 @@ def data(results: RunResults, theme: Theme) -> Figure:
     edges = _everybody(results)
     counts = np.array([edge.class_counts for edge in edges])
     figure, axes = blank(theme, height=min(1.4 + 0.32 * len(edges), 9))
-    shown = axes.imshow(counts, aspect="auto", cmap=theme.scale, vmin=0)
+    shown = axes.imshow(counts, aspect="auto", cmap=theme.scale, vmin=0, interpolation="none")
     if counts.shape[1] <= 20:
         names = [label(name) for name in results.classes]
         turned = max(map(len, names)) > 3
@@ -81,6 +81,8 @@ def stages(results: RunResults, theme: Theme) -> Figure:
                 server.append(100 * model.all.accuracy)
     axes.plot(where, server, color=theme.server, marker="s", lw=2, label="the server's model")
     if local:
+        if are_many(local):  # points that can't be told apart are one
+            local = sorted({(at, round(2 * accuracy) / 2) for at, accuracy in local})
         at_local, accuracies = zip(*local, strict=True)
         axes.scatter(
             at_local,
@@ -89,7 +91,6 @@ def stages(results: RunResults, theme: Theme) -> Figure:
             color=theme.ink,
             alpha=0.6,
             label="each edge's local model",
-            rasterized=are_many(local),
         )
     names = ticks if len(results.rounds) > 1 else [tick[3:] for tick in ticks]
     crowded = len(ticks) > (4 if theme.narrow else 6)

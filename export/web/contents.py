@@ -78,16 +78,21 @@ def offered(paths: Sequence[Path]) -> tuple[Offered, ...]:
     Raises:
         ExportError: one is damaged, or no bundle.
     """
+    tasks: dict[str, object] = {}  # what the models of a group must share to answer the same input
     taken: set[tuple[str, str, str]] = set()
     made: list[Offered] = []
     for path in paths:
         info, place = read_bundle(path).info, path.resolve().parent
+        task = (info.classes, info.input.shape, info.value_range, info.columns)
+        group = place.name
+        if tasks.setdefault(group, task) != task:  # of a run on other data
+            group = f"{group} in {path.parent}"
         name = "accepted" if info.origin.get("edge") is not None else "global"
         name = "local" if place.parent.name == LOCALS else name
-        if (place.name, name, info.format) in taken:  # of another run
+        if (group, name, info.format) in taken:  # of another run
             name = f"{name} in {path.parent}"
-        taken.add((place.name, name, info.format))
-        made.append(Offered(path, place.name, name))
+        taken.add((group, name, info.format))
+        made.append(Offered(path, group, name))
     return tuple(made)
 
 

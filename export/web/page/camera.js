@@ -20,19 +20,24 @@ export class Camera {
   }
 
   async start() {
+    let stream;
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({
-        video: { facingMode: "environment" },
-      });
+      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     } catch (error) {
       throw new UserError(`The camera can't be used: ${error.message}. Allow it, or pick a picture.`);
     }
-    this.video.srcObject = this.stream;
+    this.stream = stream;
+    if (this.stopped) {
+      this.stop(); // while the browser asked for permission
+      return;
+    }
+    this.video.srcObject = stream;
     await this.video.play();
     this.timer = setInterval(() => this.#read(), EVERY_MS);
   }
 
   stop() {
+    this.stopped = true;
     clearInterval(this.timer);
     this.stream?.getTracks().forEach((track) => track.stop());
     this.video.srcObject = null;
@@ -48,6 +53,6 @@ export class Camera {
     const context = this.canvas.getContext("2d", { willReadFrequently: true });
     const size = [this.canvas.width, this.canvas.height];
     context.drawImage(this.video, left, top, right - left, bottom - top, 0, 0, ...size);
-    this.onpicture({ ...pixelsOf(this.canvas, this.canvas, ...size) });
+    this.onpicture(pixelsOf(this.canvas));
   }
 }

@@ -50,8 +50,7 @@ export class Drawing {
     const fine = Math.max(1, Math.floor(FINEST / Math.max(width, height)));
     const canvas = new OffscreenCanvas(width * fine, height * fine);
     this.#paint(canvas, this.placed ? this.#place() : (point) => point);
-    const picture = pixelsOf(canvas, canvas, canvas.width, canvas.height);
-    return stretched(fitted(picture, this.shape).data, info);
+    return stretched(fitted(pixelsOf(canvas), this.shape).data, info);
   }
 
   show() {

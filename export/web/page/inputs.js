@@ -32,7 +32,7 @@ export class Inputs {
   }
 
   close() {
-    this.camera?.stop();
+    this.#stopCamera();
   }
 
   #give(name, values) {
@@ -125,11 +125,15 @@ export class Inputs {
       this.#stopCamera();
       return;
     }
-    const camera = new Camera(this.video, this.shape, (one) => this.#picture("the camera", one));
-    await camera.start();
-    this.camera = camera;
+    this.camera = new Camera(this.video, this.shape, (one) => this.#picture("the camera", one));
     this.video.hidden = false;
     this.cameraButton.textContent = "Stop the camera";
+    try {
+      await this.camera.start();
+    } catch (error) {
+      this.#stopCamera();
+      throw error;
+    }
   }
 
   #stopCamera() {
@@ -168,22 +172,22 @@ export class Inputs {
 
   #goldenButtons() {
     const count = this.bundle.inputs.shape[0];
-    const say = element("span", { id: "golden" }, `${count} golden examples:`);
+    const say = element("span", { id: "golden" }, `${count} golden examples`);
     const step = (by) => () => {
       this.golden = (this.golden + by + count) % count;
       this.#stopCamera();
       this.drawing?.clear();
       const values = exampleOf(this.bundle.inputs, this.golden);
-      say.textContent = `Golden example ${this.golden + 1} of ${count}:`;
+      say.textContent = `Golden example ${this.golden + 1} of ${count}`;
       if (this.text) this.text.value = Array.from(values).join(", ");
       this.#give(`golden example ${this.golden + 1}`, values);
     };
     return element(
       "div",
       { class: "row" },
-      say,
       button("Previous", step(-1)),
-      button("Next", step(1))
+      button("Next", step(1)),
+      say
     );
   }
 

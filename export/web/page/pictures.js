@@ -4,6 +4,7 @@ import { UserError } from "./errors.js";
 import { middle, resized } from "./resampling.js";
 
 const { fround } = Math;
+const MOST_PIXELS = 16e6; // phones refuse larger canvases
 
 /** Height, width and channels of a model that takes pictures; null: it takes none. */
 export function pictureShape(info) {
@@ -27,15 +28,18 @@ export async function readPicture(file) {
   } catch {
     throw new UserError(`${file.name ?? "The file"} is no picture that this browser can read.`);
   }
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  return pixelsOf(canvas, bitmap, bitmap.width, bitmap.height);
+  const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (bitmap.width * bitmap.height)));
+  const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.floor(side * scale));
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d", { willReadFrequently: true }).drawImage(bitmap, 0, 0, width, height);
+  bitmap.close();
+  return pixelsOf(canvas);
 }
 
-/** What is drawn of an image or a video, as a picture of this size. */
-export function pixelsOf(canvas, source, width, height) {
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(source, 0, 0, width, height);
-  const { data } = context.getImageData(0, 0, width, height);
+/** What is on a canvas, as a picture. */
+export function pixelsOf(canvas) {
+  const { width, height } = canvas;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
   for (let at = 3; at < data.length; at += 4) {
     if (data[at] < 255) {
       throw new UserError("The picture is transparent: save it as 8-bit grey or RGB.");
@@ -56,9 +60,15 @@ export function fitted(picture, shape) {
   const pixels = picture.width * picture.height;
   const plain = { ...picture, channels, data: new Uint8Array(pixels * channels) };
   for (let at = 0; at < pixels; at++) {
-    const [red, green, blue] = picture.data.subarray(4 * at, 4 * at + 3);
+    const red = picture.data[4 * at];
+    const green = picture.data[4 * at + 1];
+    const blue = picture.data[4 * at + 2];
     if (channels === 1) plain.data[at] = grey(red, green, blue);
-    else plain.data.set([red, green, blue], 3 * at);
+    else {
+      plain.data[3 * at] = red;
+      plain.data[3 * at + 1] = green;
+      plain.data[3 * at + 2] = blue;
+    }
   }
   return resized(plain, { width: shape.width, height: shape.height }, middle(picture, shape));
 }

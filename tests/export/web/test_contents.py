@@ -179,6 +179,17 @@ def test_bundles_are_named_by_the_folders_of_an_export(tmp_path: Path) -> None:
     assert names == ["accepted", f"accepted in {tmp_path / 'other/exports/edge-00'}"]
 
 
+def test_models_of_other_data_do_not_stand_side_by_side(tmp_path: Path) -> None:
+    of_birds = replace(made(), info=replace(INFO, classes=("wren", "tit")))
+    paths = [tmp_path / name / "exports/edge-00/int8.bundle.zip" for name in ("run", "birds")]
+    for path, bundle in zip(paths, (made(), of_birds), strict=True):
+        write_bundle(path, bundle)
+    assert [(each.group, each.name) for each in offered(paths)] == [
+        ("edge-00", "accepted"),
+        (f"edge-00 in {paths[1].parent}", "accepted"),
+    ]
+
+
 def test_what_the_page_can_not_run_is_refused(tmp_path: Path) -> None:
     training = tmp_path / "training-head.bundle.zip"
     write_training_bundle(training, trains())
