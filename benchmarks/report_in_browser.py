@@ -12,6 +12,7 @@ what axe-core finds that is serious or critical.
 
 import argparse
 import json
+import math
 import tempfile
 import time
 from dataclasses import replace
@@ -22,11 +23,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ecavg_tf.epochs import EpochsFile, read_epochs
+from ecavg_tf.events import EpochEnded, StageStarted
 from ecavg_tf.report.page import PAGE, write_page
 from ecavg_tf.results import RunResults, load_results
 
 WIDTHS = (390, 1280, 2560)
 COUNTS = (0, 50, 1000)  # edges; 0: the run's own
+_PATIENCE_S = 300  # axe-core takes long for a large page on a busy machine
 _WIDER = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 _AXE = """
 const done = arguments[arguments.length - 1];
@@ -53,6 +57,7 @@ def main() -> None:
         shown = repeated(results, count) if count else results
         edges = len(shown.rounds[-1].edges)
         with tempfile.TemporaryDirectory() as folder:
+            tell_epochs(arguments.run, Path(folder), edges)
             write_page(shown, Path(folder))
             for dark in (False, True):
                 for width in WIDTHS:
@@ -78,11 +83,29 @@ def repeated(results: RunResults, count: int) -> RunResults:
 
     rounds = tuple(
         replace(
-            each, edges=many(each.edges), influence=many(each.influence) if each.influence else ()
+            each,
+            participants=tuple(f"edge-{at:04d}" for at in range(count)),
+            edges=many(each.edges),
+            influence=many(each.influence),
+            costs=many(each.costs),
         )
         for each in results.rounds
     )
     return replace(results, rounds=rounds, alone=many(results.alone))
+
+
+def tell_epochs(run: Path, folder: Path, edges: int) -> None:
+    """Gives the folder an ``epochs.csv`` in which the repeated edges learn as the run's own."""
+    told = read_epochs(run)
+    own = sorted({each.who for each in told} - {"server"})
+    names = own if edges == len(own) else [f"edge-{at:04d}" for at in range(edges)]
+    tell = EpochsFile(folder)
+    for each in told:
+        copies = [name for at, name in enumerate(names) if own[at % len(own)] == each.who]
+        for who in copies or [each.who]:
+            tell(StageStarted(each.round, each.stage, who))
+            values = each.loss or math.nan, each.accuracy or math.nan, each.seconds
+            tell(EpochEnded(each.round, who, each.epoch, each.epochs, *values))
 
 
 def opened(
@@ -96,6 +119,7 @@ def opened(
         options.add_argument(f"--{word}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     browser = webdriver.Chrome(options=options)
+    browser.set_script_timeout(_PATIENCE_S)
     try:
         browser.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",

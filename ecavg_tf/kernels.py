@@ -73,6 +73,11 @@ def choose_kernels(model: str, run: Path | None = None) -> None:
     )
 
 
+def users_choice() -> str | None:
+    """What the user has set; None: nothing, whatever ``choose_kernels`` has set since."""
+    return None if _said.decided else os.environ.get(VARIABLE)
+
+
 def kernels_event() -> Note | Detail:
     """What was decided; for the log alone, unless it is not what TensorFlow does by itself."""
     return _said.event(kernels_words())

@@ -49,8 +49,9 @@ def load_function(field: str, name: str) -> Callable[..., Any]:
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
-        has = "is not a function" if function is not None else "is not in that module"
-        raise ConfigError(f"{field}={name!r}: {function_name!r} {has}")
+        has = "is not a function" if function is not None else "is not there"
+        found = module.__file__ or next(iter(module.__path__), None)  # a folder has no file
+        raise ConfigError(f"{field}={name!r}: {function_name!r} {has}; {module_name} is {found}")
     loaded: Callable[..., Any] = function
     return loaded
 

@@ -11,7 +11,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.exports import Exported, Parity
 from ecavg_tf.core.files import load_json, read_whole
-from ecavg_tf.core.findings import Alone, Influence, Privacy
+from ecavg_tf.core.findings import Alone, EdgeCost, Influence, Privacy
 from ecavg_tf.core.older_names import with_names_of_today
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.scores import Accepted, Rung, Score, Scores
@@ -126,6 +126,7 @@ class RoundResult:
         privacy: what the updates up to this round tell of an edge; None: they have no noise.
         choice: what the server chose to fine-tune, with ``server.combine=auto``.
         warmed_up: examples that the warm-up before round 1 went through.
+        costs: seconds and bytes of every edge that was asked.
     """
 
     round: int
@@ -141,6 +142,7 @@ class RoundResult:
     privacy: Privacy | None = None
     choice: StartChoice | None = None
     warmed_up: int = 0
+    costs: tuple[EdgeCost, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -182,6 +184,9 @@ class RunResults:
         return any(each.server.recalibrated != each.server.averaged for each in self.rounds)
 
 
+_OPTIONAL = ("absent", "influence", "choice", "warmed_up", "costs")  # of a round
+
+
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     of_today = make_dict_structure_fn(Parity, converter)
@@ -213,10 +218,7 @@ def _converter() -> cattrs.Converter:
         make_dict_unstructure_fn(
             RoundResult,
             converter,
-            absent=override(omit_if_default=True),
-            influence=override(omit_if_default=True),
-            choice=override(omit_if_default=True),
-            warmed_up=override(omit_if_default=True),
+            **{name: override(omit_if_default=True) for name in _OPTIONAL},  # type: ignore[arg-type]
         ),
     )
     converter.register_unstructure_hook(

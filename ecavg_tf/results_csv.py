@@ -1,4 +1,4 @@
-"""results.csv and exports.csv: a run's figures as tidy tables, a line each."""
+"""results.csv, costs.csv and exports.csv: a run's figures as tidy tables, a line each."""
 
 import csv
 import io
@@ -18,6 +18,22 @@ EXPORTS = (
     *("keras_accuracy", "file_accuracy", "agreement", "max_difference", "mean_difference"),
     "median_ms",
 )
+COSTS = ("round", "edge", "pretrain_s", "update_s", "evaluate_s", "bytes_down", "bytes_up")
+
+
+def cost_rows(results: RunResults) -> list[dict[str, Any]]:
+    """One dictionary for every round of every edge that was asked, with the keys ``COSTS``."""
+    return [
+        {
+            "round": result.round,
+            "edge": cost.edge,
+            **{f"{name}_s": cost.seconds.get(name) for name in ("pretrain", "update", "evaluate")},
+            "bytes_down": cost.bytes_down,
+            "bytes_up": cost.bytes_up,
+        }
+        for result in results.rounds
+        for cost in result.costs
+    ]
 
 
 def score_rows(results: RunResults) -> list[dict[str, Any]]:

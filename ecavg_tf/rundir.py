@@ -12,7 +12,7 @@ from ecavg_tf.config import Config
 from ecavg_tf.config.fields import to_dict
 from ecavg_tf.core.errors import WorkdirError
 from ecavg_tf.core.exports import Exported
-from ecavg_tf.core.fields import FieldError, Fields
+from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import (
     TEMPORARY_PREFIX,
     load_json,
@@ -27,7 +27,7 @@ from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.streams import keep_descriptors
 from ecavg_tf.core.template import Template
-from ecavg_tf.decided import with_decisions
+from ecavg_tf.decided import with_decisions, with_finish_sizes
 from ecavg_tf.results import (
     SCHEMA_VERSION,
     RoundResult,
@@ -36,7 +36,7 @@ from ecavg_tf.results import (
     round_from_json,
     to_json,
 )
-from ecavg_tf.results_csv import EXPORTS, SCORES, as_csv, export_rows, score_rows
+from ecavg_tf.results_csv import COSTS, EXPORTS, SCORES, as_csv, cost_rows, export_rows, score_rows
 from ecavg_tf.resuming import check_continues
 
 _PARTS = (
@@ -50,7 +50,9 @@ _PARTS = (
     "owners.json",
     "results.json",
     "results.csv",
+    "costs.csv",
     "exports.csv",
+    "epochs.csv",
     "report.html",
 )  # what a run writes, beside its config, environment and log
 
@@ -101,7 +103,7 @@ class RunDirectory:
         remove_leftovers(self.path, _FOLDERS)
         now = environment.describe()
         if self.exists:
-            self.environment = _environment(self.path / "environment.json")
+            self.environment = environment.read(self.path / "environment.json")
             changed = environment.differences(self.environment, now)
             self.notes += [f"since this run began, bits may differ: {line}" for line in changed]
             if read_json(self.path / "config.json") != self.config:
@@ -152,7 +154,8 @@ class RunDirectory:
         # A start that was cut off leaves nothing that counts; a stranger's files do.
         here = {item.name for item in self.path.iterdir()} if self.path.exists() else set()
         strangers = {name for name in here if not name.startswith(TEMPORARY_PREFIX)}
-        strangers -= {"environment.json", "log.txt"}
+        data = user_path(self.config["data"]["name"])  # which a script may have given
+        strangers -= {"environment.json", "log.txt", data.name if data.parent == self.path else ""}
         if strangers:
             raise WorkdirError(
                 f"{self.path} is not empty and not a run directory "
@@ -259,7 +262,8 @@ class RunDirectory:
                 result = round_from_json(read_json(path))
             except ValueError as error:
                 raise WorkdirError(f"{path} is damaged: {error}") from error
-            found.append(with_decisions(result, self.decisions(result.round)))
+            decided = with_decisions(result, self.decisions(result.round))
+            found.append(with_finish_sizes(decided, self.round(result.round)))
         for result in found[:-1]:  # the next round's exchange recorded what edges decided on it
             path = self.round(result.round) / "decisions.json"
             if not path.exists():
@@ -272,7 +276,7 @@ class RunDirectory:
     def write_results(
         self, status: str, classes: tuple[str, ...], exports: tuple[Exported, ...] = ()
     ) -> RunResults:
-        """Writes results.json, results.csv and, where files were exported, exports.csv."""
+        """Writes results.json, results.csv, costs.csv and, after an export, exports.csv."""
         results = RunResults(
             schema_version=SCHEMA_VERSION,
             status=status,
@@ -285,18 +289,7 @@ class RunDirectory:
         )
         write_json(self.path / "results.json", to_json(results))
         write_text(self.path / "results.csv", as_csv(SCORES, score_rows(results)))
+        write_text(self.path / "costs.csv", as_csv(COSTS, cost_rows(results)))
         if exports:
             write_text(self.path / "exports.csv", as_csv(EXPORTS, export_rows(results)))
         return results
-
-
-def _environment(path: Path) -> dict[str, Any]:
-    try:
-        values = read_json(path)
-        Fields(values).text("run_id")
-    except FieldError as error:
-        raise WorkdirError(
-            f"{path} is damaged ({error}); restore it from a copy, or begin again in another "
-            "--workdir"
-        ) from error
-    return values

@@ -2,7 +2,8 @@
 
 import sys
 
+from ecavg_tf.core.commands import ending
 from edge.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending(main()))

@@ -146,6 +146,13 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action="store_true",
         help="without a run: replace what --state holds of another bundle, data or settings",
     )
+    parser.add_argument(
+        "--policy",
+        choices=("guarded", "replace"),
+        default="guarded",
+        help="without a run: guarded (the default) lets predict use the trained model once "
+        "held-out examples certify it as better; replace lets it use it in any case",
+    )
     _common(parser)
     parser.set_defaults(run=_train, threads=1)
 
@@ -175,6 +182,7 @@ def _train(arguments: argparse.Namespace) -> int:
             settings=settings,
             seed=arguments.seed,
             replace=arguments.replace,
+            guarded=arguments.policy == "guarded",
             as_json=arguments.json,
             program=arguments.program,
         )

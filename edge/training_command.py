@@ -11,6 +11,7 @@ import numpy as np
 
 from ecavg_tf.core.bundles.training_bundle import TrainingInfo
 from ecavg_tf.core.checkpoint import Checkpoint
+from ecavg_tf.core.deciding.guard import certify
 from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.files import file_sha256
@@ -27,9 +28,11 @@ from edge.device.training_settings import TrainingSettings
 from edge.participating.agent import Agent
 from edge.participating.kept_bundles import drop_bundles, keep_bundle
 from edge.participating.store import is_of_a_run
-from edge.predicting.state_model import ALONE
+from edge.predicting.state_model import ALONE, TAKEN
 
 _GUARD = 0.2
+_KEPT = "; predict keeps the bundle's own weights (--policy=replace takes the trained ones)"
+_LEVEL = 0.05  # as update.level is, if a run does not say otherwise
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Order:
         settings: how to train, without a server.
         seed: without a server.
         replace: without a server, whether to replace what was trained in another way.
+        guarded: without a server, whether ``predict`` keeps to the bundle's own weights until the
+            held-out examples certify the trained ones as better.
         as_json: print one JSON object at the end.
         program: what the user typed before the command's name.
     """
@@ -65,6 +70,7 @@ class Order:
     settings: TrainingSettings
     seed: int
     replace: bool
+    guarded: bool
     as_json: bool
     program: str
 
@@ -141,11 +147,13 @@ def _alone(order: Order) -> int:
     if not order.replace:
         _check_nothing_lost(order.folder, key)
     scored = local.test if local.test is not None else local.edge.guard
-    before = trainer.predictions_of(start, scored)
     trained = trainer.fit_held(start, local.edge.train, round_number=1, who=order.edge)
-    after = trainer.predictions_of(trained, scored)
+    before, after = (trainer.predictions_of(weights, scored) for weights in (start, trained))
+    guard = local.edge.guard
+    held = trainer.predictions_of(start, guard), trainer.predictions_of(trained, guard)
+    taken, decision = _decided(order, held, len(info.classes))
     bundle = keep_bundle(order.folder, source, sha256, info.frozen_sha256)
-    update = _save(order, bundle, info, local.edge.train, trained)
+    update = _save(order, bundle, info, local.edge.train, trained, taken)
     held_out = "test" if local.test is not None else "guard"
     told = {
         "runtime": str(checked.runtime),
@@ -153,11 +161,34 @@ def _alone(order: Order) -> int:
         "scored_on": f"{len(scored)} {held_out} examples",
         "accuracy_before": _accuracy(before),
         "accuracy_after": _accuracy(after),
+        "decision": decision,
         "update": str(update),
         "predict": order.predict,
     }
     _print(told, order.as_json)
     return 0
+
+
+def _decided(order: Order, held: tuple[Predictions, Predictions], classes: int) -> tuple[bool, str]:
+    """Whether ``predict`` uses the trained weights, and why: the rule of a run's edges.
+
+    Args:
+        order: the command.
+        held: predictions on the guard set with the bundle's weights and with the trained ones.
+        classes: how many there are.
+    """
+    before, after = held
+    if not order.guarded:
+        return True, "the trained model is used (--policy=replace)"
+    if not len(before):
+        return False, f"no example is held out to compare with{_KEPT}"
+    certificate = certify(after, before, num_classes=classes, level=_LEVEL)
+    if certificate.holds:
+        return True, f"the trained model is used: better on {len(before)} guard examples"
+    return False, (
+        f"{len(before)} guard examples don't show that the trained model is better "
+        f"({certificate.wins} more are right, {certificate.losses} more are wrong){_KEPT}"
+    )
 
 
 def _check_nothing_lost(folder: Path, key: str) -> None:
@@ -172,7 +203,12 @@ def _check_nothing_lost(folder: Path, key: str) -> None:
 
 
 def _save(
-    order: Order, bundle: Path, info: TrainingInfo, examples: Examples, trained: Sequence[Array]
+    order: Order,
+    bundle: Path,
+    info: TrainingInfo,
+    examples: Examples,
+    trained: Sequence[Array],
+    taken: bool,
 ) -> Path:
     """Writes the update, which names the bundle that was kept before."""
     update = order.folder / ALONE
@@ -181,6 +217,7 @@ def _save(
     also = {
         "training_file": {"name": bundle.name, "sha256": file_sha256(bundle)},
         "weights_sha256": weights_sha256(trained),
+        TAKEN: taken,
     }
     write_update(
         update, _info(order, examples, info.template.sha256, len(info.classes)), named, also

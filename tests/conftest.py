@@ -37,7 +37,7 @@ def tfds_dir() -> str:
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """To draw a run's pictures takes longer than a test's run; who looks at them says so."""
     if request.path.parent.name in WHOLE_RUNS and "pictures" not in request.keywords:
-        monkeypatch.setattr("ecavg_tf.report.plots.pictures", lambda _: {})
+        monkeypatch.setattr("ecavg_tf.report.plots.pictures", lambda *_: {})
 
 
 WHOLE_RUNS = ("cli", "data", "edge", "end_to_end", "export", "rounds", "training")  # folders

@@ -78,6 +78,19 @@ def test_a_run_that_computes_otherwise_says_so() -> None:
     assert differences({}, {"onednn": False}) == []  # of a version that did not write it down
 
 
+def test_a_run_that_goes_on_tells_no_difference_that_this_program_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = {"onednn": True, "variables": {kernels.VARIABLE: kernels.users_choice()}}
+    (tmp_path / "environment.json").write_text(json.dumps(before))
+    assert chosen(monkeypatch, "mlp", WIDE, tmp_path) == "1"
+    now = {"onednn": True, "variables": {kernels.VARIABLE: kernels.users_choice()}}
+    assert now == before
+    users = {**now, "variables": {kernels.VARIABLE: "1", "OMP_NUM_THREADS": "2"}}
+    before["variables"] = {kernels.VARIABLE: None, "OMP_NUM_THREADS": None}
+    assert differences(before, users) == ["variables: OMP_NUM_THREADS: not set → 2"]
+
+
 def test_the_first_request_that_names_a_model_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen(monkeypatch, "", NARROW) is None
     assert chosen(monkeypatch, "resnet50", NARROW) == "1"

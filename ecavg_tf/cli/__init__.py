@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": "let edges on other machines connect to this one",
     "join": "serve a run across a network, with data of this machine",
     "export": "make verified .tflite files of a run's models, or of a .keras file",
+    "demo": "try a bundle's model in a web browser",
     "check": "does a bundle run right on this machine?",
     "predict": "label pictures, tables or arrays with a bundle",
     "train": "train a bundle on local data, or serve a run with it, without TensorFlow",

@@ -6,10 +6,10 @@ import io
 import re
 from collections.abc import Sequence
 
-from ecavg_tf.cli.shipped import shipped
 from ecavg_tf.config import Config
 from ecavg_tf.config.checks import one_of
 from ecavg_tf.config.fields import flatten
+from ecavg_tf.config.shipped import shipped
 from ecavg_tf.core.errors import ConfigError
 
 HELP = """\

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from absl import flags
 
 from ecavg_tf.cli.config_flag import parse
-from ecavg_tf.cli.shipped import first_line, shipped, shipped_file
+from ecavg_tf.cli.shipped import first_line, shipped_file
+from ecavg_tf.config.shipped import shipped
 from ecavg_tf.core.errors import ConfigError
 
 HELP = """\

@@ -19,6 +19,7 @@ ecavg export RUN [--formats=float32,float16,dynamic,int8] [--edge=edge-00,global
 ecavg export MODEL.keras --data=NAME [--formats=…] [--out=DIR]
 ecavg export --state=DIR [--edge=north] [--formats=…] [--data=FILE] [--out=DIR]
 ecavg export RUN --target=micro [--flash=1M --ram=256K]
+ecavg export RUN --target=web --out=DIR
 ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9]
 ecavg export --verify=PUBLIC.pem BUNDLE_OR_FOLDER
 
@@ -45,6 +46,9 @@ show that they don't (NAME.unproved.tflite, exit code 9).
              limits (export.accept_unproved of a run); their bundles say 'undecided'
   --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
              sources; with --flash=1M --ram=256K says whether they fit a board
+  --target=web  also writes a page into --out that runs the models in a browser, for any web
+             server; of a run with the edges' local models beside the accepted ones. 'ecavg demo'
+             serves such a page on this machine
   --trainable  makes a file that a device trains without TensorFlow (python -m edge train), of
              the global model or a .keras file: its head (the last layer), or all dense layers
              at the model's end (flags for other files are refused with it); --optimizer
@@ -77,6 +81,7 @@ class Options:
     ram: str
     state: bool
     label_column: str
+    page: str | None
 
 
 def main(argv: Sequence[str]) -> int:
@@ -109,13 +114,14 @@ def main(argv: Sequence[str]) -> int:
         from ecavg_tf.cli.export_training import export_training_file
 
         return export_training_file(source, values)
-    micro = bool(values["target"].value)
-    if micro:
-        one_of("--target", values["target"].value, ("micro",))
+    target = values["target"].value
+    if target:
+        one_of("--target", target, ("micro", "web"))
+    micro, web = target == "micro", target == "web"
     options = Options(
         formats=values["formats"].value or ("int8" if micro else ""),
         edges=tuple(values["edge"].value),
-        out=values["out"].value,
+        out="" if web else values["out"].value,
         data=values["data"].value,
         value_range=range_of(values["value-range"].value),
         logits=gives_logits(values["output"].value, logits=values["logits"].value),
@@ -126,6 +132,7 @@ def main(argv: Sequence[str]) -> int:
         ram=values["ram"].value,
         state=bool(values["state"].value),
         label_column=values["label-column"].value,
+        page=values["out"].value if web else None,
     )
     return _export(source, options)
 
@@ -142,6 +149,10 @@ def _export(source: Path, options: Options) -> int:
         check_flags(options.formats, options.flash, options.ram)
     elif options.flash or options.ram:
         raise ConfigError("--flash and --ram go with --target=micro")
+    if options.page is not None:
+        from ecavg_tf.cli.export_web import page_folder
+
+        page = page_folder(options.page)
     if not options.state:
         check_source(source)
     key = load_private_key(options.sign) if options.sign else None  # before minutes of work
@@ -173,6 +184,10 @@ def _export(source: Path, options: Options) -> int:
         from ecavg_tf.cli.export_micro import for_micro
 
         for_micro(exports, folder, options.flash, options.ram, key)
+    if options.page is not None:
+        from ecavg_tf.cli.export_web import for_web
+
+        for_web(exports, source, folder, page)
     raise_if_failed(exports)
     return 0
 
@@ -232,5 +247,6 @@ def _make(source: Path, options: Options) -> tuple[tuple[Exported, ...], Path]:
             accept_unproved=options.accept_unproved,
             listener=listening,
             fresh=bool(options.sign),
+            local=options.page is not None,
         )
     return made, user_path(options.out or source / FOLDER)

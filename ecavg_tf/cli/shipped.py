@@ -1,21 +1,11 @@
 """The config files that come with the program, by name."""
 
 import ast
-from importlib import resources
 from pathlib import Path
 
 from ecavg_tf.config.checks import guess
+from ecavg_tf.config.shipped import shipped
 from ecavg_tf.core.errors import ConfigError
-
-
-def shipped(room: str = "") -> dict[str, Path]:
-    """The config files by name, in alphabetical order.
-
-    Args:
-        room: a folder of them: ``studies``; empty: configs of runs.
-    """
-    folder = Path(str(resources.files("ecavg_tf") / "shipped_configs" / room))
-    return {file.stem: file for file in sorted(folder.glob("*.py"))}
 
 
 def shipped_file(name: str, room: str = "") -> Path:

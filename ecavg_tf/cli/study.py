@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from ecavg_tf.cli.config_flag import made_by, parse
-from ecavg_tf.cli.shipped import shipped, shipped_file
+from ecavg_tf.cli.shipped import shipped_file
+from ecavg_tf.config.shipped import shipped
 from ecavg_tf.core.commands import interrupted_code
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import user_path

@@ -41,12 +41,12 @@ _AT_LEAST = {
     "fleet.quorum": 1,
     "model.hidden_units": 1,
     "edge.epochs": 1,
-    "edge.batch_size": 1,
+    "edge.patience": 0,
+    "server.patience": 0,
     "edge.steps_per_execution": 0,
     "server.steps_per_execution": 0,
     "edge.recalibrate_examples": 0,
     "server.epochs": 0,
-    "server.batch_size": 1,
     "server.recalibrate_examples": 0,
     "server.influence_examples": 0,
     "server.probe_examples": 1,
@@ -59,7 +59,12 @@ _AT_LEAST = {
     "export.max_mean_difference_dynamic": 0,
     "export.max_mean_difference_int8": 0,
 }
+_LARGEST_BATCH = 2**30  # TensorFlow counts examples in 32 bits, and two batches are added
 _RANGES: dict[str, tuple[Callable[[float], bool], Sequence[str]]] = {
+    f"at least 1 and at most {_LARGEST_BATCH}": (
+        lambda value: 1 <= value <= _LARGEST_BATCH,
+        ("edge.batch_size", "server.batch_size"),
+    ),
     "a number above 0": (
         lambda value: 0 < value <= sys.float_info.max,
         (
@@ -78,7 +83,10 @@ _RANGES: dict[str, tuple[Callable[[float], bool], Sequence[str]]] = {
     ),
     "above 0 and at most 1": (lambda value: 0 < value <= 1, ("server.pool_fraction",)),
     "above 0 and at most 0.5": (lambda value: 0 < value <= 0.5, ("update.level",)),
-    "above 0 and below 1": (lambda value: 0 < value < 1, ("edge.dp_delta",)),
+    "above 0 and below 1": (
+        lambda value: 0 < value < 1,
+        ("edge.dp_delta", "edge.stop_fraction", "server.stop_fraction"),
+    ),
     "in [0, 1]": (
         lambda value: 0 <= value <= 1,
         (

@@ -123,6 +123,9 @@ class FitConfig:
         augment: flip and shift the training inputs, which must be pictures.
         callbacks: functions ``pkg.module:function``, separated by commas, that are called with
             (round, who) for every fit and return a keras.callbacks.Callback.
+        patience: early stopping: a fit ends after so many epochs in which the loss on
+            held-out examples did not fall, and its best epoch counts; 0: all epochs.
+        stop_fraction: the share of the fit's examples that is held out for that.
         recalibrate: re-estimate BatchNorm statistics after training.
         recalibrate_examples: on how many examples, drawn from the seed; 0: all.
         steps_per_execution: batches that TensorFlow trains on at a time, which changes cost and
@@ -139,6 +142,8 @@ class FitConfig:
     weight_decay: float = 0.0
     augment: bool = False
     callbacks: str = ""
+    patience: int = 0
+    stop_fraction: float = 0.1
     recalibrate: bool = True
     recalibrate_examples: int = 256
     steps_per_execution: int = 0

@@ -20,6 +20,7 @@ from ecavg_tf.core.streams import let_go, prepare_streams
 EDGE_TIMEOUT_S = 604800.0  # a week: an edge waits much longer than the server does for others
 INTERRUPTED = 130
 _STOPPING = (signal.SIGTERM, signal.SIGHUP)
+_INTERRUPTED = (INTERRUPTED, *(128 + number for number in _STOPPING))
 CLOSED = 141  # what a shell reports of a program whose output pipe was closed
 LONGEST_LINE = 800
 _FLAG = re.compile(r"^--?(?!-|(?:no)?config\.)[^=]+")
@@ -85,7 +86,8 @@ def exit_code_of(command: Callable[[], int], program: str) -> int:
     except ECAvgError as error:
         return _failed(error, program)
     except KeyboardInterrupt as error:
-        _complain(f"\n{program}: interrupted; the same command goes on.")
+        with contextlib.suppress(KeyboardInterrupt):  # pressed again: it ends already
+            _complain(f"\n{program}: interrupted; the same command goes on.")
         return interrupted_code(error)
     except BrokenPipeError:  # as in 'ecavg … | head'
         let_go(sys.stdout)
@@ -99,6 +101,24 @@ def exit_code_of(command: Callable[[], int], program: str) -> int:
         if fault is None:
             raise
         return _failed(fault, program)
+
+
+def ending(code: int) -> int:
+    """Where the process itself ends with this code: a second Ctrl-C changes nothing any more.
+
+    Python gives its handlers back before a process is over: a signal that comes then would
+    kill the process (-2), and one that comes a little earlier would print a traceback.
+
+    Args:
+        code: of ``exit_code_of``.
+
+    Returns:
+        The same code.
+    """
+    if code in _INTERRUPTED:
+        for number in (signal.SIGINT, *_STOPPING):
+            signal.signal(number, signal.SIG_IGN)
+    return code
 
 
 def _failed(error: ECAvgError, program: str) -> int:

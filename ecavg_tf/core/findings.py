@@ -1,7 +1,9 @@
 """What is found out about edges beside their scores in a round."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ecavg_tf.core.by_class import Hits
 from ecavg_tf.core.scores import Score
 
 
@@ -50,6 +52,25 @@ class Privacy:
 
 
 @dataclass(frozen=True)
+class EdgeCost:
+    """What a round cost one edge that was asked.
+
+    Attributes:
+        edge: its name.
+        seconds: its own time by ``pretrain``, ``update`` (deciding on the round's global model)
+            and ``evaluate``.
+        bytes_down: size of the files that the server wrote for it: requests with the model, and
+            training files. Of edges in the server's process, size that they would have.
+        bytes_up: size of the files that it answered with: update, pooled data, replies.
+    """
+
+    edge: str
+    seconds: Mapping[str, float]
+    bytes_down: int
+    bytes_up: int
+
+
+@dataclass(frozen=True)
 class Alone:
     """What an edge came to alone; see ``baseline.alone``.
 
@@ -62,6 +83,8 @@ class Alone:
         all: score on the global test set.
         weights_sha256: of its model; None: its local model.
         seconds: what it took.
+        hits: right answers on its own test examples by class; None: unknown, or those of its
+            local model.
     """
 
     edge: str
@@ -72,3 +95,4 @@ class Alone:
     all: Score | None
     weights_sha256: str | None = None
     seconds: float = 0.0
+    hits: Hits | None = None

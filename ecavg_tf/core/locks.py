@@ -22,3 +22,15 @@ def lock_folder(folder: Path) -> IO[str]:
         stream.close()
         raise
     return stream
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process has locked a folder; it is not locked for that."""
+    try:
+        with (folder / LOCK).open("r") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # nobody ever locked it, or it can't be told
+        return False
+    return False

@@ -151,24 +151,30 @@ def call_function(name: str, field: str = "data.name") -> Any:
         raise DataError(f"{field}={name!r} fails: {type(error).__name__}: {error}") from error
 
 
-def dataset_of(name: str, given: Any) -> Dataset:
+def dataset_of(name: str, given: Any, said: str = "") -> Dataset:
     """A data set of what a user's function returned.
+
+    Args:
+        name: the function.
+        given: what it returned.
+        said: what is wrong with it, up to its kind; empty: that the function returned it.
 
     Raises:
         DataError: it is something else.
     """
     if isinstance(given, Dataset):
         return given
+    said = said or f"data.name={name!r} returned"
     if any(hasattr(part, "element_spec") for part in (given, *_parts(given))):
         raise DataError(
-            f"data.name={name!r} returned a tf.data pipeline; give arrays: of a pipeline of single "
+            f"{said} a tf.data pipeline; give arrays: of a pipeline of single "
             "examples, next(iter(pipeline.batch(len(pipeline)))) is (inputs, labels)"
         )
     try:
         (x_train, y_train), (x_test, y_test) = given
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"data.name={name!r} returned {type(given).__name__}; expected an ecavg_tf.Dataset "
+            f"{said} {type(given).__name__}; expected an ecavg_tf.Dataset "
             "or ((x_train, y_train), (x_test, y_test))"
         ) from error
     return dataset_from_arrays(name.partition(":")[2], (x_train, y_train), (x_test, y_test))

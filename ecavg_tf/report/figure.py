@@ -56,6 +56,8 @@ class Theme:
 
 LIGHT = Theme("#1f2328", "#ffffff", "#d0d7de", "#009e73", "#d55e00", "#0072b2")
 NARROW = replace(LIGHT, width=_NARROW)
+_PLACES = re.compile(r'\b(?:d|x|y)="[^"]*"')
+_DIGITS = re.compile(r"(?<=\.\d\d)\d+")  # a hundredth of a point is less than a screen can show
 ON_COLOUR = "#fefefe"  # text on a strong colour, in light and in dark
 
 
@@ -93,6 +95,7 @@ def inline(figure: Figure, name: str) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r" font-family: [^;]*;", "", text)  # the page says it once
+    text = _PLACES.sub(lambda found: _DIGITS.sub("", found[0]), text)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     for field in fields(Theme):
@@ -103,18 +106,25 @@ def inline(figure: Figure, name: str) -> str:
 
 def blank(theme: Theme, height: float) -> tuple[Figure, Axes]:
     """An empty figure of the report's width, and its axes; the height is in inches."""
-    figure = Figure(figsize=(theme.width, height), facecolor=theme.paper, layout="constrained")
-    axes = figure.subplots()
-    axes.set_facecolor(theme.paper)
-    axes.tick_params(colors=theme.ink, which="both")
-    axes.xaxis.label.set_color(theme.ink)
-    axes.yaxis.label.set_color(theme.ink)
-    axes.grid(axis="y", color=theme.faint, lw=0.6)
-    axes.set_axisbelow(True)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(theme.faint)
+    figure, (axes,) = panels(theme, height, 1)
     return figure, axes
+
+
+def panels(theme: Theme, height: float, rows: int) -> tuple[Figure, tuple[Axes, ...]]:
+    """As ``blank``, with several axes, one below the other."""
+    figure = Figure(figsize=(theme.width, height), facecolor=theme.paper, layout="constrained")
+    found = tuple(figure.subplots(rows, squeeze=False)[:, 0])
+    for axes in found:
+        axes.set_facecolor(theme.paper)
+        axes.tick_params(colors=theme.ink, which="both")
+        axes.xaxis.label.set_color(theme.ink)
+        axes.yaxis.label.set_color(theme.ink)
+        axes.grid(axis="y", color=theme.faint, lw=0.6)
+        axes.set_axisbelow(True)
+        for side, spine in axes.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(theme.faint)
+    return figure, found
 
 
 def label(text: str, most: int = 20) -> str:

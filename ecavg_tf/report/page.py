@@ -1,6 +1,8 @@
 """report.html: one file that opens offline, in light and in dark."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,9 @@ from typing import Any
 import jinja2
 
 from ecavg_tf.core.files import canonical_json, read_whole, write_bytes, write_text
-from ecavg_tf.report import exports, gains, plots, words
+from ecavg_tf.epochs import Epoch, read_epochs
+from ecavg_tf.report import costs, exports, gains, learning, plots, repeating, words
+from ecavg_tf.report.by_class import by_class
 from ecavg_tf.report.figure import LIGHT, NARROW, inline, render
 from ecavg_tf.report.shown import left_out, shown
 from ecavg_tf.results import RunResults, to_json
@@ -37,6 +41,13 @@ _CAPTIONS = {
         "The server, stage by stage",
         "On test examples of all classes: the edges' local models, their average, for a net with "
         "BatchNorm the average recalibrated, and the global model after fine-tuning.",
+    ),
+    "learning": (
+        "How they learned",
+        "Accuracy and loss on the training data while each model was trained, epoch by epoch. "
+        "Lines are edges, coloured as above by what they gained in the end; dotted, where there "
+        "are any, the same edges trained alone; blue squares are the server's training on pooled "
+        "data. Every round starts from other weights, so its lines begin anew.",
     ),
 }
 _WITH_ALONE = {  # where each edge was also trained alone for as many epochs
@@ -74,32 +85,55 @@ _WITHOUT_TEST = {  # where the server has no test set, so that all scores are th
 }
 
 
-def write_page(results: RunResults, folder: Path) -> None:
-    """Writes ``report.html`` and the pictures as ``plots/*.png`` into a folder."""
+@dataclass(frozen=True)
+class Live:
+    """What the page of a run that goes on has more.
+
+    Attributes:
+        every_s: seconds after which it renews itself.
+        now: what the run does, as its log says.
+    """
+
+    every_s: float
+    now: str
+
+
+def write_page(results: RunResults, folder: Path, live: Live | None = None) -> None:
+    """Writes ``report.html`` and the pictures as ``plots/*.png`` into a folder.
+
+    Args:
+        results: the run's.
+        folder: where to; its ``epochs.csv`` is read.
+        live: of a run that goes on; None: it does not, and the page is its last one.
+    """
     pictures: list[dict[str, str]] = []
     tested = bool(results.rounds) and words.has_test(results.rounds[-1].server)
     captions = _CAPTIONS if tested else _CAPTIONS | _WITHOUT_TEST
     if len(results.rounds) > 1 and results.alone:
         captions = captions | _WITH_ALONE
-    for name, draw in plots.pictures(results).items():
+    epochs = read_epochs(folder)
+    for name, draw in plots.pictures(results, epochs).items():
         title, caption = captions[name]
         wide = draw(results, LIGHT)
         (folder / "plots").mkdir(exist_ok=True)
         write_bytes(folder / "plots" / f"{name}.png", render(wide, "png"))
         pictures.append(
             {
+                "name": name,
                 "title": title,
                 "caption": caption,
                 "wide": inline(wide, name),
                 "narrow": inline(draw(results, NARROW), f"{name}-narrow"),
             }
         )
-    write_text(folder / PAGE, html(results, pictures) + _mark(results))
+    mark = _mark(results) if live is None else ""  # the run's own last page is still to come
+    write_text(folder / PAGE, html(results, pictures, epochs, live) + mark)
 
 
 def is_written(results: RunResults, folder: Path) -> bool:
     """Whether a folder holds the page of these very results, and all pictures."""
-    names = [f"plots/{name}.png" for name in plots.pictures(results)]
+    drawn = plots.pictures(results, read_epochs(folder))
+    names = [f"plots/{name}.png" for name in drawn]
     try:
         page = read_whole(folder / PAGE).decode()
     except (OSError, ValueError):
@@ -113,12 +147,19 @@ def _mark(results: RunResults) -> str:
     return f"<!-- results {sha256} -->\n"
 
 
-def html(results: RunResults, pictures: list[dict[str, str]]) -> str:
+def html(
+    results: RunResults,
+    pictures: list[dict[str, str]],
+    epochs: Sequence[Epoch] = (),
+    live: Live | None = None,
+) -> str:
     """The page.
 
     Args:
         results: a run's results.
         pictures: each with title, caption, and SVG for wide and for narrow screens.
+        epochs: of all fits.
+        live: of a run that goes on.
     """
     template = resources.files("ecavg_tf.report").joinpath("page.html.jinja").read_text("utf-8")
     environment = jinja2.Environment(
@@ -126,12 +167,21 @@ def html(results: RunResults, pictures: list[dict[str, str]]) -> str:
     )
     environment.filters["percent"] = _percent
     environment.filters["signed"] = _signed
+    environment.filters["whole"] = lambda change: f"{100 * change:+.0f}" if change else "0"
+    environment.filters["size"] = costs.size
+    environment.filters["loss"] = lambda loss: "–" if loss is None else f"{loss:.3f}"
     environment.filters["classes"] = lambda counts: words.classes(counts, results.classes)
     page: str = environment.from_string(template).render(
         results=results,
         alone={each.edge: each.own for each in results.alone},
         source=_source(results),
+        live=live,
         pictures=pictures,
+        by_class=by_class(results),
+        costs=costs,
+        repeating=repeating,
+        elsewhere=results.config.get("fleet", {}).get("kind", "local") != "local",
+        fits=learning.tabled(learning.fits(results, epochs)),
         words=words,
         gains=gains,
         few=shown,

@@ -1,13 +1,16 @@
 """The report's pictures, by matplotlib."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ecavg_tf.epochs import Epoch
 from ecavg_tf.report.figure import ON_COLOUR, Theme, blank, label
 from ecavg_tf.report.gains import before
+from ecavg_tf.report.learning import learning
 from ecavg_tf.report.plots_edges import (
     accepted_by_round,
     by_round,
@@ -24,7 +27,7 @@ def data(results: RunResults, theme: Theme) -> Figure:
     edges = _everybody(results)
     counts = np.array([edge.class_counts for edge in edges])
     figure, axes = blank(theme, height=min(1.4 + 0.32 * len(edges), 9))
-    shown = axes.imshow(counts, aspect="auto", cmap=theme.scale, vmin=0)
+    shown = axes.imshow(counts, aspect="auto", cmap=theme.scale, vmin=0, interpolation="none")
     if counts.shape[1] <= 20:
         names = [label(name) for name in results.classes]
         turned = max(map(len, names)) > 3
@@ -78,6 +81,8 @@ def stages(results: RunResults, theme: Theme) -> Figure:
                 server.append(100 * model.all.accuracy)
     axes.plot(where, server, color=theme.server, marker="s", lw=2, label="the server's model")
     if local:
+        if are_many(local):  # points that can't be told apart are one
+            local = sorted({(at, round(2 * accuracy) / 2) for at, accuracy in local})
         at_local, accuracies = zip(*local, strict=True)
         axes.scatter(
             at_local,
@@ -86,7 +91,6 @@ def stages(results: RunResults, theme: Theme) -> Figure:
             color=theme.ink,
             alpha=0.6,
             label="each edge's local model",
-            rasterized=are_many(local),
         )
     names = ticks if len(results.rounds) > 1 else [tick[3:] for tick in ticks]
     crowded = len(ticks) > (4 if theme.narrow else 6)
@@ -106,10 +110,15 @@ def stages(results: RunResults, theme: Theme) -> Figure:
 _STAGES = ("local", "averaged", "recalibrated", "global")
 
 
-def pictures(results: RunResults) -> dict[str, Callable[[RunResults, Theme], Figure]]:
+def pictures(
+    results: RunResults, epochs: Sequence[Epoch] = ()
+) -> dict[str, Callable[[RunResults, Theme], Figure]]:
     """The pictures that this run has data for, in the page's order."""
+    curves: dict[str, Callable[[RunResults, Theme], Figure]] = {}
+    if epochs:
+        curves["learning"] = partial(learning, epochs=epochs)
     if not results.rounds:
-        return {}
+        return curves
     found: dict[str, Callable[[RunResults, Theme], Figure]] = {}
     first = before(results)
     if any(first.change(edge) is not None for edge in results.rounds[-1].edges):
@@ -120,7 +129,7 @@ def pictures(results: RunResults) -> dict[str, Callable[[RunResults, Theme], Fig
         found["by-round"] = by_round
     if any(result.edges for result in results.rounds):
         found["data"] = data
-    return {**found, "stages": stages}
+    return {**found, "stages": stages, **curves}
 
 
 def _write_counts(axes: Axes, counts: np.ndarray, theme: Theme) -> None:

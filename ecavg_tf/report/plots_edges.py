@@ -30,7 +30,7 @@ def own_accuracy(results: RunResults, theme: Theme) -> Figure:
         stages.insert(0, 100 * first.own[edge.edge])
         axes.plot(
             stages,
-            color=_color(first.change(edge), theme),
+            color=outcome_color(first.change(edge), theme),
             marker=marker,
             ms=7,
             lw=2,
@@ -97,7 +97,8 @@ def by_round(results: RunResults, theme: Theme) -> Figure:
     return figure
 
 
-def _color(change: float | None, theme: Theme) -> str:
+def outcome_color(change: float | None, theme: Theme) -> str:
+    """Tells by a colour whether an edge gained, lost or did neither."""
     change = change or 0.0
     return theme.won if change > TIE else theme.lost if change < -TIE else theme.ink
 
@@ -120,7 +121,7 @@ def _label_ends(axes: Axes, edges: Sequence[EdgeResult], first: Before, theme: T
         taken = edge.accepted.rung if edge.accepted else ""
         change = signed(first.change(edge) or 0.0)
         axes.plot([2, 2.16], [value, place], color=theme.ink, lw=0.5)
-        axes.plot(2.16, place, color=_color(first.change(edge), theme), marker=marker, ms=6)
+        axes.plot(2.16, place, color=outcome_color(first.change(edge), theme), marker=marker, ms=6)
         axes.annotate(
             label(f"{edge.edge}: {value:.1f} ({change}{'' if theme.narrow else ', ' + taken})", 40),
             (2.22, place),

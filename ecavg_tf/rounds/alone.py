@@ -97,7 +97,8 @@ def _trained(
         if config.edge.recalibrate:
             weights = trainer.recalibrate(weights, mine.train, round_number=number, who=edge)
         kept.save(key, at, State(tuple(weights), (), 0.0))
-    scores = scorer.scores(weights, mine.train.class_counts(task.spec.num_classes), mine.test)
+    counts = mine.train.class_counts(task.spec.num_classes)
+    scores = scorer.scores(weights, counts, mine.test)
     epochs = config.edge.epochs * len(took)
     return Alone(
         edge,
@@ -108,6 +109,7 @@ def _trained(
         scores.all,
         weights_sha256(weights),
         time.monotonic() - began,
+        scorer.hits(weights, counts, mine.test),
     )
 
 

@@ -174,12 +174,19 @@ class FolderFleet:
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.EDQUOT) and self._is_ours(edge):
                     raise  # our own disk: no fault of the edge
-                unreached[edge] = NoReply(edge, f"its folder can't be used: {brief(error)}")
+                reason = f"its folder can't be used: {brief(error)}"
+                unreached[edge] = NoReply(edge, reason, sizes=(0, 0))
                 requests.pop(edge, None)
         needed = min(self._quorum, len(requests)) if kind == EXCHANGE else 0
         waited = self._wait(round_number, requests, needed)
-        answers = {answer.edge: answer for answer in waited} | unreached
+        answers = {answer.edge: self._weighed(answer, requests) for answer in waited} | unreached
         return [answers[edge] for edge in participants]
+
+    def _weighed(self, answer: Reply | NoReply, requests: Mapping[str, Request]) -> Reply | NoReply:
+        """An answer with the bytes that were written for it."""
+        hashes = answer.hashes if isinstance(answer, Reply) else {}
+        sizes = self._boxes[answer.edge].sizes(requests[answer.edge], hashes)
+        return replace(answer, sizes=sizes)
 
     def _wait(
         self, round_number: int, requests: Mapping[str, Request], needed: int

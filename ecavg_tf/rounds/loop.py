@@ -4,20 +4,23 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import validated
 from ecavg_tf.config.presence import present
 from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
 from ecavg_tf.core.messages.reply import NoReply, Reply
-from ecavg_tf.core.messages.request import Shipped
+from ecavg_tf.core.messages.request import EXCHANGE, Shipped
 from ecavg_tf.core.scores import Decision
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.consent import consenting
 from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import FederatedData, counted, federated_data
+from ecavg_tf.data.given import with_given_data
 from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
+from ecavg_tf.epochs import EpochsFile
 from ecavg_tf.events import Detail, Event, Listener, Note, RunPlanned, StageStarted, shown, silent
 from ecavg_tf.kernels import kernels_event
 from ecavg_tf.models.batchnorm import variance_positions
@@ -26,6 +29,7 @@ from ecavg_tf.narrate import LogFile
 from ecavg_tf.report.words import decided, scored
 from ecavg_tf.results import RunResults
 from ecavg_tf.rounds.alone import train_alone, wants_alone
+from ecavg_tf.rounds.costs import Costs
 from ecavg_tf.rounds.ending import complete_page, draw_page
 from ecavg_tf.rounds.examining import Examiner
 from ecavg_tf.rounds.fleets import FLEETS
@@ -47,13 +51,17 @@ from server.collect import Collected, collect
 from server.tune import WHO, make_global
 
 
-def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> RunResults:
+def run(
+    config: Config, workdir: str | Path, *, listener: Listener = silent, data: Any = None
+) -> RunResults:
     """Runs the configured rounds, or what is left of them.
 
     Args:
         config: what to run.
         workdir: the run directory. One that holds the same config is resumed.
         listener: told of stages, epochs and refusals; ``ecavg_tf.progress()`` shows them.
+        data: instead of ``data.name``: what ``with_given_data`` takes, such as
+            ``((x_train, y_train), (x_test, y_test))``. It is kept in the run directory.
 
     Returns:
         The results, as they are in ``workdir/results.json``.
@@ -63,16 +71,18 @@ def run(config: Config, workdir: str | Path, *, listener: Listener = silent) -> 
         KeyboardInterrupt: passed on, once results.json says "interrupted".
     """
     check_names(validated(config))
+    if data is not None:
+        config = with_given_data(config, workdir, data)
     directory = RunDirectory(workdir, config)
     done = directory.finished()
     if done is not None and not (wants_export(config, done) or wants_alone(config, done)):
         complete_page(directory, done, listener)
         return done
-    log = LogFile(directory.path / "log.txt")
+    told = LogFile(directory.path / "log.txt"), EpochsFile(directory.path), listener
 
     def tell(event: Event) -> None:
-        log(event)
-        listener(event)
+        for each in told:
+            each(event)
 
     with shown(listener), disk_errors(directory.path):
         try:
@@ -126,6 +136,7 @@ class Loop:
         self._models = RoundModels(directory, task, template)
         self._examiner = Examiner(task, template, self._scorer)
         self._fleet = FLEETS[task.config.fleet.kind].make(task, data, directory, template)
+        self._costs = Costs(task.config, directory.run_id, template)
 
     def run(self) -> RunResults:
         """Plays the rounds that are left; results.json tells the truth at any moment."""
@@ -161,6 +172,7 @@ class Loop:
         if set(self._directory.decisions(rounds)) != set(self._fleet.edges):
             answers = self._fleet.finish(rounds, model)
             self._keep_decisions(rounds, answers)
+            self._costs.keep_finish(self._directory.round(rounds), rounds, model, answers)
         self._models.tidy(finished=rounds, decided=rounds)
         if self._config.fleet.kind is FleetKind.LOCAL:
             folders = [self._directory.edges / edge for edge in self._fleet.edges]
@@ -215,7 +227,10 @@ class Loop:
         if privacy is not None:
             self._listener(Note(f"round {number}: {spent(privacy)}"))
         self._listener(Detail(scored(result)))
-        self._directory.finish_round(replace(result, warmed_up=self._warmed_up, privacy=privacy))
+        costs = self._costs.of(EXCHANGE, number, sent, wanted, replies)
+        self._directory.finish_round(
+            replace(result, warmed_up=self._warmed_up, privacy=privacy, costs=costs)
+        )
         self._warmed_up = 0
         self._models.tidy(finished=number, decided=number - 1)
         return Shipped(model.weights, model.trained_on)

@@ -11,11 +11,15 @@ import numpy as np
 from ecavg_tf.config import FitConfig
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.checkpoint import State
+from ecavg_tf.core.deciding.predictions import compare_with_labels
+from ecavg_tf.core.reweighting import score
 from ecavg_tf.core.template import Array
+from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.anatomy import anatomy_of
 from ecavg_tf.models.batchnorm import Recalibrator
 from ecavg_tf.models.output_kind import has_one_output
+from ecavg_tf.models.outputs import Outputs
 from ecavg_tf.models.saving import Saver
 from ecavg_tf.training.chance import Chance, Step
 from ecavg_tf.training.optimizers import build_optimizer, make_optimizer
@@ -107,6 +111,15 @@ class CompiledModel:
         found = anatomy_of(self.model, self._probes, logits=self._logits)
         self.model.set_weights(current)
         return found
+
+    @cached_property
+    def _outputs(self) -> Outputs:
+        return Outputs(self.model)
+
+    def loss_on(self, examples: Examples) -> float:
+        """The mean cross-entropy of the model, as it is now, on examples."""
+        answers = self._outputs(examples.inputs)
+        return score(compare_with_labels(answers, examples.labels, logits=self._logits)).loss
 
     def reset(self, weights: Sequence[Array], learning_rate: float) -> None:
         """Sets weights, and the optimizer as if it were new."""

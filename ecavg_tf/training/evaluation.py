@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from ecavg_tf.core.by_class import Hits, hits_of
 from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
 from ecavg_tf.core.messages.probe import Probe, as_probe, probe_inputs
 from ecavg_tf.core.reweighting import own_weights, score
@@ -113,3 +114,23 @@ class KerasScorer:
         mix = None if said is None else own_weights(class_counts, self._test.labels)
         mine = None if said is None or mix is None else score(said, mix)
         return Scores(own=mine, all=everything)
+
+    def hits(
+        self, weights: Sequence[Array], class_counts: Sequence[int], own: Examples | None = None
+    ) -> Hits | None:
+        """Right answers by class on what an edge's own score is measured on.
+
+        A model that was scored before is not asked again.
+
+        Args:
+            weights: of the model.
+            class_counts: the edge's label mix; classes of the test set that it lacks are left out.
+            own: the edge's own test set, of which no class is left out; None: it has none.
+        """
+        test, kept = self._test, class_counts
+        if own is not None and len(own) > 0:
+            test, kept = own, [1] * len(class_counts)
+        if len(test) == 0:
+            return None
+        said = self._once(test, weights, weights_sha256(weights))
+        return hits_of(test.labels, said.correct, kept)

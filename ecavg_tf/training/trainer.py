@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.config import ClassWeights, EdgeConfig, FitConfig, Schedule, ServerConfig
+from ecavg_tf.config import FitConfig, Schedule, ServerConfig
 from ecavg_tf.config.choices import JitCompile
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.checkpoint import Checkpoint
@@ -24,12 +24,14 @@ from ecavg_tf.core.seeds import epoch_order, permutation
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches, steps
-from ecavg_tf.events import Listener, Note, silent
+from ecavg_tf.events import Detail, Listener, Note, Trained, silent
 from ecavg_tf.models.batchnorm import BATCH
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.inputs import token_ids
+from ecavg_tf.training.balance import class_weight
 from ecavg_tf.training.callbacks import Cosine, RateWarmup, Reseed, Tell
 from ecavg_tf.training.compiled import CompiledModel
+from ecavg_tf.training.patience import EarlyStopping, held_out
 from ecavg_tf.training.resuming import Backup, checkpoint_path, fit_key
 from ecavg_tf.training.sizing import batches_at_once
 from ecavg_tf.training.users_callbacks import (
@@ -124,39 +126,61 @@ class KerasTrainer:
         Returns:
             The trained weights, BatchNorm not yet recalibrated.
         """
-        settings, count = self.settings, len(examples)
+        settings = self.settings
         self._compiled.reset(weights, settings.learning_rate)
-        first, backups = self._resumed(weights, examples, round_number, who)
+        mine, held = held_out(settings, examples, round_number, who, seed=self._seed)
+        stopping = None
+        if held is not None:
+            stopping = EarlyStopping(settings.patience, partial(self._compiled.loss_on, held))
+        first, keeping = self._resumed(weights, examples, round_number, who, stopping)
         orders = [
-            epoch_order(count, self._seed, round_number, who, epoch)
+            epoch_order(len(mine), self._seed, round_number, who, epoch)
             for epoch in range(first, settings.epochs)
         ]
-        self.spent.trained += count * len(orders)
-        if orders:
+        if stopping is not None and (stopping.ends or not orders):
+            stopping.give_best(self.model)
+        elif orders:
             with blaming_callbacks(settings.callbacks):
-                self._fit(examples, orders, round_number, who, backups)
+                ended = self._fit(mine, orders, round_number, who, keeping)
+            self.spent.trained += len(examples) * (ended - first)
+            self._tell_stopped(ended, len(mine), who)
         trained: list[Array] = self.model.get_weights()
         return trained
 
+    def _tell_stopped(self, ended: int, count: int, who: str) -> None:
+        left = self.settings.epochs - ended
+        if left:
+            text = f"{who} stops after epoch {ended}: its held-out loss no longer falls"
+            self._listener(Trained(left * count))  # which nobody waits for any more
+            self._listener(Detail(text))
+
     def _resumed(
-        self, weights: Sequence[Array], examples: Examples, round_number: int, who: str
-    ) -> tuple[int, list[Backup]]:
+        self,
+        weights: Sequence[Array],
+        examples: Examples,
+        round_number: int,
+        who: str,
+        stopping: EarlyStopping | None,
+    ) -> tuple[int, list[keras.callbacks.Callback]]:
         """Sets the state that a killed fit has kept; its epochs, and what keeps the next ones."""
+        state, first = self._compiled.state, []
+        if stopping is not None:
+            state, first = partial(stopping.with_mine, self._compiled.state), [stopping]
         if self._checkpoints is None:
-            return 0, []
+            return 0, first
         path = checkpoint_path(self._checkpoints, who)
         checkpoint = Checkpoint(path)
         key = fit_key(self.settings, weights, examples, self._seed, round_number, who)
         epochs = 0
         try:
-            found = checkpoint.load(key, self._compiled.state())
+            found = checkpoint.load(key, state())
         except WorkdirError as error:
             self._listener(Note(f"{error}; {who} trains from the beginning"))
             found = None
         if found is not None:
-            state, epochs = found
-            self._compiled.restore(state)
-        return epochs, [Backup(checkpoint, key, self._compiled.state)]
+            kept, epochs = found
+            self._compiled.restore(kept if stopping is None else stopping.without_mine(kept))
+        return epochs, [*first, Backup(checkpoint, key, state)]
 
     def _fit(
         self,
@@ -164,8 +188,9 @@ class KerasTrainer:
         orders: Sequence[NDArray[np.int64]],
         round_number: int,
         who: str,
-        backups: Sequence[Backup],
-    ) -> None:
+        keeping: Sequence[keras.callbacks.Callback],
+    ) -> int:
+        """Trains; gives the number of the last epoch, from 1."""
         settings, count = self.settings, len(examples)
         mine, theirs = self._callbacks(round_number, who, count)
         keras_fits = partial(
@@ -174,23 +199,26 @@ class KerasTrainer:
             initial_epoch=settings.epochs - len(orders),
             verbose=0,
             shuffle=False,
-            callbacks=[*backups, *mine, *theirs],
+            callbacks=[*keeping, *mine, *theirs],
         )
+        first = settings.epochs - len(orders)
         size, stepper = settings.batch_size, self._compiled.stepper
         weigh = class_weight(settings, examples)
         with token_ids():
             if not stepper.usable:
                 of_epoch = steps(count, size)
                 feed = batches(examples, orders, size)
-                keras_fits(feed, steps_per_epoch=of_epoch, class_weight=weigh)
-                return
+                done = keras_fits(feed, steps_per_epoch=of_epoch, class_weight=weigh)
+                return first + len(done.epoch)
             each = None
             if weigh is not None:
                 each = np.array([weigh[label] for label in examples.labels.tolist()], np.float32)
             warms = any(isinstance(each, RateWarmup) for each in mine)  # step by step
             at_once = 1 if warms else batches_at_once(self.model, settings, theirs, stepper.say)
             with stepper.feeding(examples, size, each, _COMPILES[settings.jit_compile]):
-                keras_fits(stepper.orders(orders, at_once), steps_per_epoch=steps(count, size))
+                fed = stepper.orders(orders, at_once)
+                done = keras_fits(fed, steps_per_epoch=steps(count, size))
+        return first + len(done.epoch)
 
     def recalibrate(
         self, weights: Sequence[Array], examples: Examples, *, round_number: int, who: str
@@ -272,16 +300,3 @@ def rate_of(settings: FitConfig, epoch: int) -> float:
     if settings.schedule is Schedule.COSINE:
         return cosine_rate(settings.learning_rate, epoch, settings.epochs)
     return settings.learning_rate
-
-
-def class_weight(settings: FitConfig, examples: Examples) -> dict[int, float] | None:
-    """What an example of each class weighs; None: all the same.
-
-    Balanced, each class that is there has the same share of the loss, and the mean weight of
-    the examples is 1.
-    """
-    if not isinstance(settings, EdgeConfig) or settings.class_weights is ClassWeights.NONE:
-        return None
-    classes, counts = np.unique(examples.labels, return_counts=True)
-    weights = len(examples) / (len(classes) * counts)
-    return dict(zip(classes.tolist(), weights.tolist(), strict=True))

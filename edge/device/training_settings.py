@@ -40,6 +40,7 @@ class TrainingSettings:
             ("weight_decay", config.weight_decay, 0),
             ("augment", config.augment, False),
             ("callbacks", config.callbacks, ""),
+            ("patience", config.patience, 0),
             ("class_weights", config.class_weights.value, ClassWeights.NONE.value),
         ):
             if asked != able:

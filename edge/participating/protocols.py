@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ecavg_tf.core.anatomy import Anatomy
+from ecavg_tf.core.by_class import Hits
 from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.scores import Scores
 from ecavg_tf.core.template import Array, Template
@@ -53,3 +54,11 @@ class Scorer(Protocol):
         self, weights: Sequence[Array], class_counts: Sequence[int], own: Examples | None = None
     ) -> Scores:
         """Scores on the test distributions of an edge with ``class_counts``, or on its own."""
+
+    def hits(
+        self, weights: Sequence[Array], class_counts: Sequence[int], own: Examples | None = None
+    ) -> Hits | None:
+        """Right answers by class on the edge's own test set; without one, on the test set.
+
+        None: there is neither.
+        """

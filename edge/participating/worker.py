@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from ecavg_tf.config import Config, decision_level
+from ecavg_tf.core.by_class import compared, to_evidence
 from ecavg_tf.core.errors import ModelError, WorkdirError
 from ecavg_tf.core.files import canonical_json
 from ecavg_tf.core.messages.reply import Reply
@@ -193,6 +195,7 @@ class EdgeWorker:
         decided = time.monotonic()
         accepted = choice.accepted
         scores = self._scores(accepted.weights)
+        by_class = self._by_class(situation.local, accepted.weights)
         rungs = tuple(
             self._rung(each, scored=each is accepted or not self._many)
             for each in choice.candidates
@@ -209,7 +212,7 @@ class EdgeWorker:
                 own=scores.own,
                 all=scores.all,
                 weights_sha256=weights_sha256(accepted.weights),
-                evidence=choice.evidence,
+                evidence={**choice.evidence, **by_class},
             ),
             seconds=decided - began,
             evaluate_seconds=time.monotonic() - decided,
@@ -262,6 +265,21 @@ class EdgeWorker:
 
     def _scores(self, weights: Sequence[Array]) -> Scores:
         return self._scorer.scores(weights, self._class_counts, self._data.test)
+
+    def _by_class(self, local: Sequence[Array] | None, accepted: Sequence[Array]) -> dict[str, Any]:
+        """How the local and the accepted model do on each class; no part in the decision.
+
+        Who adds noise to its updates tells no more of its own model than before.
+        """
+        if local is None or (self._config.edge.dp_clip and not self._simulated):
+            return {}
+        before, after = (
+            self._scorer.hits(weights, self._class_counts, self._data.test)
+            for weights in (local, accepted)
+        )
+        if before is None or after is None:
+            return {}
+        return to_evidence(compared(before, after, many=self._many))
 
     def _check_template(self, template: Template) -> None:
         """Both ends map by position: shapes, dtypes and roles must agree, keys need not."""

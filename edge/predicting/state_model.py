@@ -28,16 +28,17 @@ from edge.participating.store import is_of_a_run
 from edge.predicting.loaded_model import LoadedModel
 
 ALONE = "update.safetensors"
+TAKEN = "taken"  # in its metadata: whether the trained weights predict, or the bundle's own do
 _AGAIN = "run the train command again, which goes on from its last epoch"
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """A model, with the bundle that runs it."""
+    """A model, with the bundle that runs it; without weights it is the bundle's own."""
 
     said: str
     bundle: Path
-    held: Sequence[Array]
+    held: Sequence[Array] | None
 
 
 def load_state_model(
@@ -84,7 +85,8 @@ def _load(state: Path, edge: str, threads: int, check: bool) -> LoadedModel:
     else:
         bundle, runtime = read_training_bundle(stored.bundle), find_runtime()
     info, model = bundle.info, TrainingModel(runtime, bundle, threads)
-    model.set(model.fresh(stored.held))
+    if stored.held is not None:
+        model.set(model.fresh(stored.held))
 
     def answer(inputs: Array) -> NDArray[np.float32]:
         return model.infer(model.features(inputs))
@@ -204,4 +206,6 @@ def _alone(folder: Path) -> _Stored | None:
             raise ValueError("its weights are not those that were trained")
     except (KeyError, TypeError, ValueError) as error:
         raise WorkdirError(f"{path} is damaged ({brief(error)}); {_AGAIN}") from error
+    if not stored.metadata.get(TAKEN, True):
+        return _Stored("the bundle's own: what was trained is not certified", bundle, None)
     return _Stored("trained alone", bundle, held)

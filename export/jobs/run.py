@@ -19,10 +19,13 @@ from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from export.delivering.earlier_files import intact
 from export.exporter import Exporter
+from export.jobs.local_models import locals_of
 from export.jobs.subjects import (
+    GLOBAL,
     Found,
     accepted_of,
     chosen,
+    global_of,
     load_found,
     models_of,
     subject_of,
@@ -30,6 +33,7 @@ from export.jobs.subjects import (
 from export.making.converting_process import warm_up
 from export.making.formats import as_asked, parse_formats, variants
 from export.making.precision import computed_in_float32
+from export.web.contents import LOCALS
 
 FOLDER = "exports"
 
@@ -44,6 +48,7 @@ def export_run(
     accept_unproved: bool = False,
     listener: Listener = silent,
     fresh: bool = False,
+    local: bool = False,
 ) -> tuple[Exported, ...]:
     """Exports the models of a run directory.
 
@@ -58,9 +63,11 @@ def export_run(
             settings say.
         listener: told of stages.
         fresh: makes files again that are there already, because signing must not trust them.
+        local: also exports the edges' last local models, into ``exports-local`` in the run
+            directory.
 
     Returns:
-        One entry a file, refused and skipped ones included.
+        One entry a file, refused and skipped ones included; none of a local model.
 
     Raises:
         ECAvgError: with one line that says how to mend it.
@@ -87,7 +94,31 @@ def export_run(
         exports = _export_all(task, data, path, models, folder, fresh=fresh)
         if not out:
             _tell_results(path, stored_config(path), known, exports)
+        if local:
+            _export_locals(task, data, path, models, path / LOCALS, fresh=fresh)
     return exports
+
+
+def _export_locals(
+    task: Task,
+    data: FederatedData,
+    path: Path,
+    models: Sequence[Found],
+    folder: Path,
+    *,
+    fresh: bool,
+) -> None:
+    """The local models of the edges among some models, where the run kept them."""
+    accepted = [found for found in models if found.name != GLOBAL]
+    frozen = global_of(path)
+    if not accepted or frozen is None:
+        return
+    model = task.server_trainer.model
+    load_found(model, frozen)
+    found = list(locals_of(path, accepted, model.get_weights()))
+    for each in sorted({one.name for one in accepted} - {one.name for one in found}):
+        task.listener(Note(f"{each}: its local model is the accepted one, or was not kept"))
+    _export_all(task, data, path, found, folder, fresh=fresh)
 
 
 def export_at_end(

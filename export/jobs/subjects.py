@@ -39,6 +39,7 @@ class Found:
         file: its name there, without the ending that Keras' files have.
         round: whose global model it is, or was decided on.
         weights_sha256: what its weights must be.
+        weights: the weights, in template order, where they lie in no file of their own; else None.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Found:
     file: str
     round: int
     weights_sha256: str
+    weights: tuple[Array, ...] | None = None
 
 
 def models_of(path: Path, edges: Sequence[str]) -> Iterator[Found]:
@@ -75,7 +77,9 @@ def load_found(model: keras.Model, found: Found) -> None:
     Raises:
         WorkdirError: they are not the weights that the run recorded.
     """
-    if found.file.endswith(_TENSORS):
+    if found.weights is not None:
+        model.set_weights(list(found.weights))
+    elif found.file.endswith(_TENSORS):
         model.set_weights(_decided(found.folder / found.file)[1])
     else:
         load_weights(model, found.folder, found.file)

@@ -10,9 +10,10 @@ import pytest
 import ecavg_tf
 from ecavg_tf.cli import main
 from ecavg_tf.cli.help import fields_help
-from ecavg_tf.cli.shipped import first_line, shipped
+from ecavg_tf.cli.shipped import first_line
 from ecavg_tf.config import Config
 from ecavg_tf.config.checks import validated
+from ecavg_tf.config.shipped import shipped
 from ecavg_tf.events import Event
 
 

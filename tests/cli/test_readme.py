@@ -17,6 +17,7 @@ from ecavg_tf.cli.config_flag import parse_config
 from ecavg_tf.config import Config, PartitionKind
 from ecavg_tf.config.fields import flatten
 from ecavg_tf.core import errors
+from ecavg_tf.results import load_results
 from edge.cli import main as device_main
 
 README = (ROOT / "README.md").read_text()
@@ -136,6 +137,11 @@ def test_the_page_on_python(
     told = capsys.readouterr().out
     assert "round 2: edge-00 pre-trains" in told
     assert 0.5 < float(told.splitlines()[-1]) <= 1
+    exec(compile(block("python", "load_iris"), "python.md", "exec"), {})
+    assert sorted(path.name for path in (tmp_path / "runs/iris/data").iterdir()) == [
+        *("north.npz", "south.npz", "test.npz")
+    ]
+    assert load_results(tmp_path / "runs/iris").status == "finished"
 
 
 def test_no_python_block_is_left_out_above() -> None:
@@ -147,13 +153,15 @@ def test_no_python_block_is_left_out_above() -> None:
         "average_weights",
         "export.to_tflite",
         "results.rows()",
+        "load_iris",
         "# my_study.py",
     )
     for page, content in PAGES.items():
         if page == "CONTRIBUTING.md":  # its recipes have tests of their own
             continue
         for named, text in FENCED.findall(content):
-            assert named != "python" or any(mark in text for mark in run), text
+            if "tutorial" not in page:  # test_tutorials.py types those
+                assert named != "python" or any(mark in text for mark in run), text
 
 
 @pytest.mark.parametrize("program", ["ecavg", "python -m edge"])

@@ -32,10 +32,8 @@ LOWER_BOUNDS = [
     ("partition.min_examples", 1),
     ("model.hidden_units", 1),
     ("edge.epochs", 1),
-    ("edge.batch_size", 1),
     ("edge.weight_decay", 0),
     ("server.epochs", 0),
-    ("server.batch_size", 1),
     ("server.pool_bytes", 0),
     ("server.weight_decay", 0),
 ]
@@ -126,6 +124,15 @@ def test_a_number_that_no_library_holds_is_refused(name: str, value: int) -> Non
     """A letter or a config file may hold any whole number."""
     with pytest.raises(ConfigError, match=f"^{re.escape(name)} has more than 18 digits; give a"):
         changed(name, value)
+
+
+@pytest.mark.parametrize("name", ["edge.batch_size", "server.batch_size"])
+def test_a_batch_that_tensorflow_can_not_count_is_refused(name: str) -> None:
+    assert dict(flatten(changed(name, 2**30)))[name] == 2**30
+    for value in (0, 2**62):
+        words = f"^{name} is {value}; it must be at least 1 and at most {2**30}$"
+        with pytest.raises(ConfigError, match=words):
+            changed(name, value)
 
 
 def test_more_edges_a_round_than_edges_are_refused() -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -38,6 +40,32 @@ def test_the_exit_code_is_what_a_shell_says(
 ) -> None:
     assert stopped_by(number) == code
     assert capsys.readouterr().err == "\necavg: interrupted; the same command goes on.\n"
+
+
+TWICE = """
+import atexit, os, signal, sys, time
+from ecavg_tf.core.commands import ending, exit_code_of
+
+def command():
+    os.kill(os.getpid(), {number})
+    time.sleep(5)
+
+atexit.register(os.kill, os.getpid(), {number})  # while the process is ending
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(ending(exit_code_of(command, "ecavg")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+)
+def test_a_second_signal_changes_nothing_while_the_process_ends(number: int, code: int) -> None:
+    script = [sys.executable, "-c", TWICE.format(number=int(number))]
+    ended = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == code
+    assert ended.stderr == "\necavg: interrupted; the same command goes on.\n"
 
 
 def kills_itself(number: int) -> int:

@@ -91,7 +91,11 @@ def test_it_is_called_once(tmp_path: Path) -> None:
         ("nothing", DataError, r"--data='owner_s:nothing' has NoneType; expected \(x_train"),
         ("lame", DataError, r"--data='owner_s:lame' has one of x_train and y_train; give both"),
         ("uneven", DataError, r"--data='owner_s:uneven', value_range: no array"),
-        ("missing", ConfigError, r"--data='owner_s:missing': 'missing' is not in that module"),
+        (
+            "missing",
+            ConfigError,
+            r"--data='owner_s:missing': 'missing' is not there; owner_s is .*owner_s.py",
+        ),
     ],
 )
 def test_what_is_refused(function: str, error: type[Exception], said: str, tmp_path: Path) -> None:

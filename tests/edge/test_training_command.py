@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,9 +36,37 @@ def test_training_improves_and_writes_an_update(
     assert main(train_words(bundle, tmp_path, "--epochs=5", "--learning-rate=0.01", "--json")) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["accuracy_after"] > told["accuracy_before"] + 0.3
+    assert told["decision"] == "the trained model is used: better on 60 guard examples"
     update = Update(Path(told["update"]))
     assert update.info.examples == told["examples"] == 240
     assert len(update.keys) == 4
+
+
+def test_what_is_not_certified_does_not_predict(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With us no edge gets worse, with a server or without one."""
+    np.savez(tmp_path / "x.npz", x=local_arrays()["x_test"][:1])
+
+    def trained(*more: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        words = train_words(bundle, tmp_path, "--epochs=1", "--learning-rate=1e-7", *more)
+        assert main([*words, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        state = f"--state={tmp_path / 'state'}"
+        assert main(["predict", state, str(tmp_path / "x.npz"), "--json", "--no-check"]) == 0
+        return told, json.loads(capsys.readouterr().out)
+
+    told, predicted = trained()
+    assert told["decision"].startswith(
+        "60 guard examples don't show that the trained model is better (0 more are right, 0 more "
+        "are wrong); predict keeps the bundle's own weights"
+    )
+    assert predicted["model"] == "the bundle's own: what was trained is not certified"
+    told, other = trained("--policy=replace")
+    assert told["decision"] == "the trained model is used (--policy=replace)"
+    assert other["model"] == "trained alone"
+    of_trained, of_bundle = (each["inputs"][0]["top"] for each in (other, predicted))
+    assert of_trained != of_bundle
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_a_model_that_no_memory_holds() -> None:
     ("name", "said"),
     [
         ("nosuchpackage.models:f", "nosuchpackage"),
-        (f"{__name__}:missing", "'missing' is not in that module"),
+        (f"{__name__}:missing", "'missing' is not there; "),
         (f"{__name__}:SPEC", "is not a function"),
         ("mobilenet", "did you mean 'mobilenet_v2'"),
     ],

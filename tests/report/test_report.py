@@ -57,7 +57,7 @@ def test_pictures_take_their_colours_from_the_page(run: Path, results: RunResult
 def test_the_page_needs_nothing_else(run: Path) -> None:
     text = (run / "report.html").read_text()
     page = Page(text)
-    assert page.tags.count("svg") == 8  # four pictures, wide and narrow
+    assert page.tags.count("svg") == 10  # five pictures, wide and narrow
     images = [link for link in page.links if not link.startswith("#")]
     assert all(link.startswith("data:image/png;base64,") for link in images)
     assert "script" not in page.tags
@@ -66,7 +66,7 @@ def test_the_page_needs_nothing_else(run: Path) -> None:
     assert len(ids) == len(set(ids))  # no picture takes its parts from another one
     assert {link for link in page.links if link.startswith("#")} <= {f"#{name}" for name in ids}
     pngs = sorted((run / "plots").iterdir())
-    assert [p.stem for p in pngs] == ["by-round", "data", "own-accuracy", "stages"]
+    assert [p.stem for p in pngs] == ["by-round", "data", "learning", "own-accuracy", "stages"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pngs)
 
 

@@ -55,7 +55,7 @@ def test_damage_is_a_line(
     damage(said)
     (tmp_path / "results.json").write_text(json.dumps(said))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ecavg_tf.report.plots.pictures", lambda _: {})
+        patch.setattr("ecavg_tf.report.plots.pictures", lambda *_: {})
         code = main(["report", *[str(tmp_path)] * runs])
     errors = capsys.readouterr().err
     assert code == 4

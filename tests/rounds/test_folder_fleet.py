@@ -63,6 +63,8 @@ def test_a_sound_reply(tmp_path: Path) -> None:
     answer = exchange(tmp_path, {"decision": None, "seconds": {"pretrain": 1.0}})
     assert isinstance(answer, Reply)
     assert answer.update.is_file()
+    boxes = (tmp_path / "exchange" / EDGE).rglob("0001-*")
+    assert answer.sizes and sum(answer.sizes) == sum(path.stat().st_size for path in boxes)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ DECIDED = {
     f"rounds/000{number}/{name}.json" for number in (1, 2, 3) for name in ("metrics", "decisions")
 }
 LAST = {f"rounds/0003/{name}" for name in ("global.safetensors", "averaged.safetensors",
-                                           "global.keras")}  # fmt: skip
+                                           "global.keras", "finish.json")}  # fmt: skip
 
 
 def interrupted(config: Config, workdir: Path, round_number: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 from ecavg_tf.config import ClassWeights, Config, EdgeConfig, ServerConfig, with_fields
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.data.dataset import Examples
-from ecavg_tf.training.trainer import class_weight
+from ecavg_tf.training.balance import class_weight
 
 
 def test_balanced_weights_by_hand() -> None:

@@ -206,4 +206,6 @@ def test_a_model_goes_through_the_same_examples_once(monkeypatch: pytest.MonkeyP
     others = [[array + number for array in weights] for number in range(1, 13)]
     scores = [scorer.scores(each, (1, 1, 1), own) for each in (weights, *others, weights)]
     assert scores[0] == scores[-1] and scores[0].all == scorer.all(weights)
+    hits = scorer.hits(weights, (1, 0, 1)), scorer.hits(weights, (1, 0, 1), own)
+    assert [each and each.n for each in hits] == [(2, 2), (1, 1, 1)]
     assert sorted(asked) == 13 * [3] + 13 * [6]

@@ -16,9 +16,10 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches, steps
 from ecavg_tf.events import Detail, EpochEnded, Event, Note, Trained
 from ecavg_tf.narrate import LogFile, line
+from ecavg_tf.training.balance import class_weight
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.sizing import steps_per_execution, work_of
-from ecavg_tf.training.trainer import KerasTrainer, class_weight
+from ecavg_tf.training.trainer import KerasTrainer
 
 RNG = np.random.default_rng(0)
 EXAMPLES = Examples(

@@ -55,6 +55,7 @@ class Mailbox:
         for box in (self.inbox, self.outbox) if make else ():
             box.mkdir(parents=True, exist_ok=True)
         self._owner: Owner | None = None
+        self._laid = 0  # bytes of the file that was laid beside the newest request
         self._hashes: dict[str, tuple[tuple[int, int, int], str]] = {}
 
     def check_boxes(self) -> None:
@@ -99,10 +100,24 @@ class Mailbox:
     def put_file(self, source: Path) -> NamedFile:
         """Lays a file into the inbox, whole, unless it lies there already."""
         target = self.inbox / source.name
+        self._laid = 0
         if not target.exists() or file_sha256(target) != file_sha256(source):
             with atomic_path(target) as temporary:
                 shutil.copyfile(source, temporary)
+            self._laid = _size(target)
         return NamedFile(source.name, file_sha256(target))
+
+    def sizes(self, request: Request, hashes: Mapping[str, str]) -> tuple[int, int]:
+        """Bytes that a request took, and its answer, as far as there is one.
+
+        Args:
+            request: the request. A training file that lay there already took none.
+            hashes: of the files that belong to the answer, by their names in ``FILES``.
+        """
+        answers = [self._file(request.round, name) for name in hashes]
+        answers.append(self._reply_path(request.round, request.kind))
+        down = _size(self._request_path(request)) + self._laid
+        return down, sum(map(_size, answers))
 
     def has_file(self, file: NamedFile) -> bool:
         """Whether a named file lies in the inbox with the right bytes."""
@@ -256,6 +271,14 @@ def _is_error(reply: Path) -> bool:
         return _loaded(reply).get("error") is not None
     except (OSError, ValueError):
         return False
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0: it is not there, or not to be looked at."""
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
 
 
 def _names_file(request: Path, file: NamedFile | None) -> bool:

@@ -30,6 +30,7 @@ class Reply:
         hashes: SHA-256 of its files by their names in ``FILES``, where they were carried.
         owner: the state folder that answers; None: unknown, as in the server's own process.
         description: what its data is, in the answer to ``hello``.
+        sizes: bytes of the files of the request and of the answer, where they were carried.
     """
 
     edge: str
@@ -41,6 +42,7 @@ class Reply:
     hashes: Mapping[str, str] = field(default_factory=dict, compare=False)
     owner: Owner | None = None
     description: Description | None = None
+    sizes: tuple[int, int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,13 @@ class NoReply:
         edge: its name.
         reason: why there is nothing to use, as one printable line.
         absent: whether nothing came at all before the deadline.
+        sizes: as those of a reply.
     """
 
     edge: str
     reason: str
     absent: bool = False
+    sizes: tuple[int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", one_line(self.reason))

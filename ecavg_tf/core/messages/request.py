@@ -79,12 +79,19 @@ class Request:
 def write_request(path: Path, request: Request) -> None:
     """Writes a request, whole or not at all."""
     weights = request.model.weights
+    metadata = metadata_of(request)
+    metadata["sha256"] = _seal(metadata, weights)
+    save_tensors(path, {} if weights is None else request.template.named(weights), metadata)
+
+
+def metadata_of(request: Request) -> dict[str, Any]:
+    """All that a request says beside its arrays, without its seal."""
     metadata = {
         "kind": request.kind,
         "round": request.round,
         "run_id": request.run_id,
         "template": request.template.to_json(),
-        "own_start": weights is None,
+        "own_start": request.model.weights is None,
         "config": dict(request.config),
         "pooled_wanted": request.pooled_wanted,
         "trained_on": request.model.trained_on,
@@ -95,8 +102,7 @@ def write_request(path: Path, request: Request) -> None:
         metadata["probe"] = request.probe
     if request.inputs is not None:
         metadata["inputs"] = asdict(request.inputs)
-    metadata["sha256"] = _seal(metadata, weights)
-    save_tensors(path, {} if weights is None else request.template.named(weights), metadata)
+    return metadata
 
 
 def read_request(stored: TensorFile) -> Request:
