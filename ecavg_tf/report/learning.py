@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from ecavg_tf.core.scores import Score
 from ecavg_tf.epochs import Epoch
 from ecavg_tf.report.figure import NAMED, Theme, label, panels
-from ecavg_tf.report.gains import before
-from ecavg_tf.report.plots_edges import MARKERS, outcome_color
+from ecavg_tf.report.plots_edges import MARKERS, outcome_colors
 from ecavg_tf.report.shown import shown
 from ecavg_tf.results import EdgeResult, RunResults
 
@@ -102,7 +101,7 @@ def learning(results: RunResults, theme: Theme, epochs: Sequence[Epoch]) -> Figu
     named = len(names) <= NAMED
     shared = {"alpha": 0.9, "lw": 1.6} if named else {"alpha": max(0.15, 3 / len(names)), "lw": 0.9}
     shared |= {"ms": 4}
-    colors = _colors(results, theme)
+    colors = outcome_colors(results, theme)
     for loss, axis in zip((False, True), axes, strict=True):
         for at, name in enumerate(names):
             look = shared | {"color": colors.get(name, theme.ink)}
@@ -127,14 +126,6 @@ def _thinned(known: Sequence[Fit]) -> Sequence[Fit]:
         replace(fit, epochs=tuple(dict.fromkeys((*fit.epochs[:-1:step], fit.last))))
         for fit in known
     ]
-
-
-def _colors(results: RunResults, theme: Theme) -> dict[str, str]:
-    """Of each edge, by whether it gained."""
-    if not results.rounds:
-        return {}
-    first = before(results)
-    return {e.edge: outcome_color(first.change(e), theme) for e in results.rounds[-1].edges}
 
 
 def _draw(axis: Axes, drawn: Sequence[Fit], look: Mapping[str, Any], *, loss: bool) -> None:
