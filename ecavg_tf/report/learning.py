@@ -21,7 +21,9 @@ _WORDS = {
     "alone": "alone, to compare",
     "finetune": "pooled data",
     "warmup": "the shared start",
+    "pooled_only": "pooled data, without the edges' weights",
 }
+_BASELINES = ("alone", "pooled_only")
 _MOST_POINTS = 3_000  # of a picture; more would make the page slow
 _MOST_ROWS = 200  # of the table of fits
 
@@ -78,7 +80,7 @@ def fits(results: RunResults, epochs: Sequence[Epoch]) -> tuple[Fit, ...]:
         if epoch.who in names:
             apart.setdefault((epoch.round, epoch.who, epoch.stage), []).append(epoch)
     tests = _tests(results)
-    order = sorted(apart, key=lambda key: (key[2] == "alone", key[0], key[1] == SERVER, key[1]))
+    order = sorted(apart, key=lambda key: (key[2] in _BASELINES, key[0], key[1] == SERVER, key[1]))
     return tuple(
         Fit(*key, tuple(sorted(apart[key], key=lambda each: each.epoch)), tests.get(key))
         for key in order
@@ -112,7 +114,11 @@ def learning(results: RunResults, theme: Theme, epochs: Sequence[Epoch]) -> Figu
             _draw(axis, trained, look | {"label": label(name)}, loss=loss)
             _draw(axis, alone, look | {"ls": ":", "marker": ""}, loss=loss)
         look = {"color": theme.server, "lw": 2.4, "marker": "s", "ms": 4, "label": SERVER}
-        _draw(axis, [fit for fit in known if fit.who == SERVER], look, loss=loss)
+        own = [fit for fit in known if fit.who == SERVER]
+        trained = [fit for fit in own if fit.stage not in _BASELINES]
+        other = [fit for fit in own if fit.stage in _BASELINES]
+        _draw(axis, trained, look, loss=loss)
+        _draw(axis, other, look | {"ls": ":", "marker": "", "label": None}, loss=loss)
     _finish(figure, axes, known, theme, named=named)
     return figure
 
@@ -201,4 +207,7 @@ def _tests(results: RunResults) -> dict[tuple[int, str, str], Score | None]:
             found[result.round, edge.edge, "pretrain"] = edge.local.own if edge.local else None
     for alone in results.alone:
         found[alone.rounds[-1], alone.edge, "alone"] = alone.own
+    if results.pooled_only is not None:
+        only = results.pooled_only
+        found[only.rounds[-1], only.edge, "pooled_only"] = only.all
     return found

@@ -47,7 +47,7 @@ _CAPTIONS = {
         "How they learned",
         "Accuracy and loss on the training data while each model was trained, epoch by epoch. "
         "Lines are edges, coloured as above by what they gained in the end; dotted, where there "
-        "are any, the same edges trained alone; blue squares are the server's training on pooled "
+        "are any, the same trained without the others; blue squares are the server's on pooled "
         "data. Every round starts from other weights, so its lines begin anew.",
     ),
 }

@@ -55,10 +55,10 @@ def train_pooled_only(
     known = read_pooled_only(directory.path)
     if known is not None and len(known.rounds) == len(rounds):
         return
-    task.listener(StageStarted(len(rounds), "pooled_only", WHO))
     began, pooled = time.monotonic(), concatenated(list(parts.values()))
     trainer = _trainer(task, rounds, len(pooled))
     weights, warmed_up = first_start(task, data)
+    task.listener(StageStarted(len(rounds), "pooled_only", WHO))
     for result in rounds:
         weights = trainer.fit(weights, pooled, round_number=result.round, who=WHO)
         if config.server.recalibrate:
