@@ -185,7 +185,11 @@ class RunResults:
         return any(each.server.recalibrated != each.server.averaged for each in self.rounds)
 
 
-_OPTIONAL = ("absent", "influence", "choice", "warmed_up", "costs")  # of a round
+_OPTIONAL: Mapping[Any, tuple[str, ...]] = {  # fields that are left out where they say nothing
+    ServerScore: ("weights_sha256", "trained_on"),
+    RoundResult: ("absent", "influence", "choice", "warmed_up", "costs"),
+    RunResults: ("alone", "pooled_only"),
+}
 
 
 def _converter() -> cattrs.Converter:
@@ -195,15 +199,7 @@ def _converter() -> cattrs.Converter:
         Parity, lambda value, kind: of_today(with_names_of_today(value), kind)
     )
     # Before the classes that hold one: their hooks are made from what is known by then.
-    converter.register_unstructure_hook(
-        ServerScore,
-        make_dict_unstructure_fn(
-            ServerScore,
-            converter,
-            weights_sha256=override(omit_if_default=True),
-            trained_on=override(omit_if_default=True),
-        ),
-    )
+    _leave_out(converter, ServerScore)
     for kind in (ServerResult, EdgeResult):
         rename = {"global_": override(rename="global")}
         converter.register_structure_hook(
@@ -214,24 +210,17 @@ def _converter() -> cattrs.Converter:
             kind,
             make_dict_unstructure_fn(kind, converter, **rename),  # type: ignore[arg-type]
         )
-    converter.register_unstructure_hook(
-        RoundResult,
-        make_dict_unstructure_fn(
-            RoundResult,
-            converter,
-            **{name: override(omit_if_default=True) for name in _OPTIONAL},  # type: ignore[arg-type]
-        ),
-    )
-    converter.register_unstructure_hook(
-        RunResults,
-        make_dict_unstructure_fn(
-            RunResults,
-            converter,
-            alone=override(omit_if_default=True),
-            pooled_only=override(omit_if_default=True),
-        ),
-    )
+    _leave_out(converter, RoundResult)
+    _leave_out(converter, RunResults)
     return converter
+
+
+def _leave_out(converter: cattrs.Converter, kind: Any) -> None:
+    said = {name: override(omit_if_default=True) for name in _OPTIONAL[kind]}
+    converter.register_unstructure_hook(
+        kind,
+        make_dict_unstructure_fn(kind, converter, **said),  # type: ignore[arg-type]
+    )
 
 
 _CONVERTER = _converter()

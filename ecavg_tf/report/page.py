@@ -163,17 +163,7 @@ def html(
         epochs: of all fits.
         live: of a run that goes on.
     """
-    template = resources.files("ecavg_tf.report").joinpath("page.html.jinja").read_text("utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["percent"] = _percent
-    environment.filters["signed"] = _signed
-    environment.filters["whole"] = lambda change: f"{100 * change:+.0f}" if change else "0"
-    environment.filters["size"] = costs.size
-    environment.filters["loss"] = lambda loss: "–" if loss is None else f"{loss:.3f}"
-    environment.filters["classes"] = lambda counts: words.classes(counts, results.classes)
-    page: str = environment.from_string(template).render(
+    page: str = _template(results).render(
         results=results,
         alone={each.edge: each.own for each in results.alone},
         source=_source(results),
@@ -196,6 +186,21 @@ def html(
         legend=exports.legend(exports.FULL),
     )
     return page
+
+
+def _template(results: RunResults) -> jinja2.Template:
+    """The page's template, with the words for numbers that it uses."""
+    template = resources.files("ecavg_tf.report").joinpath("page.html.jinja").read_text("utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["percent"] = _percent
+    environment.filters["signed"] = _signed
+    environment.filters["whole"] = lambda change: f"{100 * change:+.0f}" if change else "0"
+    environment.filters["size"] = costs.size
+    environment.filters["loss"] = lambda loss: "–" if loss is None else f"{loss:.3f}"
+    environment.filters["classes"] = lambda counts: words.classes(counts, results.classes)
+    return environment.from_string(template)
 
 
 def _source(results: RunResults) -> str:
