@@ -11,6 +11,7 @@ import os
 import shlex
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ecavg_tf.core.files import write_text
 from ecavg_tf.report.gains import verdict
 from ecavg_tf.results import load_results
 
+BREAK = " \\\n"
 ROOT = Path(__file__).resolve().parent.parent
 INTRODUCTION = """\
 # A gallery of reports
@@ -54,7 +56,8 @@ RUNS = {
         "fifty edges with some dozens of examples each, and no pool: the server only averages",
         "--config=mnist_mlp --config.data.train_examples=10000 --config.partition.num_edges=50 "
         "--config.partition.kind=dirichlet --config.partition.alpha=0.3 --config.rounds=3 "
-        "--config.server.pool=false --config.server.epochs=0 --config.export.enabled=false",
+        "--config.server.pool=false --config.server.epochs=0 --config.baseline.alone=true "
+        "--config.export.enabled=false",
     ),
 }
 
@@ -91,10 +94,11 @@ def page(runs: Path) -> str:
     parts = [INTRODUCTION]
     for name, shown in RUNS.items():
         results = load_results(runs / name)
-        command = f"ecavg run {shown.flags} --workdir=runs/{name}".replace(" --", " \\\n    --")
+        command = f"ecavg run {shown.flags} --workdir=runs/{name}"
+        lines = textwrap.wrap(command, 96, subsequent_indent="    ", break_on_hyphens=False)
         parts.append(
             f"## [{name}](gallery/{name}.html)\n\n{shown.words[0].upper()}{shown.words[1:]}.\n\n"
-            f"> {verdict(results.rounds, results.alone).text}\n\n```\n{command}\n```\n"
+            f"> {verdict(results.rounds, results.alone).text}\n\n```\n{BREAK.join(lines)}\n```\n"
         )
     return "\n".join(parts)
 

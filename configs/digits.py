@@ -23,5 +23,6 @@ def get_config() -> Config:
     config.server.epochs = 10
     config.server.pool_fraction = 0.2
     config.baseline.alone = True
+    config.baseline.pooled = True
     config.export.enabled = True
     return config

@@ -23,7 +23,7 @@ class Epoch:
         round: the round that the fit belongs to, from 1; 0: before the first.
         who: an edge, or ``server``.
         stage: ``pretrain`` (an edge in its round), ``alone`` (an edge of the baseline),
-            ``finetune`` or ``warmup`` (the server).
+            ``finetune``, ``warmup`` or ``pooled_only`` (the server; the last for the baseline).
         epoch: its number, from 1.
         epochs: how many the fit has.
         loss: mean over the epoch's batches, on the training data; None: unknown.

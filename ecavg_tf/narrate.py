@@ -10,6 +10,7 @@ _VERBS = {
     "warmup": "trains the shared start",
     "pretrain": "pre-trains",
     "alone": "trains alone, to compare with",
+    "pooled_only": "trains on the pooled data alone, to compare with",
     "update": "decides on the global model",
     "average": "averages the updates",
     "recalibrate": "recalibrates BatchNorm",

@@ -157,6 +157,7 @@ class RunResults:
     rounds: tuple[RoundResult, ...] = ()
     exports: tuple[Exported, ...] = ()
     alone: tuple[Alone, ...] = ()
+    pooled_only: Alone | None = None
 
     def __repr__(self) -> str:
         """One line: all figures of a run would be thousands of characters."""
@@ -223,7 +224,12 @@ def _converter() -> cattrs.Converter:
     )
     converter.register_unstructure_hook(
         RunResults,
-        make_dict_unstructure_fn(RunResults, converter, alone=override(omit_if_default=True)),
+        make_dict_unstructure_fn(
+            RunResults,
+            converter,
+            alone=override(omit_if_default=True),
+            pooled_only=override(omit_if_default=True),
+        ),
     )
     return converter
 

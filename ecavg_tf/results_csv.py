@@ -41,7 +41,10 @@ def score_rows(results: RunResults) -> list[dict[str, Any]]:
 
     No two have the same round, who, model, alpha and distribution. What is not known is None.
     """
-    return [row for result in results.rounds for row in _of_round(result)]
+    rows = [row for result in results.rounds for row in _of_round(result)]
+    if results.rounds:
+        rows += _of_baselines(results, results.rounds[-1])
+    return rows
 
 
 def export_rows(results: RunResults) -> list[dict[str, Any]]:
@@ -77,6 +80,16 @@ def _of_round(result: RoundResult) -> Iterator[dict[str, Any]]:
                     "takes": edge.accepted.rung if taken and edge.accepted else None,
                     "gain": _gain(edge) if taken and row["distribution"] == "own" else None,
                 }
+
+
+def _of_baselines(results: RunResults, last: RoundResult) -> Iterator[dict[str, Any]]:
+    examples = {edge.edge: edge.examples for done in results.rounds for edge in done.edges}
+    for alone in results.alone:
+        scores = {"own": alone.own, "all": alone.all}
+        yield from _rows(last.round, alone.edge, "alone", scores, examples[alone.edge])
+    if results.pooled_only is not None:
+        scores = {"all": results.pooled_only.all}
+        yield from _rows(last.round, "server", "pooled_only", scores, last.samples.server)
 
 
 def _models(edge: EdgeResult) -> Iterator[tuple[str, float | None, Scores]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ecavg_tf import environment
-from ecavg_tf.baseline import read_alone
+from ecavg_tf.baseline import read_alone, read_pooled_only
 from ecavg_tf.config import Config
 from ecavg_tf.config.fields import to_dict
 from ecavg_tf.core.errors import WorkdirError
@@ -286,6 +286,7 @@ class RunDirectory:
             rounds=tuple(self.rounds()),
             exports=exports,
             alone=read_alone(self.path),
+            pooled_only=read_pooled_only(self.path),
         )
         write_json(self.path / "results.json", to_json(results))
         write_text(self.path / "results.csv", as_csv(SCORES, score_rows(results)))

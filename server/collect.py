@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ecavg_tf.config import ServerConfig
-from ecavg_tf.core.errors import UpdateRefused
+from ecavg_tf.core.errors import RoundError, UpdateRefused
 from ecavg_tf.core.files import copy_regular, link_or_copy
 from ecavg_tf.core.findings import Influence
 from ecavg_tf.core.messages.reply import NoReply, Reply
@@ -109,6 +109,29 @@ def collect(
     refused.sort(key=lambda each: each.edge)
     taken = bytes_taken(pooled_folder, round_number)
     return Collected(tuple(updates), tuple(refused), taken, tuple(absent), notes)
+
+
+def check_quorum(number: int, collected: Collected, quorum: int) -> None:
+    """Ends a round to which too few edges have contributed.
+
+    Args:
+        number: the round, from 1.
+        collected: what came.
+        quorum: how many updates are wanted.
+
+    Raises:
+        RoundError: there are fewer, with what became of the others.
+    """
+    without = (*collected.refused, *collected.absent)
+    reasons = "; ".join(f"{edge.edge}: {edge.reason}" for edge in without)
+    if not collected.updates:
+        raise RoundError(f"round {number}: no update was accepted ({reasons})")
+    if len(collected.updates) < quorum:
+        raise RoundError(
+            f"round {number}: {len(collected.updates)} of the {quorum} updates that fleet.quorum "
+            f"wants ({reasons}); start the missing edges, and the same command goes on with this "
+            "round"
+        )
 
 
 def _screened(

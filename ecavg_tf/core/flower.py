@@ -1,5 +1,6 @@
 """What both ends need of Flower: the tested version, its programs, and that they stay up."""
 
+import contextlib
 import ctypes
 import importlib.util
 import os
@@ -8,17 +9,22 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
+from typing import IO
 
 from ecavg_tf.core.errors import ConfigError, InstallationError
 
 VERSION = "1.42.0"  # 1.41 to 1.42 changed the transport: exactly the version that was tested
 _LONGEST_PAUSE_S = 60.0
 _SOUND_S = 60.0  # a process that lived so long was no failed start
+_KEPT_LINES = 200  # of a process's output
+_LONGEST_LINE = 2**16
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -132,8 +138,8 @@ class Supervised:
         self._tell = tell
         self._meanings = meanings
         self._last_words = last_words
-        self._log_at = 0
-        self._heard_to = 0
+        self._said: deque[bytes] = deque(maxlen=_KEPT_LINES)
+        self._reader: threading.Thread | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._pause_s = 0.0
@@ -191,35 +197,37 @@ class Supervised:
 
     def _start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as out:
-            self._log_at = self._heard_to = out.tell()
-            self._process = subprocess.Popen(
-                list(self._words()),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env=dict(self._env),
-                start_new_session=True,  # so that all of it can be ended
-                preexec_fn=_end_with_parent,
-            )
+        self._process = subprocess.Popen(
+            list(self._words()),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(self._env),
+            start_new_session=True,  # so that all of it can be ended
+            preexec_fn=_end_with_parent,
+        )
+        self._said = deque(maxlen=_KEPT_LINES)
+        stream = self._process.stdout
+        self._reader = threading.Thread(target=self._listen, args=(stream, self._said), daemon=True)
+        self._reader.start()
         self._started = time.monotonic()
 
+    def _listen(self, stream: IO[bytes], said: deque[bytes]) -> None:
+        """Keeps what it says. It must not write to a disk itself: a full one would break it."""
+        with stream:
+            for line in iter(lambda: stream.readline(_LONGEST_LINE), b""):
+                said.append(line)
+                with contextlib.suppress(OSError), self.log.open("ab") as out:
+                    out.write(line)
+
     def _has_given_up(self) -> bool:
-        """Whether last words are among the whole lines that came since the last look."""
-        if not self._last_words:
-            return False
-        with self.log.open("rb") as stream:
-            stream.seek(self._heard_to)
-            said = stream.read()
-        whole = said[: said.rfind(b"\n") + 1]
-        self._heard_to += len(whole)
-        text = whole.decode("utf-8", "replace")
-        return any(words in text for words in self._last_words)
+        said = b"".join(list(self._said)).decode("utf-8", "replace")
+        return any(words in said for words in self._last_words)
 
     def _last_line(self) -> str:
-        with self.log.open("rb") as stream:
-            stream.seek(self._log_at)
-            said = stream.read().decode("utf-8", "replace")
+        if self._reader is not None:
+            self._reader.join(timeout=1.0)  # what it started may outlive it, and keep this open
+        said = b"".join(list(self._said)).decode("utf-8", "replace")
         for words, meaning in self._meanings.items():
             if words in said:
                 return meaning

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from ecavg_tf.core.scores import Score
 from ecavg_tf.epochs import Epoch
 from ecavg_tf.report.figure import NAMED, Theme, label, panels
-from ecavg_tf.report.gains import before
-from ecavg_tf.report.plots_edges import MARKERS, outcome_color
+from ecavg_tf.report.plots_edges import MARKERS, outcome_colors
 from ecavg_tf.report.shown import shown
 from ecavg_tf.results import EdgeResult, RunResults
 
@@ -22,7 +21,9 @@ _WORDS = {
     "alone": "alone, to compare",
     "finetune": "pooled data",
     "warmup": "the shared start",
+    "pooled_only": "pooled data, without the edges' weights",
 }
+_BASELINES = ("alone", "pooled_only")
 _MOST_POINTS = 3_000  # of a picture; more would make the page slow
 _MOST_ROWS = 200  # of the table of fits
 
@@ -79,7 +80,7 @@ def fits(results: RunResults, epochs: Sequence[Epoch]) -> tuple[Fit, ...]:
         if epoch.who in names:
             apart.setdefault((epoch.round, epoch.who, epoch.stage), []).append(epoch)
     tests = _tests(results)
-    order = sorted(apart, key=lambda key: (key[2] == "alone", key[0], key[1] == SERVER, key[1]))
+    order = sorted(apart, key=lambda key: (key[2] in _BASELINES, key[0], key[1] == SERVER, key[1]))
     return tuple(
         Fit(*key, tuple(sorted(apart[key], key=lambda each: each.epoch)), tests.get(key))
         for key in order
@@ -102,7 +103,7 @@ def learning(results: RunResults, theme: Theme, epochs: Sequence[Epoch]) -> Figu
     named = len(names) <= NAMED
     shared = {"alpha": 0.9, "lw": 1.6} if named else {"alpha": max(0.15, 3 / len(names)), "lw": 0.9}
     shared |= {"ms": 4}
-    colors = _colors(results, theme)
+    colors = outcome_colors(results, theme)
     for loss, axis in zip((False, True), axes, strict=True):
         for at, name in enumerate(names):
             look = shared | {"color": colors.get(name, theme.ink)}
@@ -113,7 +114,11 @@ def learning(results: RunResults, theme: Theme, epochs: Sequence[Epoch]) -> Figu
             _draw(axis, trained, look | {"label": label(name)}, loss=loss)
             _draw(axis, alone, look | {"ls": ":", "marker": ""}, loss=loss)
         look = {"color": theme.server, "lw": 2.4, "marker": "s", "ms": 4, "label": SERVER}
-        _draw(axis, [fit for fit in known if fit.who == SERVER], look, loss=loss)
+        own = [fit for fit in known if fit.who == SERVER]
+        trained = [fit for fit in own if fit.stage not in _BASELINES]
+        other = [fit for fit in own if fit.stage in _BASELINES]
+        _draw(axis, trained, look, loss=loss)
+        _draw(axis, other, look | {"ls": ":", "marker": "", "label": None}, loss=loss)
     _finish(figure, axes, known, theme, named=named)
     return figure
 
@@ -127,14 +132,6 @@ def _thinned(known: Sequence[Fit]) -> Sequence[Fit]:
         replace(fit, epochs=tuple(dict.fromkeys((*fit.epochs[:-1:step], fit.last))))
         for fit in known
     ]
-
-
-def _colors(results: RunResults, theme: Theme) -> dict[str, str]:
-    """Of each edge, by whether it gained."""
-    if not results.rounds:
-        return {}
-    first = before(results)
-    return {e.edge: outcome_color(first.change(e), theme) for e in results.rounds[-1].edges}
 
 
 def _draw(axis: Axes, drawn: Sequence[Fit], look: Mapping[str, Any], *, loss: bool) -> None:
@@ -210,4 +207,7 @@ def _tests(results: RunResults) -> dict[tuple[int, str, str], Score | None]:
             found[result.round, edge.edge, "pretrain"] = edge.local.own if edge.local else None
     for alone in results.alone:
         found[alone.rounds[-1], alone.edge, "alone"] = alone.own
+    if results.pooled_only is not None:
+        only = results.pooled_only
+        found[only.rounds[-1], only.edge, "pooled_only"] = only.all
     return found

@@ -34,7 +34,8 @@ _CAPTIONS = {
         "What is deployed, round by round",
         "Each line is an edge, from the model that it first trained alone. Where it changed its "
         "model, the pale bar ends at what its held-out examples make an unlikely low: their lower "
-        "bound of the change, from the point before.",
+        "bound of the change, from the point before. Without a legend, "
+        "colours tell who gained, as above.",
     ),
     "data": ("Who has what", "How many training examples of each class every edge has."),
     "stages": (
@@ -46,7 +47,7 @@ _CAPTIONS = {
         "How they learned",
         "Accuracy and loss on the training data while each model was trained, epoch by epoch. "
         "Lines are edges, coloured as above by what they gained in the end; dotted, where there "
-        "are any, the same edges trained alone; blue squares are the server's training on pooled "
+        "are any, the same trained without the others; blue squares are the server's on pooled "
         "data. Every round starts from other weights, so its lines begin anew.",
     ),
 }
@@ -67,7 +68,8 @@ _WITH_ALONE = {  # where each edge was also trained alone for as many epochs
         "Each line is an edge, from the model that it first trained alone; its cross is the edge "
         "alone for as many epochs as in all rounds. Where it changed its model, the pale bar ends "
         "at what its held-out examples make an unlikely low: their lower bound of the change, "
-        "from the point before.",
+        "from the point before. Without a legend, "
+        "colours tell who gained, as above.",
     ),
 }
 _WITHOUT_TEST = {  # where the server has no test set, so that all scores are the edges' own

@@ -7,6 +7,7 @@ from itertools import repeat
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from ecavg_tf.core.scores import Accepted
@@ -72,9 +73,12 @@ def by_round(results: RunResults, theme: Theme) -> Figure:
     first, last = results.rounds[0].round, results.rounds[-1].round
     ends = before(results).own if results.alone else {}
     alone = {edge.edge: percent(edge.local) for edge in results.rounds[0].edges}
+    gained = outcome_colors(results, theme)
     colors = matplotlib.colormaps["tab10" if len(series) <= 10 else "viridis"]
     for number, (name, accepted) in enumerate(series.items()):
-        color = colors(number / max(1, len(series) - 1) if len(series) > 10 else number)
+        color = to_hex(colors(number / max(1, len(series) - 1) if len(series) > 10 else number))
+        if len(series) > NAMED:  # no legend could tell whose a colour is
+            color = gained.get(name, theme.ink)
         shift = 0.04 * (number - (len(series) - 1) / 2) if len(series) <= NAMED else 0
         rounds = [r + shift for r, _ in accepted]
         values = [percent(each) for _, each in accepted]
@@ -101,6 +105,14 @@ def outcome_color(change: float | None, theme: Theme) -> str:
     """Tells by a colour whether an edge gained, lost or did neither."""
     change = change or 0.0
     return theme.won if change > TIE else theme.lost if change < -TIE else theme.ink
+
+
+def outcome_colors(results: RunResults, theme: Theme) -> dict[str, str]:
+    """The colour of each edge of the last round, by ``outcome_color``."""
+    if not results.rounds:
+        return {}
+    first = before(results)
+    return {e.edge: outcome_color(first.change(e), theme) for e in results.rounds[-1].edges}
 
 
 def _label_ends(axes: Axes, edges: Sequence[EdgeResult], first: Before, theme: Theme) -> None:

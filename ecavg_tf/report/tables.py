@@ -126,6 +126,9 @@ def _server_table(result: RoundResult, results: RunResults) -> Table:
             continue
         if scored or words.has_test(server):  # else the edges report on the global model alone
             table.add_row(stage, _percent(scored), f"{scored.loss:.3f}" if scored else "–")
+    other = results.pooled_only
+    if other is not None and other.all is not None and result is results.rounds[-1]:
+        table.add_row(words.POOLED_ONLY, _percent(other.all), f"{other.all.loss:.3f}")
     return table
 
 

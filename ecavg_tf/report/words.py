@@ -8,6 +8,7 @@ from ecavg_tf.core.scores import Accepted, Decision, Rung
 from ecavg_tf.results import RoundResult, ServerResult
 
 FEW = 100  # certifying examples: with fewer, only large gains can be seen
+POOLED_ONLY = "without the edges' weights"  # baseline.pooled
 MORE = "partition.guard_fraction"
 _NOTHING = "nothing better"
 

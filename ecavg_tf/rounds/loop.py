@@ -9,7 +9,7 @@ from typing import Any
 from ecavg_tf.config import Config, FleetKind
 from ecavg_tf.config.checks import validated
 from ecavg_tf.config.presence import present
-from ecavg_tf.core.errors import RoundError, WorkdirError, disk_errors
+from ecavg_tf.core.errors import WorkdirError, disk_errors
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import EXCHANGE, Shipped
 from ecavg_tf.core.scores import Decision
@@ -28,7 +28,7 @@ from ecavg_tf.models.builders import template_of
 from ecavg_tf.narrate import LogFile
 from ecavg_tf.report.words import decided, scored
 from ecavg_tf.results import RunResults
-from ecavg_tf.rounds.alone import train_alone, wants_alone
+from ecavg_tf.rounds.baselines import train_baselines, wants_baselines
 from ecavg_tf.rounds.costs import Costs
 from ecavg_tf.rounds.ending import complete_page, draw_page
 from ecavg_tf.rounds.examining import Examiner
@@ -47,7 +47,7 @@ from ecavg_tf.task import Task
 from ecavg_tf.training.resuming import drop_checkpoints
 from export.jobs.run import check_exportable, export_at_end, wants_export
 from export.making.converting_process import warm_up
-from server.collect import Collected, collect
+from server.collect import Collected, check_quorum, collect
 from server.tune import WHO, make_global
 
 
@@ -75,7 +75,7 @@ def run(
         config = with_given_data(config, workdir, data)
     directory = RunDirectory(workdir, config)
     done = directory.finished()
-    if done is not None and not (wants_export(config, done) or wants_alone(config, done)):
+    if done is not None and not (wants_export(config, done) or wants_baselines(config, done)):
         complete_page(directory, done, listener)
         return done
     told = LogFile(directory.path / "log.txt"), EpochsFile(directory.path), listener
@@ -177,8 +177,8 @@ class Loop:
         if self._config.fleet.kind is FleetKind.LOCAL:
             folders = [self._directory.edges / edge for edge in self._fleet.edges]
             check_one_accuracy(self._task, folders, self._data.test)
-        if self._config.baseline.alone:
-            train_alone(self._task, self._data, self._directory)
+        edges = tuple(self._fleet.edges)
+        train_baselines(self._task, self._data, self._directory, edges, self._scorer)
 
     def _first_start(self) -> Shipped:
         weights, self._warmed_up = first_start(self._task, self._data)
@@ -200,7 +200,7 @@ class Loop:
         parts = pooled_by_edge(self._directory.pooled, self._fleet.edges, self._task.spec)
         base = sent.weights or ()
         collected, parts = self._examiner.examined(number, collected, base, parts)
-        self._check_quorum(number, collected)
+        check_quorum(number, collected, self._config.fleet.quorum)
         self._get_export_ready(number)
         pooled = concatenated(list(parts.values())) if parts else None
         if pooled is not None and self._config.server.epochs > 0:
@@ -271,19 +271,6 @@ class Loop:
         for missing in collected.absent:
             self._listener(Note(f"round {number}: {missing.edge} is absent: {missing.reason}"))
         return collected
-
-    def _check_quorum(self, number: int, collected: Collected) -> None:
-        without = (*collected.refused, *collected.absent)
-        reasons = "; ".join(f"{edge.edge}: {edge.reason}" for edge in without)
-        if not collected.updates:
-            raise RoundError(f"round {number}: no update was accepted ({reasons})")
-        quorum = self._config.fleet.quorum
-        if len(collected.updates) < quorum:
-            raise RoundError(
-                f"round {number}: {len(collected.updates)} of the {quorum} updates that "
-                f"fleet.quorum wants ({reasons}); start the missing edges, and the same command "
-                "goes on with this round"
-            )
 
     def _keep_decisions(self, number: int, answers: Sequence[Reply | NoReply]) -> None:
         sound: list[Decision] = []

@@ -92,6 +92,19 @@ def test_a_process_that_gives_up_without_an_end_is_started_again(tmp_path: Path)
     assert not _runs(first)
 
 
+def test_a_full_disk_neither_breaks_a_process_nor_hides_its_last_line(tmp_path: Path) -> None:
+    """Before, it wrote its log itself, failed at that, and Flower's node hung."""
+    said: list[str] = []
+    code = "import sys; sys.exit('the disk is full')"
+    (tmp_path / "log").symlink_to("/dev/full")
+    process = Supervised(
+        "the edge", lambda: [sys.executable, "-uSc", code], {}, tmp_path / "log", said.append
+    )
+    look_until(process, lambda: bool(said))
+    process.stop()
+    assert said == ["the edge ended with code 1 (the disk is full); it is started again in 1 s"]
+
+
 def test_a_process_that_is_stopped_takes_its_children_along(tmp_path: Path) -> None:
     child = tmp_path / "child"
     words = ["/bin/sh", "-c", f"sleep 300 & echo $! > {child}; wait"]

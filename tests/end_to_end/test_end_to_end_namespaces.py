@@ -53,7 +53,7 @@ def test_edges_with_addresses_of_their_own_and_a_line_that_is_cut(
 ) -> None:
     field = Field(tmp_path, EDGES, rounds=2)
     try:
-        for who in ("serve", "run", *EDGES):
+        for who in ("serve", "far", *EDGES):
             space = spaces.get(who, spaces["server"])
             field.inside[who] = ["ip", "netns", "exec", space]
         field.hosts = {"east": "10.77.1.1", "north": "10.77.2.1"}

@@ -102,10 +102,10 @@ class Field:
             f"--key={certs / 'edges' / edge}.key", *words,
         )  # fmt: skip
 
-    def run(self, *words: str) -> None:
-        """Starts the run."""
+    def run(self, *words: str, name: str = "far") -> None:
+        """Starts a run; its directory has the name of its process."""
         self.start(
-            "run", "run", "--config=conf.py", "--workdir=far", "--config.fleet.kind=flower",
+            name, "run", "--config=conf.py", f"--workdir={name}", "--config.fleet.kind=flower",
             "--config.fleet.server=served", "--config.data.spec=first-edge",
             f"--config.fleet.wait_for={','.join(self.edges)}", *words,
         )  # fmt: skip
@@ -117,11 +117,11 @@ class Field:
             self.join(edge)
         self.run()
 
-    def end(self) -> RunResults:
-        """Waits for the run's end, which must be a good one."""
-        code = self.running["run"].wait(timeout=PATIENCE_S)
-        assert code == 0, self.printed("run")
-        return load_results(self.folder / "far")
+    def end(self, name: str = "far") -> RunResults:
+        """Waits for a run's end, which must be a good one."""
+        code = self.running[name].wait(timeout=PATIENCE_S)
+        assert code == 0, self.printed(name)
+        return load_results(self.folder / name)
 
     def kill_server(self) -> None:
         """Kills the process that plays the run's rounds."""
@@ -131,13 +131,13 @@ class Field:
         for number in mine:
             os.kill(number, signal.SIGKILL)
 
-    def near(self, *words: str) -> RunResults:
-        """The same edges in one process."""
+    def near(self, *words: str, name: str = "near") -> RunResults:
+        """The same edges in one process; what has run already is not run again."""
         self.start(
-            "near", "run", "--config=conf.py", "--workdir=near", "--config.data.name=data", *words
+            name, "run", "--config=conf.py", f"--workdir={name}", "--config.data.name=data", *words
         )
-        assert self.running.pop("near").wait(timeout=PATIENCE_S) == 0, self.printed("near")
-        return load_results(self.folder / "near")
+        assert self.running.pop(name).wait(timeout=PATIENCE_S) == 0, self.printed(name)
+        return load_results(self.folder / name)
 
     def wait(self, name: str, words: str) -> None:
         """Waits for words in what a process has printed."""
