@@ -83,15 +83,15 @@ def _edges_table(rounds: Sequence[RoundResult], results: RunResults) -> Table:
     alone = {each.edge: each.own for each in results.alone} if ended else {}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
     table.add_column("edge", no_wrap=True)
-    table.add_column("examples", justify="right")
-    table.add_column("classes", no_wrap=True)
+    table.add_column("examples", justify="right", no_wrap=True)
+    table.add_column("classes")  # the only one that a narrow terminal may break
     # A later round starts from the global model of the round before.
     stages = ("local", "global", "accepted", "gain")
     before = "start" if since is None else "alone" if over is not None else None
     for name in stages if before is None else (before, *stages):
-        table.add_column(f"{name}\nown", justify="right")
+        table.add_column(f"{name}\nown", justify="right", no_wrap=True)
     if since is not None and over is None:
-        table.add_column("since\nfirst", justify="right")
+        table.add_column("since\nfirst", justify="right", no_wrap=True)
     table.add_column("takes", no_wrap=True)
     for edge in shown(rounds[-1].edges):
         scored = [None if s is None else s.own for s in (edge.local, edge.global_, edge.accepted)]

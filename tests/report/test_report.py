@@ -1,5 +1,6 @@
 """The report: tables, and a page whose numbers are those of results.json."""
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from report_for_tests import Page, printed
+from rich.console import Console
 
 import ecavg_tf
 from ecavg_tf.cli import main
@@ -37,6 +39,18 @@ def test_the_page_says_what_results_json_says(run: Path, results: RunResults) ->
         score = result.server.global_.all
         assert score
         assert any(f"global {100 * score.accuracy:.1f} %" in text for text in page.text)
+
+
+def test_a_narrow_terminal_shows_whole_numbers(results: RunResults) -> None:
+    console = Console(width=60, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(tables(results))
+    told = captured.get()
+    for edge in results.rounds[-1].edges:
+        assert edge.accepted
+        assert edge.accepted.own
+        assert f"{100 * edge.accepted.own.accuracy:.1f} " in told
+    assert all(len(line) <= 60 for line in told.splitlines())
 
 
 NAMESPACES = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}

@@ -93,7 +93,7 @@ export class Inputs {
 
   #drawn() {
     if (this.drawing.empty) this.onexamples([]);
-    else this.#give("the drawing", this.drawing.values(this.info));
+    else this.#give("The drawing", this.drawing.values(this.info));
   }
 
   #pictures() {
@@ -125,7 +125,7 @@ export class Inputs {
       this.#stopCamera();
       return;
     }
-    this.camera = new Camera(this.video, this.shape, (one) => this.#picture("the camera", one));
+    this.camera = new Camera(this.video, this.shape, (one) => this.#picture("The camera", one));
     this.video.hidden = false;
     this.cameraButton.textContent = "Stop the camera";
     try {
@@ -178,9 +178,9 @@ export class Inputs {
       this.#stopCamera();
       this.drawing?.clear();
       const values = exampleOf(this.bundle.inputs, this.golden);
-      say.textContent = `Golden example ${this.golden + 1} of ${count}`;
+      say.textContent = `Example ${this.golden + 1} of ${count}`;
       if (this.text) this.text.value = Array.from(values).join(", ");
-      this.#give(`golden example ${this.golden + 1}`, values);
+      this.#give(`Golden example ${this.golden + 1}`, values);
     };
     return element(
       "div",

@@ -98,10 +98,6 @@ async function load() {
   }
 }
 
-function capital(text) {
-  return text[0].toUpperCase() + text.slice(1);
-}
-
 function bytesWords(count) {
   if (count < 1000) return `${count} bytes`;
   return count < 1e6 ? `${(count / 1e3).toFixed(1)} kB` : `${(count / 1e6).toFixed(1)} MB`;
@@ -134,7 +130,7 @@ async function answer(examples) {
   byId("quick").textContent = words.join("; ");
   byId("quick").hidden = false;
   clearTimeout(announcing);
-  announcing = setTimeout(() => status(`${capital(examples[0].name)}: ${words.join("; ")}`), QUIET_MS);
+  announcing = setTimeout(() => status(`${examples[0].name}: ${words.join("; ")}`), QUIET_MS);
   if (examples.length > 1) await answerAll(examples);
 }
 

@@ -1,9 +1,16 @@
-"""The page in headless Chromium: the same answers as in Python, and what people meet on it."""
+"""The page in headless Chromium: the same answers as in Python, and what people meet on it.
+
+    pip install selenium; install Chromium and its driver; npm pack axe-core and unpack it
+    AXE_CORE=package/axe.min.js PICTURES_DIR=runs pytest -m slow tests/export/web
+
+Without AXE_CORE nothing looks for what keeps people out; PICTURES_DIR gets screenshots.
+"""
 
 import functools
 import http.server
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -89,8 +96,11 @@ def cifar_model(data: Dataset) -> keras.Model:
             layer.momentum = 0.5
     for at in range(6):  # moving statistics of real images
         model(data.train.inputs[64 * at : 64 * at + 64].astype("float32"), training=True)
-    kernel, bias = head.get_weights()
-    head.set_weights([kernel * 3, bias])  # answers that lie apart
+    features = keras.Model(inputs, net.output)(data.train.inputs[:200].astype("float32")).numpy()
+    kernel, _ = head.get_weights()
+    logits = features @ kernel
+    spread = logits.std(axis=0) / 2
+    head.set_weights([kernel / spread, -logits.mean(axis=0) / spread])  # every label has its turn
     return model
 
 
@@ -224,8 +234,11 @@ def test_the_self_test_passes(
         assert facts.count("passed: 16 golden examples") == (2 if group == "mnist" else 1)
         assert facts.count("all labels equal") == facts.count("passed")
         assert "median" in text(browser, "dl")
+        differences = [float(each) for each in re.findall(r"largest difference ([\d.e-]+),", facts)]
         if variant == "int8":
-            assert "largest difference 0," in facts
+            assert max(differences) == 0
+        elif group != "cifar":
+            assert max(differences) < 1e-5
 
 
 @pytest.mark.parametrize("variant", ["float32", "int8"])
@@ -280,6 +293,11 @@ def test_an_image_gets_the_answer_that_it_gets_in_python(
     path = page.bundles["cifar"][variant]
     info, python = read_bundle(path).info, Predictor(path, threads=1, check=False)
     wanted = Wanted(info.input.shape[1:], info.inputs_dtype, info.value_range)
+    # Where sums differ in their last bit, an activation that dynamic quantizes may round the other
+    # way. This net, which nobody trained, makes much of such a step: LiteRT's own kernels are up to
+    # 0.4 apart on it.
+    most = {"int8": 1e-7, "dynamic": 0.15}.get(variant, 1e-4)
+    labels = set()
     opened(browser, page.address)
     chosen(browser, "cifar", variant)
     for number, pixels in enumerate(page.cifar.test.inputs[:8]):
@@ -293,8 +311,10 @@ def test_an_image_gets_the_answer_that_it_gets_in_python(
         ((_, example),) = load_inputs([str(file)], wanted)
         (expected,) = python.predict(example)
         found = shown(browser)
-        assert np.abs(np.array(found) - expected).max() < (1e-7 if variant == "int8" else 1e-5)
+        assert np.abs(np.array(found) - expected).max() < most
         assert text(browser, ".top") == info.classes[int(expected.argmax())]
+        labels.add(int(expected.argmax()))
+    assert len(labels) > 2
 
 
 def test_int8_scores_are_those_of_python_to_the_last_step(browser: Any, page: Page) -> None:
