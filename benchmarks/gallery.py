@@ -53,7 +53,7 @@ RUNS = {
         "--config=digits --config.update.policy=replace --config.export.enabled=false",
     ),
     "many": Shown(
-        "fifty edges with some dozens of examples each, and no pool: the server only averages",
+        "fifty edges with 34 to 636 examples each, and no pool: the server only averages",
         "--config=mnist_mlp --config.data.train_examples=10000 --config.partition.num_edges=50 "
         "--config.partition.kind=dirichlet --config.partition.alpha=0.3 --config.rounds=3 "
         "--config.server.pool=false --config.server.epochs=0 --config.baseline.alone=true "
