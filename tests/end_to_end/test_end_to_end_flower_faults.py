@@ -286,6 +286,7 @@ def check_kept(field: Faults, lied: RunResults, number: int, examples: int) -> N
     """What a round was averaged over, and what the run directory holds of it."""
     assert lied.rounds[number - 1].samples.edges == examples
     folder = field.folder / "lied" / "rounds" / f"{number:04d}"
-    assert {path.name for path in folder.iterdir()} - {"global.keras"} == {
+    last = {"global.keras", "finish.json"}  # of the last round alone
+    assert {path.name for path in folder.iterdir()} - last == {
         "averaged.safetensors", "decisions.json", "global.safetensors", "metrics.json"
     }  # fmt: skip
