@@ -6,7 +6,8 @@ One SuperLink with TLS and keys and three SuperNodes on this machine. An edge is
 that answers every request at once with an update of the same size, so all that is measured is
 the carrying: seconds from the request's file in the server's folder until the last edge's reply
 is whole, CPU seconds of each edge's node and of the processes that it starts, and resident
-memory of these. A plain copy of the same bytes there and back stands beside it.
+memory of these. Beside it stand a plain copy of the same bytes there and back, and Flower's own
+federated averaging on the same nodes, whose clients import TensorFlow (flower_stock.py).
 """
 
 import argparse
@@ -19,11 +20,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from flower_stock import SETTLES, used
 
 from ecavg_tf.core.files import write_json
 from ecavg_tf.core.flower import Supervised, environment, free_port, program
@@ -34,7 +37,6 @@ from ecavg_tf.core.template import Role, Template, WeightSpec
 from edge.carrying.places import Places
 
 EDGES = ("east", "north", "south")
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def server(grid: Any, context: Any) -> None:
@@ -57,34 +59,20 @@ def server(grid: Any, context: Any) -> None:
         for _ in range(order["repeats"] + (not rows)):
             number += 1
             request = Request(EXCHANGE, "bench", number, template, Shipped([weights]))
-            before = {edge: _used(order["nodes"][edge]) for edge in EDGES}
+            before = {edge: used(order["nodes"][edge]) for edge in EDGES}
             start = time.monotonic()
             for box in boxes.values():
                 box.send(request)
             while not all(isinstance(box.answer(request), Reply) for box in boxes.values()):
                 time.sleep(0.05)
             seconds = time.monotonic() - start
-            time.sleep(6)  # the processes of this exchange end
-            used = [_used(order["nodes"][edge])[0] - before[edge][0] for edge in EDGES]
-            memory = max(_used(order["nodes"][edge])[1] for edge in EDGES)
+            time.sleep(SETTLES)
+            cpu = [used(order["nodes"][edge])[0] - before[edge][0] for edge in EDGES]
+            memory = max(used(order["nodes"][edge])[1] for edge in EDGES)
             # The first one finds nothing warm: the handshake and Flower's start are in it.
-            rows.append([size if rows else 0.0, seconds, statistics.mean(used), memory])
+            rows.append([size if rows else 0.0, seconds, statistics.mean(cpu), memory])
             write_json(Path(order["results"]), rows)
     write_json(Path(order["results"] + ".done"), {})
-
-
-def _used(session: int) -> tuple[float, float]:
-    """CPU seconds so far, and resident megabytes, of all processes of a session."""
-    seconds = memory = 0.0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            words = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(words[3]) == session:
-            seconds += sum(map(int, words[11:15])) / _TICKS
-            memory += int(words[21]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-    return seconds, memory
 
 
 def _answer(places: Places, stop: threading.Event, update: Path) -> None:
@@ -106,13 +94,16 @@ def main() -> None:
     given = parser.parse_args()
     sizes = [float(size) for size in given.megabytes.split(",")]
     with tempfile.TemporaryDirectory() as name:
-        rows = _measured(Path(name), sizes, given.repeats)
-        print("MB | s an exchange (median) | CPU s an edge | resident MB | s of a plain copy")
+        both = _measured(Path(name), sizes, given.repeats)
+        print("| MB | carrier | s an exchange | CPU s an edge | resident MB of a node |")
+        print("|---|---|---|---|---|")
         for size in sizes:
-            found = [row for row in rows if row[0] == size]
-            middle = [statistics.median(column) for column in zip(*found, strict=True)][1:]
-            print(f"{size:g} | {middle[0]:.1f} | {middle[1]:.2f} | {middle[2]:.0f} | "
-                  f"{_copy(Path(name), size):.2f}")  # fmt: skip
+            for carrier, rows in both.items():
+                found = [row for row in rows if row[0] == size]
+                middle = [statistics.median(column) for column in zip(*found, strict=True)][1:]
+                print(f"| {size:g} | {carrier} | {middle[0]:.1f} | {middle[1]:.2f} | "
+                      f"{middle[2]:.0f} |")  # fmt: skip
+            print(f"| {size:g} | a plain copy | {_copy(Path(name), size):.2f} | – | – |")
 
 
 def _copy(folder: Path, size: float) -> float:
@@ -125,7 +116,7 @@ def _copy(folder: Path, size: float) -> float:
     return time.monotonic() - start
 
 
-def _measured(folder: Path, sizes: list[float], repeats: int) -> list[list[float]]:
+def _measured(folder: Path, sizes: list[float], repeats: int) -> dict[str, list[list[float]]]:
     port, stop = free_port(), threading.Event()
     words = [sys.executable, "-m", "ecavg_tf"]
     subprocess.run([*words, "certs", f"--out={folder / 'certs'}", "--host=localhost",
@@ -149,33 +140,49 @@ def _measured(folder: Path, sizes: list[float], repeats: int) -> list[list[float
                 "--root-certificates", str(folder / "certs" / "ca.pem"),
                 "--auth-supernode-private-key", str(folder / "certs" / "edges" / f"{edge}.key"),
             ]  # fmt: skip
-            env = environment(state / "flower")
+            env = {**environment(state / "flower"), "PYTHONPATH": path}
             node = Supervised(edge, lambda c=command: c, env, state / "log", print)  # type: ignore[misc]
             node.look()
             nodes[edge] = node
             arguments = (Places(edge, state), stop, folder / f"{edge}.update")
             threading.Thread(target=_answer, args=arguments, daemon=True).start()
-        results, order = folder / "results.json", folder / "order.json"
         numbers = {edge: node.pid for edge, node in nodes.items()}
-        what = {"megabytes": sizes, "repeats": repeats, "nodes": numbers, "results": str(results)}
-        write_json(order, {"exchange": str(folder / "exchange"), **what})
-        subprocess.run(
-            [program("flwr"), "run", str(Path(__file__).parent / "flower_exchange_app"), "ecavg",
-             "--run-config", f'order="{order}"'],
-            env={**environment(folder / "served" / "flower"), "PYTHONPATH": path}, check=True,
-        )  # fmt: skip
-        while not Path(f"{results}.done").exists():
-            time.sleep(1)
-            for node in nodes.values():
-                node.look()
-        found: list[list[float]] = json.loads(results.read_text())
-        return found
+        what = {"exchange": str(folder / "exchange"), "megabytes": sizes, "repeats": repeats,
+                "nodes": numbers}  # fmt: skip
+        env = {**environment(folder / "served" / "flower"), "PYTHONPATH": path}
+        return {
+            "ours": _submitted(folder, "flower_exchange_app", what, env, nodes),
+            "Flower's FedAvg": _submitted(folder, "flower_stock_app", what, env, nodes),
+        }
     finally:
         stop.set()
         for node in nodes.values():
             node.stop()
         serve.terminate()
         serve.wait(timeout=60)
+
+
+def _submitted(
+    folder: Path,
+    app: str,
+    what: Mapping[str, Any],
+    env: Mapping[str, str],
+    nodes: Mapping[str, Supervised],
+) -> list[list[float]]:
+    """Runs an app on the nodes and gives what it has measured."""
+    results, order = folder / f"{app}.json", folder / f"{app}-order.json"
+    write_json(order, {**what, "results": str(results)})
+    subprocess.run(
+        [program("flwr"), "run", str(Path(__file__).parent / app), "ecavg",
+         "--run-config", f'order="{order}"'],
+        env=dict(env), check=True,
+    )  # fmt: skip
+    while not Path(f"{results}.done").exists():
+        time.sleep(1)
+        for node in nodes.values():
+            node.look()
+    found: list[list[float]] = json.loads(results.read_text())
+    return found
 
 
 if __name__ == "__main__":
