@@ -60,13 +60,20 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What the models of a round came to on test examples, in a line."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Detail:
     """A line for the log alone: how something is done that changes no result."""
 
     text: str
 
 
-Event = RunPlanned | StageStarted | Trained | EpochEnded | Note | Detail
+Event = RunPlanned | StageStarted | Trained | EpochEnded | Measured | Note | Detail
 Listener = Callable[[Event], None]
 
 

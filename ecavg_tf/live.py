@@ -1,20 +1,32 @@
 """What a user sees while a run goes on: a live bar, or plain lines where there is no terminal."""
 
 import sys
+from datetime import timedelta
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskProgressColumn,
     TextColumn,
-    TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from ecavg_tf.core.errors import OutputError, printable
-from ecavg_tf.events import Detail, EpochEnded, Event, Note, RunPlanned, StageStarted, Trained
+from ecavg_tf.events import (
+    Detail,
+    EpochEnded,
+    Event,
+    Measured,
+    Note,
+    RunPlanned,
+    StageStarted,
+    Trained,
+)
 from ecavg_tf.narrate import doing, line
 
 _UNCOUNTED = ("export", "wait")  # stages in which no examples are trained on here
@@ -54,6 +66,17 @@ class PlainLines:
         return
 
 
+class _TimeLeft(ProgressColumn):
+    """How long it will still take; nothing where that is not known."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        if task.total is None or task.time_remaining is None:
+            return Text("")
+        return Text(f"{timedelta(seconds=int(task.time_remaining))} left")
+
+
 class LiveBar:
     """A listener that draws one live bar: round, stage, edge, epoch, loss, accuracy, time left.
 
@@ -67,8 +90,7 @@ class LiveBar:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=16),
             TaskProgressColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            _TimeLeft(table_column=Column(min_width=12)),
             TextColumn("{task.fields[fit]}", markup=False),
             console=console,
             transient=True,
@@ -97,19 +119,22 @@ class LiveBar:
             case StageStarted():
                 place = f"round {event.round}/{self._rounds} · "
                 text = doing(event.stage, event.who, place)
-                self._progress.update(self._task, description=text, fit="")
                 if event.stage in _UNCOUNTED:  # a bar that stands at 100 % would say: it is over
-                    self._progress.reset(self._task, total=None, description=text, fit="")
+                    self._progress.remove_task(self._task)
+                    self._task = self._progress.add_task(text, total=None, fit="")
+                self._progress.update(self._task, description=text, fit="")
             case Trained(examples=examples):
                 self._progress.advance(self._task, examples)
             case EpochEnded():
                 fit = (
-                    f"epoch {event.epoch}/{event.epochs} · loss {event.loss:.3f} · "
+                    f"epoch {event.epoch}/{event.epochs} · training loss {event.loss:.3f}, "
                     f"accuracy {event.accuracy:.3f}"
                 )
                 self._progress.update(self._task, fit=fit)
                 if event.epoch == event.epochs:
                     self._console.print(Text(f"round {event.round}  {event.who}  {fit}"))
+            case Measured(text=text):
+                self._console.print(Text(text, style="bold"))
             case Note():
                 # Text, not markup: it may quote what an edge sent.
                 self._console.print(Text(line(event) or "", style="yellow"))

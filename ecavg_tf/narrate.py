@@ -4,7 +4,7 @@ import datetime
 from pathlib import Path
 
 from ecavg_tf.core.errors import printable
-from ecavg_tf.events import Detail, EpochEnded, Event, Note, RunPlanned, StageStarted
+from ecavg_tf.events import Detail, EpochEnded, Event, Measured, Note, RunPlanned, StageStarted
 
 _VERBS = {
     "warmup": "trains the shared start",
@@ -43,7 +43,7 @@ def line(event: Event) -> str | None:
                 f"round {event.round}: {event.who} epoch {event.epoch}/{event.epochs}  "
                 f"loss {event.loss:.4f}  accuracy {event.accuracy:.4f}  {event.seconds:.1f} s"
             )
-        case Note(text=text):
+        case Note(text=text) | Measured(text=text):
             return printable(text)
         case _:
             return None

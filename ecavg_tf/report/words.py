@@ -85,6 +85,17 @@ def decided(made: Decision) -> str:
     return f"round {made.round}: {made.edge} {brief(made.accepted)}{right}"
 
 
+def measured(result: RoundResult) -> str:
+    """A line for who watches: accuracies of a round on test examples, before the edges decide."""
+    server = result.server
+    models = [("averaged", server.averaged.all), ("global", server.global_.all)]
+    told = [f"{name} {100 * score.accuracy:.1f} %" for name, score in models if score]
+    own = [100 * each.local.own.accuracy for each in result.edges if each.local and each.local.own]
+    if own:
+        told.append(f"edges' local models on their own {min(own):.1f} to {max(own):.1f} %")
+    return f"round {result.round}  test accuracy: {', '.join(told) or 'nothing could be scored'}"
+
+
 def scored(result: RoundResult) -> str:
     """A line for the log: accuracies of a round, before the edges decide."""
     server = result.server

@@ -1,5 +1,7 @@
 """What a run is compared with, after its last round; see the config's section ``baseline``."""
 
+from collections.abc import Sequence
+
 from ecavg_tf.config import Config
 from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.data.pooled import pooled_by_edge
@@ -20,7 +22,7 @@ def train_baselines(
     task: Task,
     data: FederatedData,
     directory: RunDirectory,
-    edges: tuple[str, ...],
+    edges: Sequence[str],
     scorer: KerasScorer,
 ) -> None:
     """Trains what is asked for and not kept yet.

@@ -21,12 +21,21 @@ from ecavg_tf.data.federated import FederatedData, counted, federated_data
 from ecavg_tf.data.given import with_given_data
 from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
 from ecavg_tf.epochs import EpochsFile
-from ecavg_tf.events import Detail, Event, Listener, Note, RunPlanned, StageStarted, shown, silent
+from ecavg_tf.events import (
+    Detail,
+    Event,
+    Listener,
+    Note,
+    RunPlanned,
+    StageStarted,
+    shown,
+    silent,
+)
 from ecavg_tf.kernels import kernels_event
 from ecavg_tf.models.batchnorm import variance_positions
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.narrate import LogFile
-from ecavg_tf.report.words import decided, scored
+from ecavg_tf.report.words import decided
 from ecavg_tf.results import RunResults
 from ecavg_tf.rounds.baselines import train_baselines, wants_baselines
 from ecavg_tf.rounds.costs import Costs
@@ -177,8 +186,7 @@ class Loop:
         if self._config.fleet.kind is FleetKind.LOCAL:
             folders = [self._directory.edges / edge for edge in self._fleet.edges]
             check_one_accuracy(self._task, folders, self._data.test)
-        edges = tuple(self._fleet.edges)
-        train_baselines(self._task, self._data, self._directory, edges, self._scorer)
+        train_baselines(self._task, self._data, self._directory, self._fleet.edges, self._scorer)
 
     def _first_start(self) -> Shipped:
         weights, self._warmed_up = first_start(self._task, self._data)
@@ -226,7 +234,6 @@ class Loop:
         privacy = privacy_of(self._config, self._directory.rounds(), participants)
         if privacy is not None:
             self._listener(Note(f"round {number}: {spent(privacy)}"))
-        self._listener(Detail(scored(result)))
         costs = self._costs.of(EXCHANGE, number, sent, wanted, replies)
         self._directory.finish_round(
             replace(result, warmed_up=self._warmed_up, privacy=privacy, costs=costs)

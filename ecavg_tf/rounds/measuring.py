@@ -8,7 +8,8 @@ from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.scores import Scores
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.data.dataset import Examples
-from ecavg_tf.events import Listener, Note
+from ecavg_tf.events import Detail, Listener, Measured, Note
+from ecavg_tf.report.words import measured, scored
 from ecavg_tf.results import EdgeResult, RoundResult, Samples, ServerResult, ServerScore
 from ecavg_tf.training.evaluation import KerasScorer
 from server.collect import Collected
@@ -63,7 +64,7 @@ class Measurer:
         edges = tuple(self._edge(update, start, model) for update in collected.updates)
         answered = [reply for reply in replies if isinstance(reply, Reply)]
         evaluating = time.monotonic() - began
-        return RoundResult(
+        made = RoundResult(
             round=number,
             participants=participants,
             pooled_bytes=collected.pooled_bytes,
@@ -84,6 +85,9 @@ class Measurer:
             influence=collected.influence,
             choice=model.choice,
         )
+        self._listener(Detail(scored(made)))
+        self._listener(Measured(measured(made)))
+        return made
 
     def _server(self, model: GlobalModel) -> ServerResult:
         score = self._scorer.all

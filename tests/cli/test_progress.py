@@ -3,9 +3,10 @@
 import io
 
 from rich.console import Console
+from rich.progress import Progress
 
-from ecavg_tf.events import EpochEnded, Note, RunPlanned, StageStarted, Trained
-from ecavg_tf.live import LiveBar
+from ecavg_tf.events import EpochEnded, Measured, Note, RunPlanned, StageStarted, Trained
+from ecavg_tf.live import LiveBar, _TimeLeft
 from ecavg_tf.narrate import line
 
 
@@ -36,10 +37,26 @@ def test_the_bar_tells_round_stage_edge_epoch_loss_accuracy_and_time() -> None:
         "epoch 2/2",
         "loss 0.250",
         "accuracy 0.875",
-        "left",
         "50%",
     ):
         assert word in text
+    assert "left" not in text  # in no time at all, nobody knows how long it takes
+
+
+def test_time_left_is_said_once_it_is_known() -> None:
+    now = 0.0
+    progress = Progress(_TimeLeft(), get_time=lambda: now)
+    number = progress.add_task("trains", total=100)
+    assert _TimeLeft().render(progress.tasks[0]).plain == ""
+    for now in (1.0, 2.0, 3.0):  # noqa: B007  # the clock
+        progress.advance(number, 10)
+    assert _TimeLeft().render(progress.tasks[0]).plain == "0:00:07 left"
+
+
+def test_what_a_round_came_to_on_test_examples_stays_above_the_bar() -> None:
+    told = "round 1  test accuracy: averaged 57.1 %, global 90.0 %"
+    assert told in shown(RunPlanned(1, 1, 10), Measured(told))
+    assert line(Measured(told)) == told
 
 
 def test_exports_belong_to_no_round_and_are_not_said_to_be_done() -> None:
