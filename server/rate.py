@@ -16,7 +16,12 @@ def for_pool(config: ServerConfig, pooled: int, updates: Sequence[Update]) -> Se
         pooled: how many examples it trains on.
         updates: what was averaged; they say how many examples the edges trained on.
     """
+    return for_share(config, pooled, sum(update.info.examples for update in updates))
+
+
+def for_share(config: ServerConfig, pooled: int, examples: int) -> ServerConfig:
+    """The same, where the number of examples that the edges trained on is known."""
     if config.rate_for_pool is PoolRate.AS_GIVEN:
         return config
-    factor = pool_factor(pooled, sum(update.info.examples for update in updates))
+    factor = pool_factor(pooled, examples)
     return replace(config, learning_rate=config.learning_rate * factor)

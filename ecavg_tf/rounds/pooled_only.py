@@ -7,19 +7,18 @@ import time
 from collections.abc import Mapping
 
 from ecavg_tf.baseline import read_pooled_only, write_pooled_only
-from ecavg_tf.config import Config, PoolRate
+from ecavg_tf.config import Config
 from ecavg_tf.core.findings import Alone
-from ecavg_tf.core.schedules import pool_factor
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.events import StageStarted
-from ecavg_tf.results import RoundResult, RunResults
+from ecavg_tf.results import RunResults
 from ecavg_tf.rounds.server_start import first_start
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from ecavg_tf.training.evaluation import KerasScorer
-from ecavg_tf.training.trainer import KerasTrainer
+from server.rate import for_share
 from server.tune import WHO
 
 
@@ -56,7 +55,9 @@ def train_pooled_only(
     if known is not None and len(known.rounds) == len(rounds):
         return
     began, pooled = time.monotonic(), concatenated(list(parts.values()))
-    trainer = _trainer(task, rounds, len(pooled))
+    examples = sum(edge.examples for edge in rounds[-1].edges)
+    rate = for_share(config.server, len(pooled), examples).learning_rate
+    trainer = task.server_trainer.at_rate(rate)
     weights, warmed_up = first_start(task, data)
     task.listener(StageStarted(len(rounds), "pooled_only", WHO))
     for result in rounds:
@@ -85,12 +86,3 @@ def pooled_only_examples(config: Config, pooled: int) -> int:
 
 def _tunes(config: Config) -> bool:
     return config.server.pool and config.server.epochs > 0
-
-
-def _trainer(task: Task, rounds: list[RoundResult], pooled: int) -> KerasTrainer:
-    """The server's, at the rate that the size of the pool asks for; see ``server.rate``."""
-    server = task.config.server
-    if server.rate_for_pool is PoolRate.AS_GIVEN:
-        return task.server_trainer
-    examples = sum(edge.examples for edge in rounds[-1].edges)
-    return task.server_trainer.at_rate(server.learning_rate * pool_factor(pooled, examples))
