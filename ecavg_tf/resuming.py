@@ -19,6 +19,7 @@ _NO_PART_OF_THE_ALGORITHM = (
     "fleet.timeout_s",
     "fleet.edge_timeout_s",
     "fleet.folder",
+    "fleet.edge_keys",
     "edge.steps_per_execution",
     "server.steps_per_execution",
     "fleet.server",

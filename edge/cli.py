@@ -132,6 +132,9 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--bundle", type=Path, help="a training bundle, if the run ships none")
     parser.add_argument("--pool", action="store_true", help="training examples may be uploaded")
     parser.add_argument(
+        "--sign", type=Path, help="this edge's private key (NAME.key): signs what it sends to a run"
+    )
+    parser.add_argument(
         "--timeout",
         type=float,
         default=EDGE_TIMEOUT_S,
@@ -167,6 +170,8 @@ def _train(arguments: argparse.Namespace) -> int:
     if not timeout_s > 0:
         raise ConfigError(f"--timeout is {timeout_s}; it must be a number above 0 (inf: no end)")
     check_edge_name(arguments.edge)
+    if arguments.sign and not arguments.exchange:
+        raise ConfigError("--sign signs what a run gets: give --exchange=DIR, or leave --sign out")
     settings = TrainingSettings(arguments.epochs, arguments.batch_size, rate)
     return train(
         Order(
@@ -177,6 +182,7 @@ def _train(arguments: argparse.Namespace) -> int:
             exchange=arguments.exchange and user_path(arguments.exchange),
             bundle=arguments.bundle and user_path(arguments.bundle),
             pool=arguments.pool,
+            sign=arguments.sign and user_path(arguments.sign),
             threads=arguments.threads,
             timeout_s=timeout_s,
             settings=settings,

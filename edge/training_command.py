@@ -15,6 +15,7 @@ from ecavg_tf.core.deciding.guard import certify
 from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.files import file_sha256
+from ecavg_tf.core.messages.signature import SigningKey
 from ecavg_tf.core.messages.update_file import UpdateInfo, write_update
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Examples
@@ -47,6 +48,7 @@ class Order:
         exchange: the exchange folder; None: train for this device alone.
         bundle: the training bundle; None: the server ships it.
         pool: whether training examples may be uploaded.
+        sign: the private key that signs replies; None: they are not signed.
         threads: how many the runtime may use.
         timeout_s: seconds without a request.
         settings: how to train, without a server.
@@ -65,6 +67,7 @@ class Order:
     exchange: Path | None
     bundle: Path | None
     pool: bool
+    sign: Path | None
     threads: int
     timeout_s: float
     settings: TrainingSettings
@@ -93,6 +96,7 @@ def train(order: Order) -> int:
         0.
     """
     check_there(order.data)
+    key = None if order.sign is None else SigningKey.load(order.sign)
     with locked(order.folder), disk_errors(order.state):
         if order.exchange is None:
             return _alone(order)
@@ -102,6 +106,7 @@ def train(order: Order) -> int:
             state=order.state,
             data=order.data,
             label_column=order.label_column,
+            key=key,
             bundle=order.bundle,
             pool=order.pool,
             threads=order.threads,

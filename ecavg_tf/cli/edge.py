@@ -10,13 +10,14 @@ from absl import flags
 from ecavg_tf.cli.config_flag import parse, parse_config
 from ecavg_tf.core.commands import EDGE_TIMEOUT_S, interrupted_code
 from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.messages.signature import SigningKey
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.table import LABEL
 from edge.cli import check_edge_name
 
 HELP = """\
 ecavg edge --edge=NAME --exchange=DIR --data=DATA --state=DIR [--label-column=NAME] [--pool]
-    [--export[=FORMATS]] [--timeout=SECONDS]
+    [--sign=KEY] [--export[=FORMATS]] [--timeout=SECONDS]
 ecavg edge --config=FILE --config.fleet.folder=DIR --edge=edge-00[,edge-01] --workdir=DIR
 
 Serves an edge of a run: waits in the exchange folder for the requests of
@@ -34,6 +35,8 @@ ends with the run. Stopped and started again on the same --state it goes on wher
   --label-column  of a .csv: the column with the labels; default: label
   --state     a folder for what it keeps
   --pool      training examples may be uploaded if the server asks; without it, weights alone
+  --sign      this edge's private key, NAME.key of 'ecavg certs': signs what the server gets, so
+              that a run with fleet.edge_keys takes it
   --export    at the end of the run: converts the model that the edge accepted, compares each
               file with Keras on the edge's own data, and puts files and bundles into
               STATE/exports; FORMATS as in 'ecavg export', default: all. 'ecavg export
@@ -58,6 +61,11 @@ def main(argv: Sequence[str]) -> int:
     if not (edges.value and workdir.value and config.fleet.folder):
         raise ConfigError("--edge, --workdir and --config.fleet.folder are needed")
 
+    if config.fleet.edge_keys:
+        raise ConfigError(
+            "fleet.edge_keys wants signed replies, and edges of a simulated partition don't sign: "
+            "serve data of your own (--data, --sign), or leave fleet.edge_keys out"
+        )
     home = user_path(workdir.value)
     _check_took_part(user_path(config.fleet.folder), edges.value, home)
     from ecavg_tf.plugins import find_users_modules
@@ -91,6 +99,7 @@ def _join(argv: Sequence[str]) -> int:
         )
     }
     label = flags.DEFINE_string("label-column", LABEL, "of a table", flag_values=values)
+    sign = flags.DEFINE_string("sign", None, "a private key", flag_values=values)
     formats = flags.DEFINE_string("export", None, "formats", flag_values=values)
     pool = flags.DEFINE_bool("pool", False, "examples may be uploaded", flag_values=values)
     timeout = flags.DEFINE_float(
@@ -110,6 +119,7 @@ def _join(argv: Sequence[str]) -> int:
         from export.making.formats import parse_formats
 
         parse_formats(formats.value)  # before hours of training
+    key = SigningKey.load(sign.value) if sign.value else None
     exchange, state = (user_path(text[name].value) for name in ("exchange", "state"))
     from ecavg_tf.data.own_data import data_place
     from ecavg_tf.keras_settings import check_keras_settings
@@ -122,7 +132,17 @@ def _join(argv: Sequence[str]) -> int:
 
     edge, data = text["edge"].value, data_place(text["data"].value)
     with listener() as listening:
-        Joiner(edge, exchange, state, data, pool.value, timeout.value, label.value, listening).run()
+        Joiner(
+            edge=edge,
+            exchange=exchange,
+            state=state,
+            data=data,
+            pool=pool.value,
+            timeout_s=timeout.value,
+            label_column=label.value,
+            key=key,
+            listener=listening,
+        ).run()
     print(f"{edge}: the run is over; what was accepted is in {state / edge}.")
     if formats.value is not None:
         from ecavg_tf.cli import export

@@ -182,6 +182,11 @@ def validated(config: Config) -> Config:
             f"fleet.workers is {config.fleet.workers}, but fleet.kind={config.fleet.kind.value} "
             "reaches edges that run elsewhere; leave it out"
         )
+    if config.fleet.edge_keys and config.fleet.kind is FleetKind.LOCAL:
+        raise ConfigError(
+            "fleet.edge_keys is for replies that come from elsewhere, and fleet.kind=local trains "
+            "the edges here; leave it out"
+        )
     if config.baseline.alone and config.fleet.kind is not FleetKind.LOCAL:
         raise ConfigError(
             "baseline.alone=true trains the edges' models here, but "

@@ -23,6 +23,9 @@ class FleetConfig:
         timeout_s: seconds from a request until edges without an answer are absent: later rounds
             don't wait for them until they answer again.
         edge_timeout_s: seconds without a request before ``ecavg edge`` gives up.
+        edge_keys: for ``folder`` and ``flower``: a folder with the edges' public keys,
+            ``NAME.pub``, as ``ecavg certs`` makes them in ``edges``; only replies that the edge's
+            own key signed are taken; empty: signatures are not looked at.
         workers: for ``local``: how many processes the edges train in, each with one thread, so that
             bits do not depend on how many; 0: in this process, with all its threads.
         training_file: for ``folder``: ship a file that edges without TensorFlow train
@@ -39,5 +42,6 @@ class FleetConfig:
     presence: str = ""
     timeout_s: float = 3600.0
     edge_timeout_s: float = EDGE_TIMEOUT_S
+    edge_keys: str = ""
     workers: int = 0
     training_file: TrainingFile = TrainingFile.NONE

@@ -15,6 +15,7 @@ from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import HELLO, Request, Shipped
+from ecavg_tf.core.messages.signature import EdgeKeys
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Template
 from ecavg_tf.data.edge_sources import check_edge_names
@@ -33,6 +34,7 @@ class Arrivals:
         config: what edges must agree with, fields by dotted names.
         inputs: what the data of all edges must be; None: the first edge will say it.
         listener: told who came, and who was refused.
+        keys: the edges' public keys: only whose key is there may come; None: anybody may.
     """
 
     def __init__(
@@ -42,9 +44,13 @@ class Arrivals:
         config: Mapping[str, Any],
         inputs: Inputs | None,
         listener: Listener,
+        keys: EdgeKeys | None = None,
     ) -> None:
         self._folder = folder
-        self._request = replace(GREETING, run_id=run_id, config=config, inputs=inputs)
+        self._keys = keys
+        self._request = replace(
+            GREETING, run_id=run_id, config=config, inputs=inputs, signed=keys is not None
+        )
         self._listener = listener
         self._boxes: dict[str, Mailbox] = {}
         self._told: dict[str, str] = {}
@@ -63,7 +69,7 @@ class Arrivals:
         edge = path.name
         if edge not in self._boxes:
             check_edge_names([*self._boxes, edge])
-            box = Mailbox(path)
+            box = Mailbox(path, keys=self._keys)
             box.check_boxes()
             box.send(self._request)
             self._boxes[edge] = box
@@ -116,7 +122,8 @@ def wait_for(arrivals: Arrivals, wanted: WaitFor, config: Config, listener: List
             uses_file = fleet.training_file is not TrainingFile.NONE
             network = fleet.kind is FleetKind.FLOWER
             folder = user_path(fleet.folder)
-            command = how_to_start(folder, training_file=uses_file, network=network)
+            signed = bool(fleet.edge_keys)
+            command = how_to_start(folder, training_file=uses_file, network=network, signed=signed)
             listener(Note(f"an edge is started with: {command.format(edge='NAME')}"))
         told = lacking
         time.sleep(POLL_S)
@@ -139,7 +146,8 @@ def first_description(config: Config, run_id: str, listener: Listener) -> tuple[
     """
     folder = user_path(config.fleet.folder)
     take_exchange_folder(folder, run_id, takes_more=True)
-    arrivals = Arrivals(folder, run_id, shared_fields(config), None, listener)
+    keys = EdgeKeys.of(config.fleet.edge_keys)
+    arrivals = Arrivals(folder, run_id, shared_fields(config), None, listener, keys)
     wait_for(arrivals, WaitFor(1), config, listener)
     if not arrivals.came:
         raise RoundError(

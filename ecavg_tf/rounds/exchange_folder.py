@@ -10,22 +10,25 @@ from ecavg_tf.core.paths import user_path
 RUN = "run.json"
 
 
-def how_to_start(folder: Path, *, training_file: bool, network: bool = False) -> str:
+def how_to_start(
+    folder: Path, *, training_file: bool, network: bool = False, signed: bool = False
+) -> str:
     """The command that starts an edge, with a place for its name.
 
     Args:
         folder: the exchange folder.
         training_file: whether the server sends out a file that edges train.
         network: whether a network carries the folder to other machines.
+        signed: whether replies must be signed; over a network they always are.
     """
     if network:
         program = "python -m edge" if training_file else "ecavg"
         device = " --device" if training_file else ""
         return f"{program} join --server=HOST:PORT --edge={{edge}} --data=FILE --state=DIR{device}"
     where = shlex.quote(str(folder)).replace("{", "{{").replace("}", "}}")
-    if training_file:
-        return f"python -m edge train --edge={{edge}} --exchange={where} --data=FILE --state=DIR"
-    return f"ecavg edge --edge={{edge}} --exchange={where} --data=FILE --state=DIR"
+    program = "python -m edge train" if training_file else "ecavg edge"
+    sign = " --sign={edge}.key" if signed else ""
+    return f"{program} --edge={{edge}} --exchange={where} --data=FILE --state=DIR{sign}"
 
 
 def check_exchange_folder(folder: str | Path, run_id: str | None) -> None:

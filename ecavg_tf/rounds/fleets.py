@@ -10,6 +10,7 @@ from ecavg_tf.config import Config, FleetKind, TrainingFile
 from ecavg_tf.config.fields import shared_fields
 from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.files import read_json
+from ecavg_tf.core.messages.signature import EdgeKeys
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Template
 from ecavg_tf.data.federated import FederatedData
@@ -98,6 +99,7 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
     files = _training_files(task, data, directory)
     scorer = task.scorer(task.server_trainer, data.test)
     owners = directory.path / "owners.json"
+    keys = EdgeKeys.of(fleet.edge_keys)
     comes_by_itself = not data.edges
     known = tuple(read_json(owners)) if comes_by_itself and owners.exists() else data.edges
     made = FolderFleet(
@@ -110,6 +112,7 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
         quorum=fleet.quorum,
         inputs=inputs_of(task.spec),
         owners=owners,
+        keys=keys,
         takes_more=comes_by_itself,
         network=fleet.kind is FleetKind.FLOWER,
         listener=task.listener,
@@ -124,6 +127,7 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
         shared_fields(task.config),
         inputs_of(task.spec),
         task.listener,
+        keys,
     )
     return OpenFleet(made, arrivals, task.config, task.listener)
 
@@ -146,9 +150,14 @@ def _flower(task: Task, data: FederatedData, directory: RunDirectory, template: 
     return _folder(task, data, directory, template)
 
 
+def _check_folder(config: Config) -> None:
+    EdgeKeys.of(config.fleet.edge_keys)
+    check_exchange_folder(config.fleet.folder, None)
+
+
 def _check_flower(config: Config) -> None:
     _check_carried()
-    check_exchange_folder(config.fleet.folder, None)
+    _check_folder(config)
 
 
 def _check_carried() -> None:
@@ -166,8 +175,6 @@ def _check_carried() -> None:
 
 FLEETS: Mapping[FleetKind, FleetMaker] = {
     FleetKind.LOCAL: FleetMaker(_local),
-    FleetKind.FOLDER: FleetMaker(
-        _folder, lambda config: check_exchange_folder(config.fleet.folder, None)
-    ),
+    FleetKind.FOLDER: FleetMaker(_folder, _check_folder),
     FleetKind.FLOWER: FleetMaker(_flower, _check_flower),
 }

@@ -5,19 +5,19 @@ import errno
 import shlex
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.errors import WorkdirError, brief
-from ecavg_tf.core.fields import Fields
-from ecavg_tf.core.files import read_json, remove_leftovers, write_json
+from ecavg_tf.core.files import remove_leftovers
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
-from ecavg_tf.core.messages.owner import Owner
+from ecavg_tf.core.messages.owner import Owner, remember
 from ecavg_tf.core.messages.probe import Probe
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
+from ecavg_tf.core.messages.signature import EdgeKeys
 from ecavg_tf.core.messages.update_file import largest_pooled_file, largest_update
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array, Template
@@ -41,6 +41,7 @@ class FolderFleet:
         inputs: what the model takes, for edges without a config; None: they need one.
         owners: the file that keeps which state folder first answered for each edge; None: any
             may answer.
+        keys: the edges' public keys: replies that they did not sign are refused; None: any counts.
         takes_more: whether edges may come that nobody knows yet; see ``add``.
         network: whether a network carries the folder to other machines.
         listener: told who is waited for, and who answered.
@@ -67,6 +68,7 @@ class FolderFleet:
         quorum: int = 1,
         inputs: Inputs | None = None,
         owners: Path | None = None,
+        keys: EdgeKeys | None = None,
         takes_more: bool = False,
         network: bool = False,
         listener: Listener,
@@ -76,9 +78,9 @@ class FolderFleet:
         self._folder = folder = user_path(folder)
         self._bundle_for = bundle_for
         self._probe_of = probe_of
-        self._request = Request(
-            "", run_id, 0, template, Shipped(None), config=config, inputs=inputs
-        )
+        self._keys = keys
+        request = Request("", run_id, 0, template, Shipped(None), config=config, inputs=inputs)
+        self._request = replace(request, signed=keys is not None)
         self._timeout_s = timeout_s
         self._quorum = quorum
         self._owners = owners
@@ -86,7 +88,9 @@ class FolderFleet:
         self._how_to_start = ""  # edges that come by themselves run already
         if not takes_more:
             uses_file = bundle_for is not None
-            self._how_to_start = how_to_start(folder, training_file=uses_file, network=network)
+            self._how_to_start = how_to_start(
+                folder, training_file=uses_file, network=network, signed=keys is not None
+            )
         self._largest_update = largest_update(template)
         self._listener = listener
         self._boxes: dict[str, Mailbox] = {}
@@ -107,7 +111,7 @@ class FolderFleet:
         """
         try:
             for edge in set(edges) - self._boxes.keys():
-                self._boxes[edge] = _mailbox(self._folder / edge)
+                self._boxes[edge] = _mailbox(self._folder / edge, self._keys)
                 # The run directory's lock keeps other servers away.
                 if not self._boxes[edge].inbox.is_symlink():
                     remove_leftovers(self._boxes[edge].inbox)
@@ -279,21 +283,16 @@ class FolderFleet:
         """Why this state folder may not answer for an edge; None: it may, and is remembered."""
         if owner is None or self._owners is None:
             return None
-        known = read_json(self._owners) if self._owners.exists() else {}
-        if edge not in known:
-            write_json(self._owners, known | {edge: asdict(owner)})
-            return None
-        first = Owner.field(Fields(known), edge)
-        return None if first.state == owner.state else first.refusal(edge, owner)
+        return remember(self._owners, edge, owner)
 
 
 def _nothing() -> None:
     """What a fleet does beside waiting, unless it is told otherwise."""
 
 
-def _mailbox(folder: Path) -> Mailbox:
+def _mailbox(folder: Path, keys: EdgeKeys | None) -> Mailbox:
     """A mailbox; where something lies in its place, that edge can't be reached, others can."""
     try:
-        return Mailbox(folder)
+        return Mailbox(folder, keys=keys)
     except (FileExistsError, NotADirectoryError):
-        return Mailbox(folder, make=False)
+        return Mailbox(folder, make=False, keys=keys)

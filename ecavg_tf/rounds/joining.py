@@ -19,6 +19,7 @@ from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import HELLO, Request
+from ecavg_tf.core.messages.signature import SigningKey
 from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
 from ecavg_tf.data import image_folder
@@ -57,6 +58,7 @@ class Joiner:
         pool: whether the owner consents to upload training examples when the server asks.
         timeout_s: seconds without a request before it gives up.
         label_column: of a table: the name of the column with the labels.
+        key: signs its replies; None: they are not signed.
         listener: told of stages, epochs and answers.
     """
 
@@ -67,6 +69,7 @@ class Joiner:
     pool: bool = False
     timeout_s: float = EDGE_TIMEOUT_S
     label_column: str = LABEL
+    key: SigningKey | None = None
     listener: Listener = silent
     _worker: EdgeWorker | None = field(default=None, init=False)
     _check: Callable[[], object] | None = field(default=None, init=False)
@@ -87,7 +90,7 @@ class Joiner:
             check_exchange(self.exchange, self.edge)
             self._check_data()
         with locked(self.folder), disk_errors(self.state):
-            mailbox = Mailbox(self.exchange / self.edge)
+            mailbox = Mailbox(self.exchange / self.edge, key=self.key)
             check_took_part(mailbox, self.folder, "--state")
             self.listener(Note(f"{self.edge} waits for requests in {mailbox.inbox}"))
             serve(

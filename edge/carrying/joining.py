@@ -114,7 +114,7 @@ class Join:
         return [
             sys.executable, "-m", *command, f"--edge={order.edge}",
             f"--exchange={self._places.exchange(place)}", f"--state={self._places.kept(place)}",
-            *order.arguments,
+            *([] if order.key is None else [f"--sign={order.key}"]), *order.arguments,
         ]  # fmt: skip
 
     def run(self) -> None:

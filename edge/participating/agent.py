@@ -14,6 +14,7 @@ from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.probe import check_probe, probe_inputs
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import HELLO, Request
+from ecavg_tf.core.messages.signature import SigningKey
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.table import LABEL
 from ecavg_tf.core.template import Array
@@ -51,6 +52,7 @@ class Agent:
         threads: how many the runtime may use; 0: one a core.
         timeout_s: seconds without a request before it gives up.
         label_column: of a table: the name of the column with the labels.
+        key: signs its replies; None: they are not signed.
         listener: told of epochs and answers.
     """
 
@@ -63,6 +65,7 @@ class Agent:
     threads: int = 1
     timeout_s: float = EDGE_TIMEOUT_S
     label_column: str = LABEL
+    key: SigningKey | None = None
     listener: Listener = silent
     _workers: dict[str, EdgeWorker] = field(default_factory=dict)
     _trainer: DeviceTrainer | None = None
@@ -86,7 +89,7 @@ class Agent:
             ECAvgError: a request can't be answered, or none came in time.
         """
         check_exchange(self.exchange, self.edge)
-        mailbox = Mailbox(self.exchange / self.edge)
+        mailbox = Mailbox(self.exchange / self.edge, key=self.key)
         check_took_part(mailbox, self.folder, "--state")
         remove_leftovers(mailbox.outbox)
         owner = Owner.of(self.folder)

@@ -73,6 +73,7 @@ def _answered(served: Served, listener: Listener) -> bool:
     if served.owner is not None:
         mailbox.claim(served.owner)  # before anything is trained or written in its name
     try:
+        mailbox.check_signs(request)
         reply = served.answer(request)
         if reply is not None:
             mailbox.reply(request, reply)

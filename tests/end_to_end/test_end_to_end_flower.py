@@ -10,6 +10,7 @@ pytest.importorskip("flwr", reason="the extra 'fleet' is not installed")
 from flower_for_tests import Field, bits
 
 from ecavg_tf.cli.submit import APP
+from ecavg_tf.core.files import read_json
 from ecavg_tf.results import load_results
 from server.carrying.superlink import flwr
 
@@ -28,8 +29,11 @@ def fields() -> Iterator[list[Field]]:
 def test_one_round_of_two_edges(fields: list[Field], tmp_path: Path) -> None:
     field = Field(tmp_path, ("east", "north"), rounds=1, epochs=1)
     fields.append(field)
-    field.all_up()
+    field.all_up("--config.fleet.edge_keys=certs/edges")  # every reply is signed
     far = field.end()
+    assert far.rounds[0].refused == ()
+    reply = read_json(tmp_path / "far" / "exchange" / "east" / "outbox" / "0001-finish.json")
+    assert set(reply["signature"]) == {"key", "value"}
     assert far.rounds[0].participants == ("east", "north")
     assert bits(far) == bits(field.near())
 

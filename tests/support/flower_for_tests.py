@@ -110,12 +110,12 @@ class Field:
             f"--config.fleet.wait_for={','.join(self.edges)}", *words,
         )  # fmt: skip
 
-    def all_up(self) -> None:
-        """Starts everything."""
+    def all_up(self, *words: str) -> None:
+        """Starts everything; the words are of the run."""
         self.serve()
         for edge in self.edges:
             self.join(edge)
-        self.run()
+        self.run(*words)
 
     def end(self, name: str = "far") -> RunResults:
         """Waits for a run's end, which must be a good one."""

@@ -10,19 +10,18 @@ update does no harm.
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from ecavg_tf.core.fields import Fields
+from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.files import (
     atomic_path,
     file_sha256,
-    load_json,
-    read_regular,
     regular_sha256,
     write_json,
 )
+from ecavg_tf.core.messages.mail_files import is_error, loaded, names_file, size
 from ecavg_tf.core.messages.owner import Owner, check_owner, claim
 from ecavg_tf.core.messages.reply import FILES, NoReply, Reply, decode_reply, encode_reply
 from ecavg_tf.core.messages.request import (
@@ -32,10 +31,10 @@ from ecavg_tf.core.messages.request import (
     read_request,
     write_request,
 )
+from ecavg_tf.core.messages.signature import EdgeKeys, SignatureError, SigningKey
 from ecavg_tf.core.messages.update_file import TensorFile
 
 _OWNER = "owner.json"
-_LARGEST_REPLY = 2**20  # whatever it holds may be kept in the run directory
 POLL_S = 0.2  # how long a side sleeps between two looks
 _REQUEST = re.compile(r"(\d{4,})-(hello|exchange|finish)\.safetensors")
 
@@ -46,10 +45,21 @@ class Mailbox:
     Args:
         folder: the edge's folder, which has its name.
         make: whether to make what is missing of it.
+        key: at the edge: signs its replies; None: they are not signed.
+        keys: at the server: a reply counts only if the edge's key signed it; None: any does.
     """
 
-    def __init__(self, folder: Path, *, make: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        make: bool = True,
+        key: SigningKey | None = None,
+        keys: EdgeKeys | None = None,
+    ) -> None:
         self.edge = folder.name
+        self._key = key
+        self._keys = keys
         self.inbox = folder / "inbox"
         self.outbox = folder / "outbox"
         for box in (self.inbox, self.outbox) if make else ():
@@ -82,13 +92,25 @@ class Mailbox:
         claim(self.outbox / _OWNER, self.edge, owner)
         self._owner = owner
 
+    def check_signs(self, request: Request) -> None:
+        """Before an edge trains for a server that would not take its reply.
+
+        Raises:
+            ConfigError: the reply must be signed, and this edge has no key.
+        """
+        if request.signed and self._key is None:
+            raise ConfigError(
+                f"the server takes signed replies only; start {self.edge} with "
+                f"--sign={self.edge}.key, the key that its public half {self.edge}.pub belongs to"
+            )
+
     def send(self, request: Request) -> None:
         """Writes a request, unless it lies there already; an old error is forgotten."""
         path = self._request_path(request)
         reply = self._reply_path(request.round, request.kind)
-        if _is_error(reply):
+        if is_error(reply):
             reply.unlink()
-        if path.exists() and (reply.exists() or _names_file(path, request.training_file)):
+        if path.exists() and (reply.exists() or names_file(path, request.training_file)):
             return
         write_request(path, request)
 
@@ -104,7 +126,7 @@ class Mailbox:
         if not target.exists() or file_sha256(target) != file_sha256(source):
             with atomic_path(target) as temporary:
                 shutil.copyfile(source, temporary)
-            self._laid = _size(target)
+            self._laid = size(target)
         return NamedFile(source.name, file_sha256(target))
 
     def sizes(self, request: Request, hashes: Mapping[str, str]) -> tuple[int, int]:
@@ -116,8 +138,8 @@ class Mailbox:
         """
         answers = [self._file(request.round, name) for name in hashes]
         answers.append(self._reply_path(request.round, request.kind))
-        down = _size(self._request_path(request)) + self._laid
-        return down, sum(map(_size, answers))
+        down = size(self._request_path(request)) + self._laid
+        return down, sum(map(size, answers))
 
     def has_file(self, file: NamedFile) -> bool:
         """Whether a named file lies in the inbox with the right bytes."""
@@ -172,7 +194,7 @@ class Mailbox:
             return None
         path = self._reply_path(int(newest[1]), FINISH)
         try:
-            return _loaded(path).text("run_id")
+            return loaded(path).text("run_id")
         except (OSError, ValueError) as error:
             raise ValueError(f"{path.name} is not a reply: {error}") from error
 
@@ -183,7 +205,14 @@ class Mailbox:
 
     def _answered(self, request: re.Match[str]) -> bool:
         reply = self._reply_path(int(request[1]), request[2])
-        return reply.exists() and not _is_error(reply)
+        return reply.exists() and not is_error(reply) and self._is_ours(reply)
+
+    def _is_ours(self, reply: Path) -> bool:
+        """Whether this edge signed a reply as it would today: one with another key is no answer."""
+        try:
+            return self._key is None or self._key.made(loaded(reply).values)
+        except (OSError, ValueError):
+            return True  # of damage, the server tells
 
     def drop_pooled(self, request: Request) -> None:
         """Removes pooled data that no server wants any more once this request is there.
@@ -209,7 +238,10 @@ class Mailbox:
                     shutil.copyfile(source, temporary)
                 hashes[name] = file_sha256(target)
         path = self._reply_path(request.round, request.kind)
-        write_json(path, encode_reply(request, reply, hashes, self._owner))
+        told = encode_reply(request, reply, hashes, self._owner)
+        if self._key is not None:
+            told = self._key.sign(self.edge, request, told)
+        write_json(path, told)
 
     def answer(
         self, request: Request, largest: Mapping[str, int] = MappingProxyType({})
@@ -228,7 +260,12 @@ class Mailbox:
             return None
         files = {name: self._file(request.round, name) for name in FILES}
         try:
-            reply, hashes = decode_reply(_loaded(path).values, request, self.edge, files)
+            told = loaded(path).values
+            if self._keys is not None and told.get("error") is None:
+                self._keys.check(self.edge, request, told)
+            reply, hashes = decode_reply(told, request, self.edge, files)
+        except SignatureError as error:
+            raise ValueError(f"{path.name} is refused: {error}") from error
         except (OSError, ValueError) as error:
             raise ValueError(f"{path.name} is not a reply: {error}") from error
         for name, expected in hashes.items():
@@ -260,31 +297,3 @@ class Mailbox:
 
     def _reply_path(self, round_number: int, kind: str) -> Path:
         return self.outbox / f"{round_number:04d}-{kind}.json"
-
-
-def _loaded(reply: Path) -> Fields:
-    return Fields.of(load_json(read_regular(reply, _LARGEST_REPLY)))
-
-
-def _is_error(reply: Path) -> bool:
-    try:
-        return _loaded(reply).get("error") is not None
-    except (OSError, ValueError):
-        return False
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file; 0: it is not there, or not to be looked at."""
-    try:
-        return path.lstat().st_size
-    except OSError:
-        return 0
-
-
-def _names_file(request: Path, file: NamedFile | None) -> bool:
-    """Whether a request that lies there names this training file: it may be a new one now."""
-    try:
-        named = TensorFile(request).metadata.get("training_file")
-    except ValueError:
-        return False
-    return bool(named == (None if file is None else asdict(file)))

@@ -80,6 +80,22 @@ def check_owner(path: Path, edge: str, owner: Owner) -> bool:
     return True
 
 
+def remember(path: Path, edge: str, owner: Owner) -> str | None:
+    """Why a state folder may not answer for an edge; None: it may, and is remembered.
+
+    Args:
+        path: the server's file with the owners of all edges.
+        edge: the name.
+        owner: who answers for it.
+    """
+    known = read_json(path) if path.exists() else {}
+    if edge not in known:
+        write_json(path, known | {edge: asdict(owner)})
+        return None
+    first = Owner.field(Fields(known), edge)
+    return None if first.state == owner.state else first.refusal(edge, owner)
+
+
 def claim(path: Path, edge: str, owner: Owner) -> None:
     """Takes an edge's name for a state folder, unless another one has it.
 

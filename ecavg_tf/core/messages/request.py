@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.template import Array, Template, weights_sha256
 
 HELLO, EXCHANGE, FINISH = "hello", "exchange", "finish"
-_LEFT_OUT = {"training_file": None, "probe": None, "inputs": None}  # where there is none
+# Where there is none.
+_LEFT_OUT = {"training_file": None, "probe": None, "inputs": None, "signed": False}
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Shipped:
 
     weights: Sequence[Array] | None
     trained_on: tuple[float, ...] | None = None
+
+    @cached_property
+    def sha256(self) -> str | None:
+        """Hash of the weights; None: there are none."""
+        return None if self.weights is None else weights_sha256(self.weights)
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class Request:
         probe: what the model answers to ``core.probe``'s inputs, for an edge that brings its
             own training bundle; None: unknown.
         inputs: what the model takes, for an edge that has no config of its own; None: unknown.
+        signed: whether the server takes signed replies only.
     """
 
     kind: str
@@ -74,6 +82,7 @@ class Request:
     training_file: NamedFile | None = None
     probe: Probe | None = None
     inputs: Inputs | None = None
+    signed: bool = False
 
 
 def write_request(path: Path, request: Request) -> None:
@@ -102,6 +111,8 @@ def metadata_of(request: Request) -> dict[str, Any]:
         metadata["probe"] = request.probe
     if request.inputs is not None:
         metadata["inputs"] = asdict(request.inputs)
+    if request.signed:
+        metadata["signed"] = True
     return metadata
 
 
@@ -145,6 +156,7 @@ def _decoded(stored: TensorFile) -> Request:
         training_file=fields.maybe("training_file", _named_file),
         probe=fields.maybe("probe", _probe),
         inputs=fields.maybe("inputs", Inputs.field),
+        signed=fields.flag("signed"),
     )
 
 

@@ -1,0 +1,46 @@
+"""Looks at single files of a mailbox, which another side may have put there."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from ecavg_tf.core.fields import Fields
+from ecavg_tf.core.files import load_json, read_regular
+from ecavg_tf.core.messages.request import NamedFile
+from ecavg_tf.core.messages.update_file import TensorFile
+
+_LARGEST_REPLY = 2**20  # whatever it holds may be kept in the run directory
+
+
+def loaded(reply: Path) -> Fields:
+    """A reply as its fields.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is no JSON object, or too large for a reply.
+    """
+    return Fields.of(load_json(read_regular(reply, _LARGEST_REPLY)))
+
+
+def is_error(reply: Path) -> bool:
+    """Whether a reply says why there is none."""
+    try:
+        return loaded(reply).get("error") is not None
+    except (OSError, ValueError):
+        return False
+
+
+def size(path: Path) -> int:
+    """Bytes of a file; 0: it is not there, or not to be looked at."""
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
+
+
+def names_file(request: Path, file: NamedFile | None) -> bool:
+    """Whether a request that lies there names this training file: it may be a new one now."""
+    try:
+        named = TensorFile(request).metadata.get("training_file")
+    except ValueError:
+        return False
+    return bool(named == (None if file is None else asdict(file)))

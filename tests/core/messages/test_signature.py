@@ -1,0 +1,217 @@
+"""Signed replies: what a carrier changes, repeats or makes up is found out."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from messages_for_tests import asked, reply, weights
+
+from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.reply import NoReply, Reply
+from ecavg_tf.core.messages.request import FINISH, Shipped
+from ecavg_tf.core.messages.signature import EdgeKeys, SigningKey
+
+pytest.importorskip("cryptography")
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from server.carrying.certificates import make_edge_key
+
+EDGE = "north"
+REPLY = "0001-exchange.json"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """A folder with the keys of two edges."""
+    for edge in (EDGE, "south"):
+        make_edge_key(tmp_path / "keys", edge)
+    return tmp_path / "keys"
+
+
+def ends(tmp_path: Path, keys: Path, signer: str = EDGE) -> tuple[Mailbox, Mailbox]:
+    """One mailbox as the edge and as the server have it."""
+    folder = tmp_path / "exchange" / EDGE
+    key = SigningKey.load(keys / f"{signer}.key")
+    return Mailbox(folder, key=key), Mailbox(folder, keys=EdgeKeys(keys))
+
+
+def test_a_signed_reply_is_taken_as_it_was_written(tmp_path: Path, keys: Path) -> None:
+    at_edge, at_server = ends(tmp_path, keys)
+    for request in (asked(1), asked(2), asked(2, FINISH)):
+        reply(at_edge, request, tmp_path)
+        assert at_server.answer(request) == Mailbox(tmp_path / "exchange" / EDGE).answer(request)
+        assert isinstance(at_server.answer(request), Reply)
+
+
+def changed_body(told: dict[str, Any]) -> None:
+    told["body"]["seconds"]["pretrain"] = 1.0
+
+
+def changed_file(told: dict[str, Any]) -> None:
+    told["files"]["update"] = "0" * 64
+
+
+def changed_run(told: dict[str, Any]) -> None:
+    told["run_id"] = "run-b"
+
+
+@pytest.mark.parametrize("change", [changed_body, changed_file, changed_run])
+def test_what_a_carrier_changes_is_found_out(
+    tmp_path: Path, keys: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    at_edge, at_server = ends(tmp_path, keys)
+    reply(at_edge, asked(), tmp_path)
+    path = at_edge.outbox / REPLY
+    told = json.loads(path.read_text())
+    change(told)
+    path.write_text(json.dumps(told))
+    with pytest.raises(ValueError, match="its signature does not fit: the reply, or what north"):
+        at_server.answer(asked())
+
+
+def test_another_update_does_not_belong_to_a_signed_reply(tmp_path: Path, keys: Path) -> None:
+    at_edge, at_server = ends(tmp_path, keys)
+    reply(at_edge, asked(), tmp_path)
+    (at_edge.outbox / "0001-update.safetensors").write_bytes(b"an update of some bytes")
+    assert at_server.answer(asked()) is None  # it waits for the one that was signed
+
+
+def test_a_reply_counts_for_the_request_that_it_answers_alone(tmp_path: Path, keys: Path) -> None:
+    at_edge, at_server = ends(tmp_path, keys)
+    reply(at_edge, asked(1), tmp_path)
+    for name in ("exchange.json", "update.safetensors"):  # yesterday's, under today's name
+        shutil.copy(at_edge.outbox / f"0001-{name}", at_edge.outbox / f"0002-{name}")
+    with pytest.raises(ValueError, match="its signature does not fit"):
+        at_server.answer(asked(2))
+    # The edge trained from other weights than those that the server sent.
+    with pytest.raises(ValueError, match="or what north was sent, was changed on its way"):
+        at_server.answer(replace(asked(1), model=Shipped(weights(2.0))))
+
+
+def test_a_reply_of_another_edge_is_none_of_this_one(tmp_path: Path, keys: Path) -> None:
+    at_edge, at_server = ends(tmp_path, keys, signer="south")
+    reply(at_edge, asked(), tmp_path)
+    with pytest.raises(ValueError, match=r"another key than north\.pub signed it"):
+        at_server.answer(asked())
+
+
+@pytest.mark.parametrize("value", ["", "AAAA", "no base64!", "AA==" * 3000])
+def test_no_signature_is_a_signature(tmp_path: Path, keys: Path, value: str) -> None:
+    at_edge, at_server = ends(tmp_path, keys)
+    reply(at_edge, asked(), tmp_path)
+    path = at_edge.outbox / REPLY
+    told = json.loads(path.read_text())
+    told["signature"]["value"] = value
+    path.write_text(json.dumps(told))
+    with pytest.raises(ValueError, match=REPLY):
+        at_server.answer(asked())
+
+
+def test_a_reply_without_a_signature_says_how_to_sign(tmp_path: Path, keys: Path) -> None:
+    _, at_server = ends(tmp_path, keys)
+    reply(at_server, asked(), tmp_path)
+    with pytest.raises(ValueError, match=r"start north with --sign=north\.key"):
+        at_server.answer(asked())
+
+
+def test_an_edge_whose_key_is_not_there_is_named(tmp_path: Path, keys: Path) -> None:
+    at_edge, at_server = ends(tmp_path, keys)
+    reply(at_edge, asked(), tmp_path)
+    (keys / "north.pub").unlink()
+    with pytest.raises(ValueError, match=r"no key of it: .*north\.pub is not there"):
+        at_server.answer(asked())
+    (keys / "north.pub").write_text("ssh-rsa nothing")
+    with pytest.raises(ValueError, match=r"north\.pub can't be read"):
+        at_server.answer(asked())
+
+
+def test_an_error_needs_no_signature(tmp_path: Path, keys: Path) -> None:
+    _, at_server = ends(tmp_path, keys)
+    at_server.reply(asked(), NoReply(EDGE, "the data is missing"))
+    assert at_server.answer(asked()) == NoReply(EDGE, "the data is missing")
+
+
+def test_an_edge_with_another_key_answers_again(tmp_path: Path, keys: Path) -> None:
+    wrong, at_server = ends(tmp_path, keys, signer="south")
+    at_server.send(asked())
+    reply(wrong, asked(), tmp_path)
+    assert wrong.unanswered() is None
+    right, _ = ends(tmp_path, keys)
+    assert right.unanswered() is not None
+    reply(right, asked(), tmp_path)
+    assert right.unanswered() is None
+    assert isinstance(at_server.answer(asked()), Reply)
+
+
+def test_an_edge_without_a_key_does_not_train_for_nothing(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path / EDGE)
+    request = replace(asked(), signed=True)
+    box.send(request)
+    received = box.unanswered()
+    assert received is not None
+    assert received.signed
+    with pytest.raises(ConfigError, match=r"signed replies only; start north with --sign=north"):
+        box.check_signs(received)
+    box.check_signs(asked())
+
+
+def test_keys_of_ssh_keygen_and_ed25519_sign(tmp_path: Path, keys: Path) -> None:
+    made = ed25519.Ed25519PrivateKey.generate()
+    form = serialization.PrivateFormat.OpenSSH
+    nothing = serialization.NoEncryption()
+    (keys / "north.key").write_bytes(made.private_bytes(serialization.Encoding.PEM, form, nothing))
+    public = made.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    (keys / "north.pub").write_bytes(public + b" a comment\n")
+    at_edge, at_server = ends(tmp_path, keys)
+    reply(at_edge, asked(), tmp_path)
+    assert isinstance(at_server.answer(asked()), Reply)
+    if shutil.which("ssh-keygen") is None:
+        pytest.skip("ssh-keygen is not installed: its key was not tried")
+    words = ["ssh-keygen", "-q", "-t", "ecdsa", "-b", "384", "-N", "", "-f", str(keys / "ssh.key")]
+    subprocess.run(words, check=True, timeout=60)
+    (keys / "ssh.key").replace(keys / "north.key")
+    (keys / "ssh.key.pub").replace(keys / "north.pub")
+    at_edge, at_server = ends(tmp_path, keys)
+    reply(at_edge, asked(), tmp_path)
+    assert isinstance(at_server.answer(asked()), Reply)
+
+
+def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, password: bytes = b"") -> bytes:
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if password:
+        encryption = serialization.BestAvailableEncryption(password)
+    form = serialization.PrivateFormat.OpenSSH
+    return key.private_bytes(serialization.Encoding.PEM, form, encryption)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"nothing",
+        pem(rsa.generate_private_key(65537, 2048)),
+        pem(ec.generate_private_key(ec.SECP384R1()))[:80],
+    ],
+)
+def test_what_is_no_key_is_refused_in_one_line(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "some.key"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"^--sign=.*some\.key.*expected an OpenSSH key") as error:
+        SigningKey.load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_keys_is_refused_before_a_run(tmp_path: Path) -> None:
+    assert EdgeKeys.of("") is None
+    with pytest.raises(ConfigError, match=r"fleet\.edge_keys=.*holds no NAME\.pub"):
+        EdgeKeys.of(str(tmp_path))
