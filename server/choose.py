@@ -26,6 +26,7 @@ from ecavg_tf.data.dataset import Examples, stratified
 from ecavg_tf.results import StartChoice
 from ecavg_tf.training.trainer import KerasTrainer
 from server.rate import for_pool
+from server.soup import SOUP, greedy_soup
 
 AUTO = "auto"
 AVERAGED, START, MIDPOINT = "averaged", "start", "midpoint"
@@ -46,14 +47,14 @@ class Chosen:
         rest: pooled examples to train on.
         held_out: those that judge; None: nobody is asked.
         record: what was asked and answered, for the results.
-        edge: the name of the edge whose model it is; None: it is none's.
+        edges: whose models it is the uniform mean of, where it is not the averaged model.
     """
 
     weights: Sequence[Array]
     rest: Examples
     held_out: Examples | None
     record: StartChoice
-    edge: str | None = None
+    edges: tuple[str, ...] = ()
 
 
 class Chooser:
@@ -108,10 +109,13 @@ class Chooser:
         """
         held_out_count = min(_MOST_HELD_OUT, round(_HELD_OUT * len(pooled)))
         foresees = self._config.epochs > 0
-        why = _why_not(held_out_count, random_start and foresees)
+        cooks = self._config.combine == SOUP
+        why = _why_not(held_out_count, random_start and foresees and not cooks)
         if why is not None:
             return Chosen(averaged, pooled, None, StartChoice(AVERAGED, why))
         rest, held_out = self._held_out(pooled, held_out_count)
+        if cooks:
+            return self._soup(updates, template, base, rest, held_out)
         edge, weights = self._best_edge(updates, template, base, held_out)
         of_edge = f"edge {edge}"
         candidates = {AVERAGED: averaged, of_edge: weights, START: base}
@@ -125,11 +129,33 @@ class Chooser:
             held_out=held_out_count,
             processed=self._processed,
         )
-        return Chosen(candidates[taken], rest, held_out, record, edge if taken == of_edge else None)
+        whose = (edge,) if taken == of_edge else ()
+        return Chosen(candidates[taken], rest, held_out, record, whose)
+
+    def _soup(
+        self,
+        updates: Sequence[Update],
+        template: Template,
+        base: Sequence[Array],
+        rest: Examples,
+        held_out: Examples,
+    ) -> Chosen:
+        soup = greedy_soup(
+            updates,
+            template,
+            base,
+            judge=lambda weights: float(self._said(weights, held_out).mean()),
+            recalibrated=lambda weights: self._recalibrated(weights, rest),
+        )
+        taken = f"{SOUP} of {', '.join(soup.edges)}"
+        record = StartChoice(
+            taken, None, soup.scores, held_out=len(held_out), processed=self._processed
+        )
+        return Chosen(soup.weights, rest, held_out, record, soup.edges)
 
     def end(self, chosen: Chosen, tuned: Sequence[Array]) -> tuple[Sequence[Array], StartChoice]:
         """The fine-tuned model, or the midpoint between it and its start if that is better."""
-        if chosen.held_out is None:
+        if chosen.held_out is None or self._config.combine == SOUP:
             return tuned, chosen.record
         middle = [
             ((np.asarray(one, np.float64) + other) / 2).astype(other.dtype)

@@ -112,7 +112,9 @@ def clipped(
 
 COMBINES: dict[str, Rule] = {
     "average": average,
-    "auto": average,  # what is fine-tuned is chosen afterwards: ``server.choose``
+    # What is fine-tuned is chosen afterwards: ``server.choose``.
+    "auto": average,
+    "soup": average,
     "start": start,
     "median": median,
     "trimmed_mean": trimmed_mean,

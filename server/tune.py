@@ -134,8 +134,8 @@ def _mix_of(
     """The label mix that the chosen model has seen, as far as it is known."""
     if chosen.record.taken == AVERAGED:
         return averaged
-    counts = {update.info.edge: update.info.class_counts for update in updates}
-    return None if chosen.edge is None else tuple(map(float, counts[chosen.edge]))
+    whose = [update for update in updates if update.info.edge in chosen.edges]
+    return label_mix(whose, [1.0] * len(whose)) if whose else None
 
 
 def _check_finite(weights: Sequence[Array], round_number: int, *, tuned: bool) -> None:

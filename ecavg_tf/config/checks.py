@@ -50,6 +50,7 @@ _AT_LEAST = {
     "server.recalibrate_examples": 0,
     "server.influence_examples": 0,
     "server.probe_examples": 1,
+    "server.tail_epochs": 0,
     "server.warmup_epochs": 0,
     "fleet.workers": 0,
     "export.calibration_examples": 1,
@@ -203,6 +204,11 @@ def validated(config: Config) -> Config:
         raise ConfigError(
             "edge.dp_noise_multiplier is in units of edge.dp_clip, which is 0; set edge.dp_clip "
             "to the largest norm that an update's change may have"
+        )
+    if config.server.tail_epochs and config.server.patience:
+        raise ConfigError(
+            "server.tail_epochs takes the mean of the last epochs, server.patience the best one; "
+            "set one of them"
         )
     _check_warmup(config)
     weighs = config.edge.class_weights is not ClassWeights.NONE

@@ -32,7 +32,8 @@ class CollectConfig:
             fine-tune what the round started from), ``median``, ``trimmed_mean``,
             ``geometric_median`` or ``multi_krum`` (safe from a minority), ``clipped`` (no update
             is longer than the median), ``auto`` (short probes on pooled data that is held out
-            choose between the average, the best edge and the round's start), or a function
+            choose between the average, the best edge and the round's start), ``soup`` (the mean
+            of those edges' models that pooled data which is held out wants in it), or a function
             ``pkg.module:function``.
         align: ``apart``: where edges started from weights of their own (round 1 with
             ``model.init=independent``), the channels of each update are renamed so that it lies

@@ -176,6 +176,8 @@ class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come fir
         rate_for_pool: ``as_given``, or ``root``: the learning rate is multiplied by the root of
             the share of the edges' examples that is pooled.
         probe_examples: for ``combine=auto``: examples that each candidate is tried on.
+        tail_epochs: the mean of the weights after the last epochs, so many, is the fine-tuned
+            model; 0: the last epoch alone.
         warmup_epochs: passes over ``warmup_data`` before round 1; 0: none.
         warmup_data: a data set as ``data.name`` names one; empty: what the edges agree to pool,
             which takes edges in this process (``fleet.kind=local``).
@@ -184,6 +186,7 @@ class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come fir
     rate_warmup: float = 0.0
     rate_for_pool: PoolRate = PoolRate.AS_GIVEN
     probe_examples: int = 2000
+    tail_epochs: int = 0
     warmup_epochs: int = 0
     warmup_data: str = ""
 

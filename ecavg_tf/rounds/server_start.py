@@ -15,6 +15,7 @@ from ecavg_tf.task import Task
 from ecavg_tf.training.evaluation import KerasScorer
 from server.aligning import Aligner
 from server.choose import AUTO, Chooser
+from server.soup import SOUP
 from server.tune import WHO
 from server.warmup import warmed_up
 
@@ -49,8 +50,8 @@ def begins_random(config: Config) -> bool:
 
 
 def chooser_of(task: Task, scorer: KerasScorer, round_number: int) -> Chooser | None:
-    """What chooses in a round with ``server.combine=auto``; None: nothing does."""
-    if task.config.server.combine != AUTO:
+    """What chooses in a round with ``server.combine=auto`` or ``soup``; None: nothing does."""
+    if task.config.server.combine not in (AUTO, SOUP):
         return None
     return Chooser(
         task.server_trainer,

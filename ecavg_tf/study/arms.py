@@ -146,6 +146,12 @@ ARMS: dict[str, Arm] = {
     "ours-class-head": _ours(
         "Ours, the last layer averaged class by class.", _server(head_by_class=True)
     ),
+    "ours-soup": _ours(
+        "Ours, a greedy soup of the edges instead of the average.", _server(combine="soup")
+    ),
+    "ours-tail": _ours(
+        "Ours, the mean of the fine-tune's last two epochs.", _server(tail_epochs=2)
+    ),
     "ours-halves": _ours("Ours with the guard's older rule.", _update(rule=GuardRule.HALVES)),
     "ours-replace": _ours(
         "Ours without the guard: edges take the global model.", _update(policy="replace")

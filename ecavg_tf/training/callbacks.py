@@ -3,10 +3,12 @@
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
 
+from ecavg_tf.config import FitConfig, Schedule, ServerConfig
 from ecavg_tf.core.schedules import cosine_rate, warmup_factor
 from ecavg_tf.events import EpochEnded, Listener, Trained
 from ecavg_tf.training.chance import Chance
@@ -144,3 +146,26 @@ class Tell(keras.callbacks.Callback):  # type: ignore[misc]
                 seconds=time.monotonic() - self._began,
             )
         )
+
+
+def rate_callbacks(settings: FitConfig, of_epoch: int) -> list[keras.callbacks.Callback]:
+    """What sets the learning rate of a fit, where it does not stay as it is.
+
+    Args:
+        settings: of the fit.
+        of_epoch: steps of an epoch.
+    """
+    callbacks: list[keras.callbacks.Callback] = []
+    if settings.schedule is Schedule.COSINE:
+        callbacks.append(Cosine(settings.learning_rate, settings.epochs))
+    if isinstance(settings, ServerConfig) and settings.rate_warmup > 0:
+        share = settings.rate_warmup
+        callbacks.append(RateWarmup(partial(rate_of, settings), share, settings.epochs, of_epoch))
+    return callbacks
+
+
+def rate_of(settings: FitConfig, epoch: int) -> float:
+    """The learning rate of an epoch, by the schedule."""
+    if settings.schedule is Schedule.COSINE:
+        return cosine_rate(settings.learning_rate, epoch, settings.epochs)
+    return settings.learning_rate

@@ -14,12 +14,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ecavg_tf.config import FitConfig, Schedule, ServerConfig
+from ecavg_tf.config import FitConfig
 from ecavg_tf.config.choices import JitCompile
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.checkpoint import Checkpoint
 from ecavg_tf.core.errors import WorkdirError
-from ecavg_tf.core.schedules import cosine_rate
 from ecavg_tf.core.seeds import epoch_order, permutation
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
@@ -29,9 +28,9 @@ from ecavg_tf.models.batchnorm import BATCH
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.inputs import token_ids
 from ecavg_tf.training.balance import class_weight
-from ecavg_tf.training.callbacks import Cosine, RateWarmup, Reseed, Tell
+from ecavg_tf.training.callbacks import RateWarmup, Reseed, Tell, rate_callbacks
 from ecavg_tf.training.compiled import CompiledModel
-from ecavg_tf.training.patience import EarlyStopping, held_out
+from ecavg_tf.training.ending import Ending, ending_of
 from ecavg_tf.training.resuming import Backup, checkpoint_path, fit_key
 from ecavg_tf.training.sizing import batches_at_once
 from ecavg_tf.training.users_callbacks import (
@@ -128,17 +127,16 @@ class KerasTrainer:
         """
         settings = self.settings
         self._compiled.reset(weights, settings.learning_rate)
-        mine, held = held_out(settings, examples, round_number, who, seed=self._seed)
-        stopping = None
-        if held is not None:
-            stopping = EarlyStopping(settings.patience, partial(self._compiled.loss_on, held))
-        first, keeping = self._resumed(weights, examples, round_number, who, stopping)
+        mine, ending = ending_of(
+            settings, examples, round_number, who, seed=self._seed, loss_on=self._compiled.loss_on
+        )
+        first, keeping = self._resumed(weights, examples, round_number, who, ending)
         orders = [
             epoch_order(len(mine), self._seed, round_number, who, epoch)
             for epoch in range(first, settings.epochs)
         ]
-        if stopping is not None and (stopping.ends or not orders):
-            stopping.give_best(self.model)
+        if ending is not None and (ending.ends or not orders):
+            ending.give_best(self.model)
         elif orders:
             with blaming_callbacks(settings.callbacks):
                 ended = self._fit(mine, orders, round_number, who, keeping)
@@ -160,12 +158,12 @@ class KerasTrainer:
         examples: Examples,
         round_number: int,
         who: str,
-        stopping: EarlyStopping | None,
+        ending: Ending | None,
     ) -> tuple[int, list[keras.callbacks.Callback]]:
         """Sets the state that a killed fit has kept; its epochs, and what keeps the next ones."""
         state, first = self._compiled.state, []
-        if stopping is not None:
-            state, first = partial(stopping.with_mine, self._compiled.state), [stopping]
+        if ending is not None:
+            state, first = partial(ending.with_mine, self._compiled.state), [ending]
         if self._checkpoints is None:
             return 0, first
         path = checkpoint_path(self._checkpoints, who)
@@ -179,7 +177,7 @@ class KerasTrainer:
             found = None
         if found is not None:
             kept, epochs = found
-            self._compiled.restore(kept if stopping is None else stopping.without_mine(kept))
+            self._compiled.restore(kept if ending is None else ending.without_mine(kept))
         return epochs, [*first, Backup(checkpoint, key, state)]
 
     def _fit(
@@ -277,26 +275,8 @@ class KerasTrainer:
             Reseed(self._compiled.chance, self._seed, round_number, who),
             Tell(self._listener, round_number, who, count, settings.epochs, settings.batch_size),
         ]
-        if settings.schedule is Schedule.COSINE:
-            callbacks.append(Cosine(settings.learning_rate, settings.epochs))
-        if isinstance(settings, ServerConfig) and settings.rate_warmup > 0:
-            of_epoch = steps(count, settings.batch_size)
-            callbacks.append(
-                RateWarmup(
-                    lambda epoch: rate_of(settings, epoch),
-                    settings.rate_warmup,
-                    settings.epochs,
-                    of_epoch,
-                )
-            )
+        callbacks += rate_callbacks(settings, steps(count, settings.batch_size))
         if self._tensorboard is not None:
             folder = self._tensorboard / f"{round_number:04d}-{who}"
             callbacks.append(tensorboard_callback(folder))
         return callbacks, users_callbacks(settings.callbacks, round_number, who)
-
-
-def rate_of(settings: FitConfig, epoch: int) -> float:
-    """The learning rate of an epoch, by the schedule."""
-    if settings.schedule is Schedule.COSINE:
-        return cosine_rate(settings.learning_rate, epoch, settings.epochs)
-    return settings.learning_rate

@@ -6,7 +6,7 @@ import pytest
 
 import ecavg_tf
 from ecavg_tf.config import Align, Config, PartitionKind
-from ecavg_tf.events import Event, Note, StageStarted
+from ecavg_tf.events import EpochEnded, Event, Note, StageStarted
 from ecavg_tf.results import RunResults, load_results
 
 
@@ -46,6 +46,30 @@ def test_a_run_that_was_cut_off_while_it_chose_ends_as_one_that_was_not(
     assert one.choice is not None
     assert one.choice.processed > 0
     assert one.warmed_up == other.warmed_up == one.samples.server
+
+
+@pytest.mark.slow
+def test_a_soup_names_who_is_in_it_and_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    config = small()
+    config.partition.num_edges = 3
+    config.server.combine = "soup"
+    config.server.epochs, config.server.tail_epochs = 3, 2
+
+    def cut(event: Event) -> None:
+        if isinstance(event, EpochEnded) and event.who == "server" and event.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ecavg_tf.run(config, tmp_path / "cut", listener=cut)
+    resumed = ecavg_tf.run(config, tmp_path / "cut")
+    whole = ecavg_tf.run(config, tmp_path / "whole")
+    assert hashes(resumed) == hashes(whole)
+    choice = whole.rounds[0].choice
+    assert choice is not None
+    assert choice.taken.startswith("soup of edge-")
+    assert set(choice.scores) == {"edge edge-00", "edge edge-01", "edge edge-02", "soup"}
+    assert choice.scores["soup"] >= max(choice.scores.values())
+    assert choice.processed >= 3 * choice.held_out > 0
 
 
 @pytest.mark.slow

@@ -85,7 +85,7 @@ def test_the_best_start_is_taken(
 ) -> None:
     found, _, trainer = chosen(averaged, edges, base)
     assert found.record.taken == taken
-    assert found.edge == (taken.removeprefix("edge ") if taken.startswith("edge") else None)
+    assert found.edges == ((taken.removeprefix("edge "),) if taken.startswith("edge") else ())
     expected = {AVERAGED: averaged, START: base, "edge edge-01": edges[1]}[taken]
     assert found.weights[0][0] == pytest.approx(expected)
     assert {size for _, size in trainer.fits} == {900}
