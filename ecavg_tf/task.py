@@ -14,7 +14,7 @@ from ecavg_tf.models.builders import build_model, gives_logits, initial_model, t
 from ecavg_tf.models.rescaling import range_note, raw_values_note, takes_tokens
 from ecavg_tf.models.round_trip import check_round_trip
 from ecavg_tf.plugins import is_plugin, load_function
-from ecavg_tf.training.compiled import Compilation, CompiledModel
+from ecavg_tf.training.compiled import Compilation, CompiledModel, check_own_loss
 from ecavg_tf.training.evaluation import KerasScorer
 from ecavg_tf.training.resuming import FOLDER
 from ecavg_tf.training.trainer import KerasTrainer
@@ -89,6 +89,8 @@ class Task:
                     f"{section}.augment flips and shifts pictures, and {self.spec.name!r} has "
                     f"inputs of shape {self.spec.input_shape}; leave it out"
                 )
+        if config.server.distill:
+            check_own_loss(self.server_trainer.model, config.model.name)
         if config.tensorboard:
             check_tensorboard()
         for trainer in (self.server_trainer, self.edge_trainer):

@@ -20,6 +20,7 @@ from server.aligning import Aligner
 from server.choose import AVERAGED, Chooser, Chosen
 from server.class_head import by_class
 from server.combine import combine, label_mix
+from server.distill import Teacher
 from server.rate import for_pool
 
 WHO = "server"
@@ -47,6 +48,21 @@ class GlobalModel:
     choice: StartChoice | None = None
 
 
+@dataclass(frozen=True)
+class Tools:
+    """What a round's server does beyond the paper.
+
+    Attributes:
+        aligner: renames the channels of updates before they are averaged; None: nobody does.
+        chooser: chooses what to fine-tune; None: the averaged model.
+        teacher: gives pooled examples targets to learn; None: their labels are.
+    """
+
+    aligner: Aligner | None = None
+    chooser: Chooser | None = None
+    teacher: Teacher | None = None
+
+
 def make_global(
     updates: Sequence[Update],
     template: Template,
@@ -57,8 +73,7 @@ def make_global(
     trainer: KerasTrainer,
     round_number: int,
     listener: Listener,
-    aligner: Aligner | None = None,
-    chooser: Chooser | None = None,
+    tools: Tools | None = None,
     random_start: bool = False,
 ) -> GlobalModel:
     """Averages the updates and makes the global model of a round.
@@ -72,17 +87,17 @@ def make_global(
         trainer: the server's.
         round_number: the round, from 1.
         listener: told of stages.
-        aligner: renames the channels of updates before they are averaged; None: nobody does.
-        chooser: chooses what to fine-tune; None: the averaged model.
+        tools: what goes beyond the paper; None: nothing does.
         random_start: whether ``base`` has learned nothing.
 
     Raises:
         RoundError: fine-tuning diverged.
     """
-    watch = _Watch()
+    watch, tools = _Watch(), tools or Tools()
+    chooser = tools.chooser
     listener(StageStarted(round_number, "average", WHO))
-    if aligner is not None:
-        updates = aligner(updates, template, base, pooled)
+    if tools.aligner is not None:
+        updates = tools.aligner(updates, template, base, pooled)
     combined = combine(updates, template, base, config)
     averaged = combined.weights
     if config.head_by_class:
@@ -115,6 +130,8 @@ def make_global(
     if pooled is not None and config.epochs > 0:
         trained_on = pooled.class_counts(len(updates[0].info.class_counts))
         listener(StageStarted(round_number, "finetune", WHO))
+        if tools.teacher is not None:
+            pooled = tools.teacher(updates, template, base, pooled)
         tuner = trainer.at_rate(for_pool(config, len(pooled), updates).learning_rate)
         weights = tuner.fit(weights, pooled, round_number=round_number, who=WHO)
         watch.lap("finetune")

@@ -96,6 +96,7 @@ _RANGES: dict[str, tuple[Callable[[float], bool], Sequence[str]]] = {
             "export.min_agreement_int8",
             "export.max_ties",
             "export.max_accuracy_loss",
+            "server.distill",
         ),
     ),
 }

@@ -176,6 +176,8 @@ class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come fir
         rate_for_pool: ``as_given``, or ``root``: the learning rate is multiplied by the root of
             the share of the edges' examples that is pooled.
         probe_examples: for ``combine=auto``: examples that each candidate is tried on.
+        distill: the share, in [0, 1], that the edges' models have together in what the fine-tuning
+            learns of a pooled example; its label has the rest.
         tail_epochs: the mean of the weights after the last epochs, so many, is the fine-tuned
             model; 0: the last epoch alone.
         warmup_epochs: passes over ``warmup_data`` before round 1; 0: none.
@@ -186,6 +188,7 @@ class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come fir
     rate_warmup: float = 0.0
     rate_for_pool: PoolRate = PoolRate.AS_GIVEN
     probe_examples: int = 2000
+    distill: float = 0.0
     tail_epochs: int = 0
     warmup_epochs: int = 0
     warmup_data: str = ""

@@ -31,6 +31,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def answers(self) -> Array:
+        """What a fit learns to answer: the labels."""
+        return self.labels
+
     def take(self, indices: NDArray[np.int64]) -> "Examples":
         """A copy of the examples at ``indices``, in that order."""
         return Examples(self.inputs[indices], self.labels[indices])
@@ -38,6 +43,31 @@ class Examples:
     def class_counts(self, num_classes: int) -> tuple[int, ...]:
         """How many examples of each class."""
         return tuple(np.bincount(self.labels, minlength=num_classes).tolist())
+
+
+@dataclass(frozen=True)
+class SoftExamples(Examples):
+    """Examples of which a fit learns probabilities.
+
+    Attributes:
+        targets: of each class, shape (n, classes), float32; rows sum to 1.
+    """
+
+    targets: NDArray[np.float32]
+
+    @property
+    def answers(self) -> Array:
+        """What a fit learns to answer: the probabilities."""
+        return self.targets
+
+    def take(self, indices: NDArray[np.int64]) -> "SoftExamples":
+        """A copy of the examples at ``indices``, in that order."""
+        return SoftExamples(self.inputs[indices], self.labels[indices], self.targets[indices])
+
+
+def one_hot(labels: NDArray[np.int64], num_classes: int) -> NDArray[np.float32]:
+    """Labels as probabilities, shape (n, classes)."""
+    return np.eye(num_classes, dtype=np.float32)[labels]
 
 
 @dataclass(frozen=True)

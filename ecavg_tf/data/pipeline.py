@@ -15,7 +15,7 @@ _SMALL = 2**24  # bytes of all passes; with fewer, tracing a function takes long
 def batches(
     examples: Examples, orders: Sequence[NDArray[np.int64]], batch_size: int
 ) -> tf.data.Dataset:
-    """Batches of (inputs, labels), one pass per order, one after the other.
+    """Batches of (inputs, answers), one pass per order, one after the other.
 
     Every pass ends with its own short batch, if there is one. Inputs stay in their
     native dtype; the model casts them.
@@ -27,7 +27,7 @@ def batches(
     """
     if len(orders) * examples.inputs.nbytes <= _SMALL:
         return _gathered(examples, orders, batch_size)
-    inputs, labels = tf.constant(examples.inputs), tf.constant(examples.labels)
+    inputs, labels = tf.constant(examples.inputs), tf.constant(examples.answers)
     return untuned(
         tf.data.Dataset.from_tensor_slices(np.stack(orders))
         .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
@@ -41,7 +41,7 @@ def _gathered(
 ) -> tf.data.Dataset:
     """The same batches, gathered beforehand: without a function that TensorFlow would trace."""
     passes = [
-        tf.data.Dataset.from_tensor_slices((examples.inputs[order], examples.labels[order])).batch(
+        tf.data.Dataset.from_tensor_slices((examples.inputs[order], examples.answers[order])).batch(
             batch_size
         )
         for order in orders

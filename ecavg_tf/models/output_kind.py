@@ -12,19 +12,25 @@ _SUM = 1e-3  # how far the sum of a softmax may be from 1
 
 
 def has_one_output(model: keras.Model, inputs: Array) -> bool:
-    """Whether a built model gives one number an example.
+    """Whether a built model gives one number an example; see ``output_shape``."""
+    shape = output_shape(model, inputs)
+    return len(shape) == 2 and shape[1] == 1
+
+
+def output_shape(model: keras.Model, inputs: Array) -> tuple[int | None, ...]:
+    """The shape of what a built model gives, with the batch's axis.
 
     Args:
         model: its weights and states are as before afterwards.
         inputs: at least one, as the model takes them.
     """
     try:
-        shape = model.output_shape
+        return tuple(model.output_shape)
     except AttributeError:  # Keras knows no graph of a subclassed model
         states = model.get_weights()
         shape = model(inputs[:1], training=False).shape
         model.set_weights(states)
-    return len(shape) == 2 and shape[1] == 1
+        return tuple(shape)
 
 
 def check_output(

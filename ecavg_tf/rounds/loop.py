@@ -47,7 +47,7 @@ from ecavg_tf.rounds.one_accuracy import check_one_accuracy
 from ecavg_tf.rounds.process_fleet import ProcessFleet
 from ecavg_tf.rounds.registries import check_names
 from ecavg_tf.rounds.round_models import RoundModels
-from ecavg_tf.rounds.server_start import aligner_of, begins_random, chooser_of, first_start
+from ecavg_tf.rounds.server_start import begins_random, first_start, tools_of
 from ecavg_tf.rounds.spending import privacy_of, spent
 from ecavg_tf.rounds.told_before import planned_examples, told_before
 from ecavg_tf.rounds.whose_task import check_edges, task_of_run
@@ -222,8 +222,7 @@ class Loop:
             trainer=self._task.server_trainer,
             round_number=number,
             listener=self._listener,
-            aligner=aligner_of(self._task, self._scorer, number),
-            chooser=chooser_of(self._task, self._scorer, number),
+            tools=tools_of(self._task, self._scorer, number),
             random_start=number == 1 and begins_random(self._config),
         )
         self._models.save(number, model.averaged, model.weights)

@@ -1,4 +1,4 @@
-"""What the server starts a run from, and what chooses where its fine-tuning starts."""
+"""What the server starts a run from, and what it does in a round beyond the paper."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,9 @@ from ecavg_tf.task import Task
 from ecavg_tf.training.evaluation import KerasScorer
 from server.aligning import Aligner
 from server.choose import AUTO, Chooser
+from server.distill import Teacher
 from server.soup import SOUP
-from server.tune import WHO
+from server.tune import WHO, Tools
 from server.warmup import warmed_up
 
 
@@ -49,7 +50,17 @@ def begins_random(config: Config) -> bool:
     return random and not config.server.warmup_epochs
 
 
-def chooser_of(task: Task, scorer: KerasScorer, round_number: int) -> Chooser | None:
+def tools_of(task: Task, scorer: KerasScorer, round_number: int) -> Tools:
+    """What a round's server does beyond the paper, as the config says."""
+    share = task.config.server.distill
+    return Tools(
+        aligner=_aligner(task, scorer, round_number),
+        chooser=_chooser(task, scorer, round_number),
+        teacher=Teacher(share, scorer.probabilities) if share else None,
+    )
+
+
+def _chooser(task: Task, scorer: KerasScorer, round_number: int) -> Chooser | None:
     """What chooses in a round with ``server.combine=auto`` or ``soup``; None: nothing does."""
     if task.config.server.combine not in (AUTO, SOUP):
         return None
@@ -63,7 +74,7 @@ def chooser_of(task: Task, scorer: KerasScorer, round_number: int) -> Chooser | 
     )
 
 
-def aligner_of(task: Task, scorer: KerasScorer, round_number: int) -> Aligner | None:
+def _aligner(task: Task, scorer: KerasScorer, round_number: int) -> Aligner | None:
     """What aligns a round's updates, where its edges started apart; None: nobody does."""
     config = task.config
     apart = round_number == 1 and config.model.init == "independent"

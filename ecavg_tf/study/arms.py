@@ -152,6 +152,9 @@ ARMS: dict[str, Arm] = {
     "ours-tail": _ours(
         "Ours, the mean of the fine-tune's last two epochs.", _server(tail_epochs=2)
     ),
+    "ours-distilled": _ours(
+        "Ours, half of what the fine-tune learns is the edges' answer.", _server(distill=0.5)
+    ),
     "ours-halves": _ours("Ours with the guard's older rule.", _update(rule=GuardRule.HALVES)),
     "ours-replace": _ours(
         "Ours without the guard: edges take the global model.", _update(policy="replace")

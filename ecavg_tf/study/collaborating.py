@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ecavg_tf.config import Align, Config, PoolRate, Weighting
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import silent
-from ecavg_tf.rounds.server_start import aligner_of, begins_random, chooser_of
+from ecavg_tf.rounds.server_start import begins_random, tools_of
 from ecavg_tf.study.deciding import decided
 from ecavg_tf.study.desk import Desk, Made
 from ecavg_tf.study.ground import Weights
@@ -61,8 +61,7 @@ def _round(
         trainer=desk.trainer,
         round_number=number,
         listener=silent,
-        aligner=aligner_of(desk.task, desk.ground.scorer, number),
-        chooser=chooser_of(desk.task, desk.ground.scorer, number),
+        tools=tools_of(desk.task, desk.ground.scorer, number),
         random_start=number == 1 and begins_random(desk.config),
     )
     return Made(

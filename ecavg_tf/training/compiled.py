@@ -1,24 +1,25 @@
 """One compiled model for everybody who trains in a process, set back to new before each fit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
 
-from ecavg_tf.config import FitConfig
+from ecavg_tf.config import FitConfig, ServerConfig
 from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.checkpoint import State
 from ecavg_tf.core.deciding.predictions import compare_with_labels
+from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.reweighting import score
 from ecavg_tf.core.template import Array
-from ecavg_tf.data.dataset import Examples
+from ecavg_tf.data.dataset import Examples, SoftExamples, one_hot
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.anatomy import anatomy_of
 from ecavg_tf.models.batchnorm import Recalibrator
-from ecavg_tf.models.output_kind import has_one_output
+from ecavg_tf.models.output_kind import output_shape
 from ecavg_tf.models.outputs import Outputs
 from ecavg_tf.models.saving import Saver
 from ecavg_tf.training.chance import Chance, Step
@@ -37,16 +38,19 @@ class Compilation:
         optimizer: a Keras optimizer's name.
         weight_decay: decoupled weight decay; 0: none.
         augment: whether training examples are flipped and shifted.
+        soft: whether it learns probabilities and not labels; see ``server.distill``.
     """
 
     optimizer: str
     weight_decay: float
     augment: bool
+    soft: bool = False
 
     @classmethod
     def of(cls, settings: FitConfig) -> "Compilation":
         """What an edge's or the server's part of the config needs."""
-        return cls(settings.optimizer, settings.weight_decay, settings.augment)
+        soft = isinstance(settings, ServerConfig) and settings.distill > 0
+        return cls(settings.optimizer, settings.weight_decay, settings.augment, soft)
 
 
 class CompiledModel:
@@ -83,7 +87,8 @@ class CompiledModel:
         )
         noise = np.random.default_rng(0).uniform(*value_range, (_PROBES, *input_shape))
         self._probes = noise.astype(np.int32 if whole else np.float32)
-        loss, accuracy = _measures(logits, has_one_output(model, self._probes))
+        self._soft, self._numbers = compilation.soft, output_shape(model, self._probes)[-1] or 0
+        loss, accuracy = _measures(logits, self._numbers == 1, self._soft)
         model.compile(
             self._optimizer,
             loss,
@@ -121,6 +126,21 @@ class CompiledModel:
         answers = self._outputs(examples.inputs)
         return score(compare_with_labels(answers, examples.labels, logits=self._logits)).loss
 
+    def learned(self, examples: Examples) -> Examples:
+        """Examples with answers of the kind that the loss compares with.
+
+        Args:
+            examples: with labels or with probabilities.
+        """
+        if not self._soft:
+            return examples
+        if not isinstance(examples, SoftExamples):
+            targets = one_hot(examples.labels, max(2, self._numbers))
+            examples = SoftExamples(examples.inputs, examples.labels, targets)
+        if self._numbers == 1:  # it answers the probability of the second class
+            return replace(examples, targets=examples.targets[:, 1:])
+        return examples
+
     def reset(self, weights: Sequence[Array], learning_rate: float) -> None:
         """Sets weights, and the optimizer as if it were new."""
         self.model.set_weights(weights)
@@ -140,8 +160,12 @@ class CompiledModel:
             variable.assign(value)
 
 
-def _measures(logits: bool, one_output: bool) -> tuple[keras.losses.Loss, str | keras.Metric]:
+def _measures(
+    logits: bool, one_output: bool, soft: bool
+) -> tuple[keras.losses.Loss, str | keras.Metric]:
     """The cross-entropy and the accuracy; of one output they are those of its two columns."""
+    if not one_output and soft:
+        return keras.losses.CategoricalCrossentropy(from_logits=logits), "accuracy"
     if not one_output:
         return keras.losses.SparseCategoricalCrossentropy(from_logits=logits), "accuracy"
     half = 0.0 if logits else 0.5
@@ -149,6 +173,24 @@ def _measures(logits: bool, one_output: bool) -> tuple[keras.losses.Loss, str | 
         keras.losses.BinaryCrossentropy(from_logits=logits),
         keras.metrics.BinaryAccuracy(name="accuracy", threshold=half),
     )
+
+
+def check_own_loss(model: keras.Model, name: str) -> None:
+    """Where a fit learns probabilities, a model's own loss would get them in the labels' place.
+
+    Raises:
+        ConfigError: the model has a ``compute_loss`` or ``train_step`` of its own.
+    """
+    own = [
+        each
+        for each in ("compute_loss", "train_step")
+        if getattr(type(model), each) is not getattr(keras.Model, each)
+    ]
+    if own:
+        raise ConfigError(
+            f"server.distill has the model learn probabilities, and {name} has a {own[0]} of its "
+            "own, which expects labels; set server.distill=0"
+        )
 
 
 def ignored(model: keras.Model) -> list[str]:

@@ -85,6 +85,10 @@ class KerasScorer:
         self._model.set_weights(weights)
         return self._outputs(examples.inputs)
 
+    def probabilities(self, examples: Examples, weights: Sequence[Array]) -> Array:
+        """What the model finds likely for examples, shape (n, classes); n is above 0."""
+        return class_probabilities(self.answers(examples, weights), logits=self._logits)
+
     def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
         """The model's answers to ``core.probe``'s inputs under ``weights``."""
         self._model.set_weights(weights)

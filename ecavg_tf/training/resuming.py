@@ -66,7 +66,7 @@ def fit_key(
         place: seed, round and who.
     """
     data = [hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
-            for array in (examples.inputs, examples.labels)]  # fmt: skip
+            for array in (examples.inputs, examples.answers)]  # fmt: skip
     facts = [to_dict(settings), weights_sha256(weights), *data, *place]
     return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
 

@@ -62,7 +62,7 @@ class Stepper:
             weights: what each example weighs, float32, shape (n,); None: all the same.
             compiles: whether XLA compiles the steps, if it can; None: as Keras has it.
         """
-        parts = [examples.inputs, examples.labels, *([] if weights is None else [weights])]
+        parts = [examples.inputs, examples.answers, *([] if weights is None else [weights])]
         with tf.device("CPU:0"):
             self._data = tuple(tf.constant(part) for part in parts)
         self._batch_size = batch_size

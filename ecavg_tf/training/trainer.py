@@ -139,7 +139,7 @@ class KerasTrainer:
             ending.give_best(self.model)
         elif orders:
             with blaming_callbacks(settings.callbacks):
-                ended = self._fit(mine, orders, round_number, who, keeping)
+                ended = self._fit(self._compiled.learned(mine), orders, round_number, who, keeping)
             self.spent.trained += len(examples) * (ended - first)
             self._tell_stopped(ended, len(mine), who)
         trained: list[Array] = self.model.get_weights()
