@@ -40,7 +40,7 @@ def failure(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
         ("--config.partition.guard_fraction=1", "below 1"),
         ("--config.model.init=share", "did you mean 'shared'?"),
         ("--config.update.policy=replaced", "did you mean 'replace'?"),
-        ("--config.server.combine=mean", "valid: average, auto, start"),
+        ("--config.server.combine=mean", "valid: average, auto, soup, start"),
         ("--config.fleet.kind=folder", "--config.fleet.folder=DIR"),
         ("--config.edges_per_round=3", "partition.num_edges is 2"),
         ("--configg.edge.epochs=1", "configg"),
