@@ -12,6 +12,7 @@ from ecavg_tf.config import Config, Trains
 from ecavg_tf.study.plan import MAIN_ARMS, Grid, Study
 
 SPLITS = ("iid", "dirichlet:0.3", "classes")
+PARTS = ("ours-root-rate", "ours-class-head", "ours-soup", "ours-tail", "ours-distilled")
 
 
 def get_config() -> Study:
@@ -24,7 +25,10 @@ def get_config() -> Study:
     return Study(
         title="CIFAR-10, head of a frozen pre-trained MobileNetV2",
         task=task,
-        grids=[Grid(arms, SPLITS, pools=(1.0, 0.2, 0.05), edges=(4,), seeds=(0, 1, 2, 3, 4))],
+        grids=[
+            Grid(arms, SPLITS, pools=(1.0, 0.2, 0.05), edges=(4,), seeds=(0, 1, 2, 3, 4)),
+            Grid(PARTS, SPLITS, pools=(0.2,), edges=(4,), seeds=(0, 1, 2, 3, 4)),
+        ],
         rates=(1.0, 0.3),
         notes=[
             "The backbone is frozen: arms differ in the head alone, whose loss is convex. The "
