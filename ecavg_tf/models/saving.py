@@ -12,6 +12,7 @@ from ecavg_tf.core.files import atomic_path, link_or_copy, open_regular
 from ecavg_tf.core.messages.tensor_rest import read_whole, save_without
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.core.zips import open_zip
+from ecavg_tf.models.assigning import set_weights
 
 WHOLE, WEIGHTS = ENDINGS = ".keras", ".weights.h5"
 ARRAYS = ".safetensors"
@@ -74,7 +75,7 @@ class Saver:
             path = folder / (name + known.name.removeprefix(known.name.split(".")[0]))
             link_or_copy(known, path)
             return path
-        self._model.set_weights(weights)
+        set_weights(self._model, weights)
         self._saved[sha256] = save_model(self._model, folder, name)
         return self._saved[sha256]
 

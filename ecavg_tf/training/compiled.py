@@ -18,6 +18,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples, SoftExamples, one_hot
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.anatomy import anatomy_of
+from ecavg_tf.models.assigning import assign, set_weights
 from ecavg_tf.models.batchnorm import Recalibrator
 from ecavg_tf.models.output_kind import output_shape
 from ecavg_tf.models.outputs import Outputs
@@ -143,9 +144,8 @@ class CompiledModel:
 
     def reset(self, weights: Sequence[Array], learning_rate: float) -> None:
         """Sets weights, and the optimizer as if it were new."""
-        self.model.set_weights(weights)
-        for variable, value in zip(self._optimizer.variables, self._fresh_optimizer, strict=True):
-            variable.assign(value)
+        set_weights(self.model, weights)
+        assign(self._optimizer.variables, self._fresh_optimizer)
         self._optimizer.learning_rate = learning_rate
 
     def state(self) -> State:

@@ -14,6 +14,7 @@ from ecavg_tf.core.scores import Score, Scores
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.core.two_classes import class_probabilities
 from ecavg_tf.data.dataset import DataSpec, Examples
+from ecavg_tf.models.assigning import set_weights
 from ecavg_tf.models.outputs import Outputs
 
 _REMEMBERED = 2**26  # bytes: an edge's local model is asked for again when it decides
@@ -82,7 +83,7 @@ class KerasScorer:
     def answers(self, examples: Examples, weights: Sequence[Array]) -> Array:
         """What the model gives for examples, shape (n, classes); n is above 0."""
         self.predicted += len(examples)
-        self._model.set_weights(weights)
+        set_weights(self._model, weights)
         return self._outputs(examples.inputs)
 
     def probabilities(self, examples: Examples, weights: Sequence[Array]) -> Array:
@@ -91,7 +92,7 @@ class KerasScorer:
 
     def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
         """The model's answers to ``core.probe``'s inputs under ``weights``."""
-        self._model.set_weights(weights)
+        set_weights(self._model, weights)
         inputs = probe_inputs(spec.input_shape, spec.bounds, spec.dtype)
         outputs = self._outputs(inputs)
         return as_probe(class_probabilities(outputs, logits=self._logits))

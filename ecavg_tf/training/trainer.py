@@ -24,6 +24,7 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import batches, steps
 from ecavg_tf.events import Detail, Listener, Note, Trained, silent
+from ecavg_tf.models.assigning import set_weights
 from ecavg_tf.models.batchnorm import BATCH
 from ecavg_tf.models.builders import template_of
 from ecavg_tf.models.inputs import token_ids
@@ -234,7 +235,7 @@ class KerasTrainer:
         """
         if not self._compiled.recalibrate.layers:
             return list(weights)
-        self.model.set_weights(weights)
+        set_weights(self.model, weights)
         order = permutation(len(examples), self._seed, "recalibrate", round_number, who)
         order = order[: self.settings.recalibrate_examples or len(examples)]
         self.spent.recalibrated += len(order)
