@@ -14,7 +14,7 @@ from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import EXCHANGE, HELLO, Request
-from ecavg_tf.core.messages.tensor_rest import read_whole
+from ecavg_tf.core.messages.tensor_rest import KEYS, read_whole
 from ecavg_tf.core.messages.update_file import Update, UpdateInfo, write_update
 from ecavg_tf.core.scores import Accepted, Decision, Rung
 from ecavg_tf.core.template import Array, Template, weights_sha256
@@ -223,8 +223,12 @@ def lines_of_file(path: Path, head: MicroHead) -> str:
     """
     specs = [head.template.weights[at] for at in head.held]
     try:
-        _, named = read_whole(path)
-        kernel, bias = (named[spec.key] for spec in specs)
+        said, named = read_whole(path)
+        # An accepted model holds all weights in their order: positions tell, keys are labels.
+        if KEYS in said and len(named) == len(head.template.weights):
+            kernel, bias = (list(named.values())[at] for at in head.held)
+        else:
+            kernel, bias = (named[spec.key] for spec in specs)
     except (KeyError, ValueError) as error:
         raise DataError(f"{path} holds no head of this model: {error}") from error
     for spec, array in zip(specs, (kernel, bias), strict=True):
