@@ -78,7 +78,7 @@ def _update(arguments: argparse.Namespace) -> int:
     head = _head(arguments)
     if (arguments.exchange is None) == (arguments.out is None):
         raise ConfigError("give either --exchange=DIR --edge=NAME --state=DIR, or --out=FILE")
-    lines = None if arguments.lines is None else _read(arguments.lines)
+    lines = None if arguments.lines is None else read_printed(arguments.lines)
     if arguments.exchange is not None:
         if arguments.state is None:
             raise ConfigError("--exchange needs --state=DIR, a folder of this edge's own")
@@ -118,7 +118,12 @@ def _edge(arguments: argparse.Namespace) -> str:
     return str(arguments.edge)
 
 
-def _read(path: str) -> str:
+def read_printed(path: str) -> str:
+    """What a device printed: a file, or - for standard input.
+
+    Raises:
+        DataError: it can't be read.
+    """
     if path == "-":
         return sys.stdin.read(_MOST_LINES)
     try:
