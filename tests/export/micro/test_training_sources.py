@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ecavg_tf.core.bundles.micro_head import HEAD_JSON, read_micro_head
 from ecavg_tf.core.bundles.training_bundle import frozen_sha256
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.messages.device_lines import DeviceHead, head_lines, read_head_lines
+from ecavg_tf.core.two_classes import class_columns
 from ecavg_tf.data.dataset import Examples
 from export.making.micro_head import MadeHead, make_micro_head
 from export.micro.manifest import SOURCES, check_sources
@@ -28,10 +30,12 @@ FEW = DIGITS.test.take(np.arange(40))
 Both = tuple[MadeHead, ProvenHead]
 
 
-def made_of(model: keras.Model, examples: Examples, batch: int = 8) -> Both:
+def made_of(
+    model: keras.Model, examples: Examples, classes: Sequence[str] = DIGITS.spec.classes
+) -> Both:
     calibration = DIGITS.train.inputs[:100].reshape(-1, *model.input_shape[1:])
-    spec = replace(DIGITS.spec, input_shape=model.input_shape[1:])
-    made = make_micro_head(model, spec, calibration, {"edge": None}, batch)
+    spec = replace(DIGITS.spec, input_shape=model.input_shape[1:], classes=tuple(classes))
+    made = make_micro_head(model, spec, calibration, {"edge": None}, 8)
     return made, prove_head(made, examples)
 
 
@@ -48,7 +52,24 @@ def alone() -> Both:
     return made_of(model, Examples(FEW.inputs.reshape(-1, 64), FEW.labels))
 
 
-@pytest.fixture(scope="module", params=["convolution", "alone"])
+@pytest.fixture(scope="module")
+def one_unit() -> Both:
+    """Odd or even, by one sigmoid."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            layers.Rescaling(1 / 16),
+            layers.Dense(9, activation="relu"),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    examples = Examples(FEW.inputs.reshape(-1, 64), FEW.labels % 2)
+    return made_of(model, examples, ("even", "odd"))
+
+
+@pytest.fixture(scope="module", params=["convolution", "alone", "one_unit"])
 def written(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, MadeHead, ProvenHead]:
@@ -76,7 +97,7 @@ def test_what_the_host_is_told(written: tuple[Path, MadeHead, ProvenHead]) -> No
     assert head == made.info
     assert head.expected.kernel.shape == made.kernel.shape
     assert check_sources(folder / SOURCES) == ()
-    if made.before is not None:
+    if made.shape.features == 288:
         weights = shared.model().get_weights()
         assert head.held == (6, 7)
         assert head.frozen_sha256 == frozen_sha256(weights, (6, 7))
@@ -148,12 +169,13 @@ def test_lines_and_answers_of_the_device(written: tuple[Path, MadeHead, ProvenHe
         )
 
     draw = np.random.default_rng(3)
-    counts = tuple(draw.integers(0, 9, 10).tolist())
+    classes = made.shape.classes
+    counts = tuple(draw.integers(0, 9, classes).tolist())
     other = DeviceHead(
         made.info.frozen, counts, made.kernel + draw.normal(size=made.kernel.shape).astype("f4"),
         made.bias - 1,
     )  # fmt: skip
-    start = DeviceHead(made.info.frozen, (0,) * 10, made.kernel, made.bias)
+    start = DeviceHead(made.info.frozen, (0,) * classes, made.kernel, made.bias)
     for text, head in (("", start), ("a log line\r\n" + head_lines(other), other)):
         answer = through(text)
         assert answer.returncode == 0
@@ -165,10 +187,12 @@ def test_lines_and_answers_of_the_device(written: tuple[Path, MadeHead, ProvenHe
             port = proven.backbone.facts.outputs[0]
             assert port.scale is not None
             x = (x - port.zero_point) * np.float32(port.scale)
-        expected = x @ head.kernel + head.bias
+        expected = class_columns(x @ head.kernel + head.bias, logits=True)
         rows = answer.stdout.removeprefix(head_lines(head)).split("\n")[:4]
         found = np.array([row.split() for row in rows], float)
-        np.testing.assert_allclose(found[:, :-1], expected, rtol=1e-4, atol=1e-4)
+        # A softmax sees the difference of logits alone.
+        logits, wanted = (each - each[:, :1] for each in (found[:, :-1], expected))
+        np.testing.assert_allclose(logits, wanted, rtol=1e-4, atol=1e-4)
         assert found[:, -1].tolist() == expected.argmax(axis=1).tolist()
     lines = head_lines(other)
     for damaged in (
