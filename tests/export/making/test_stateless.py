@@ -125,6 +125,7 @@ def test_50_steps_are_those_of_keras(shape: HeadShape) -> None:
 
 
 OLD_RUNTIME = """\
+import sys
 import numpy as np
 from tflite_runtime.interpreter import Interpreter
 
