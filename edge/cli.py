@@ -12,6 +12,7 @@ from ecavg_tf.core.paths import check_current_folder, user_path
 from ecavg_tf.core.streams import prepare_streams
 from ecavg_tf.core.table import LABEL
 from edge.carrying.command import add_join
+from edge.micro.command import add_micro
 
 EPILOG = (
     "Exit codes: 0 done, 1 a bug, 2 arguments or config, 3 data, 4 state directory or "
@@ -51,6 +52,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_train(commands)
     add_join(commands)
+    add_micro(commands)
     return parser
 
 

@@ -14,11 +14,13 @@ from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.table import LABEL
 
+BATCH = 16
 HELP = """\
 ecavg export RUN [--formats=float32,float16,dynamic,int8] [--edge=edge-00,global] [--out=DIR]
 ecavg export MODEL.keras --data=NAME [--formats=…] [--out=DIR]
 ecavg export --state=DIR [--edge=north] [--formats=…] [--data=FILE] [--out=DIR]
 ecavg export RUN --target=micro [--flash=1M --ram=256K]
+ecavg export RUN --target=micro --trainable=head [--batch-size=16]
 ecavg export RUN --target=web --out=DIR
 ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9]
 ecavg export --verify=PUBLIC.pem BUNDLE_OR_FOLDER
@@ -45,7 +47,9 @@ show that they don't (NAME.unproved.tflite, exit code 9).
   --accept-unproved  also delivers files of which too few examples show that they keep to the
              limits (export.accept_unproved of a run); their bundles say 'undecided'
   --target=micro  also runs the int8 files in tflite-micro (extra 'micro') and writes C++
-             sources; with --flash=1M --ram=256K says whether they fit a board
+             sources; with --flash=1M --ram=256K says whether they fit a board; with
+             --trainable=head makes an int8 backbone, a file that trains the head, and sources
+             for both, of the global model or a .keras file; --batch-size: examples a step
   --target=web  also writes a page into --out that runs the models in a browser, for any web
              server; of a run with the edges' local models beside the accepted ones. 'ecavg demo'
              serves such a page on this machine
@@ -96,6 +100,7 @@ def main(argv: Sequence[str]) -> int:
     ):
         flags.DEFINE_string(name, "", name, flag_values=values)
     flags.DEFINE_float("momentum", 0.0, "of sgd", flag_values=values)
+    flags.DEFINE_integer("batch-size", BATCH, "examples of a step", flag_values=values)
     flags.DEFINE_list("edge", [], "whose models", flag_values=values)
     flags.DEFINE_list("value-range", ["0", "255"], "values", flag_values=values)
     flags.DEFINE_bool("logits", False, "whether the model gives logits", flag_values=values)
@@ -110,6 +115,12 @@ def main(argv: Sequence[str]) -> int:
         from ecavg_tf.cli.export_verify import verify_all
 
         return verify_all(source, values["verify"].value)
+    if values["trainable"].value and values["target"].value == "micro":
+        from ecavg_tf.cli.export_micro_head import export_micro_head_files
+
+        return export_micro_head_files(source, values)
+    if values["batch-size"].present:
+        raise ConfigError("--batch-size goes with --target=micro --trainable=head")
     if values["trainable"].value:
         from ecavg_tf.cli.export_training import export_training_file
 

@@ -49,7 +49,7 @@ def serve(edges: Sequence[Served], *, timeout_s: float, hint: str, listener: Lis
     waiting = list(edges)
     deadline = time.monotonic() + timeout_s
     while waiting:
-        answered = [_answered(served, listener) for served in waiting]
+        answered = [answer_newest(served, listener) for served in waiting]
         # Also one that was answered by a process that was killed after it.
         waiting = [served for served in waiting if not served.mailbox.over()]
         if any(answered):
@@ -61,8 +61,15 @@ def serve(edges: Sequence[Served], *, timeout_s: float, hint: str, listener: Lis
             time.sleep(POLL_S)
 
 
-def _answered(served: Served, listener: Listener) -> bool:
-    """Answers the newest request, where there is one that can be answered."""
+def answer_newest(served: Served, listener: Listener) -> bool:
+    """Answers the newest request, where there is one that can be answered.
+
+    Returns:
+        Whether it was.
+
+    Raises:
+        ECAvgError: it can't be answered; the server is told so.
+    """
     mailbox = served.mailbox
     try:
         request = mailbox.unanswered()

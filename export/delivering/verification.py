@@ -149,7 +149,9 @@ def check_plain(signed: Signed) -> None:
 def uncovered(folder: Path, signed: Iterable[Signed]) -> tuple[Path, ...]:
     """Models that belong to nothing in ``signed``, and files beside sources that no list covers."""
     known = tuple(signed)
+    lists = [each.path for each in known if each.path.suffix == ".json"]
     covered = {each.plain for each in known}
+    covered |= {path.with_name(name) for path in lists for name in read_manifest(path).files}
     models = {path for path in _found(folder, "*.tflite") if path not in covered}
     return tuple(sorted({*models, *(each.path.with_name(n) for each in known for n in each.loose)}))
 

@@ -3,8 +3,8 @@
     python -m export.making.converting_child
 
 JSON lines in and out. ``{"do": "convert", …}`` makes a file of a SavedModel, ``"answer"`` runs
-one on images, ``"train"`` runs a training file, ``"load"`` loads a Keras model. Arrays and files
-go through paths.
+one on images, ``"train"`` and ``"stateless"`` run training files, ``"load"`` loads a Keras model.
+Arrays and files go through paths.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from ecavg_tf.core.children import ends_first
 from ecavg_tf.core.errors import brief
 from ecavg_tf.core.template import Array
 from export.proving.interpreter import LiteModel, kernel_outputs
-from export.proving.training_steps import training_steps
+from export.proving.training_steps import stateless_steps, training_steps
 
 
 def main() -> None:
@@ -52,6 +52,7 @@ def _convert(request: Mapping[str, Any]) -> dict[str, Any]:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if request["resources"]:
         converter.experimental_enable_resource_variables = True
+    converter.unfold_batchmatmul = request["unfolded"]
     if request["format"] != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if request["format"] == "float16":
@@ -109,6 +110,16 @@ def _train(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"ok": True}
 
 
+def _stateless(request: Mapping[str, Any]) -> dict[str, Any]:
+    x, y, *weights = (
+        np.load(request[name], allow_pickle=False) for name in ("x", "y", "kernel", "bias")
+    )
+    content = Path(request["file"]).read_bytes()
+    found = stateless_steps(content, x, y, weights, steps=request["steps"], rate=request["rate"])
+    np.save(request["to"], found, allow_pickle=False)
+    return {"ok": True}
+
+
 def _load(request: Mapping[str, Any]) -> dict[str, Any]:
     import keras
 
@@ -122,6 +133,7 @@ _DO: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "answer": _answer,
     "outputs": _outputs,
     "train": _train,
+    "stateless": _stateless,
     "load": _load,
 }
 

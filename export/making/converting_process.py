@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,12 @@ def stop() -> None:
 
 
 def convert_saved(
-    folder: Path, format_: Format, calibration: Array | None = None, *, resources: bool = False
+    folder: Path,
+    format_: Format,
+    calibration: Array | None = None,
+    *,
+    resources: bool = False,
+    unfolded: bool = False,
 ) -> bytes:
     """A SavedModel as a ``.tflite`` file with builtin operators only.
 
@@ -70,6 +75,8 @@ def convert_saved(
         format_: which.
         calibration: raw images, shape (n, …), for int8.
         resources: whether it keeps variables, as a training file does.
+        unfolded: whether products of matrices that are no constants become ``FULLY_CONNECTED``,
+            for which tflite-micro keeps no copies of them.
 
     Returns:
         The file's bytes.
@@ -83,6 +90,7 @@ def convert_saved(
             "saved": str(folder),
             "format": format_.value,
             "resources": resources,
+            "unfolded": unfolded,
             "calibration": None,
             "to": str(place / "made.tflite"),
         }
@@ -134,6 +142,20 @@ def first_training(
     arrays = {"inputs": inputs, "labels": one_hot}
     with _written(content) as file:
         return _first("train", file, arrays, steps=steps, rate=float(rate))
+
+
+def first_stateless(
+    content: bytes, x: Array, y: Array, weights: Sequence[Array], *, steps: int, rate: float
+) -> NDArray[np.float32]:
+    """``stateless_steps`` of a file of which it is not known yet whether it crashes.
+
+    Raises:
+        ExportError: LiteRT refuses the file, or it crashed, or took too long.
+    """
+    kernel, bias = weights
+    arrays = {"x": x, "y": y, "kernel": kernel, "bias": bias}
+    with _written(content) as file:
+        return _first("stateless", file, arrays, steps=steps, rate=float(rate))
 
 
 def first_load(file: Path) -> None:

@@ -16,6 +16,42 @@ _UNITS = {"": 1, "K": 1024, "M": 1024**2}
 
 
 @dataclass(frozen=True)
+class Board:
+    """What is needed of a board, and what it has.
+
+    Attributes:
+        flash_needed: bytes.
+        ram_needed: bytes.
+        flash: of the board, in bytes.
+        ram: of the board, in bytes.
+    """
+
+    flash_needed: int
+    ram_needed: int
+    flash: int
+    ram: int
+
+    @property
+    def fits(self) -> bool:
+        """Whether both fit."""
+        return self.flash_needed <= self.flash and self.ram_needed <= self.ram
+
+    @property
+    def words(self) -> str:
+        """Whether it fits, and what lacks."""
+        over = [
+            f"{what} lacks {needed - there:,} bytes"
+            for what, needed, there in (
+                ("flash", self.flash_needed, self.flash),
+                ("RAM", self.ram_needed, self.ram),
+            )
+            if needed > there
+        ]
+        said = " and ".join(over) or "it fits, as far as the model and the allowances go"
+        return f"{'no' if over else 'yes'}: {said}"
+
+
+@dataclass(frozen=True)
 class MicroVerdict:
     """Whether a model fits a board.
 
@@ -46,13 +82,17 @@ class MicroVerdict:
     @property
     def fits(self) -> bool:
         """Whether both fit."""
-        return self.flash_needed <= self.flash and self.ram_needed <= self.ram
+        return self._board.fits
+
+    @property
+    def _board(self) -> Board:
+        return Board(self.flash_needed, self.ram_needed, self.flash, self.ram)
 
     def lines(self) -> tuple[str, ...]:
         """The verdict for people: what is needed, of what, and what was counted."""
         run = self.run
         return (
-            f"{'yes' if self.fits else 'no'}: {self._short()}",
+            self._board.words,
             f"flash  {self.flash_needed:,} of {self.flash:,} bytes: the model {self.model_bytes:,}"
             f" and an allowance of {RUNTIME_FLASH:,} for tflite-micro's code",
             f"RAM    {self.ram_needed:,} of {self.ram:,} bytes: the arena {self.arena_bytes:,} "
@@ -62,17 +102,6 @@ class MicroVerdict:
             f"of its default ones: {run.agreement:.3f}; tied: {run.ties:.3f}; "
             f"{len(run.outputs)} examples",
         )
-
-    def _short(self) -> str:
-        over = [
-            f"{what} lacks {needed - there:,} bytes"
-            for what, needed, there in (
-                ("flash", self.flash_needed, self.flash),
-                ("RAM", self.ram_needed, self.ram),
-            )
-            if needed > there
-        ]
-        return " and ".join(over) or "it fits, as far as the model and the allowances go"
 
 
 def judge(tflite: bytes, inputs: Array, *, flash: int, ram: int) -> MicroVerdict:

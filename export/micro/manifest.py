@@ -45,7 +45,12 @@ def manifest_text(manifest: Manifest) -> str:
         "model_sha256": manifest.model_sha256,
         "origin": dict(manifest.origin),
     }
-    first, _, rest = json.dumps(fields, indent=1, sort_keys=True).partition("\n")
+    return first_line_alone(json.dumps(fields, indent=1, sort_keys=True))
+
+
+def first_line_alone(text: str) -> str:
+    """Indented JSON whose first field, which says who wrote it, stands on the first line."""
+    first, _, rest = text.partition("\n")
     return f"{first}{rest.lstrip()}\n"
 
 

@@ -5,7 +5,7 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -46,13 +46,15 @@ class MicroProcess:
     Args:
         tflite: the model's bytes.
         timeout: seconds until a request is given up.
+        ports: how many inputs the model has.
 
     Raises:
         InstallationError: there is no interpreter here.
     """
 
-    def __init__(self, tflite: bytes, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, tflite: bytes, timeout: float = TIMEOUT_SECONDS, *, ports: int = 1) -> None:
         require_interpreter()
+        self._ports = ports
         self._timeout = timeout
         self._holder = tempfile.TemporaryDirectory(prefix="ecavg-micro-")
         self._folder = Path(self._holder.name)
@@ -78,7 +80,7 @@ class MicroProcess:
 
         What the interpreter printed is in ``log`` afterwards, why it failed in ``fault``.
         """
-        self.fault = self._ask({"arena": arena})
+        self.fault = self._ask({"arena": arena, "ports": self._ports})
         return self.fault is None
 
     def run(self, inputs: Array, arena: int) -> Array:
@@ -105,6 +107,41 @@ class MicroProcess:
                 )
             outputs.append(np.load(self._folder / "out.npy", allow_pickle=False))
         return np.concatenate(outputs)
+
+    def steps(
+        self,
+        inputs: Mapping[int, Array],
+        fed: Mapping[int, int],
+        *,
+        steps: int,
+        outputs: int,
+        arena: int,
+    ) -> tuple[Array, ...]:
+        """Training steps, each with what the one before gave.
+
+        Args:
+            inputs: an array for each input, by its number, shape (m, …); step ``s`` takes row
+                ``s % m``.
+            fed: outputs that inputs get from the second step on, by the inputs' numbers.
+            steps: how many.
+            outputs: how many outputs the model has.
+            arena: bytes.
+
+        Returns:
+            Every output of every step, shape (steps, …).
+
+        Raises:
+            ExportError: the run failed, crashed or took too long.
+        """
+        with (self._folder / "in.npz").open("wb") as stream:
+            named: dict[str, Any] = {str(number): each for number, each in inputs.items()}
+            np.savez(stream, **named)
+        request = {"arena": arena, "steps": steps, "outputs": outputs, "fed": dict(fed)}
+        fault = self._ask(request)
+        if fault is not None:
+            raise ExportError(f"tflite-micro fails on {steps} training steps: {fault}")
+        with np.load(self._folder / "out.npz", allow_pickle=False) as stored:
+            return tuple(stored[str(number)] for number in range(outputs))
 
     def _ask(self, request: dict[str, Any]) -> str | None:
         """None when it went well, or one line that says what happened."""

@@ -1,7 +1,6 @@
 """Sources for a microcontroller: the model as a C array, its operators, a minimal main."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,22 +10,19 @@ import numpy as np
 from ecavg_tf.core.bundles.scaling import FeatureScaling
 from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import ExportError
-from ecavg_tf.core.files import atomic_path, file_sha256, write_text
 from ecavg_tf.core.template import Array
-from ecavg_tf.events import Listener, Note, silent
-from export.delivering.signing import SUFFIX
+from ecavg_tf.events import Listener, silent
 from export.micro import templates
 from export.micro.interpreter import MicroRun, even_score
 from export.micro.literals import c_float, c_string, elements
-from export.micro.manifest import DATA, MAIN, SOURCES, Manifest, manifest_text
+from export.micro.manifest import DATA, MAIN
 from export.micro.operators import require_micro, resolver_call
+from export.micro.writing import write_all
 from export.reading.flatmodel import FlatModel
 
 _BYTES_A_LINE = 16
 _MARGIN_FRACTION = 8
 _MARGIN_LEAST = 1024
-_MARK = b"ritten by ecavg-tf"  # in the first line of all that is written here
-_FIRST_LINE = 200  # bytes
 
 
 def arena_with_margin(needed: int) -> int:
@@ -79,67 +75,21 @@ def write_sources(
     scores = elements(facts.outputs[0])
     if len(labels) != max(2, scores):
         raise ExportError(f"{len(labels)} labels came, and the model gives {scores} scores")
-    if fault := fault_of(labels):
-        raise ExportError(fault)
-    main = _main(scores, scaling)
+    check_labels(labels)
     texts = {
-        "model_data.h": _header(len(tflite), labels, run, scaling, columns),
-        "ops.h": _operators(facts),
-        MAIN: main,
+        "model_data.h": model_header(len(tflite), run, scaling, columns, labels=labels),
+        "ops.h": operators_header([facts]),
+        MAIN: _main(scores, scaling),
         "README.txt": _readme(len(tflite), run),
     }
-    names = (*texts, DATA)
-    _check_ours(folder, [name for name in (*names, SOURCES) if name != MAIN])
-    if _is_edited(folder / MAIN, main):
-        listener(Note(f"{folder / MAIN} is kept as it is there; remove it for a fresh one"))
-        del texts[MAIN]
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    with atomic_path(folder / DATA) as path, path.open("w", encoding="ascii") as stream:
-        stream.writelines(_data(tflite, labels, run, scaling))
-    _list(folder, Manifest(run.sha256, origin or {}, _hashes(folder, names, main)))
-    return tuple(folder / name for name in sorted((*names, SOURCES)))
+    lines = model_data(tflite, run, scaling, labels=labels)
+    return write_all(folder, {**texts, DATA: lines}, run.sha256, origin or {}, listener)
 
 
-def _hashes(folder: Path, names: Iterable[str], main: str) -> dict[str, str]:
-    """Of what was written: a ``main.cc`` that is kept is listed as it would have been written."""
-    ours = hashlib.sha256(main.encode()).hexdigest()
-    return {name: ours if name == MAIN else file_sha256(folder / name) for name in names}
-
-
-def _list(folder: Path, manifest: Manifest) -> None:
-    """Writes the list; a signature of another one goes."""
-    text, path = manifest_text(manifest), folder / SOURCES
-    if not path.exists() or path.read_bytes() != text.encode():
-        (folder / (SOURCES + SUFFIX)).unlink(missing_ok=True)
-        write_text(path, text)
-
-
-def _check_ours(folder: Path, names: Sequence[str]) -> None:
-    signature = folder / (SOURCES + SUFFIX)
-    if os.path.lexists(signature) and not os.path.lexists(folder / SOURCES):
-        raise ExportError(
-            f"{signature} is there without {SOURCES}: move it away, or give another folder with "
-            "--out"
-        )
-    for path in (folder / name for name in names):
-        if os.path.lexists(path) and not (path.is_file() and _is_marked(path)):
-            raise ExportError(
-                f"{path} is there, and its first line does not say that ecavg-tf wrote it: move "
-                "it away, or give another folder with --out"
-            )
-
-
-def _is_marked(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return _MARK in stream.readline(_FIRST_LINE)
-
-
-def _is_edited(path: Path, main: str) -> bool:
-    """Whether something else lies there than what would be written."""
-    if not path.is_file():
-        return os.path.lexists(path)
-    return path.read_bytes() != main.encode()
+def check_labels(labels: Sequence[str]) -> None:
+    """Raises an ``ExportError`` if one is no printable line, or there twice."""
+    if fault := fault_of(labels):
+        raise ExportError(fault)
 
 
 def _main(scores: int, scaling: FeatureScaling | None) -> str:
@@ -152,13 +102,23 @@ def _main(scores: int, scaling: FeatureScaling | None) -> str:
     return text
 
 
-def _header(
+def model_header(
     size: int,
-    labels: Sequence[str],
     run: MicroRun,
     scaling: FeatureScaling | None,
     columns: Sequence[str],
+    *,
+    labels: Sequence[str],
 ) -> str:
+    """``model_data.h``.
+
+    Args:
+        size: of the file, in bytes.
+        run: in tflite-micro.
+        scaling: of raw inputs; None: nothing is done to them.
+        columns: names of the inputs; empty: they have none.
+        labels: of the classes; empty: the model gives features, not scores.
+    """
     (entry,), (exit_,) = run.facts.inputs, run.facts.outputs
     return templates.HEADER.format(
         sha256=run.sha256,
@@ -172,11 +132,19 @@ def _header(
         output_size=elements(exit_),
         output_scale=c_float(exit_.scale),
         output_zero_point=exit_.zero_point,
-        even=templates.EVEN.format(even=even_score(exit_)) if elements(exit_) == 1 else "",
-        labels=len(labels),
+        gives="score" if labels else "feature",
+        even=templates.EVEN.format(even=even_score(exit_))
+        if labels and elements(exit_) == 1
+        else "",
+        labels=labels_header(labels),
         features="" if scaling is None else templates.FEATURES.format(features=len(scaling.scale)),
         columns=_in_a_comment(columns),
     )
+
+
+def labels_header(labels: Sequence[str]) -> str:
+    """What declares labels; empty where there are none."""
+    return templates.LABELS.format(count=len(labels)) if labels else ""
 
 
 def _in_a_comment(columns: Sequence[str]) -> str:
@@ -187,33 +155,43 @@ def _in_a_comment(columns: Sequence[str]) -> str:
     return "// The values that the model takes, in this order:\n" + "".join(lines)
 
 
-def _data(
-    tflite: bytes, labels: Sequence[str], run: MicroRun, scaling: FeatureScaling | None
+def model_data(
+    tflite: bytes, run: MicroRun, scaling: FeatureScaling | None, *, labels: Sequence[str]
 ) -> Iterator[str]:
+    """``model_data.cc`` in pieces; see ``model_header``."""
     yield templates.DATA_HEAD
     yield "alignas(16) const unsigned char kModel[kModelSize] = {\n"
-    yield from _numbers(np.frombuffer(tflite, np.uint8))
+    yield from numbers(np.frombuffer(tflite, np.uint8))
     yield "};\n\nconst std::int8_t kGoldenImage[kInputSize] = {\n"
-    yield from _numbers(run.inputs[run.clearest].reshape(-1))
+    yield from numbers(run.inputs[run.clearest].reshape(-1))
     yield "};\n\nconst std::int8_t kGoldenScores[kOutputSize] = {\n"
-    yield from _numbers(run.outputs[run.clearest])
-    yield "};\n\nconst char* const kLabels[kLabelCount] = {\n"
-    yield from (f"    {c_string(label)},\n" for label in labels)
+    yield from numbers(run.outputs[run.clearest])
+    yield from labels_data(labels)
     for name, values in () if scaling is None else vars(scaling).items():
         yield f"}};\n\nconst float kFeature{name.capitalize()}[kFeatureCount] = {{\n"
         yield from (f"    {c_float(value)},\n" for value in values)
     yield "};\n\n}  // namespace ecavg\n"
 
 
-def _numbers(values: Array) -> Iterator[str]:
+def labels_data(labels: Sequence[str]) -> Iterator[str]:
+    """The labels, behind another array that they end; nothing where there are none."""
+    if labels:
+        yield "};\n\nconst char* const kLabels[kLabelCount] = {\n"
+        yield from (f"    {c_string(label)},\n" for label in labels)
+
+
+def numbers(values: Array) -> Iterator[str]:
+    """Whole numbers from -128 to 255 as the inner lines of an array."""
     written = {value: f"{value}," for value in range(-128, 256)}
     for start in range(0, len(values), _BYTES_A_LINE):
         line = values[start : start + _BYTES_A_LINE].tolist()
         yield "".join(map(written.__getitem__, line)) + "\n"
 
 
-def _operators(facts: FlatModel) -> str:
-    calls = [resolver_call(name) for name in sorted({each.name for each in facts.operators})]
+def operators_header(models: Iterable[FlatModel]) -> str:
+    """``ops.h``: one resolver of all operators that some models use."""
+    names = {each.name for facts in models for each in facts.operators}
+    calls = [resolver_call(name) for name in sorted(names)]
     added = "".join(f"  TF_LITE_ENSURE_STATUS(resolver.{call}());\n" for call in calls)
     return templates.OPERATORS.format(count=len(calls), added=added)
 

@@ -25,22 +25,25 @@ constexpr std::size_t kInputSize = {input_size};
 constexpr float kInputScale = {input_scale};
 constexpr int kInputZeroPoint = {input_zero_point};
 {features}
-// It gives int8 scores: (score - kOutputZeroPoint) * kOutputScale.
+// It gives int8 {gives}s: ({gives} - kOutputZeroPoint) * kOutputScale.
 constexpr std::size_t kOutputSize = {output_size};
 constexpr float kOutputScale = {output_scale};
 constexpr int kOutputZeroPoint = {output_zero_point};
 {even}
-// An example as the model takes it, and the scores that the tflite-micro interpreter gave.
+// An example as the model takes it, and the {gives}s that the tflite-micro interpreter gave.
 extern const std::int8_t kGoldenImage[kInputSize];
 extern const std::int8_t kGoldenScores[kOutputSize];
-
-// UTF-8, in the order of the scores.
-constexpr std::size_t kLabelCount = {labels};
-extern const char* const kLabels[kLabelCount];
-
+{labels}
 }}  // namespace ecavg
 
 #endif  // ECAVG_MODEL_DATA_H_
+"""
+
+LABELS = """\
+
+// UTF-8, in the order of the scores.
+constexpr std::size_t kLabelCount = {count};
+extern const char* const kLabels[kLabelCount];
 """
 
 FEATURES = """\
@@ -104,7 +107,31 @@ inline TfLiteStatus RegisterOps(OpResolver& resolver) {{
 #endif  // ECAVG_OPS_H_
 """
 
-MAIN = """\
+QUANTIZE = """\
+std::int8_t Quantize(float value) {
+  const float scaled = value / ecavg::kInputScale;
+  const int rounded = static_cast<int>(scaled + (scaled < 0 ? -0.5f : 0.5f));
+  const int step = rounded + ecavg::kInputZeroPoint;
+  return static_cast<std::int8_t>(step < -128 ? -128 : step > 127 ? 127 : step);
+}
+
+"""
+
+GOLDEN_RUN = """\
+  std::int8_t* image = interpreter.input(0)->data.int8;
+  for (std::size_t i = 0; i < ecavg::kInputSize; ++i) image[i] = ecavg::kGoldenImage[i];
+  if (interpreter.Invoke() != kTfLiteOk) return false;
+  const std::int8_t* scores = interpreter.output(0)->data.int8;
+  int largest = 0;
+  for (std::size_t i = 0; i < ecavg::kOutputSize; ++i) {
+    const int difference = scores[i] - ecavg::kGoldenScores[i];
+    if (difference > largest) largest = difference;
+    if (-difference > largest) largest = -difference;
+  }
+"""
+
+MAIN = (
+    """\
 // Written by ecavg-tf: one inference with tflite-micro. Fill ReadImage for your board.
 #include <cstddef>
 #include <cstdint>
@@ -120,13 +147,9 @@ namespace {
 
 alignas(16) std::uint8_t arena[ecavg::kArenaSize];
 
-std::int8_t Quantize(float value) {
-  const float scaled = value / ecavg::kInputScale;
-  const int rounded = static_cast<int>(scaled + (scaled < 0 ? -0.5f : 0.5f));
-  const int step = rounded + ecavg::kInputZeroPoint;
-  return static_cast<std::int8_t>(step < -128 ? -128 : step > 127 ? 127 : step);
-}
-
+"""
+    + QUANTIZE
+    + """\
 std::size_t Best(const std::int8_t* scores) {
   std::size_t best = 0;
   for (std::size_t i = 1; i < ecavg::kOutputSize; ++i) {
@@ -137,16 +160,9 @@ std::size_t Best(const std::int8_t* scores) {
 
 // Runs the golden example. A step of difference is rounding, another label is a fault.
 bool SelfTest(tflite::MicroInterpreter& interpreter) {
-  std::int8_t* image = interpreter.input(0)->data.int8;
-  for (std::size_t i = 0; i < ecavg::kInputSize; ++i) image[i] = ecavg::kGoldenImage[i];
-  if (interpreter.Invoke() != kTfLiteOk) return false;
-  const std::int8_t* scores = interpreter.output(0)->data.int8;
-  int largest = 0;
-  for (std::size_t i = 0; i < ecavg::kOutputSize; ++i) {
-    const int difference = scores[i] - ecavg::kGoldenScores[i];
-    if (difference > largest) largest = difference;
-    if (-difference > largest) largest = -difference;
-  }
+"""
+    + GOLDEN_RUN
+    + """\
   MicroPrintf("self-test: scores differ by at most %d steps", largest);
   return Best(scores) == Best(ecavg::kGoldenScores);
 }
@@ -195,6 +211,7 @@ int main() {
   return 0;
 }
 """
+)
 
 _LARGEST = """\
   std::size_t best = 0;

@@ -85,7 +85,7 @@ def test_flags_that_are_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     for flag in (
         "--edge=edge-00",
         "--formats=int8",
-        "--target=micro",
+        "--target=web",
         "--flash=1M",
         "--ram=1M",
         "--value-range=0,1",

@@ -171,7 +171,9 @@ def test_every_flag_in_a_command_exists(
     monkeypatch.setenv("COLUMNS", "200")  # argparse breaks lines of its help
     blocks = [text for page in PAGES.values() for _, text in FENCED.findall(page)]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    commands = [found for line in lines if (found := re.search(rf"\b{program} (\w+) (.*)", line))]
+    commands = [
+        found for line in lines if (found := re.search(rf"\b{program} (\w[\w-]*) (.*)", line))
+    ]
     assert commands
     for name in {command[1] for command in commands}:
         with contextlib.suppress(SystemExit):  # argparse ends with it

@@ -10,29 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from device_runs_for_tests import WITHOUT, device, ended_well, make_config, over_files
 from paths_for_tests import ROOT
 
 import ecavg_tf
-from ecavg_tf.config import Config, FleetKind, PartitionKind, TrainingFile, Trains
+from ecavg_tf.config import Config, TrainingFile, Trains
 from ecavg_tf.core.files import read_json
 from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Template
-from ecavg_tf.data.federated import federated_data
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.models.builders import build_model
 from ecavg_tf.results import RunResults
 from edge.participating.accepted import accepted_files, read_accepted
 from edge.participating.kept_bundles import kept_bundles
 from edge.predict import Predictor
-
-WITHOUT = """\
-import sys
-for name in ("tensorflow", "keras", "absl", "scipy", "sklearn", "ml_collections"):
-    sys.modules[name] = None
-from edge.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
-
 
 CONFIG = """\
 from ecavg_tf.config import Config, PartitionKind
@@ -46,54 +37,6 @@ def get_config():
     config.model.hidden_units = 16
     return config
 """
-
-
-def make_config(rounds: int = 3) -> Config:
-    config = Config()
-    config.rounds, config.keep_updates = rounds, True
-    config.data.train_examples = 400
-    config.data.test_examples = 200
-    config.partition.kind = PartitionKind.CLASSES
-    config.model.hidden_units = 16
-    return config
-
-
-def over_files(config: Config, folder: Path) -> Config:
-    config.fleet.kind = FleetKind.FOLDER
-    config.fleet.folder = str(folder / "exchange")
-    config.fleet.timeout_s = 120
-    config.fleet.training_file = TrainingFile.DENSE
-    return config
-
-
-def device(config: Config, folder: Path, edge: str, *more: str) -> subprocess.Popen[str]:
-    """An edge process that can't import TensorFlow, with the data that Keras edges have."""
-    shared = federated_data(config)
-    data = shared.edge(edge)
-    path = folder / f"{edge}.npz"
-    mine = np.flatnonzero(np.isin(shared.test.labels, data.train.labels))
-    arrays = {"train": data.train, "guard": data.guard, "test": shared.test.take(mine)}
-    np.savez(
-        path,
-        **{f"x_{name}": each.inputs for name, each in arrays.items()},
-        **{f"y_{name}": each.labels for name, each in arrays.items()},
-    )
-    words = ["train", f"--edge={edge}", f"--data={path}", f"--state={folder / edge}"]
-    words += [f"--exchange={config.fleet.folder}", "--timeout=120", *more]
-    return subprocess.Popen(
-        [sys.executable, "-c", WITHOUT, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-
-
-def ended_well(process: subprocess.Popen[str]) -> str:
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, output + errors
-    assert errors == ""
-    return output
 
 
 @pytest.fixture(scope="module")

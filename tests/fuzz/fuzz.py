@@ -31,7 +31,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 TARGETS = (
     *("update", "messages", "bundle", "training_bundle", "run_directory"),
-    *("npz", "images", "csv", "tflite"),
+    *("npz", "images", "csv", "tflite", "device"),
 )
 _PACKAGES = ["ecavg_tf", "edge", "server", "export"]
 _ONE = "--one"  # this program's word for a target's own process

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from ecavg_tf.core.messages.device_lines import head_lines
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.data.server_data import keep_spec, spec_of
 from ecavg_tf.rounds.joined_task import JoinedTask
@@ -28,6 +29,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
+from fuzz_device import HEAD  # noqa: E402
 from fuzz_mutations import parts_mended, unzipped, zipped  # noqa: E402
 from fuzz_trees import Entry, packed  # noqa: E402
 
@@ -85,12 +87,27 @@ def main() -> None:
             "training": unzipped(training.read_bytes())["model.tflite"],
         })  # fmt: skip
         _write("run_directory", {"run": packed(_run_entries(run, edge))})
+    _write("device", _device())
     digits = load_digits()
     images, labels = digits.images[:40].astype(np.uint8), digits.target[:40].astype(np.int64)
     _write("npz", _npz(images, labels))
     _write("csv", _csv(images, labels))
     _write("images", {"train-test": packed(_pictures(images, labels, divided=True)),
                       "by-class": packed(_pictures(images, labels, divided=False))})  # fmt: skip
+
+
+def _device() -> dict[str, bytes]:
+    """A head as lines, and what a host knows of it."""
+    draw = np.random.default_rng(0)
+    empty = HEAD.expected
+    kernel, bias = (
+        draw.normal(size=each.shape).astype("f4") for each in (empty.kernel, empty.bias)
+    )
+    head = replace(empty, class_counts=(1,) * 10, kernel=kernel, bias=bias)
+    return {
+        "lines": f"arena: 1 of 2 bytes used\n{head_lines(head)}".encode(),
+        "head": json.dumps(HEAD.to_json()).encode(),
+    }
 
 
 def _train(home: Path) -> None:

@@ -124,3 +124,25 @@ def test_what_is_no_list(text: str, tmp_path: Path) -> None:
     (tmp_path / SOURCES).write_text(text)
     with pytest.raises(ExportError, match=r"sources\.json is no list of sources"):
         read_manifest(tmp_path / SOURCES)
+
+
+def test_models_beside_sources_are_covered_by_their_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As those of a microcontroller that trains its head, beside which lies no bundle."""
+    secret, public = keys(tmp_path)
+    folder = tmp_path / "exports" / "micro-head"
+    folder.mkdir(parents=True)
+    for name in ("train.tflite", "backbone.tflite"):
+        (folder / name).write_bytes(name.encode())
+    listed = {"train.tflite": sha256(b"train.tflite")}
+    origin = {"run": None, "round": None, "edge": None, "weights_sha256": "a"}
+    (folder / SOURCES).write_text(manifest_text(Manifest(sha256(b"m"), origin, listed)))
+    sign(folder / SOURCES, load_private_key(secret))
+    words = ["export", f"--verify={public}", str(tmp_path / "exports")]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "Not covered by any signature: 1 file (micro-head/backbone.tflite)" in printed
+    (folder / "train.tflite").write_bytes(b"another")
+    assert main(words) == 8
+    assert "train.tflite is not what was written" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""For a microcontroller at a serial line: its lines become updates, weights become lines."""
