@@ -121,7 +121,9 @@ def page_contents(models: Sequence[Offered]) -> dict[str, bytes]:
                 "manifest": identity(parts[MANIFEST]),
             }
         )
-    files |= {f"page/{path.name}": path.read_bytes() for path in sorted(_PAGE.iterdir())}
+    files |= {
+        f"page/{path.name}": path.read_bytes() for path in sorted(_PAGE.iterdir()) if path.is_file()
+    }
     files[INDEX] = files.pop(f"page/{INDEX}")
     files |= {f"runtime/{name}": content for name, content in runtime_files().items()}
     said = {
