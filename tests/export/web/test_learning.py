@@ -142,9 +142,7 @@ def test_the_weights_are_those_of_the_device_learner(
 
 
 @pytest.mark.parametrize("stop", [1, 5, 17, 29])
-def test_a_closed_tab_loses_the_epoch_at_most(
-    browser: Any, bundles: dict[str, Path], stop: int
-) -> None:
+def test_a_closed_tab_loses_the_epoch_at_most(browser: Any, stop: int) -> None:
     train = DIGITS.train.take(np.arange(COUNT))
     given = train.inputs.reshape(-1).tolist(), train.labels.tolist()
     whole = evaluated(browser, TRAIN, "dense-adam", *given, 3, 1e-3, 0)
