@@ -97,8 +97,7 @@ if (stop) {  // the tab is closed in the middle of an epoch
     model.train = train;
 }
 const trained = await fit();
-const first = await store.get("learner");
-const found = await learner().predictions(trained, examples);
+const found = await model.predictions(trained, examples);
 const state = await model.get();
 return {
     trained: trained.map(text), epochs: events.map((event) => event.epoch), step: state.step,

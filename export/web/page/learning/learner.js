@@ -4,12 +4,11 @@ import { UserError } from "../errors.js";
 import { canonicalJson } from "./canonical_json.js";
 import { rowsAt, takeFrom } from "./examples.js";
 import { sha256 } from "./hashing.js";
-import { compareWithLabels } from "./predictions.js";
 import { epochOrder } from "./seeds.js";
 import { rateOf } from "./settings.js";
 import { sizeOf } from "./tensors.js";
 
-const CHECKPOINT = "learner";
+const CHECKPOINT = "run/learner"; // it goes with the run
 
 /** Stops a training between two steps; nothing is lost but the epoch. */
 export class Stopped extends Error {}
@@ -24,7 +23,6 @@ export class Learner {
    */
   constructor(model, settings, { seed, store, listener }) {
     Object.assign(this, { model, settings, seed, store, listener });
-    this.cached = new Map();
   }
 
   /**
@@ -38,7 +36,7 @@ export class Learner {
     const found = await this.store.get(CHECKPOINT);
     const isOurs = found?.key === key;
     await this.model.set(isOurs ? found.state : this.model.fresh(held));
-    const features = await this.features(examples);
+    const features = await this.model.featuresOf(examples);
     const { epochs } = this.settings;
     for (let epoch = isOurs ? found.epochs : 0; epoch < epochs; epoch++) {
       const began = performance.now();
@@ -69,21 +67,6 @@ export class Learner {
       total += (await this.model.train(rows, takeFrom(labels, batch), rate)) * batch.length;
     }
     return total / order.length;
-  }
-
-  /** What the model says of examples under some weights that the file holds. */
-  async predictions(held, examples) {
-    await this.model.set(this.model.fresh(held));
-    const probabilities = await this.model.infer(await this.features(examples));
-    return compareWithLabels(probabilities, examples.labels, this.model.classes);
-  }
-
-  /** The features of examples, computed once: no training changes them. */
-  async features(examples) {
-    if (!this.cached.has(examples)) {
-      this.cached.set(examples, await this.model.features(examples.inputs));
-    }
-    return this.cached.get(examples);
   }
 
   /** A hash of all that `fit` depends on: of the same key, the same bits. */

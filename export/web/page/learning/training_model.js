@@ -2,6 +2,7 @@
 
 import { UserError } from "../errors.js";
 import { startRuntime } from "../runtime.js";
+import { compareWithLabels } from "./predictions.js";
 import { sizeOf } from "./tensors.js";
 
 const AWAY_MS = 12; // of work, after which the page gets its turn
@@ -32,6 +33,7 @@ export class TrainingModel {
     this.sha256 = bundle.sha256;
     this.classes = bundle.info.classes.length;
     this.pause = pauses();
+    this.known = new WeakMap(); // features of examples, computed once: no training changes them
     const missing = SIGNATURES.filter((name) => !(name in compiled.signatures));
     if (missing.length) throw new UserError(`The training file has no signature ${missing[0]}.`);
   }
@@ -61,6 +63,19 @@ export class TrainingModel {
   /** What the layers before the trained ones make of raw inputs: one row an example. */
   features(inputs) {
     return this.rows("features", "image", inputs, sizeOf(this.info.input_shape));
+  }
+
+  /** The same of examples. */
+  async featuresOf(examples) {
+    if (!this.known.has(examples)) this.known.set(examples, await this.features(examples.inputs));
+    return this.known.get(examples);
+  }
+
+  /** What the model says of examples under some weights, which replace the state. */
+  async predictions(weights, examples) {
+    await this.set(this.fresh(weights));
+    const probabilities = await this.infer(await this.featuresOf(examples));
+    return compareWithLabels(probabilities, examples.labels, this.classes);
   }
 
   /** Probabilities under the weights as they are: one row an example. */
