@@ -20,7 +20,7 @@ ecavg export MODEL.keras --data=NAME [--formats=…] [--out=DIR]
 ecavg export --state=DIR [--edge=north] [--formats=…] [--data=FILE] [--out=DIR]
 ecavg export RUN --target=micro [--flash=1M --ram=256K]
 ecavg export RUN --target=web --out=DIR
-ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9]
+ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9] [--batch-size=32]
 ecavg export --verify=PUBLIC.pem BUNDLE_OR_FOLDER
 
 Makes .tflite files, compares each with its Keras model on real examples, and keeps aside
@@ -52,7 +52,8 @@ show that they don't (NAME.unproved.tflite, exit code 9).
   --trainable  makes a file that a device trains without TensorFlow (python -m edge train), of
              the global model or a .keras file: its head (the last layer), or all dense layers
              at the model's end (flags for other files are refused with it); --optimizer
-             is sgd or adam (default: the run's edge.optimizer), --momentum goes with sgd
+             is sgd or adam (default: the run's edge.optimizer), --momentum goes with sgd;
+             --batch-size is the most examples in a step (default: the run's edge.batch_size)
   --sign     an Ed25519 private key (PEM): makes every file again, even if it is there, and
              signs bundles, float32-batch.tflite and, with --target=micro, the C++ sources; in
              RUN/exports also bundles of --trainable; the signature is FILE.sig
@@ -96,6 +97,7 @@ def main(argv: Sequence[str]) -> int:
     ):
         flags.DEFINE_string(name, "", name, flag_values=values)
     flags.DEFINE_float("momentum", 0.0, "of sgd", flag_values=values)
+    flags.DEFINE_integer("batch-size", 0, "of steps", 0, 65536, flag_values=values)
     flags.DEFINE_list("edge", [], "whose models", flag_values=values)
     flags.DEFINE_list("value-range", ["0", "255"], "values", flag_values=values)
     flags.DEFINE_bool("logits", False, "whether the model gives logits", flag_values=values)

@@ -44,7 +44,9 @@ from ecavg_tf.core.zips import open_zip
 
 KIND = "training"
 TRAINING_FILES = "training-*.bundle.zip"  # what a run calls them
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_READABLE = (1, 2)  # 1: with an open batch
+BATCH = 32  # rows of a batch, as edge.batch_size is if nobody says otherwise
 TRAINABLE = ("head", "dense")
 OPTIMIZERS = ("sgd", "adam")
 TOLERANCE = 2e-3  # what runtimes may differ by: what is written, and the most that is believed
@@ -111,6 +113,7 @@ class TrainingInfo:
         declared: whether values outside the range are refused.
         feature_ranges: of each feature or channel; empty: one range for all.
         columns: names of the inputs, where they are the columns of a table; None: they have none.
+        batch: rows that every batch has; None: any number, in a file of an earlier version.
     """
 
     trainable: str
@@ -135,6 +138,7 @@ class TrainingInfo:
     declared: bool = True
     feature_ranges: tuple[tuple[float, float], ...] = ()
     columns: tuple[str, ...] | None = None
+    batch: int | None = None
 
     @property
     def bounds(self) -> tuple[Any, Any]:
@@ -192,7 +196,7 @@ def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
     }
     manifest = {
         "kind": KIND,
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 1 if bundle.info.batch is None else SCHEMA_VERSION,
         **told(bundle.info, asdict(bundle.info)),
         "template": bundle.info.template.to_json(),
         "parts": {name: identity(content) for name, content in parts.items()},
@@ -243,7 +247,7 @@ def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, An
     try:
         fields = Fields(with_names_of_today(Fields.of(load_json(content)).values))
         kind, version = fields.values.get("kind"), fields.values.get("schema_version")
-        if (kind, version) != (KIND, SCHEMA_VERSION):
+        if kind != KIND or version not in _READABLE:
             raise ExportError(
                 f"bundle {path} is of kind {short(kind)} {short(version)}, expected {KIND} "
                 f"{SCHEMA_VERSION}; make one with ecavg export --trainable"
@@ -270,9 +274,7 @@ def _info(fields: Fields) -> TrainingInfo:
         template=template,
         held=fields.positions("held", count),
         head=fields.positions("head", count),
-        head_bias=None
-        if fields.get("head_bias") is None
-        else fields.whole("head_bias", 0, count - 1),
+        head_bias=fields.maybe("head_bias", lambda each, name: each.whole(name, 0, count - 1)),
         frozen_sha256=fields.sha256("frozen_sha256"),
         origin=fields.inner("origin").values,
         min_runtime=fields.release("min_runtime"),
@@ -285,6 +287,7 @@ def _info(fields: Fields) -> TrainingInfo:
         if "feature_ranges" in fields.values
         else (),
         columns=columns_of(fields, input_shape),
+        batch=fields.whole("batch", 1, 2**16) if "batch" in fields.values else None,
     )
 
 
