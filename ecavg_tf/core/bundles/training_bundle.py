@@ -43,6 +43,7 @@ from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.core.zips import open_zip
 
 KIND = "training"
+TRAINING_FILES = "training-*.bundle.zip"  # what a run calls them
 SCHEMA_VERSION = 2
 _READABLE = (1, 2)  # 1: with an open batch
 BATCH = 32  # rows of a batch, as edge.batch_size is if nobody says otherwise
@@ -178,7 +179,7 @@ def frozen_sha256(weights: Sequence[Array], held: Sequence[int]) -> str:
 
 def training_file_name(frozen_sha256: str) -> str:
     """What a run calls the bundle of a model, by the hash of its frozen weights."""
-    return f"training-{frozen_sha256[:16]}.bundle.zip"
+    return TRAINING_FILES.replace("*", frozen_sha256[:16])
 
 
 def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:

@@ -35,7 +35,7 @@ from ecavg_tf.core.messages.request import (
 from ecavg_tf.core.messages.update_file import TensorFile
 
 _OWNER = "owner.json"
-_LARGEST_REPLY = 2**20  # whatever it holds may be kept in the run directory
+LARGEST_REPLY = 2**20  # bytes of its JSON: whatever it holds may be kept in the run directory
 POLL_S = 0.2  # how long a side sleeps between two looks
 _REQUEST = re.compile(r"(\d{4,})-(hello|exchange|finish)\.safetensors")
 
@@ -124,6 +124,11 @@ class Mailbox:
         path = self.inbox / file.name
         return path.is_file() and file_sha256(path) == file.sha256
 
+    def waiting(self) -> Path | None:
+        """The file of the newest request, if it has no reply yet; it may not be whole."""
+        newest = self._newest()
+        return None if newest is None or self._answered(newest) else self.inbox / newest[0]
+
     def unanswered(self) -> Request | None:
         """The newest request, if it has no reply yet.
 
@@ -133,16 +138,16 @@ class Mailbox:
         Raises:
             ValueError: a request is not one of ours, or was changed on its way.
         """
-        newest = self._newest()
-        if newest is None or self._answered(newest):
+        path = self.waiting()
+        if path is None:
             return None
         try:
-            stored = TensorFile(self.inbox / newest[0])
+            stored = TensorFile(path)
         except ValueError:
             return None
         request = read_request(stored)
-        if (request.round, request.kind) != (int(newest[1]), newest[2]):
-            raise ValueError(f"{newest[0]} holds the request of another round; it was renamed")
+        if self._request_path(request) != path:
+            raise ValueError(f"{path.name} holds the request of another round; it was renamed")
         return request
 
     def newest(self) -> tuple[str | None, str | None]:
@@ -263,7 +268,7 @@ class Mailbox:
 
 
 def _loaded(reply: Path) -> Fields:
-    return Fields.of(load_json(read_regular(reply, _LARGEST_REPLY)))
+    return Fields.of(load_json(read_regular(reply, LARGEST_REPLY)))
 
 
 def _is_error(reply: Path) -> bool:
