@@ -51,6 +51,7 @@ TRAINABLE = ("head", "dense")
 OPTIMIZERS = ("sgd", "adam")
 TOLERANCE = 2e-3  # what runtimes may differ by: what is written, and the most that is believed
 _MOST_STEPS = 100  # a bundle must not keep a device busy with its own test
+_LEFT_OUT = {"declared": True, "feature_ranges": [], "batch": None}  # where it is so
 _GOLDEN = ("golden_inputs.npy", TRAINING_MARK, "golden_outputs.npy")
 _PARTS = (MODEL, LABELS, *_GOLDEN)
 _LARGEST_MANIFEST = 16 * 2**20  # a deep net's template
@@ -184,11 +185,7 @@ def training_file_name(frozen_sha256: str) -> str:
 
 def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
     """Writes a training bundle, whole or not at all; same bundle, same bytes."""
-    arrays: tuple[Array, ...] = (
-        bundle.golden_inputs,
-        bundle.golden_labels,
-        bundle.golden_outputs,
-    )
+    arrays: tuple[Array, ...] = (bundle.golden_inputs, bundle.golden_labels, bundle.golden_outputs)
     parts = {
         MODEL: bundle.model,
         LABELS: label_bytes(bundle.info.classes),
@@ -259,6 +256,7 @@ def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, An
 
 
 def _info(fields: Fields) -> TrainingInfo:
+    fields = Fields(_LEFT_OUT | dict(fields.values), fields.prefix)
     template = Template.from_json(fields.inner("template").values)
     count = len(template.weights)
     input_shape = fields.sizes("input_shape")
@@ -282,12 +280,10 @@ def _info(fields: Fields) -> TrainingInfo:
         golden_learning_rate=fields.number("golden_learning_rate", 0, zero=False),
         golden_steps=fields.whole("golden_steps", 1, _MOST_STEPS),
         tolerance=fields.number("tolerance", 0, TOLERANCE),
-        declared="declared" not in fields.values or fields.flag("declared"),
-        feature_ranges=fields.each("feature_ranges", Fields.value_range)
-        if "feature_ranges" in fields.values
-        else (),
+        declared=fields.flag("declared"),
+        feature_ranges=fields.each("feature_ranges", Fields.value_range),
         columns=columns_of(fields, input_shape),
-        batch=fields.whole("batch", 1, 2**16) if "batch" in fields.values else None,
+        batch=fields.maybe("batch", lambda each, name: each.whole(name, 1, 2**16)),
     )
 
 
