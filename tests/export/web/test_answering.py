@@ -54,6 +54,11 @@ TAB = (
 const { Agent } = await load("agent");
 const [stages, example] = given;  // a stage is what is asked while a tab is open
 const events = [], replies = [];
+let longest = 0, last = performance.now();  // how long the page had no turn
+const look = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+}, 5);
 const text = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 for (const requests of stages) {
     const waiting = [...requests];
@@ -76,7 +81,8 @@ const one = await acceptedModel(store), other = await acceptedModel(store);
 await other.model.set(other.model.fresh((await other.model.get()).weights.map((w) => w.fill(0))));
 const row = example.x.slice(0, example.x.length / example.y.length);
 const probabilities = await one.probabilities(row);
-return { replies, events, keys: [...kept.keys()].sort(), probabilities };
+clearInterval(look);
+return { replies, events, keys: [...kept.keys()].sort(), probabilities, longest };
 """
 )
 
@@ -262,6 +268,8 @@ def test_the_answers_are_those_of_a_device(
         assert off <= 1e-4
         if answer.decision is not None:
             taken.append(answer.decision.accepted.rung)
+    print(f"{kind}, {rule}: the page waited for {found['longest']:.0f} ms at most")
+    assert found["longest"] < 2000  # on a busy machine
     assert len(set(taken)) > 1, taken  # it is decided both ways
     assert found["events"].count("decision") == 3
     assert found["events"].count("epoch") == 6

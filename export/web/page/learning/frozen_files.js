@@ -28,6 +28,7 @@ export class FrozenFiles {
       this.loaded.set(frozen, model);
     }
     this.current = this.loaded.get(frozen);
+    this.#drop();
     return this.current;
   }
 
