@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from front_for_tests import Asker, fronted
 from PIL import Image
-from web_for_tests import PATIENCE_S, chromium, opened, waited
+from web_for_tests import PATIENCE_S, chromium, looked_at, opened, waited
 
 from ecavg_tf.config import Config, ModelConfig
 from ecavg_tf.config.fields import flatten
@@ -31,6 +31,7 @@ from ecavg_tf.core.bundles.training_bundle import (
     write_training_bundle,
 )
 from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import Reply
 from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
 from ecavg_tf.core.messages.update_file import Update, check_update
@@ -275,13 +276,10 @@ def test_it_takes_part_and_answers_without_a_network_afterwards(
 ) -> None:
     box = Mailbox(exchange / "north")
     request = asked(box, bundle)
-    arrays = tmp_path / "mine.npz"
-    np.savez(arrays, x_train=DIGITS.train.inputs[:300], y_train=DIGITS.train.labels[:300])
     with fronted(exchange, contents=joining_contents()) as askers:
         north = askers["north"]
         assert opened(browser, link(north)) == "ready"
-        browser.find_element("id", "labelled").send_keys(str(arrays))
-        assert waited(browser, "return !document.getElementById('start').disabled")
+        add_some(browser, tmp_path)
         browser.find_element("id", "start").click()
         reply = answered(box, request)
         assert reply.update is not None
@@ -317,6 +315,33 @@ def test_it_takes_part_and_answers_without_a_network_afterwards(
     assert "The server can't be reached" in text(browser, "status")
 
 
+def test_only_one_browser_and_one_tab_of_it_is_the_edge(
+    browser: Any, exchange: Path, bundle: Path, tmp_path: Path
+) -> None:
+    box = Mailbox(exchange / "north")
+    asked(box, bundle)
+    with fronted(exchange, contents=joining_contents()) as askers:
+        assert opened(browser, link(askers["north"])) == "ready"
+        add_some(browser, tmp_path)
+        browser.execute_async_script(
+            "const done = arguments[arguments.length - 1];"
+            "navigator.locks.request('ecavg/north', () => new Promise((free) => {"
+            " window.free = free; done(); }));"
+        )  # as another tab does
+        start = browser.find_element("id", "start")
+        start.click()
+        assert waited(browser, "return !document.getElementById('message').hidden")
+        assert "Another tab of this browser takes part as north" in text(browser, "message")
+        browser.execute_script("window.free()")
+        box.claim(Owner("ab" * 16, "another browser", "2026-01-01T00:00:00+00:00"))
+        start.click()
+        said = (
+            "document.getElementById('message').textContent.includes('belongs to another browser')"
+        )
+        assert waited(browser, f"return {said}")
+        assert [path.name for path in box.outbox.iterdir()] == ["owner.json"]
+
+
 def answered(box: Mailbox, request: Request) -> Reply:
     """The reply, once it is there."""
     until = time.monotonic() + PATIENCE_S
@@ -338,20 +363,41 @@ def template_of(bundle: Path) -> Template:
     return read_training_bundle(bundle).info.template
 
 
-def test_it_looks_right(browser: Any, north: Asker, exchange: Path, bundle: Path) -> None:
-    asked(Mailbox(exchange / "north"), bundle)
-    for width in (1280, 390):
-        for dark in (False, True):
-            assert opened(browser, link(north), width, dark=dark) == "ready"
-            draw(browser)
-            wide = "return document.documentElement.scrollWidth <= window.innerWidth"
-            assert browser.execute_script(wide)
-            pictures = os.environ.get("PICTURES_DIR")
-            if pictures:
-                name = f"join-{width}-{'dark' if dark else 'light'}.png"
-                height = browser.execute_script("return document.documentElement.scrollHeight")
-                metrics = {"width": width, "height": height, "deviceScaleFactor": 1}
-                browser.execute_cdp_cmd(
-                    "Emulation.setDeviceMetricsOverride", {**metrics, "mobile": width < 600}
-                )
-                browser.save_screenshot(str(Path(pictures).resolve() / name))
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_fits_wide_and_narrow_windows_and_lets_everybody_in(
+    browser: Any, exchange: Path, bundle: Path, tmp_path: Path, width: int, dark: bool
+) -> None:
+    pictures = Path(os.environ.get("PICTURES_DIR", tmp_path))
+    name = f"{width}-{'dark' if dark else 'light'}.png"
+    box = Mailbox(exchange / "north")
+    with fronted(exchange, contents=joining_contents()) as askers:
+        assert opened(browser, link(askers["north"]), width, dark=dark) == "waiting"
+        looked_at(browser, pictures / f"join-waiting-{name}")
+        request = asked(box, bundle)
+        assert waited(browser, "return document.body.dataset.state === 'ready'")
+        draw(browser)
+        looked_at(browser, pictures / f"join-ready-{name}")
+        add_some(browser, tmp_path)
+        browser.find_element("id", "start").click()
+        answered(box, request)
+        box.send(dataclasses.replace(request, kind=FINISH))
+        assert waited(
+            browser, "return document.getElementById('status').textContent.includes('over')"
+        )
+        draw(browser)
+        assert waited(browser, "return document.querySelector('#cards .best')")
+        browser.execute_script("document.getElementById('history').open = true")
+        looked_at(browser, pictures / f"join-over-{name}")
+        browser.execute_script("scrollTo(0, document.documentElement.scrollHeight)")
+        looked_at(browser, pictures / f"join-over-below-{name}")
+    if "AXE_CORE" not in os.environ:
+        pytest.skip("AXE_CORE does not name axe-core's axe.min.js: only the width was checked")
+
+
+def add_some(browser: Any, folder: Path) -> None:
+    """Gives the page a file of labelled digits."""
+    arrays = folder / "some.npz"
+    np.savez(arrays, x_train=DIGITS.train.inputs[:300], y_train=DIGITS.train.labels[:300])
+    browser.find_element("id", "labelled").send_keys(str(arrays))
+    assert waited(browser, "return !document.getElementById('start').disabled")
