@@ -1,6 +1,7 @@
 /** Asks the server of the page, as one edge, what `ecavg web` answers. */
 
 import { UserError } from "../errors.js";
+import { sha256 } from "../files.js";
 
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 30000;
@@ -43,7 +44,7 @@ export class Client {
     if (answer.status === 404) return null;
     const content = new Uint8Array(await answer.arrayBuffer());
     const expected = this.named.get(name);
-    if (expected && (await sha256Of(content)) !== expected) {
+    if (expected && (await sha256(content)) !== expected) {
       throw new UserError(`${name} was damaged on its way (SHA-256). Load the page again.`);
     }
     return content;
@@ -113,9 +114,4 @@ function later(ms, signal) {
       resolve();
     }, { once: true });
   });
-}
-
-async function sha256Of(content) {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
