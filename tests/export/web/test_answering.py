@@ -54,7 +54,8 @@ TAB = (
 const { Agent } = await load("agent");
 const [stages, example] = given;  // a stage is what is asked while a tab is open
 const events = [], replies = [];
-let longest = 0, last = performance.now();  // how long the page had no turn
+const began = performance.now();
+let longest = 0, last = began;  // how long the page had no turn
 const look = setInterval(() => {
     longest = Math.max(longest, performance.now() - last);
     last = performance.now();
@@ -82,6 +83,7 @@ await other.model.set(other.model.fresh((await other.model.get()).weights.map((w
 const row = example.x.slice(0, example.x.length / example.y.length);
 const probabilities = await one.probabilities(row);
 clearInterval(look);
+longest /= performance.now() - began;
 return { replies, events, keys: [...kept.keys()].sort(), probabilities, longest };
 """
 )
@@ -268,8 +270,8 @@ def test_the_answers_are_those_of_a_device(
         assert off <= 1e-4
         if answer.decision is not None:
             taken.append(answer.decision.accepted.rung)
-    print(f"{kind}, {rule}: the page waited for {found['longest']:.0f} ms at most")
-    assert found["longest"] < 2000  # on a busy machine
+    print(f"{kind}, {rule}: the page waited for {found['longest']:.0%} of the time at most")
+    assert found["longest"] < 0.3  # at a stretch: the runtime's start, not the work
     assert len(set(taken)) > 1, taken  # it is decided both ways
     assert found["events"].count("decision") == 3
     assert found["events"].count("epoch") == 6
