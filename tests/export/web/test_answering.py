@@ -330,6 +330,42 @@ def test_the_server_is_told_why_there_is_no_answer(browser: Any, tmp_path: Path)
     assert box.answer(request) == NoReply(EDGE, said)
 
 
+def test_a_tab_that_is_stopped_goes_on_later(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "python").mkdir()
+    run = asked(tmp_path / "python", "dense", GuardRule.TOGETHER)
+    inputs, labels = DIGITS.train.inputs[:300], DIGITS.train.labels[:300]
+    example = {"x": inputs.reshape(-1).tolist(), "shape": list(inputs.shape), "y": labels.tolist()}
+    body = (
+        STORE
+        + """
+    const { Agent } = await load("agent");
+    const [asked, example] = given;
+    const replies = [], epochs = [];
+    const client = {
+        run: async () => ({ run_id: "run", edge: "edge-07", over: replies.length > 0 }),
+        request: async () => replies.length ? null : asked,
+        file: fetched,
+        reply: async (id, told) => replies.push(told),
+    };
+    const data = { examples: () => example };
+    const tab = (listener) => new Agent({ edge: "edge-07", client, store, data, listener });
+    const stop = new AbortController();
+    await tab(({ kind, epoch }) => {
+        if (kind === "epoch") { epochs.push(epoch); stop.abort(); }
+    }).run(stop.signal);
+    const before = replies.length;
+    await tab(({ kind, epoch }) => kind === "epoch" && epochs.push(epoch)).run();
+    return { before, epochs, replies };"""
+    )
+    with served_modules(**run.files) as address:
+        browser.get(address)
+        found = evaluated(browser, body, entry(run.requests[1]), example)
+    assert found["before"] == 0  # who stops has nothing to tell
+    assert found["epochs"] == [1, 2]
+    (told,) = found["replies"]
+    assert json.loads(told)["error"] is None
+
+
 def test_a_damaged_request_is_refused(browser: Any, tmp_path: Path) -> None:
     weights: Sequence[Array] = [np.arange(6, dtype=np.float32).reshape(2, 3)]
     template = template_of(
