@@ -18,6 +18,7 @@ COMMANDS = {
     "certs": "make the certificates and keys of a server and its edges",
     "serve": "let edges on other machines connect to this one",
     "join": "serve a run across a network, with data of this machine",
+    "web": "let browser tabs take part in a run, through its exchange folder",
     "export": "make verified .tflite files of a run's models, or of a .keras file",
     "demo": "try a bundle's model in a web browser",
     "check": "does a bundle run right on this machine?",

@@ -14,7 +14,6 @@ from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.table import LABEL
 
-BATCH = 16
 HELP = """\
 ecavg export RUN [--formats=float32,float16,dynamic,int8] [--edge=edge-00,global] [--out=DIR]
 ecavg export MODEL.keras --data=NAME [--formats=…] [--out=DIR]
@@ -22,7 +21,7 @@ ecavg export --state=DIR [--edge=north] [--formats=…] [--data=FILE] [--out=DIR
 ecavg export RUN --target=micro [--flash=1M --ram=256K]
 ecavg export RUN --target=micro --trainable=head [--batch-size=16]
 ecavg export RUN --target=web --out=DIR
-ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9]
+ecavg export RUN --trainable=head|dense [--optimizer=sgd --momentum=0.9] [--batch-size=32]
 ecavg export --verify=PUBLIC.pem BUNDLE_OR_FOLDER
 
 Makes .tflite files, compares each with its Keras model on real examples, and keeps aside
@@ -56,7 +55,8 @@ show that they don't (NAME.unproved.tflite, exit code 9).
   --trainable  makes a file that a device trains without TensorFlow (python -m edge train), of
              the global model or a .keras file: its head (the last layer), or all dense layers
              at the model's end (flags for other files are refused with it); --optimizer
-             is sgd or adam (default: the run's edge.optimizer), --momentum goes with sgd
+             is sgd or adam (default: the run's edge.optimizer), --momentum goes with sgd;
+             --batch-size is the most examples in a step (default: the run's edge.batch_size)
   --sign     an Ed25519 private key (PEM): makes every file again, even if it is there, and
              signs bundles, float32-batch.tflite and, with --target=micro, the C++ sources; in
              RUN/exports also bundles of --trainable; the signature is FILE.sig
@@ -100,7 +100,7 @@ def main(argv: Sequence[str]) -> int:
     ):
         flags.DEFINE_string(name, "", name, flag_values=values)
     flags.DEFINE_float("momentum", 0.0, "of sgd", flag_values=values)
-    flags.DEFINE_integer("batch-size", BATCH, "examples of a step", flag_values=values)
+    flags.DEFINE_integer("batch-size", None, "of steps", 1, 65536, flag_values=values)
     flags.DEFINE_list("edge", [], "whose models", flag_values=values)
     flags.DEFINE_list("value-range", ["0", "255"], "values", flag_values=values)
     flags.DEFINE_bool("logits", False, "whether the model gives logits", flag_values=values)
@@ -119,12 +119,12 @@ def main(argv: Sequence[str]) -> int:
         from ecavg_tf.cli.export_micro_head import export_micro_head_files
 
         return export_micro_head_files(source, values)
-    if values["batch-size"].present:
-        raise ConfigError("--batch-size goes with --target=micro --trainable=head")
     if values["trainable"].value:
         from ecavg_tf.cli.export_training import export_training_file
 
         return export_training_file(source, values)
+    if values["batch-size"].present:
+        raise ConfigError("--batch-size goes with --trainable")
     target = values["target"].value
     if target:
         one_of("--target", target, ("micro", "web"))

@@ -18,6 +18,8 @@ _OTHERS = (
     "momentum",
 )
 
+_BATCH = 16  # examples a step
+
 
 def export_micro_head_files(source: Path, values: flags.FlagValues) -> int:
     """Checks the flags, makes the files, prints what they need and how to use them."""
@@ -44,7 +46,7 @@ def export_micro_head_files(source: Path, values: flags.FlagValues) -> int:
 
     files = export_micro_head(
         source,
-        batch=values["batch-size"].value,
+        batch=values["batch-size"].value or _BATCH,
         data=values["data"].value,
         label_column=values["label-column"].value or LABEL,
         out=values["out"].value,

@@ -41,6 +41,7 @@ def export_training_file(source: Path, values: flags.FlagValues) -> int:
         trainable=values["trainable"].value,
         optimizer=values["optimizer"].value,
         momentum=values["momentum"].value,
+        batch_size=values["batch-size"].value or 0,
         data=values["data"].value,
         label_column=values["label-column"].value or LABEL,
         out=values["out"].value,

@@ -14,7 +14,7 @@ from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.bundles.training_bundle import TrainingInfo, frozen_sha256
 from ecavg_tf.core.checkpoint import Checkpoint, State
 from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
-from ecavg_tf.core.errors import DataError, ModelError, RoundError
+from ecavg_tf.core.errors import ConfigError, DataError, ModelError, RoundError
 from ecavg_tf.core.files import canonical_json
 from ecavg_tf.core.seeds import epoch_order
 from ecavg_tf.core.template import Array, Template, weights_sha256
@@ -40,6 +40,9 @@ class DeviceTrainer:
         listener: told of epochs.
         older: gives the training model of other frozen layers by their hash, where this
             device still has one: models that it accepted before may need it to predict.
+
+    Raises:
+        ConfigError: the settings ask for larger batches than the file takes.
     """
 
     def __init__(
@@ -52,6 +55,13 @@ class DeviceTrainer:
         listener: Listener = silent,
         older: Callable[[str], TrainingModel | None] = lambda _: None,
     ) -> None:
+        most = model.info.batch
+        if most is not None and settings.batch_size > most:
+            raise ConfigError(
+                f"the training file takes batches of at most {most} examples, "
+                f"{settings.batch_size} are to be in one; give a smaller batch size, or export a "
+                "file for this one (--batch-size)"
+            )
         self._older = older
         self._model = model
         self._info = model.info

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecavg_tf.core.bundles.batches import padded
 from ecavg_tf.core.bundles.training_bundle import TrainingBundle
 from ecavg_tf.core.checkpoint import State
 from ecavg_tf.core.errors import ExportError, brief
@@ -15,7 +16,8 @@ from ecavg_tf.core.template import Array
 from edge.device.runtime import Runtime
 
 _SIGNATURES = ("features", "train", "infer", "get_weights", "set_weights")
-_AT_ONCE = 64
+_AT_ONCE = 64  # of a file that takes any number of rows
+_ONE = np.float32(1)
 
 
 class TrainingModel:
@@ -43,6 +45,8 @@ class TrainingModel:
             raise ExportError(f"the file has no signature {', '.join(missing)}: it does not train")
         self._runners = {name: self._interpreter.get_signature_runner(name) for name in _SIGNATURES}
         self._one_hot = np.eye(len(self.info.classes), dtype=np.float32)
+        # A file of an earlier version has an open batch, and no input of this name.
+        self._one = {} if self.info.batch is None else {"one": _ONE}
 
     def fresh(self, weights: Sequence[Array]) -> State:
         """A state with these weights and a new optimizer."""
@@ -56,11 +60,12 @@ class TrainingModel:
             **{f"slot_{number}": value for number, value in enumerate(state.slots)},
             "step": np.asarray(state.step, np.float32),
         }
-        self._call("set_weights", **{k: np.asarray(v, np.float32) for k, v in named.items()})
+        values = {name: np.asarray(value, np.float32) for name, value in named.items()}
+        self._call("set_weights", **values, **self._one)
 
     def get(self) -> State:
         """The state as it is."""
-        named = self._call("get_weights")
+        named = self._call("get_weights", **self._one)
         weights = [named[f"weight_{number}"] for number in range(len(self.info.held))]
         slots = [
             named[f"slot_{number}"] for number in range(self.info.optimizer.slots * len(weights))
@@ -69,37 +74,44 @@ class TrainingModel:
 
     def features(self, inputs: Array) -> NDArray[np.float32]:
         """What the layers before the trained ones make of raw inputs, shape (n, …)."""
-        parts = [
-            self._call("features", image=inputs[at : at + _AT_ONCE].astype(np.float32))["features"]
-            for at in range(0, len(inputs), _AT_ONCE)
-        ]
-        if not parts:
-            return np.zeros((0, *self.info.feature_shape), np.float32)
-        return np.concatenate(parts)
+        return self._rows("features", "image", inputs, self.info.feature_shape)
 
     def train(self, features: Array, labels: NDArray[np.int64], learning_rate: float) -> float:
         """One step on one batch.
+
+        Args:
+            features: what ``features`` made of its examples, shape (n, …).
+            labels: shape (n,).
+            learning_rate: of this step.
 
         Returns:
             The batch's mean cross-entropy before the step, nats.
         """
         answer = self._call(
             "train",
-            x=features,
-            y=self._one_hot[labels],
+            x=self._batch(features),
+            y=self._batch(self._one_hot[labels]),
             learning_rate=np.float32(learning_rate),
         )
         return float(answer["loss"])
 
     def infer(self, features: Array) -> NDArray[np.float32]:
         """Probabilities of shape (n, classes) under the weights as they are."""
-        parts = [
-            self._call("infer", x=features[at : at + _AT_ONCE])["probabilities"]
-            for at in range(0, len(features), _AT_ONCE)
-        ]
-        if not parts:
-            return np.zeros((0, len(self.info.classes)), np.float32)
-        return np.concatenate(parts)
+        return self._rows("infer", "x", features, (len(self.info.classes),))
+
+    def _rows(
+        self, signature: str, name: str, values: Array, shape: tuple[int, ...]
+    ) -> NDArray[np.float32]:
+        """The one output of a signature for any number of rows."""
+        found, size = [np.zeros((0, *shape), np.float32)], self.info.batch or _AT_ONCE
+        for at in range(0, len(values), size):
+            rows = values[at : at + size].astype(np.float32)
+            (answer,) = self._call(signature, **{name: self._batch(rows)}).values()
+            found.append(answer[: len(rows)])
+        return np.concatenate(found)
+
+    def _batch(self, values: Array) -> Array:
+        return values if self.info.batch is None else padded(values, self.info.batch)
 
     def _call(self, signature: str, **inputs: Any) -> dict[str, Array]:
         try:

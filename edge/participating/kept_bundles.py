@@ -7,19 +7,22 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from ecavg_tf.core.bundles.training_bundle import TrainingInfo, frozen_sha256, training_file_name
+from ecavg_tf.core.bundles.training_bundle import (
+    TRAINING_FILES,
+    TrainingInfo,
+    frozen_sha256,
+    training_file_name,
+)
 from ecavg_tf.core.errors import ExportError, WorkdirError
 from ecavg_tf.core.files import TEMPORARY_PREFIX, atomic_path, file_sha256
 from ecavg_tf.events import Listener, Note
 from edge.device.check_training import CheckedTraining, check_training_bundle
 from edge.participating.accepted import accepted_files, read_accepted
 
-_NAME = "training-*.bundle.zip"
-
 
 def kept_bundles(folder: Path) -> list[Path]:
     """The bundles that a folder keeps, by name."""
-    return sorted(folder.glob(_NAME))
+    return sorted(folder.glob(TRAINING_FILES))
 
 
 def keep_bundle(folder: Path, source: Path, sha256: str, frozen: str) -> Path:
@@ -53,7 +56,7 @@ def drop_bundles(folder: Path, current: TrainingInfo) -> None:
         folder: the edge's folder, which no other process writes.
         current: of the bundle that the edge trains with.
     """
-    for left in folder.glob(f"{TEMPORARY_PREFIX}*-{_NAME}"):
+    for left in folder.glob(f"{TEMPORARY_PREFIX}*-{TRAINING_FILES}"):
         left.unlink()
     others = set(kept_bundles(folder)) - {folder / training_file_name(current.frozen_sha256)}
     if not others:  # and accepted models need not be read

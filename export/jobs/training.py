@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from ecavg_tf.core.bundles.training_bundle import (
+    BATCH,
     TRAINABLE,
     TrainingBundle,
     TrainingInfo,
@@ -37,6 +38,7 @@ def export_training(
     trainable: str,
     optimizer: str = "",
     momentum: float = 0.0,
+    batch_size: int = 0,
     data: str = "",
     label_column: str = LABEL,
     out: str = "",
@@ -50,6 +52,7 @@ def export_training(
         trainable: ``head`` or ``dense``.
         optimizer: ``sgd`` or ``adam``; empty: ``edge.optimizer`` of the run, or adam.
         momentum: of ``sgd``.
+        batch_size: the most examples in a step; 0: ``edge.batch_size`` of the run, or 32.
         data: for a ``.keras`` file: its labelled examples, as ``data.name`` of a config.
         label_column: of a table as data: the name of the column with the labels.
         out: where to; empty: ``exports`` in the run directory, or beside the file.
@@ -76,6 +79,7 @@ def export_training(
     else:
         config = stored_config(source)
         optimizer = optimizer or config.edge.optimizer
+        batch_size = batch_size or config.edge.batch_size
         shared = federated_data(config, kept_spec(source))
         spec, test = shared.spec, shared.test if len(shared.test) else noise(shared.spec)
         model, round_number = _run_model(source, Task(config, spec, source, silent))
@@ -87,7 +91,7 @@ def export_training(
         "weights_sha256": weights_sha256(model.get_weights()),
     }
     optimization = optimizer_spec(optimizer or "adam", momentum)
-    exporter = TrainingExporter(model, spec, trainable, optimization)
+    exporter = TrainingExporter(model, spec, trainable, optimization, batch_size or BATCH)
     bundle = exporter.bundle(test, origin)
     _write(path, bundle, known, listener, fresh)
     return path
@@ -96,7 +100,8 @@ def export_training(
 def training_made_again(run: str | Path, listener: Listener = silent) -> tuple[Path, ...]:
     """Makes the training bundles in a run's export folder again, to sign them.
 
-    Anybody may have put the old ones there, so only their optimizer is taken from them.
+    Anybody may have put the old ones there, so only their optimizer and their batch are taken from
+    them.
 
     Args:
         run: the run directory.
@@ -112,13 +117,15 @@ def training_made_again(run: str | Path, listener: Listener = silent) -> tuple[P
     for trainable in TRAINABLE:
         path = run / FOLDER / f"training-{trainable}.bundle.zip"
         if path.exists():
-            spec = read_training_bundle(path).info.optimizer
+            info = read_training_bundle(path).info
+            spec = info.optimizer
             made.append(
                 export_training(
                     run,
                     trainable=trainable,
                     optimizer=spec.name,
                     momentum=spec.momentum,
+                    batch_size=info.batch or 0,
                     listener=listener,
                     fresh=True,
                 )

@@ -37,6 +37,7 @@ class TrainingFiles:
             task.spec,
             task.config.fleet.training_file.value,
             optimizer_spec(task.config.edge.optimizer),
+            task.config.edge.batch_size,
         )
         self._held = self._exporter.held()[0]
 

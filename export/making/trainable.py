@@ -3,6 +3,11 @@
 Gradients that TensorFlow writes itself need operators that no runtime from pip has (those
 of convolutions, pooling, BatchNorm, ReLU and the sparse cross-entropy). Dense layers under a
 softmax need matrix products alone.
+
+LiteRT.js, the runtime of browsers, asks for two more things. It runs no file whose batch is open,
+so the batch is fixed: in a smaller one rows are missing, and a row whose ``y`` is all zero counts
+for nothing. And it takes an output that is a variable as it stands for a constant, without a word,
+so such outputs are multiplied by ``one``, an input that is 1.
 """
 
 import tempfile
@@ -16,7 +21,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from ecavg_tf.config import Format
-from ecavg_tf.core.bundles.training_bundle import OptimizerSpec
+from ecavg_tf.core.bundles.training_bundle import BATCH, OptimizerSpec
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.models.keras_words import explained
 from export.making.converting_process import ConversionError, convert_saved
@@ -34,12 +39,18 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
         model: the Keras model.
         layers: its trained layers, first to last.
         optimizer: how to train.
+        batch: rows of every batch.
     """
 
     def __init__(
-        self, model: keras.Model, layers: Sequence[keras.layers.Dense], optimizer: OptimizerSpec
+        self,
+        model: keras.Model,
+        layers: Sequence[keras.layers.Dense],
+        optimizer: OptimizerSpec,
+        batch: int,
     ) -> None:
         super().__init__()
+        self._batch = batch
         self._relu = [layer.activation is keras.activations.relu for layer in layers]
         self._biased = [layer.use_bias for layer in layers]
         self._optimizer = optimizer
@@ -70,7 +81,7 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
         """Concrete functions by the names they have in the file."""
         spec = tf.TensorSpec
         state = {name: spec(v.shape, name=name) for name, v in self._state().items()}
-        features = (None, *self.feature_shape)
+        features, one = (self._batch, *self.feature_shape), spec((), name="one")
 
         def made(function: Any, **arguments: Any) -> Any:
             return tf.function(function, autograph=False).get_concrete_function(**arguments)
@@ -80,14 +91,12 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
             "train": made(
                 self._train,
                 x=spec(features, name="x"),
-                y=spec((None, self.num_classes), name="y"),
+                y=spec((self._batch, self.num_classes), name="y"),
                 learning_rate=spec((), name="learning_rate"),
             ),
             "infer": made(self._infer, x=spec(features, name="x")),
-            "get_weights": made(
-                lambda: {name: v.read_value() for name, v in self._state().items()}
-            ),
-            "set_weights": made(self._set, **state),
+            "get_weights": made(self._get, one=one),
+            "set_weights": made(self._set, one=one, **state),
         }
 
     def _state(self) -> dict[str, tf.Variable]:
@@ -99,7 +108,7 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
 
     def _frozen_features(self) -> Any:
         """The layers before, with their weights as constants: the converter folds BatchNorm."""
-        spec = tf.TensorSpec((None, *self.input_shape), name="image")
+        spec = tf.TensorSpec((self._batch, *self.input_shape), name="image")
 
         def features(image: tf.Tensor) -> tf.Tensor:
             return tf.cast(self._features(image, training=False), tf.float32)
@@ -110,14 +119,17 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
 
         def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
             (answer,) = frozen(image)
-            return {"features": tf.reshape(answer, (-1, *self.feature_shape))}
+            return {"features": tf.reshape(answer, (self._batch, *self.feature_shape))}
 
         return tf.function(serve, autograph=False).get_concrete_function(image=spec)
 
-    def _set(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _get(self, one: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: variable * one for name, variable in self._state().items()}
+
+    def _set(self, one: tf.Tensor, **values: tf.Tensor) -> dict[str, tf.Tensor]:
         for name, variable in self._state().items():
             variable.assign(values[name])
-        return {"step": self.step.read_value()}
+        return {"step": self.step * one}
 
     def _forward(self, x: tf.Tensor) -> list[tf.Tensor]:
         """Inputs of every trained layer, and the logits."""
@@ -135,9 +147,9 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
         return {"probabilities": tf.nn.softmax(self._forward(x)[-1])}
 
     def _train(self, x: tf.Tensor, y: tf.Tensor, learning_rate: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One step on one batch; gives the batch's mean loss before it, and its hits."""
+        """One step on the rows of a batch that have a label; gives their mean loss before it."""
         *inputs, logits = self._forward(x)
-        count = tf.cast(tf.shape(x)[0], tf.float32)
+        count = tf.reduce_sum(y)
         loss = -tf.reduce_sum(y * tf.nn.log_softmax(logits)) / count
         self._apply(self._gradients(inputs, logits, y, count), learning_rate)
         return {"loss": loss}
@@ -148,7 +160,8 @@ class TrainableModule(tf.Module):  # type: ignore[misc]
         """Of the mean cross-entropy, in the order of ``weights``."""
         gradients: list[tf.Tensor] = []
         position = len(self.weights)
-        arriving = (tf.nn.softmax(logits) - y) / count
+        labelled = tf.reduce_sum(y, axis=1, keepdims=True)  # 1, or 0 of a missing row
+        arriving = (tf.nn.softmax(logits) * labelled - y) / count
         if self._one_output:
             arriving = arriving[:, 1:]
         for layer in reversed(range(len(inputs))):
@@ -211,13 +224,19 @@ def convert_trainable(module: TrainableModule) -> bytes:
 
 
 def make_trainable(
-    model: keras.Model, trainable: str, optimizer: OptimizerSpec
+    model: keras.Model, trainable: str, optimizer: OptimizerSpec, batch: int = BATCH
 ) -> tuple[TrainableModule, list[keras.layers.Dense]]:
     """The module of a model, and the layers that it trains.
+
+    Args:
+        model: the Keras model.
+        trainable: ``head`` or ``dense``.
+        optimizer: how to train.
+        batch: rows of every batch.
 
     Raises:
         ExportError: a device can't train the model.
     """
     check_precision(model)
     layers = trained_layers(model, trainable)
-    return TrainableModule(model, layers, optimizer), layers
+    return TrainableModule(model, layers, optimizer, batch), layers

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.bundles.training_bundle import (
+    BATCH,
     TOLERANCE,
     OptimizerSpec,
     TrainingBundle,
@@ -57,12 +58,14 @@ class TrainingExporter:
         spec: what its inputs are, and its classes.
         trainable: ``head`` or ``dense``.
         optimizer: how the file trains.
+        batch: rows of its batches: no batch that it trains on may be larger.
     """
 
     model: keras.Model
     spec: DataSpec
     trainable: str
     optimizer: OptimizerSpec
+    batch: int = BATCH
 
     def held(self) -> tuple[tuple[int, ...], tuple[int, ...], int]:
         """Positions of the trained weights, of the head's, and of the head's bias.
@@ -87,9 +90,9 @@ class TrainingExporter:
             ExportError: a device can't train the model, or the file differs from Keras.
         """
         held, head, bias = self.held()
-        module, layers = make_trainable(self.model, self.trainable, self.optimizer)
+        module, layers = make_trainable(self.model, self.trainable, self.optimizer, self.batch)
         content = convert_trainable(module)
-        golden = examples.take(np.arange(min(_GOLDEN, len(examples))))
+        golden = examples.take(np.arange(min(_GOLDEN, self.batch, len(examples))))
         outputs = self._verified(content, layers, golden)
         weights: list[Array] = self.model.get_weights()
         facts = read_flatmodel(content)
@@ -116,6 +119,7 @@ class TrainingExporter:
             declared=self.spec.declared,
             feature_ranges=self.spec.feature_ranges,
             columns=self.spec.columns,
+            batch=self.batch,
         )
         return TrainingBundle(info, content, golden.inputs, golden.labels, outputs)
 

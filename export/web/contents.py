@@ -28,7 +28,7 @@ ENDING = ".bundle.zip"
 LOCALS = "exports-local"  # where an export puts the edges' local models
 
 _SCHEMA_VERSION = 1
-_PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parent / "page"
 _POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]+)"')
 
 
@@ -121,9 +121,8 @@ def page_contents(models: Sequence[Offered]) -> dict[str, bytes]:
                 "manifest": identity(parts[MANIFEST]),
             }
         )
-    files |= {f"page/{path.name}": path.read_bytes() for path in sorted(_PAGE.iterdir())}
+    files |= common_files()
     files[INDEX] = files.pop(f"page/{INDEX}")
-    files |= {f"runtime/{name}": content for name, content in runtime_files().items()}
     said = {
         "about": ABOUT,
         "schema_version": _SCHEMA_VERSION,
@@ -131,6 +130,17 @@ def page_contents(models: Sequence[Offered]) -> dict[str, bytes]:
         "files": {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)},
     }
     return {**files, CATALOG: (json.dumps(said, indent=1) + "\n").encode()}
+
+
+def common_files() -> dict[str, bytes]:
+    """The modules and styles that every page has, and its runtime, by their paths.
+
+    Raises:
+        InstallationError: LiteRT.js, which comes with this package, is damaged.
+    """
+    page = (path for path in sorted(PAGE.iterdir()) if path.is_file())
+    files = {f"page/{path.name}": path.read_bytes() for path in page}
+    return files | {f"runtime/{name}": content for name, content in runtime_files().items()}
 
 
 def policy_of(index: bytes) -> str:

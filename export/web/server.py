@@ -7,28 +7,10 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from ecavg_tf.core.errors import ConfigError
-from export.web.contents import INDEX, policy_of
+from export.web.answers import TYPES, headers_for
+from export.web.contents import INDEX
 
 HOST = "127.0.0.1"
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".wasm": "application/wasm",
-    ".txt": "text/plain; charset=utf-8",
-    "": "text/plain; charset=utf-8",
-}
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",  # with it the page gets finer timers
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self)",
-    "Cache-Control": "no-store",
-}
 
 
 class PageServer(ThreadingHTTPServer):
@@ -46,7 +28,7 @@ class PageServer(ThreadingHTTPServer):
 
     def __init__(self, contents: Mapping[str, bytes], port: int = 0) -> None:
         self.contents = contents
-        self.policy = f"{policy_of(contents[INDEX])}; frame-ancestors 'none'"
+        self.answers = headers_for(contents[INDEX])
         try:
             super().__init__((HOST, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -88,10 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
         self, code: HTTPStatus, suffix: str, content: bytes, *, with_body: bool = True
     ) -> None:
         self.send_response(code)
-        self.send_header("Content-Type", _TYPES.get(suffix, "application/octet-stream"))
+        self.send_header("Content-Type", TYPES.get(suffix, "application/octet-stream"))
         self.send_header("Content-Length", str(len(content)))
-        self.send_header("Content-Security-Policy", self.server.policy)
-        for header, value in _HEADERS.items():
+        for header, value in self.server.answers.items():
             self.send_header(header, value)
         self.end_headers()
         if with_body:

@@ -39,9 +39,9 @@ def test_of_a_run_and_of_a_keras_file(
     assert main(["export", str(file), "--trainable=head"]) == 2
     assert "give --data=NAME" in capsys.readouterr().err
     more = ["--data=digits", f"--out={tmp_path / 'out'}", "--optimizer=sgd", "--momentum=0.9"]
-    assert main(["export", str(file), "--trainable=head", *more]) == 0
+    assert main(["export", str(file), "--trainable=head", "--batch-size=8", *more]) == 0
     info = read_training_bundle(tmp_path / "out" / "training-head.bundle.zip").info
-    assert (info.optimizer.momentum, info.held) == (0.9, (2, 3))
+    assert (info.optimizer.momentum, info.held, info.batch) == (0.9, (2, 3), 8)
 
 
 @pytest.mark.slow

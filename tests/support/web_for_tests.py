@@ -1,5 +1,6 @@
 """Bundles for the page's tests, made without a gate, and a browser that opens the page."""
 
+import os
 import shutil
 import threading
 import time
@@ -149,3 +150,24 @@ def examples_of(values: Array) -> list[Any]:
     """An array's examples as flat lists of numbers, for a script."""
     flat: list[Any] = np.asarray(values, np.float64).reshape(len(values), -1).tolist()
     return flat
+
+
+def looked_at(browser: Any, picture: Path) -> None:
+    """Photographs a page; asserts that it fits the window and, with AXE_CORE, lets everybody in."""
+    wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert browser.execute_script(f"return {wider}") == 0
+    browser.save_screenshot(str(picture))
+    axe = os.environ.get("AXE_CORE")
+    if axe is not None:
+        assert _serious(browser, Path(axe).read_text()) == []
+
+
+def _serious(browser: Any, axe: str) -> list[Any]:
+    browser.execute_script(axe)
+    found: list[Any] = browser.execute_async_script(
+        """const done = arguments[arguments.length - 1];
+        axe.run(document, {resultTypes: ["violations"]}).then((found) => done(
+            found.violations.filter((one) => ["serious", "critical"].includes(one.impact)).map(
+                (one) => [one.id, one.nodes.map((node) => node.html)])));"""
+    )
+    return found

@@ -43,11 +43,15 @@ from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.core.zips import open_zip
 
 KIND = "training"
-SCHEMA_VERSION = 1
+TRAINING_FILES = "training-*.bundle.zip"  # what a run calls them
+SCHEMA_VERSION = 2
+_READABLE = (1, 2)  # 1: with an open batch
+BATCH = 32  # rows of a batch, as edge.batch_size is if nobody says otherwise
 TRAINABLE = ("head", "dense")
 OPTIMIZERS = ("sgd", "adam")
 TOLERANCE = 2e-3  # what runtimes may differ by: what is written, and the most that is believed
 _MOST_STEPS = 100  # a bundle must not keep a device busy with its own test
+_LEFT_OUT = {"declared": True, "feature_ranges": [], "batch": None}  # where it is so
 _GOLDEN = ("golden_inputs.npy", TRAINING_MARK, "golden_outputs.npy")
 _PARTS = (MODEL, LABELS, *_GOLDEN)
 _LARGEST_MANIFEST = 16 * 2**20  # a deep net's template
@@ -110,6 +114,7 @@ class TrainingInfo:
         declared: whether values outside the range are refused.
         feature_ranges: of each feature or channel; empty: one range for all.
         columns: names of the inputs, where they are the columns of a table; None: they have none.
+        batch: rows that every batch has; None: any number, in a file of an earlier version.
     """
 
     trainable: str
@@ -134,6 +139,7 @@ class TrainingInfo:
     declared: bool = True
     feature_ranges: tuple[tuple[float, float], ...] = ()
     columns: tuple[str, ...] | None = None
+    batch: int | None = None
 
     @property
     def bounds(self) -> tuple[Any, Any]:
@@ -174,16 +180,12 @@ def frozen_sha256(weights: Sequence[Array], held: Sequence[int]) -> str:
 
 def training_file_name(frozen_sha256: str) -> str:
     """What a run calls the bundle of a model, by the hash of its frozen weights."""
-    return f"training-{frozen_sha256[:16]}.bundle.zip"
+    return TRAINING_FILES.replace("*", frozen_sha256[:16])
 
 
 def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
     """Writes a training bundle, whole or not at all; same bundle, same bytes."""
-    arrays: tuple[Array, ...] = (
-        bundle.golden_inputs,
-        bundle.golden_labels,
-        bundle.golden_outputs,
-    )
+    arrays: tuple[Array, ...] = (bundle.golden_inputs, bundle.golden_labels, bundle.golden_outputs)
     parts = {
         MODEL: bundle.model,
         LABELS: label_bytes(bundle.info.classes),
@@ -191,7 +193,7 @@ def write_training_bundle(path: Path, bundle: TrainingBundle) -> None:
     }
     manifest = {
         "kind": KIND,
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 1 if bundle.info.batch is None else SCHEMA_VERSION,
         **told(bundle.info, asdict(bundle.info)),
         "template": bundle.info.template.to_json(),
         "parts": {name: identity(content) for name, content in parts.items()},
@@ -242,7 +244,7 @@ def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, An
     try:
         fields = Fields(with_names_of_today(Fields.of(load_json(content)).values))
         kind, version = fields.values.get("kind"), fields.values.get("schema_version")
-        if (kind, version) != (KIND, SCHEMA_VERSION):
+        if kind != KIND or version not in _READABLE:
             raise ExportError(
                 f"bundle {path} is of kind {short(kind)} {short(version)}, expected {KIND} "
                 f"{SCHEMA_VERSION}; make one with ecavg export --trainable"
@@ -254,6 +256,7 @@ def _manifest(path: Path, content: bytes) -> tuple[TrainingInfo, Mapping[str, An
 
 
 def _info(fields: Fields) -> TrainingInfo:
+    fields = Fields(_LEFT_OUT | dict(fields.values), fields.prefix)
     template = Template.from_json(fields.inner("template").values)
     count = len(template.weights)
     input_shape = fields.sizes("input_shape")
@@ -269,9 +272,7 @@ def _info(fields: Fields) -> TrainingInfo:
         template=template,
         held=fields.positions("held", count),
         head=fields.positions("head", count),
-        head_bias=None
-        if fields.get("head_bias") is None
-        else fields.whole("head_bias", 0, count - 1),
+        head_bias=fields.maybe("head_bias", lambda each, name: each.whole(name, 0, count - 1)),
         frozen_sha256=fields.sha256("frozen_sha256"),
         origin=fields.inner("origin").values,
         min_runtime=fields.release("min_runtime"),
@@ -279,11 +280,10 @@ def _info(fields: Fields) -> TrainingInfo:
         golden_learning_rate=fields.number("golden_learning_rate", 0, zero=False),
         golden_steps=fields.whole("golden_steps", 1, _MOST_STEPS),
         tolerance=fields.number("tolerance", 0, TOLERANCE),
-        declared="declared" not in fields.values or fields.flag("declared"),
-        feature_ranges=fields.each("feature_ranges", Fields.value_range)
-        if "feature_ranges" in fields.values
-        else (),
+        declared=fields.flag("declared"),
+        feature_ranges=fields.each("feature_ranges", Fields.value_range),
         columns=columns_of(fields, input_shape),
+        batch=fields.maybe("batch", lambda each, name: each.whole(name, 1, 2**16)),
     )
 
 

@@ -8,7 +8,7 @@ from ecavg_tf.core.files import load_json, read_regular
 from ecavg_tf.core.messages.request import NamedFile
 from ecavg_tf.core.messages.update_file import TensorFile
 
-_LARGEST_REPLY = 2**20  # whatever it holds may be kept in the run directory
+LARGEST_REPLY = 2**20  # bytes of its JSON: whatever it holds may be kept in the run directory
 
 
 def loaded(reply: Path) -> Fields:
@@ -18,7 +18,7 @@ def loaded(reply: Path) -> Fields:
         OSError: it can't be read.
         ValueError: it is no JSON object, or too large for a reply.
     """
-    return Fields.of(load_json(read_regular(reply, _LARGEST_REPLY)))
+    return Fields.of(load_json(read_regular(reply, LARGEST_REPLY)))
 
 
 def is_error(reply: Path) -> bool:

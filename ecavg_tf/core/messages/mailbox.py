@@ -146,6 +146,11 @@ class Mailbox:
         path = self.inbox / file.name
         return path.is_file() and file_sha256(path) == file.sha256
 
+    def waiting(self) -> Path | None:
+        """The file of the newest request, if it has no reply yet; it may not be whole."""
+        newest = self._newest()
+        return None if newest is None or self._answered(newest) else self.inbox / newest[0]
+
     def unanswered(self) -> Request | None:
         """The newest request, if it has no reply yet.
 
@@ -155,16 +160,16 @@ class Mailbox:
         Raises:
             ValueError: a request is not one of ours, or was changed on its way.
         """
-        newest = self._newest()
-        if newest is None or self._answered(newest):
+        path = self.waiting()
+        if path is None:
             return None
         try:
-            stored = TensorFile(self.inbox / newest[0])
+            stored = TensorFile(path)
         except ValueError:
             return None
         request = read_request(stored)
-        if (request.round, request.kind) != (int(newest[1]), newest[2]):
-            raise ValueError(f"{newest[0]} holds the request of another round; it was renamed")
+        if self._request_path(request) != path:
+            raise ValueError(f"{path.name} holds the request of another round; it was renamed")
         return request
 
     def newest(self) -> tuple[str | None, str | None]:

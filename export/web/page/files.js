@@ -56,7 +56,8 @@ async function fetched(path, expected) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-async function sha256(content) {
+/** SHA-256 of bytes, in hexadecimal. */
+export async function sha256(content) {
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

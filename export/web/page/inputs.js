@@ -17,8 +17,9 @@ export class Inputs {
    * @param {(examples: {name: string, values: ArrayLike<number>}[]) => void} onexamples gets them;
    *     an empty list: there is none any more.
    * @param {(error: Error) => void} onerror is told what is wrong with what a user gave.
+   * @param {{golden: boolean}} shown whether the golden examples can be gone through.
    */
-  constructor(bundle, onexamples, onerror) {
+  constructor(bundle, onexamples, onerror, shown = { golden: true }) {
     Object.assign(this, { bundle, info: bundle.info, onexamples, onerror, golden: -1 });
     this.shape = pictureShape(bundle.info);
     const { shape } = this;
@@ -26,7 +27,7 @@ export class Inputs {
     if (shape?.channels === 1) parts.push(this.#drawing());
     if (shape) parts.push(this.#pictures());
     else parts.push(this.#numbers());
-    parts.push(this.#goldenButtons());
+    if (shown.golden) parts.push(this.#goldenButtons());
     if (shape) parts.push(this.#seen());
     byId("inputs").replaceChildren(...parts);
   }
@@ -35,9 +36,21 @@ export class Inputs {
     this.#stopCamera();
   }
 
+  /** Takes back what was put in; a camera goes on. */
+  clear() {
+    this.drawing?.clear();
+    if (this.pick) this.pick.value = "";
+    if (this.text) this.text.value = "";
+    if (!this.camera) this.onexamples([]);
+  }
+
   #give(name, values) {
-    if (this.shape) paint(this.seen, shownPixels(values, this.info), this.shape);
-    this.onexamples([{ name, values }]);
+    this.#giveAll([{ name, values }]);
+  }
+
+  #giveAll(examples) {
+    if (this.shape) paint(this.seen, shownPixels(examples[0].values, this.info), this.shape);
+    this.onexamples(examples);
   }
 
   /** Runs what may fail because of what a user gave. */
@@ -97,14 +110,18 @@ export class Inputs {
   }
 
   #pictures() {
-    const pick = element("input", { type: "file", accept: "image/*", id: "pick" });
+    const pick = element("input", { type: "file", accept: "image/*", id: "pick", multiple: true });
+    this.pick = pick;
     pick.onchange = this.#guarded(async () => {
       if (!pick.files.length) return;
       this.#stopCamera();
-      const picture = await readPicture(pick.files[0]);
-      this.#picture(pick.files[0].name, picture);
+      const examples = [];
+      for (const file of pick.files) {
+        examples.push({ name: file.name, values: this.#valuesOf(await readPicture(file)) });
+      }
+      this.#giveAll(examples);
     });
-    const row = element("div", { class: "row" }, element("label", {}, "Pick a picture ", pick));
+    const row = element("div", { class: "row" }, element("label", {}, "Pick pictures ", pick));
     const parts = [row];
     if (this.shape.channels === 3) {
       this.video = element("video", { muted: true, playsInline: true, hidden: true });
@@ -116,8 +133,8 @@ export class Inputs {
     return element("div", {}, ...parts);
   }
 
-  #picture(name, picture) {
-    this.#give(name, stretched(fitted(picture, this.shape).data, this.info));
+  #valuesOf(picture) {
+    return stretched(fitted(picture, this.shape).data, this.info);
   }
 
   async #toggleCamera() {
@@ -125,7 +142,9 @@ export class Inputs {
       this.#stopCamera();
       return;
     }
-    this.camera = new Camera(this.video, this.shape, (one) => this.#picture("The camera", one));
+    this.camera = new Camera(this.video, this.shape, (one) =>
+      this.#give("The camera", this.#valuesOf(one))
+    );
     this.video.hidden = false;
     this.cameraButton.textContent = "Stop the camera";
     try {

@@ -35,7 +35,7 @@ export function examplesFrom(text, info) {
 }
 
 /** Cells of each row that is not empty, with the number of the row. */
-function rowsOf(text) {
+export function rowsOf(text) {
   const lines = text.replace(/^\uFEFF/, "").split(/\r\n|\r|\n/);
   const separator = [",", ";", "\t"].find((sign) => lines.some((line) => line.includes(sign)));
   return lines

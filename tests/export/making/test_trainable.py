@@ -102,6 +102,23 @@ def test_a_bundle_is_read_as_it_was_written(tmp_path: Path) -> None:
         read_training_bundle(path)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_size_of_the_files_batch_is_no_matter(optimizer: str) -> None:
+    model, trained = small_mlp(), []
+    inputs, labels = DIGITS.train.inputs[:5].astype(np.float32), DIGITS.train.labels[:5]
+    for batch in (5, 32):
+        exporter = TrainingExporter(model, DIGITS.spec, "dense", OptimizerSpec(optimizer), batch)
+        bundle = exporter.bundle(DIGITS.test, {})
+        assert len(bundle.golden_inputs) == min(16, batch)
+        lite = TrainingModel(find_runtime(), bundle)
+        losses = [lite.train(lite.features(inputs), labels, 1e-2) for _ in range(20)]
+        assert lite.get().step == 20
+        assert lite.infer(lite.features(DIGITS.test.inputs[:70])).shape == (70, 10)
+        trained.append([*lite.get().weights, np.array(losses)])
+    for one, other in zip(*trained, strict=True):  # missing rows count for nothing
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+
+
 def test_models_that_a_device_can_not_train() -> None:
     layers = keras.layers
     convolution = keras.Sequential(

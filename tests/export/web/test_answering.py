@@ -1,0 +1,418 @@
+"""A tab answers what a device answers: the same requests to both, without a server between."""
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import exports_for_tests as made
+import keras
+import numpy as np
+import pytest
+from learning_for_tests import STORE, evaluated, served_modules
+from web_for_tests import chromium
+
+from ecavg_tf.config import Config, GuardRule, ModelConfig
+from ecavg_tf.config.fields import shared_fields
+from ecavg_tf.core.bundles.training_bundle import (
+    OptimizerSpec,
+    frozen_sha256,
+    training_file_name,
+    write_training_bundle,
+)
+from ecavg_tf.core.messages.inputs import Inputs
+from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.reply import NoReply, Reply
+from ecavg_tf.core.messages.request import (
+    EXCHANGE,
+    FINISH,
+    HELLO,
+    NamedFile,
+    Request,
+    Shipped,
+    write_request,
+)
+from ecavg_tf.core.messages.update_file import Update, check_update, save_tensors
+from ecavg_tf.core.template import Array, Template
+from ecavg_tf.models.builders import mlp, template_of
+from ecavg_tf.training.evaluation import KerasScorer
+from edge.participating.agent import Agent
+from export.making.training import TrainingExporter
+
+pytestmark = pytest.mark.slow
+
+DIGITS = made.digits()
+SPEC = DIGITS.spec
+EDGE = "edge-07"
+LOCAL = np.flatnonzero((DIGITS.train.labels < 7) | (np.arange(len(DIGITS.train)) % 4 == 0))[:700]
+
+TAB = (
+    STORE
+    + """
+const { Agent } = await load("agent");
+const [stages, example] = given;  // a stage is what is asked while a tab is open
+const events = [], replies = [];
+const began = performance.now();
+let longest = 0, last = began;  // how long the page had no turn
+const look = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+}, 5);
+const text = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+for (const requests of stages) {
+    const waiting = [...requests];
+    const client = {
+        run: async () => ({ run_id: "run", edge: "edge-07", over: !waiting.length }),
+        request: async () => waiting[0] ?? null,
+        file: fetched,
+        reply: async (id, told, { update } = {}) => {
+            replies.push({ id, told, update: update ? text(update) : null });
+            waiting.shift();
+            return true;
+        },
+    };
+    const data = { examples: () => ({ ...example, y: Int32Array.from(example.y) }) };
+    const listener = (event) => events.push(event.kind);
+    await new Agent({ edge: "edge-07", client, store, data, listener }).run();
+}
+const { acceptedModel } = await load("accepted");
+const one = await acceptedModel(store), other = await acceptedModel(store);
+await other.model.set(other.model.fresh((await other.model.get()).weights.map((w) => w.fill(0))));
+const row = example.x.slice(0, example.x.length / example.y.length);
+const probabilities = await one.probabilities(row);
+clearInterval(look);
+longest /= performance.now() - began;
+return { replies, events, keys: [...kept.keys()].sort(), probabilities, longest };
+"""
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a server asks in a run of three rounds, and the files of it."""
+
+    requests: tuple[Request, ...]
+    files: dict[str, bytes]
+    template: Template
+
+
+def models(kind: str) -> tuple[keras.Model, list[list[Array]]]:
+    """A model, and the weights of four global models: later ones are not always better."""
+    if kind == "dense":
+        keras.utils.set_random_seed(0)
+        model = mlp(SPEC, ModelConfig(hidden_units=32))
+    else:
+        model = keras.models.clone_model(made.model())
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    weights = [model.get_weights()]
+    inputs = DIGITS.train.inputs.astype("float32")
+    for epochs in (6, 1, 8):
+        if epochs == 1:  # a server's bad day
+            model.fit(inputs, (DIGITS.train.labels + 1) % 10, epochs=1, verbose=0)
+        else:
+            model.fit(inputs, DIGITS.train.labels, epochs=epochs, verbose=0)
+        weights.append(model.get_weights())
+    return model, weights
+
+
+def asked(folder: Path, kind: str, rule: GuardRule) -> Asked:
+    model, globals_ = models(kind)
+    config = Config(seed=5, rounds=3)
+    config.edge.epochs, config.edge.optimizer, config.edge.learning_rate = 2, "adam", 1e-3
+    config.update.rule, config.partition.guard_fraction = rule, 0.3
+    scorer, template = KerasScorer(model, DIGITS.test, logits=False), template_of(model)
+    inputs = Inputs("digits", SPEC.input_shape, SPEC.dtype, SPEC.value_range, SPEC.classes)
+    requests = [Request(HELLO, "run", 0, Template(()), Shipped(None), inputs=inputs)]
+    files: dict[str, bytes] = {}
+    steps = [(EXCHANGE, 1), (EXCHANGE, 2), (EXCHANGE, 3), (FINISH, 3)]
+    for (what, number), weights in zip(steps, globals_, strict=True):
+        model.set_weights(weights)
+        exporter = TrainingExporter(model, SPEC, kind, OptimizerSpec("adam"))
+        name = training_file_name(frozen_sha256(weights, exporter.held()[0]))
+        path = folder / name
+        if not path.exists():
+            write_training_bundle(path, exporter.bundle(DIGITS.test, {}))
+        named = Mailbox(folder / EDGE).put_file(path)
+        files[name] = path.read_bytes()
+        trained_on = tuple(float(each) for each in DIGITS.train.class_counts(10))
+        requests.append(
+            Request(
+                what,
+                "run",
+                number,
+                template,
+                Shipped(weights, trained_on if number > 1 else None),
+                config=shared_fields(config),
+                training_file=NamedFile(name, named.sha256),
+                probe=scorer.probe(weights, SPEC),
+                inputs=inputs,
+            )
+        )
+    for request in requests:
+        path = folder / f"{request.round:04d}-{request.kind}.safetensors"
+        write_request(path, request)
+        files[path.name] = path.read_bytes()
+    return Asked(tuple(requests), files, template)
+
+
+def by_python(folder: Path, run: Asked) -> list[Reply]:
+    """What the device's agent answers to all but the greeting."""
+    train, test = DIGITS.train.take(LOCAL), DIGITS.test
+    arrays = {"x_train": train.inputs, "y_train": train.labels}
+    np.savez(folder / "data.npz", **arrays, x_test=test.inputs, y_test=test.labels)
+    device = Agent(edge=EDGE, exchange=folder, state=folder / "state", data=folder / "data.npz")
+    answers = []
+    for request in run.requests[1:]:
+        answer = device.answer(Mailbox(folder / EDGE), request)
+        assert answer is not None
+        if answer.update is not None:  # the device removes it when it has a newer one
+            kept = folder / answer.update.name
+            kept.write_bytes(answer.update.read_bytes())
+            answer = replace(answer, update=kept)
+        answers.append(answer)
+    return answers
+
+
+def entry(request: Request) -> dict[str, Any]:
+    names = [f"{request.round:04d}-{request.kind}.safetensors"]
+    names += [request.training_file.name] if request.training_file else []
+    return {"id": f"{request.round}-{request.kind}", "files": [{"name": name} for name in names]}
+
+
+def read_back(folder: Path, request: Request, told: dict[str, Any], update: bytes | None) -> Reply:
+    """A tab's reply as the server reads it: from a mailbox, with all checks."""
+    box = Mailbox(folder / EDGE)
+    if update is not None:
+        (box.outbox / f"{request.round:04d}-update.safetensors").write_bytes(update)
+    path = box.outbox / f"{request.round:04d}-{request.kind}.json"
+    path.write_text(json.dumps(told))
+    answer = box.answer(request)
+    assert isinstance(answer, Reply), answer
+    return answer
+
+
+def difference(found: Any, expected: Any, where: str = "") -> float:
+    """The largest of two values of plain JSON; seconds and hashes of weights differ anyhow."""
+    if where.endswith(("seconds", "weights_sha256")):
+        return 0.0
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys(), where
+        pairs = [(found[key], expected[key], f"{where}.{key}") for key in expected]
+        return max((difference(*pair) for pair in pairs), default=0.0)
+    if isinstance(expected, list | tuple):
+        assert len(found) == len(expected), where
+        pairs = [(*pair, where) for pair in zip(found, expected, strict=True)]
+        return max((difference(*pair) for pair in pairs), default=0.0)
+    if isinstance(expected, float):
+        assert isinstance(found, float), where
+        return abs(found - expected)
+    assert found == expected, where
+    return 0.0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    session = chromium()
+    session.set_script_timeout(300)
+    yield session
+    session.quit()
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [("dense", GuardRule.TOGETHER), ("dense", GuardRule.HALVES), ("head", GuardRule.TOGETHER)],
+)
+def test_the_answers_are_those_of_a_device(
+    browser: Any, kind: str, rule: GuardRule, tmp_path: Path
+) -> None:
+    (tmp_path / "python").mkdir()
+    run = asked(tmp_path / "python", kind, rule)
+    expected = by_python(tmp_path / "python", run)
+    train, test = DIGITS.train.take(LOCAL), DIGITS.test
+
+    def plain(inputs: Array, labels: Array) -> dict[str, Any]:
+        flat = np.asarray(inputs, np.float64).reshape(-1).tolist()
+        return {"x": flat, "shape": list(inputs.shape), "y": labels.tolist(), "dtype": SPEC.dtype}
+
+    example = {**plain(train.inputs, train.labels), "test": plain(test.inputs, test.labels)}
+    entries = [entry(request) for request in run.requests]
+    # Each but the first request comes again, to a tab that was opened anew.
+    stages = [entries[:3], entries[2:4], entries[3:], entries[4:]]
+    with served_modules(**run.files) as address:
+        browser.get(address)
+        found = evaluated(browser, TAB, stages, example)
+    replies: dict[str, list[Any]] = {}
+    for each in found["replies"]:
+        told = json.loads(each["told"])
+        told["owner"]["since"] = "today"  # it says when it was asked
+        replies.setdefault(each["id"], []).append([told, each["update"]])
+    assert [len(given) for given in replies.values()] == [1, 1, 2, 2, 2]
+    for given in replies.values():
+        assert all(again == given[0] for again in given)  # the same way again
+
+    (told, update) = replies["0-hello"][0]
+    greeted = read_back(tmp_path / "tab", run.requests[0], told, update)
+    assert greeted.description is not None
+    assert greeted.description.disagreement(run.requests[0].inputs) is None  # type: ignore[arg-type]
+    taken = []
+    for request, wanted in zip(run.requests[1:], expected, strict=True):
+        told, update = replies[f"{request.round}-{request.kind}"][0]
+        content = None if update is None else base64.b64decode(update)
+        answer = read_back(tmp_path / "tab", request, told, content)
+        apart = compared_updates(answer, wanted, run.template)
+        off = decisions_apart(answer, wanted)
+        print(
+            f"{kind}, {rule}, {request.kind} {request.round}: weights {apart:.2g}, told {off:.2g}"
+        )
+        assert apart <= (1e-5 if kind == "head" else 3e-6)
+        assert off <= 1e-4
+        if answer.decision is not None:
+            taken.append(answer.decision.accepted.rung)
+    print(f"{kind}, {rule}: the page waited for {found['longest']:.0%} of the time at most")
+    assert found["longest"] < 0.3  # at a stretch: the runtime's start, not the work
+    assert len(set(taken)) > 1, taken  # it is decided both ways
+    assert found["events"].count("decision") == 3
+    assert found["events"].count("epoch") == 6
+    assert found["events"].count("over") == 4
+    assert len([key for key in found["keys"] if key.startswith("bundle/")]) <= 3
+    assert sum(found["probabilities"]) == pytest.approx(1, abs=1e-5)
+    assert max(found["probabilities"]) > 0.2  # another model of the file does not touch this one
+
+
+def compared_updates(answer: Reply, wanted: Reply, template: Template) -> float:
+    if wanted.update is None:
+        assert answer.update is None
+        return 0.0
+    assert answer.update is not None
+    ours, theirs = Update(answer.update), Update(wanted.update)
+    check_update(ours, template, edge=EDGE, round_number=answer.round, num_classes=10)
+    assert replace(ours.info, metrics={}) == replace(theirs.info, metrics={})
+    assert difference(dict(ours.info.metrics), dict(theirs.info.metrics)) < 1e-5
+    pairs = zip(ours.items(template), theirs.items(template), strict=True)
+    return max(float(np.abs(one - other).max()) for (_, one), (_, other) in pairs)
+
+
+def decisions_apart(answer: Reply, wanted: Reply) -> float:
+    if wanted.decision is None:
+        assert answer.decision is None
+        return 0.0
+    assert answer.decision is not None
+    return difference(answer.decision.to_json(), wanted.decision.to_json())
+
+
+def test_the_server_is_told_why_there_is_no_answer(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "python").mkdir()
+    run = asked(tmp_path / "python", "dense", GuardRule.TOGETHER)
+    request = run.requests[1]
+    config = {**request.config, "edge.weight_decay": 0.1}
+    write_request(tmp_path / "changed", replace(request, config=config))
+    name = f"{request.round:04d}-{request.kind}.safetensors"
+    files = {**run.files, name: (tmp_path / "changed").read_bytes()}
+    inputs = DIGITS.train.inputs[:20]
+    example = {
+        "x": inputs.reshape(-1).tolist(),
+        "shape": list(inputs.shape),
+        "y": DIGITS.train.labels[:20].tolist(),
+        "dtype": SPEC.dtype,
+    }
+    body = TAB.replace(".run();", ".run().catch((error) => events.push(error.message));")
+    body = body[: body.index("const { acceptedModel }")] + "return { replies, events };"
+    with served_modules(**files) as address:
+        browser.get(address)
+        found = evaluated(browser, body, [[entry(request)]], example)
+    (said,) = found["events"]
+    assert said.startswith("The run has edge.weight_decay=0.1, a browser can do none only.")
+    (reply,) = found["replies"]
+    box = Mailbox(tmp_path / "tab" / EDGE)
+    (box.outbox / "0001-exchange.json").write_text(reply["told"])
+    assert box.answer(request) == NoReply(EDGE, said)
+
+
+def test_a_tab_that_is_stopped_goes_on_later(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "python").mkdir()
+    run = asked(tmp_path / "python", "dense", GuardRule.TOGETHER)
+    inputs, labels = DIGITS.train.inputs[:300], DIGITS.train.labels[:300]
+    example = {"x": inputs.reshape(-1).tolist(), "shape": list(inputs.shape), "y": labels.tolist()}
+    body = (
+        STORE
+        + """
+    const { Agent } = await load("agent");
+    const [asked, example] = given;
+    const replies = [], epochs = [];
+    const client = {
+        run: async () => ({ run_id: "run", edge: "edge-07", over: replies.length > 0 }),
+        request: async () => replies.length ? null : asked,
+        file: fetched,
+        reply: async (id, told) => replies.push(told),
+    };
+    const data = { examples: () => example };
+    const tab = (listener) => new Agent({ edge: "edge-07", client, store, data, listener });
+    const stop = new AbortController();
+    await tab(({ kind, epoch }) => {
+        if (kind === "epoch") { epochs.push(epoch); stop.abort(); }
+    }).run(stop.signal);
+    const before = replies.length;
+    await tab(({ kind, epoch }) => kind === "epoch" && epochs.push(epoch)).run();
+    return { before, epochs, replies };"""
+    )
+    with served_modules(**run.files) as address:
+        browser.get(address)
+        found = evaluated(browser, body, entry(run.requests[1]), example)
+    assert found["before"] == 0  # who stops has nothing to tell
+    assert found["epochs"] == [1, 2]
+    (told,) = found["replies"]
+    assert json.loads(told)["error"] is None
+
+
+def test_a_damaged_request_is_refused(browser: Any, tmp_path: Path) -> None:
+    weights: Sequence[Array] = [np.arange(6, dtype=np.float32).reshape(2, 3)]
+    template = template_of(
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, use_bias=False)])
+    )
+    config = {"a": 1.0, "b": [1e-7, 1e22, -0.0], "é": '\x7f"', "sha256": {"sha256": "x"}}
+    request = Request(EXCHANGE, "run", 2, template, Shipped(weights, (1.5, 2.0)), config=config)
+    write_request(tmp_path / "sound", request)
+    sound = (tmp_path / "sound").read_bytes()
+    bad = {
+        "weight": sound[:-1] + bytes([sound[-1] ^ 1]),
+        "round": sound.replace(b'ound\\":2', b'ound\\":3'),
+    }
+    assert bad["round"] != sound
+    body = """
+    const { readRequest } = await load("requests");
+    const said = [];
+    for (const name of given[0]) said.push(await readRequest(name, await fetched(name)).then(
+        ({ round }) => round, (error) => error.message));
+    return said;"""
+    with served_modules(sound=sound, **bad) as address:
+        browser.get(address)
+        found = evaluated(browser, body, ["sound", *bad])
+    assert found[0] == 2
+    for said in found[1:]:
+        assert "is damaged: it is not what the server wrote" in said
+
+
+def test_files_of_tensors_are_written_to_the_byte(browser: Any, tmp_path: Path) -> None:
+    draws = np.random.default_rng(0)
+    kinds = ("float32", "float64", "float16", "int64", "uint8", "int32", "uint32", "bool", "int16")
+    named = {
+        f'{"zyx"[at % 3]}/kérnel "{at}"': draws.integers(0, 2, shape).astype(kind)
+        for at, (kind, shape) in enumerate(zip(kinds * 2, [(3, 5), (), (7,)] * 6, strict=True))
+    }
+    metadata = {"metrics": {"loss": 1.0, "n": 3}, "edge": "Łódź", "class_counts": [1, 2]}
+    save_tensors(tmp_path / "file", named, metadata)
+    content = (tmp_path / "file").read_bytes()
+    body = """
+    const { readTensors, writeTensors } = await load("tensors");
+    const { Real, canonicalJson } = await load("canonical_json");
+    const { tensors, text } = readTensors("file", await fetched("file"));
+    const said = canonicalJson({ metrics: { n: 3, loss: new Real(1) }, edge: "Łódź",
+        class_counts: [1, 2] });
+    return [Array.from(writeTensors(tensors, text)), said === text];"""
+    with served_modules(file=content) as address:
+        browser.get(address)
+        written, is_same = evaluated(browser, body)
+    assert bytes(written) == content
+    assert is_same
