@@ -1,7 +1,8 @@
 /** What the run's model takes and tells apart: as the server's first request says, and kept since. */
 
 import { UserError } from "../errors.js";
-import { readRequest } from "../learning/requests.js";
+import { describe } from "../learning/describing.js";
+import { HELLO, readRequest } from "../learning/requests.js";
 import { readTrainingBundle } from "../learning/training_bundle.js";
 
 const KEPT = "task";
@@ -43,7 +44,8 @@ async function taskOf(client, [request, training]) {
     const { info, golden } = await readTrainingBundle(training.name, content);
     return { info: forPage(info), inputs: golden.inputs };
   }
-  const { inputs } = await readRequest(request.name, await client.file(request.name));
+  const { kind, inputs } = await readRequest(request.name, await client.file(request.name));
+  if (kind === HELLO) describe(client.edge, inputs); // refuses a server that does not know it either
   if (!inputs) {
     throw new UserError(
       "The server sends no file that a browser can train. Start the run with " +
