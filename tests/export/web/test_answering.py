@@ -53,14 +53,20 @@ TAB = (
     + """
 const { Agent } = await load("agent");
 const [stages, example] = given;  // a stage is what is asked while a tab is open
-const events = [], replies = [];
+const events = [], replies = [], fetches = [];
+const began = performance.now();
+let longest = 0, last = began;  // how long the page had no turn
+const look = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+}, 5);
 const text = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 for (const requests of stages) {
     const waiting = [...requests];
     const client = {
         run: async () => ({ run_id: "run", edge: "edge-07", over: !waiting.length }),
         request: async () => waiting[0] ?? null,
-        file: fetched,
+        file: (name) => { fetches.push(name); return fetched(name); },
         reply: async (id, told, { update } = {}) => {
             replies.push({ id, told, update: update ? text(update) : null });
             waiting.shift();
@@ -76,7 +82,9 @@ const one = await acceptedModel(store), other = await acceptedModel(store);
 await other.model.set(other.model.fresh((await other.model.get()).weights.map((w) => w.fill(0))));
 const row = example.x.slice(0, example.x.length / example.y.length);
 const probabilities = await one.probabilities(row);
-return { replies, events, keys: [...kept.keys()].sort(), probabilities };
+clearInterval(look);
+longest /= performance.now() - began;
+return { replies, events, keys: [...kept.keys()].sort(), probabilities, longest, fetches };
 """
 )
 
@@ -262,10 +270,14 @@ def test_the_answers_are_those_of_a_device(
         assert off <= 1e-4
         if answer.decision is not None:
             taken.append(answer.decision.accepted.rung)
+    print(f"{kind}, {rule}: the page waited for {found['longest']:.0%} of the time at most")
+    assert found["longest"] < 0.3  # at a stretch: the runtime's start, not the work
     assert len(set(taken)) > 1, taken  # it is decided both ways
     assert found["events"].count("decision") == 3
     assert found["events"].count("epoch") == 6
     assert found["events"].count("over") == 4
+    bundles = [name for name in found["fetches"] if name.startswith("training-")]
+    assert len(bundles) == len(set(bundles)) == (4 if kind == "head" else 1)
     assert len([key for key in found["keys"] if key.startswith("bundle/")]) <= 3
     assert sum(found["probabilities"]) == pytest.approx(1, abs=1e-5)
     assert max(found["probabilities"]) > 0.2  # another model of the file does not touch this one
@@ -318,6 +330,42 @@ def test_the_server_is_told_why_there_is_no_answer(browser: Any, tmp_path: Path)
     box = Mailbox(tmp_path / "tab" / EDGE)
     (box.outbox / "0001-exchange.json").write_text(reply["told"])
     assert box.answer(request) == NoReply(EDGE, said)
+
+
+def test_a_tab_that_is_stopped_goes_on_later(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "python").mkdir()
+    run = asked(tmp_path / "python", "dense", GuardRule.TOGETHER)
+    inputs, labels = DIGITS.train.inputs[:300], DIGITS.train.labels[:300]
+    example = {"x": inputs.reshape(-1).tolist(), "shape": list(inputs.shape), "y": labels.tolist()}
+    body = (
+        STORE
+        + """
+    const { Agent } = await load("agent");
+    const [asked, example] = given;
+    const replies = [], epochs = [];
+    const client = {
+        run: async () => ({ run_id: "run", edge: "edge-07", over: replies.length > 0 }),
+        request: async () => replies.length ? null : asked,
+        file: fetched,
+        reply: async (id, told) => replies.push(told),
+    };
+    const data = { examples: () => example };
+    const tab = (listener) => new Agent({ edge: "edge-07", client, store, data, listener });
+    const stop = new AbortController();
+    await tab(({ kind, epoch }) => {
+        if (kind === "epoch") { epochs.push(epoch); stop.abort(); }
+    }).run(stop.signal);
+    const before = replies.length;
+    await tab(({ kind, epoch }) => kind === "epoch" && epochs.push(epoch)).run();
+    return { before, epochs, replies };"""
+    )
+    with served_modules(**run.files) as address:
+        browser.get(address)
+        found = evaluated(browser, body, entry(run.requests[1]), example)
+    assert found["before"] == 0  # who stops has nothing to tell
+    assert found["epochs"] == [1, 2]
+    (told,) = found["replies"]
+    assert json.loads(told)["error"] is None
 
 
 def test_a_damaged_request_is_refused(browser: Any, tmp_path: Path) -> None:

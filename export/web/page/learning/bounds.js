@@ -114,14 +114,14 @@ function chanceBelow(support, counts, threshold) {
 /** The real part of the integrand at saddle + i spread sinh(node), times the spread's change. */
 function integrand(weights, counts, saddle, spread, node) {
   const imaginary = spread * Math.sinh(node);
-  let size = -Math.log(Math.hypot(saddle, imaginary));
+  let size = -Math.log(saddle ** 2 + imaginary ** 2); // twice the logarithm
   let angle = -Math.atan2(imaginary, saddle);
   for (let at = 0; at < weights.length; at++) {
     const [re, im] = [1 + weights[at] * saddle, weights[at] * imaginary];
-    size -= counts[at] * Math.log(Math.hypot(re, im));
+    size -= counts[at] * Math.log(re * re + im * im);
     angle -= counts[at] * Math.atan2(im, re);
   }
-  return Math.exp(size) * Math.cos(angle) * spread * Math.cosh(node);
+  return Math.exp(size / 2) * Math.cos(angle) * spread * Math.cosh(node);
 }
 
 /** Where the transform is least between 0 and its first pole. */

@@ -1,4 +1,4 @@
-/** Training in a tab: the steps of the device learner in Python, in the same order. */
+/** Training in a tab: the steps of `edge/device/learner.py`, in the same order. */
 
 import { UserError } from "../errors.js";
 import { canonicalJson } from "./canonical_json.js";

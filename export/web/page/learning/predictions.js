@@ -1,4 +1,7 @@
-/** What a model predicts for labelled examples, and how good that is. */
+/**
+ * What a model predicts for labelled examples, and how good that is
+ * (`ecavg_tf/core/deciding/predictions.py`).
+ */
 
 import { takeFrom } from "./examples.js";
 

@@ -1,4 +1,7 @@
-/** Corrects for the label prior: a model trained on one label mix is used on another. */
+/**
+ * Corrects for the label prior: a model trained on one label mix is used on another
+ * (`ecavg_tf/core/deciding/prior.py`).
+ */
 
 /** Class probabilities (n_c + 1) / (n + C): Laplace's rule of succession. */
 export function labelPrior(counts) {

@@ -23,7 +23,7 @@ export async function deriveSeed(seed, ...place) {
 
 /** A random order of 0 … n - 1, fixed by a seed and a place. */
 export async function permutation(n, seed, ...place) {
-  const { high, low } = raw(n, await deriveSeed(seed, ...place));
+  const { high, low } = new Stream(await deriveSeed(seed, ...place)).raw(n);
   const order = Int32Array.from({ length: n }, (_, at) => at);
   return order.sort(
     (one, other) => high[one] - high[other] || low[one] - low[other] || one - other
@@ -32,12 +32,12 @@ export async function permutation(n, seed, ...place) {
 
 /** Uniform numbers in (0, 1), fixed by a seed and a place. */
 export async function uniforms(n, seed, ...place) {
-  const { high, low } = raw(n, await deriveSeed(seed, ...place));
-  const drawn = new Float64Array(n);
-  for (let at = 0; at < n; at++) {
-    drawn[at] = (high[at] * 2 ** 21 + (low[at] >>> 11)) * 2 ** -53 + 2 ** -54;
-  }
-  return drawn;
+  return (await uniformStream(seed, ...place)).uniforms(n);
+}
+
+/** The same numbers, as many at a time as one wants. */
+export async function uniformStream(seed, ...place) {
+  return new Stream(await deriveSeed(seed, ...place));
 }
 
 /** The order in which an epoch, from 0, visits n examples. */
@@ -45,23 +45,51 @@ export function epochOrder(n, seed, round, who, epoch) {
   return permutation(n, seed, "order", round, who, epoch);
 }
 
-/** The first n numbers of numpy's PCG64(seed), as their upper and lower 32 bits. */
-function raw(n, seed) {
-  const words = seedWords(seed); // pairs of 32 bits, the lower of each 64 first
-  const start = limbs(...[1, 0, 3, 2].map((at) => BigInt(words[at])));
-  const stream = limbs(...[5, 4, 7, 6].map((at) => BigInt(words[at])));
-  const increment = added(added(stream, stream), limbs(0n, 0n, 0n, 1n));
-  let state = added(increment, start);
-  let next = new Float64Array(LIMBS);
-  step(state, increment, next);
-  const high = new Uint32Array(n);
-  const low = new Uint32Array(n);
-  for (let at = 0; at < n; at++) {
-    [state, next] = [next, state];
-    step(state, increment, next);
-    output(next, high, low, at);
+/** The numbers of numpy's PCG64(seed), one after another. */
+class Stream {
+  constructor(seed) {
+    const words = seedWords(seed); // pairs of 32 bits, the lower of each 64 first
+    const start = limbs(...[1, 0, 3, 2].map((at) => BigInt(words[at])));
+    const stream = limbs(...[5, 4, 7, 6].map((at) => BigInt(words[at])));
+    this.increment = added(added(stream, stream), limbs(0n, 0n, 0n, 1n));
+    this.other = added(this.increment, start);
+    this.state = new Float64Array(LIMBS);
+    this.#step();
   }
-  return { high, low };
+
+  /** The next n, as their upper and lower 32 bits. */
+  raw(n) {
+    const high = new Uint32Array(n);
+    const low = new Uint32Array(n);
+    for (let at = 0; at < n; at++) {
+      [this.state, this.other] = [this.other, this.state];
+      this.#step();
+      output(this.state, high, low, at);
+    }
+    return { high, low };
+  }
+
+  /** The next n, as numbers in (0, 1). */
+  uniforms(n) {
+    const { high, low } = this.raw(n);
+    const drawn = new Float64Array(n);
+    for (let at = 0; at < n; at++) {
+      drawn[at] = (high[at] * 2 ** 21 + (low[at] >>> 11)) * 2 ** -53 + 2 ** -54;
+    }
+    return drawn;
+  }
+
+  /** other * MULTIPLIER + increment, modulo 2**128, into the state: two arrays, no garbage. */
+  #step() {
+    const { state, other, increment } = this;
+    let carry = 0;
+    for (let at = 0; at < LIMBS; at++) {
+      let limb = increment[at] + carry;
+      for (let from = 0; from <= at; from++) limb += other[from] * MULTIPLIER[at - from];
+      carry = (limb / LIMB) | 0;
+      state[at] = limb - carry * LIMB;
+    }
+  }
 }
 
 function limbs(...words) {
@@ -76,17 +104,6 @@ function added(one, other) {
     carry = sum >= LIMB ? 1 : 0;
     return sum - carry * LIMB;
   });
-}
-
-/** state * MULTIPLIER + increment, modulo 2**128, into `next`, which makes no garbage. */
-function step(state, increment, next) {
-  let carry = 0;
-  for (let at = 0; at < LIMBS; at++) {
-    let limb = increment[at] + carry;
-    for (let from = 0; from <= at; from++) limb += state[from] * MULTIPLIER[at - from];
-    carry = (limb / LIMB) | 0;
-    next[at] = limb - carry * LIMB;
-  }
 }
 
 /** XSL-RR: both halves are combined by exclusive or, and turned by the upper six bits. */

@@ -1,4 +1,7 @@
-/** What of a run's config a training file can follow; it is refused where it can't. */
+/**
+ * What of a run's config a training file can follow; it is refused where it can't
+ * (`edge/device/training_settings.py`).
+ */
 
 import { UserError } from "../errors.js";
 

@@ -5,7 +5,7 @@
 
 import { deviation, meanLowerBound, shiftToZero } from "./bounds.js";
 import { mean } from "./predictions.js";
-import { uniforms } from "./seeds.js";
+import { uniformStream } from "./seeds.js";
 
 const DRAWS = 4096;
 const IN_THE_TAIL = 50; // draws beyond the bound, at least
@@ -34,24 +34,24 @@ export async function draw(rows, count, pause, seed, ...place) {
   const worst = new Float64Array(count);
   for (let start = 0; start < count; start += CHUNK) {
     const size = Math.min(CHUNK, count - start);
-    const weights = await uniforms((n + 1) * size, seed, ...place, start);
+    const stream = await uniformStream(seed, ...place, start);
     const sums = new Float64Array(size); // exponentials over their sum are uniform on the simplex
-    for (let at = 0; at < weights.length; at++) {
-      weights[at] = -Math.log(weights[at]);
-      sums[at % size] += weights[at];
+    for (let example = -1; example < n; example++) {
+      const drawn = stream.uniforms(size).map((value) => -Math.log(value));
+      for (let at = 0; at < size; at++) sums[at] += drawn[at];
+      if (example < 0) worst.set(drawn, start);
+      else rows.forEach((row, which) => add(weighted[which], start, row[example], drawn));
+      await pause();
     }
-    for (let at = 0; at < size; at++) worst[start + at] = weights[at] / sums[at];
-    rows.forEach((row, which) => {
-      for (let example = 0; example < n; example++) {
-        const from = (example + 1) * size;
-        for (let at = 0; at < size; at++) {
-          weighted[which][start + at] += row[example] * (weights[from + at] / sums[at]);
-        }
-      }
-    });
-    await pause();
+    for (const sum of [...weighted, worst]) {
+      for (let at = 0; at < size; at++) sum[start + at] /= sums[at];
+    }
   }
   return { weighted, worst };
+}
+
+function add(sums, start, factor, values) {
+  for (let at = 0; at < values.length; at++) sums[start + at] += factor * values[at];
 }
 
 /**
@@ -75,8 +75,8 @@ export async function boundsTogether(rows, drawn, lowest, level, pause) {
   const smallest = [];
   for (let which = 0; which < rows.length; which++) {
     const others = highest(ratios.filter((_, at) => at !== which));
-    smallest.push(means[which] + shift(means[which], falls[which], others, drawn.worst, level));
-    await pause();
+    const given = { average: means[which], falls: falls[which], others, worst: drawn.worst, level };
+    smallest.push(means[which] + (await shift(given, pause)));
   }
   return { bounds, smallest };
 }
@@ -103,8 +103,9 @@ function upper(values, level) {
 }
 
 /** How much the values of a row must rise for its bound to be 0; the worst value stays. */
-function shift(average, falls, others, worst, level) {
-  const bound = (by) => {
+async function shift({ average, falls, others, worst, level }, pause) {
+  const bound = async (by) => {
+    await pause();
     const fall = falls.map((value, at) => value + by * worst[at]);
     const scale = Math.max(deviation(fall), TINY);
     const largest = fall.map((value, at) => Math.max(others[at], value / scale));
@@ -112,11 +113,11 @@ function shift(average, falls, others, worst, level) {
   };
   let low = -average;
   let step = Math.max(1e-3, Math.abs(low), deviation(falls));
-  while (bound(low + step) <= 0) step *= 2;
+  while ((await bound(low + step)) <= 0) step *= 2;
   let high = low + step;
   for (let turn = 0; turn < STEPS; turn++) {
     const middle = (low + high) / 2;
-    if (bound(middle) > 0) high = middle;
+    if ((await bound(middle)) > 0) high = middle;
     else low = middle;
   }
   return high;
