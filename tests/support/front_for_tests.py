@@ -94,11 +94,13 @@ def fronted(
     edges: tuple[str, ...] = ("north", "south"),
     *,
     certs: Path | None = None,
+    address: str | None = None,
+    port: int = 0,
     contents: Mapping[str, bytes] = PAGE,
     told: list[str] | None = None,
 ) -> Iterator[dict[str, Asker]]:
     """A running front, and for each edge who asks it."""
-    order = Order(exchange, edges, exchange.parent / "state", "127.0.0.1", 0, certs)
+    order = Order(exchange, edges, exchange.parent / "state", "127.0.0.1", port, certs, address)
     site = Site(contents, INDEX, TYPES, headers_for(contents[INDEX]))
     front = Front(order, site, ([] if told is None else told).append)
     thread = threading.Thread(target=front.run)

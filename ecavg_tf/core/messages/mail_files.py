@@ -1,14 +1,14 @@
 """Looks at single files of a mailbox, which another side may have put there."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from ecavg_tf.core.fields import Fields
-from ecavg_tf.core.files import load_json, read_regular
-from ecavg_tf.core.messages.request import NamedFile
+from ecavg_tf.core.files import canonical_json, load_json, read_regular
+from ecavg_tf.core.messages.request import Request, metadata_of
 from ecavg_tf.core.messages.update_file import TensorFile
 
 LARGEST_REPLY = 2**20  # bytes of its JSON: whatever it holds may be kept in the run directory
+_KNOWN_LATER = ("training_file", "inputs")
 
 
 def loaded(reply: Path) -> Fields:
@@ -37,10 +37,11 @@ def size(path: Path) -> int:
         return 0
 
 
-def names_file(request: Path, file: NamedFile | None) -> bool:
-    """Whether a request that lies there names this training file: it may be a new one now."""
+def tells(path: Path, request: Request) -> bool:
+    """Whether a request that lies there tells what this one does, which may be known only now."""
     try:
-        named = TensorFile(request).metadata.get("training_file")
+        told = TensorFile(path).metadata
     except ValueError:
         return False
-    return bool(named == (None if file is None else asdict(file)))
+    said = ([each.get(key) for key in _KNOWN_LATER] for each in (told, metadata_of(request)))
+    return canonical_json(next(said)) == canonical_json(next(said))

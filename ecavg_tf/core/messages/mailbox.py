@@ -21,7 +21,7 @@ from ecavg_tf.core.files import (
     regular_sha256,
     write_json,
 )
-from ecavg_tf.core.messages.mail_files import is_error, loaded, names_file, size
+from ecavg_tf.core.messages.mail_files import is_error, loaded, size, tells
 from ecavg_tf.core.messages.owner import Owner, check_owner, claim
 from ecavg_tf.core.messages.reply import FILES, NoReply, Reply, decode_reply, encode_reply
 from ecavg_tf.core.messages.request import (
@@ -110,7 +110,7 @@ class Mailbox:
         reply = self._reply_path(request.round, request.kind)
         if is_error(reply):
             reply.unlink()
-        if path.exists() and (reply.exists() or names_file(path, request.training_file)):
+        if path.exists() and (reply.exists() or tells(path, request)):
             return
         write_request(path, request)
 

@@ -53,7 +53,7 @@ TAB = (
     + """
 const { Agent } = await load("agent");
 const [stages, example] = given;  // a stage is what is asked while a tab is open
-const events = [], replies = [];
+const events = [], replies = [], fetches = [];
 const began = performance.now();
 let longest = 0, last = began;  // how long the page had no turn
 const look = setInterval(() => {
@@ -66,7 +66,7 @@ for (const requests of stages) {
     const client = {
         run: async () => ({ run_id: "run", edge: "edge-07", over: !waiting.length }),
         request: async () => waiting[0] ?? null,
-        file: fetched,
+        file: (name) => { fetches.push(name); return fetched(name); },
         reply: async (id, told, { update } = {}) => {
             replies.push({ id, told, update: update ? text(update) : null });
             waiting.shift();
@@ -84,7 +84,7 @@ const row = example.x.slice(0, example.x.length / example.y.length);
 const probabilities = await one.probabilities(row);
 clearInterval(look);
 longest /= performance.now() - began;
-return { replies, events, keys: [...kept.keys()].sort(), probabilities, longest };
+return { replies, events, keys: [...kept.keys()].sort(), probabilities, longest, fetches };
 """
 )
 
@@ -276,6 +276,8 @@ def test_the_answers_are_those_of_a_device(
     assert found["events"].count("decision") == 3
     assert found["events"].count("epoch") == 6
     assert found["events"].count("over") == 4
+    bundles = [name for name in found["fetches"] if name.startswith("training-")]
+    assert len(bundles) == len(set(bundles)) == (4 if kind == "head" else 1)
     assert len([key for key in found["keys"] if key.startswith("bundle/")]) <= 3
     assert sum(found["probabilities"]) == pytest.approx(1, abs=1e-5)
     assert max(found["probabilities"]) > 0.2  # another model of the file does not touch this one

@@ -30,10 +30,11 @@ from ecavg_tf.core.bundles.training_bundle import (
     training_file_name,
     write_training_bundle,
 )
+from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import Reply
-from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
+from ecavg_tf.core.messages.request import EXCHANGE, FINISH, HELLO, Request, Shipped
 from ecavg_tf.core.messages.update_file import Update, check_update
 from ecavg_tf.core.template import Template
 from ecavg_tf.models.builders import mlp
@@ -361,6 +362,25 @@ def expected(update: Path, bundle: Path) -> int:
 
 def template_of(bundle: Path) -> Template:
     return read_training_bundle(bundle).info.template
+
+
+def test_a_server_without_data_is_told_what_the_tab_has(
+    browser: Any, exchange: Path, tmp_path: Path
+) -> None:
+    box, spec = Mailbox(exchange / "north"), DIGITS.spec
+    inputs = Inputs("digits", spec.input_shape, spec.dtype, spec.value_range, spec.classes)
+    hello = Request(HELLO, "run-a", 0, Template(()), Shipped(None), inputs=inputs)
+    with fronted(exchange, contents=joining_contents()) as askers:
+        box.send(dataclasses.replace(hello, inputs=None))
+        assert opened(browser, link(askers["north"])) == "waiting"
+        assert text(browser, "status").startswith("Connected. Another edge must first tell")
+        box.send(hello)  # as the server does when it knows
+        assert waited(browser, "return document.body.dataset.state === 'ready'")
+        add_some(browser, tmp_path)
+        browser.find_element("id", "start").click()
+        description = answered(box, hello).description
+        assert description is not None
+        assert description.disagreement(inputs) is None
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -17,6 +17,7 @@ from front_for_tests import OWNER, PAGE, POLICY, Answer, Asker, fronted, reply_j
 from messages_for_tests import asked, decided
 
 from ecavg_tf.core.errors import ConfigError, WorkdirError
+from ecavg_tf.core.flower import free_port
 from ecavg_tf.core.messages.mail_files import LARGEST_REPLY
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
@@ -378,6 +379,18 @@ def test_with_certificates_it_speaks_tls_alone(exchange: Path, tmp_path: Path) -
         stranger = dataclasses.replace(north, context=ssl.create_default_context())
         with pytest.raises(ssl.SSLCertVerificationError):
             stranger("run")
+
+
+def test_a_proxy_may_show_it_under_an_address_of_its_own(exchange: Path) -> None:
+    port = free_port()
+    with fronted(exchange, address="https://Learn.example.org/", port=port) as askers:
+        public = askers["north"]
+        assert public.origin == "https://learn.example.org"
+        near = dataclasses.replace(public, origin=f"http://127.0.0.1:{port}")
+        passed_on = {"Host": "learn.example.org", "Origin": public.origin}
+        assert near("run", headers=passed_on).status == 200
+        assert near("run").status == 200  # a proxy that names this server itself
+        refused(near("run", headers={"Host": "learn.example.org:444"}), 403, "addresses")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "learn.example.org"])

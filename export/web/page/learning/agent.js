@@ -8,7 +8,7 @@
 import { UserError } from "../errors.js";
 import { canonicalJson } from "./canonical_json.js";
 import { describe } from "./describing.js";
-import { EdgeStore, ownerOf } from "./edge_store.js";
+import { EdgeStore, keptBundle, ownerOf } from "./edge_store.js";
 import { FrozenFiles, heldOf } from "./frozen_files.js";
 import { sha256 } from "./hashing.js";
 import { Stopped } from "./learner.js";
@@ -112,10 +112,7 @@ export class Agent {
     if (!weights) {
       throw new UserError("A browser has no start of its own; set model.init=shared in the run.");
     }
-    const content = await this.client.file(trainingFile.name);
-    if (!content || (await sha256(content)) !== trainingFile.sha256) {
-      throw new UserError(`${trainingFile.name} is not the file that the request names.`);
-    }
+    const content = await this.#bundle(trainingFile);
     const { info } = await this.files.take(trainingFile.name, content);
     if (!fits(request.template, info.template)) {
       throw new UserError("The training file is of another model than the server's.");
@@ -128,7 +125,18 @@ export class Agent {
       this.worker = await Worker.make({ edge, request, kept, files, data, listener });
       this.runId = request.runId;
     }
-    await kept.keepBundle(info.frozen_sha256, content);
+    await kept.keepBundle(info.frozen_sha256, trainingFile.sha256, content);
+  }
+
+  /** The training file: most runs have one for all rounds, and a phone pays for every byte. */
+  async #bundle({ name, sha256: hash }) {
+    const kept = await keptBundle(this.store, hash);
+    if (kept) return kept;
+    const content = await this.client.file(name);
+    if (!content || (await sha256(content)) !== hash) {
+      throw new UserError(`${name} is not the file that the request names.`);
+    }
+    return content;
   }
 }
 

@@ -104,8 +104,7 @@ export class EdgeStore {
   }
 
   /** Keeps a training bundle, without which nothing predicts; drops those that no model needs. */
-  async keepBundle(frozen, content) {
-    const hash = await sha256(content);
+  async keepBundle(frozen, hash, content) {
     const known = await this.store.get(BUNDLE + frozen);
     if (known?.sha256 !== hash) await this.store.put(BUNDLE + frozen, { sha256: hash, content });
     const needed = new Set([frozen, (await this.store.get(ACCEPTED))?.frozen]);
@@ -128,6 +127,15 @@ export class EdgeStore {
 
 function keyOf(kind, round) {
   return `${RUN}${kind}-${String(round).padStart(4, "0")}`;
+}
+
+/** A training bundle that was kept, by the hash of its bytes; undefined: there is none. */
+export async function keptBundle(store, hash) {
+  for (const key of await store.keys(BUNDLE)) {
+    const kept = await store.get(key);
+    if (kept.sha256 === hash) return kept.content;
+  }
+  return undefined;
 }
 
 /** Whose an edge's name is: the browser's, which got a random name when it was first asked. */

@@ -59,7 +59,8 @@ export async function splitOffGuard(edge, all, fraction, seed) {
 
 /** Places of `count` examples whose label mix is that of all, in rising order. */
 export async function stratified(labels, count, seed, ...place) {
-  const available = new Examples(labels, labels).classCounts(Math.max(...labels, -1) + 1);
+  const classes = labels.reduce((most, label) => Math.max(most, label + 1), 0);
+  const available = new Examples(labels, labels).classCounts(classes);
   const quota = available.map((n) => Math.floor((n * count) / Math.max(labels.length, 1)));
   const rest = available.map((n, at) => n * count - quota[at] * labels.length);
   const byRest = rest.map((_, at) => at).sort((one, other) => rest[other] - rest[one] || one - other);

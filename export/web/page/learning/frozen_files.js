@@ -3,6 +3,7 @@
 import { BUNDLE } from "./edge_store.js";
 import { checkTraining } from "./proving.js";
 import { frozenSha256 } from "./templates.js";
+import { floats } from "./tensors.js";
 import { readTrainingBundle } from "./training_bundle.js";
 import { TrainingModel } from "./training_model.js";
 
@@ -68,5 +69,5 @@ export class FrozenFiles {
 
 /** The weights that a file trains, in its order, as float32 arrays. */
 export function heldOf(weights, { held }) {
-  return held.map((at) => new Float32Array(weights[at].bytes.slice().buffer));
+  return held.map((at) => floats(weights[at]));
 }
