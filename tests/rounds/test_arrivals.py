@@ -59,6 +59,21 @@ def notes(told: list[Event]) -> list[str]:
     return [event.text for event in told if isinstance(event, Note)]
 
 
+def test_who_has_not_answered_hears_the_task_once_it_is_known(tmp_path: Path) -> None:
+    """A browser tab can only say that its data is of the task: it waits until there is one."""
+    tab = Mailbox(tmp_path / "tab")
+    first = server(tmp_path, [], None)
+    first.look()
+    asked = tab.unanswered()
+    assert asked is not None
+    assert asked.inputs is None
+    tab.reply(asked, NoReply("tab", "the server does not know yet"))
+    server(tmp_path, []).look()
+    again = tab.unanswered()
+    assert again is not None
+    assert again.inputs == TASK
+
+
 def test_an_edge_says_what_its_data_is_and_nothing_of_an_example(tmp_path: Path) -> None:
     told: list[Event] = []
     arrivals = server(tmp_path, told)

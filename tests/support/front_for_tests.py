@@ -130,3 +130,18 @@ def reply_json(request: Request, reply: Reply, **owner: str) -> bytes:
         if path is not None
     }
     return json.dumps(encode_reply(request, reply, hashes) | {"owner": OWNER | owner}).encode()
+
+
+def exchanged(tmp_path: Path, request: Request, content: bytes = b"an update") -> Reply:
+    update = tmp_path / "update"
+    update.write_bytes(content)
+    return Reply("north", request.round, update, None, None, {"pretrain": 1.5})
+
+
+def outbox(exchange: Path, edge: str = "north") -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (exchange / edge / "outbox").iterdir()}
+
+
+def refused(answer: Answer, status: int, said: str) -> None:
+    assert (answer.status, said in answer.json["error"]) == (status, True), answer
+    assert "\n" not in answer.json["error"]

@@ -10,13 +10,14 @@ update does no harm.
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import (
     atomic_path,
+    canonical_json,
     file_sha256,
     load_json,
     read_regular,
@@ -29,6 +30,7 @@ from ecavg_tf.core.messages.request import (
     FINISH,
     NamedFile,
     Request,
+    metadata_of,
     read_request,
     write_request,
 )
@@ -37,6 +39,7 @@ from ecavg_tf.core.messages.update_file import TensorFile
 _OWNER = "owner.json"
 LARGEST_REPLY = 2**20  # bytes of its JSON: whatever it holds may be kept in the run directory
 POLL_S = 0.2  # how long a side sleeps between two looks
+_KNOWN_LATER = ("training_file", "inputs")
 _REQUEST = re.compile(r"(\d{4,})-(hello|exchange|finish)\.safetensors")
 
 
@@ -88,7 +91,7 @@ class Mailbox:
         reply = self._reply_path(request.round, request.kind)
         if _is_error(reply):
             reply.unlink()
-        if path.exists() and (reply.exists() or _names_file(path, request.training_file)):
+        if path.exists() and (reply.exists() or _tells(path, request)):
             return
         write_request(path, request)
 
@@ -286,10 +289,11 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _names_file(request: Path, file: NamedFile | None) -> bool:
-    """Whether a request that lies there names this training file: it may be a new one now."""
+def _tells(path: Path, request: Request) -> bool:
+    """Whether a request that lies there tells what this one does, which may be known only now."""
     try:
-        named = TensorFile(request).metadata.get("training_file")
+        told = TensorFile(path).metadata
     except ValueError:
         return False
-    return bool(named == (None if file is None else asdict(file)))
+    said = ([each.get(key) for key in _KNOWN_LATER] for each in (told, metadata_of(request)))
+    return canonical_json(next(said)) == canonical_json(next(said))

@@ -1,62 +1,31 @@
-"""The front to an exchange folder, over real sockets: what it lets through, and what it doesn't."""
+"""The front to an exchange folder, over real sockets: the same files as by the folder itself."""
 
 import dataclasses
 import hashlib
-import http.client
 import json
-import socket
-import ssl
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from front_for_tests import OWNER, PAGE, POLICY, Answer, Asker, fronted, reply_json
+from front_for_tests import (
+    OWNER,
+    PAGE,
+    POLICY,
+    Asker,
+    exchanged,
+    fronted,
+    outbox,
+    refused,
+    reply_json,
+)
 from messages_for_tests import asked, decided
 
-from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.flower import free_port
-from ecavg_tf.core.messages.mailbox import LARGEST_REPLY, Mailbox
+from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import NoReply, Reply
-from ecavg_tf.core.messages.request import FINISH, Request
-from ecavg_tf.core.messages.update_file import largest_update
+from ecavg_tf.core.messages.request import FINISH
 from export.web.contents import INDEX
-from server.carrying.certificates import make_authority, make_server
-from server.web.front import Front, Order
-from server.web.keys import KEYS, keys_of
-from server.web.site import Site
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Path:
-    folder = tmp_path / "exchange"
-    folder.mkdir()
-    (folder / "run.json").write_text(json.dumps({"run_id": "run-a"}))
-    return folder
-
-
-@pytest.fixture
-def north(exchange: Path) -> Iterator[Asker]:
-    with fronted(exchange) as askers:
-        yield askers["north"]
-
-
-def exchanged(tmp_path: Path, request: Request, content: bytes = b"an update") -> Reply:
-    update = tmp_path / "update"
-    update.write_bytes(content)
-    return Reply("north", request.round, update, None, None, {"pretrain": 1.5})
-
-
-def outbox(exchange: Path, edge: str = "north") -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (exchange / edge / "outbox").iterdir()}
-
-
-def refused(answer: Answer, status: int, said: str) -> None:
-    assert (answer.status, said in answer.json["error"]) == (status, True), answer
-    assert "\n" not in answer.json["error"]
 
 
 def test_an_exchange_through_it_leaves_the_same_files_as_one_by_the_folder(
@@ -108,93 +77,6 @@ def test_an_exchange_through_it_leaves_the_same_files_as_one_by_the_folder(
         "north answered 0001-exchange", "north answered 0001-finish"
     ]  # fmt: skip
     assert not list((tmp_path / "state" / "uploads" / "north").iterdir())
-
-
-@pytest.mark.parametrize("path", ["run", "request", "files/x", "reply/x", "reply/x/update"])
-def test_who_has_not_the_edges_own_key_is_kept_out(exchange: Path, path: str) -> None:
-    method = "PUT" if path.startswith("reply") else "GET"
-    Mailbox(exchange / "north").send(asked())
-    with fronted(exchange) as askers:
-        north, south = askers["north"], askers["south"]
-        path = path.replace("/x", f"/{north.waiting()}" if method == "PUT" else "/x")
-        for headers in (
-            {"Authorization": ""},
-            {"Authorization": "Bearer"},
-            {"Authorization": north.key},
-            {"Authorization": f"Basic {north.key}"},
-            {"Authorization": "Bearer " + "A" * 43},
-            {"Authorization": f"Bearer {north.key[:-1]}"},
-            {"Authorization": f"Bearer {north.key}x"},
-            {"Authorization": "Bearer \xe9"},
-        ):
-            answer = north(path, method=method, body=b"{}", headers=headers)
-            refused(answer, 401, "no key came, or one that is not known")
-            assert answer.headers["www-authenticate"] == "Bearer"
-        as_query = f"/api/edges/north/{path}?key={north.key}"
-        refused(north(as_query, method=method, headers={"Authorization": ""}), 401, "no key")
-        theirs = f"/api/edges/north/{path}"
-        refused(south(theirs, method=method, body=b"{}"), 403, "this is the key of south")
-        refused(south(theirs.replace("north", "nobody"), method=method), 403, "key of south")
-    assert outbox(exchange) == {}
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "http://127.0.0.1"},
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site"},
-        {"Sec-Fetch-Site": "none"},
-        {"Host": "evil.example"},
-        {"Host": "127.0.0.1"},
-        {"Host": ""},
-    ],
-)
-def test_pages_of_other_origins_are_kept_out(north: Asker, headers: dict[str, str]) -> None:
-    answer = north("run", headers=headers)
-    assert answer.status == 403
-    assert "origin" in answer.json["error"] or "addresses" in answer.json["error"]
-    assert not [name for name in answer.headers if name.startswith("access-control")]
-    mine = {"Origin": north.origin, "Sec-Fetch-Site": "same-origin"}
-    assert north("run", headers=mine).status == 200
-
-
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(
-    north: Asker, exchange: Path, tmp_path: Path
-) -> None:
-    Mailbox(exchange / "north").send(asked())
-    at = f"reply/{north.waiting()}"
-    most = largest_update(asked().template)
-    for path, size in ((at, LARGEST_REPLY), (f"{at}/update", most)):
-        assert announced(north, path, size + 1) == 413
-        chunks = iter([b"x" * 2**20] * (size // 2**20) + [b"x" * (size % 2**20 + 1)])
-        answer = streamed(north, path, chunks)
-        assert answer in (413, None)  # None: the line was cut while it was still being sent
-    assert north.put(f"{at}/update", b"x" * 1000).status == 204
-    assert not list((tmp_path / "state" / "uploads" / "north").glob(".*"))
-    assert outbox(exchange) == {}
-    assert north("run").status == 200
-
-
-def announced(asker: Asker, path: str, size: int) -> int:
-    """The answer to a body of which nothing is sent."""
-    parts = urlsplit(asker.origin)
-    with socket.create_connection((str(parts.hostname), int(parts.port or 0)), 10) as line:
-        line.sendall(
-            f"PUT /api/edges/{asker.edge}/{path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
-            f"Authorization: Bearer {asker.key}\r\nContent-Length: {size}\r\n\r\n".encode()
-        )
-        return int(line.recv(64).split()[1])
-
-
-def streamed(asker: Asker, path: str, chunks: Iterator[bytes]) -> int | None:
-    """The answer to a body that does not say how long it is."""
-    try:
-        return asker.put(path, chunks).status
-    except (BrokenPipeError, ConnectionResetError):
-        return None
 
 
 def test_a_reply_is_taken_once(north: Asker, exchange: Path, tmp_path: Path) -> None:
@@ -273,54 +155,6 @@ def test_what_keeps_an_edge_from_answering_reaches_the_server(north: Asker, exch
     assert box.answer(request) == NoReply("north", "no examples")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "files/..",
-        "files/../../../run.json",
-        "files/..%2f..%2frun.json",
-        "files/%2e%2e%2frun.json",
-        "files/%2e%2e/%2e%2e/run.json",
-        "files/.ecavg-part",
-        "files/notes.txt",
-        "files/link.bundle.zip",
-        "files/training-link.bundle.zip",
-        "files/0001-exchange.safetensors%00",
-        "files/",
-        "files",
-        "../south/run",
-        "..%2fsouth/run",
-        "",
-        "/",
-        "/../../etc/passwd",
-        "/%2e%2e/%2e%2e/etc/passwd",
-        "//etc/passwd",
-        "/api",
-        "/api/edges/north/request/",
-    ],
-)
-def test_no_path_leads_anywhere_else(north: Asker, exchange: Path, path: str) -> None:
-    box = Mailbox(exchange / "north")
-    box.send(asked())
-    (box.inbox / "notes.txt").write_text("x")
-    (box.inbox / "training-link.bundle.zip").symlink_to(exchange / "run.json")
-    answer = north(path)
-    if path == "/":
-        assert (answer.status, answer.body) == (200, PAGE[INDEX])
-    else:
-        assert answer.status in (403, 404), answer
-        assert "error" in answer.json
-
-
-@pytest.mark.parametrize("method", ["POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "PUT"])
-def test_other_methods_are_refused(north: Asker, method: str) -> None:
-    for path in ("run", "request", "files/x", "/", "/page/main.js"):
-        assert north(path, method=method).status == 405
-    if method != "PUT":
-        assert north("reply/x", method=method).status == 405
-    assert north("reply/x", method="GET").status == 404
-
-
 def test_the_page_and_every_answer_have_strict_headers(north: Asker) -> None:
     index, script = north("/", headers={"Authorization": ""}), north("/page/main.js")
     assert (index.body, script.body) == (PAGE[INDEX], PAGE["page/main.js"])
@@ -339,15 +173,6 @@ def test_the_page_and_every_answer_have_strict_headers(north: Asker) -> None:
     assert (head.status, head.body) == (200, b"")
 
 
-def test_a_mailbox_that_is_a_link_is_not_followed(
-    north: Asker, exchange: Path, tmp_path: Path
-) -> None:
-    box = exchange / "north"
-    (box / "inbox").rmdir()
-    (box / "inbox").symlink_to(tmp_path)
-    refused(north("request"), 503, "inbox is a link")
-
-
 def test_a_request_that_is_not_whole_waits_and_a_changed_one_is_told(
     north: Asker, exchange: Path
 ) -> None:
@@ -361,25 +186,6 @@ def test_a_request_that_is_not_whole_waits_and_a_changed_one_is_told(
     refused(north("request"), 503, "is damaged: it is not what the server wrote")
 
 
-def test_with_certificates_it_speaks_tls_alone(exchange: Path, tmp_path: Path) -> None:
-    certs = tmp_path / "certs"
-    make_authority(certs)
-    make_server(certs, ["learn.example.org"], 9)
-    with fronted(exchange, certs=certs) as askers:
-        north = askers["north"]
-        assert north.origin.startswith("https://localhost:")
-        assert north("run").json["edge"] == "north"
-        parts = urlsplit(north.origin)
-        refused(north("run", headers={"Origin": f"http://{parts.netloc}"}), 403, "another origin")
-        assert north("run", headers={"Host": f"learn.example.org:{parts.port}"}).status == 200
-        plain = dataclasses.replace(north, origin=f"http://127.0.0.1:{parts.port}", context=None)
-        with pytest.raises((http.client.HTTPException, ConnectionError)):
-            plain("run")
-        stranger = dataclasses.replace(north, context=ssl.create_default_context())
-        with pytest.raises(ssl.SSLCertVerificationError):
-            stranger("run")
-
-
 def test_a_proxy_may_show_it_under_an_address_of_its_own(exchange: Path) -> None:
     port = free_port()
     with fronted(exchange, address="https://Learn.example.org/", port=port) as askers:
@@ -390,31 +196,3 @@ def test_a_proxy_may_show_it_under_an_address_of_its_own(exchange: Path) -> None
         assert near("run", headers=passed_on).status == 200
         assert near("run").status == 200  # a proxy that names this server itself
         refused(near("run", headers={"Host": "learn.example.org:444"}), 403, "addresses")
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "learn.example.org"])
-def test_plain_http_is_for_this_machine_alone(exchange: Path, tmp_path: Path, host: str) -> None:
-    order = Order(exchange, ("north",), tmp_path / "state", host, 0)
-    with pytest.raises(ConfigError, match=f"--host={host} needs TLS: without --certs only this"):
-        Front(order, Site(PAGE, INDEX, {}, {}), print)
-    assert not (tmp_path / "state").exists()
-
-
-def test_keys_stay_the_same_and_nobody_else_can_read_them(tmp_path: Path) -> None:
-    keys = keys_of(tmp_path, ["north", "south"])
-    file = tmp_path / KEYS
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert len(keys["north"]) == 43
-    assert keys["north"] != keys["south"]
-    more = keys_of(tmp_path, ["south", "east"])
-    assert more["south"] == keys["south"]
-    assert more.edge_of(keys["south"]) == "south"
-    assert more.edge_of(keys["north"]) is None  # no edge of this time
-    assert set(json.loads(file.read_text())) == {"north", "south", "east"}
-    file.chmod(0o640)
-    with pytest.raises(WorkdirError, match=r"others may read it \(mode 0640\): chmod 600"):
-        keys_of(tmp_path, ["north"])
-    file.chmod(0o600)
-    file.write_text('{"north": ""}')
-    with pytest.raises(WorkdirError, match="the key of north is none; remove its line"):
-        keys_of(tmp_path, ["north"])

@@ -35,14 +35,20 @@ async function start() {
   if (known) await show(known, us);
   status("Connecting to the server …");
   page.part?.goOn();
-  const task = await asked(new Client({ edge, key, onreach }), store, (over) => {
+  const task = await asked(new Client({ edge, key, onreach }), store, (why) => {
     if (!page.task) state("waiting");
-    status(over ? "The run is over." : "Connected. The server asks nothing yet; this page waits.");
+    status(waitingFor(why));
   });
   if (!task) return;
   await show(task, us);
   status("Connected. Add examples, then take part.");
   page.part.goOn();
+}
+
+function waitingFor({ over, unknown }) {
+  if (over) return "The run is over.";
+  if (unknown) return "Connected. Another edge must first tell the server what the data of the run is.";
+  return "Connected. The server asks nothing yet; this page waits.";
 }
 
 /** While this browser takes part, that is what there is to say. */

@@ -1,7 +1,6 @@
 /** What the run's model takes and tells apart: as the server's first request says, and kept since. */
 
 import { UserError } from "../errors.js";
-import { describe } from "../learning/describing.js";
 import { HELLO, readRequest } from "../learning/requests.js";
 import { readTrainingBundle } from "../learning/training_bundle.js";
 
@@ -18,16 +17,18 @@ export function keptTask(store) {
  *
  * @param {object} client asks the server.
  * @param {object} store keeps it, for a visit without a network.
- * @param {(over: boolean) => void} onwait told that there is no request, and whether the run is over.
+ * @param {(why: {over: boolean, unknown: boolean}) => void} onwait told why nothing is known yet: there
+ *     is no request, the run is over, or the server does not know it itself.
  * @returns {Promise<{info: object, inputs: {shape: number[], data: ArrayLike<number>}}|null>} as a
  *     bundle has them, with some inputs to show; null: the run is over and never said it.
  */
 export async function asked(client, store, onwait) {
   for (;;) {
     const request = await client.request();
-    if (request) return kept(store, await taskOf(client, request.files));
+    const task = request && (await taskOf(client, request.files));
+    if (task) return kept(store, task);
     const { over } = await client.run();
-    onwait(over);
+    onwait({ over, unknown: Boolean(request) });
     if (over) return null;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
@@ -45,7 +46,7 @@ async function taskOf(client, [request, training]) {
     return { info: forPage(info), inputs: golden.inputs };
   }
   const { kind, inputs } = await readRequest(request.name, await client.file(request.name));
-  if (kind === HELLO) describe(client.edge, inputs); // refuses a server that does not know it either
+  if (kind === HELLO && !inputs) return null; // once another edge has said it, it is asked anew
   if (!inputs) {
     throw new UserError(
       "The server sends no file that a browser can train. Start the run with " +
