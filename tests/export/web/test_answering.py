@@ -2,50 +2,30 @@
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import exports_for_tests as made
-import keras
 import numpy as np
 import pytest
+from asked_for_tests import DIGITS, EDGE, SPEC, Asked, asked, entry
 from learning_for_tests import STORE, evaluated, served_modules
 from web_for_tests import chromium
 
-from ecavg_tf.config import Config, GuardRule, ModelConfig
-from ecavg_tf.config.fields import shared_fields
-from ecavg_tf.core.bundles.training_bundle import (
-    OptimizerSpec,
-    frozen_sha256,
-    training_file_name,
-    write_training_bundle,
-)
-from ecavg_tf.core.messages.inputs import Inputs
+from ecavg_tf.config import GuardRule
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import (
-    EXCHANGE,
-    FINISH,
-    HELLO,
-    NamedFile,
     Request,
-    Shipped,
     write_request,
 )
-from ecavg_tf.core.messages.update_file import Update, check_update, save_tensors
+from ecavg_tf.core.messages.update_file import Update, check_update
 from ecavg_tf.core.template import Array, Template
-from ecavg_tf.models.builders import mlp, template_of
-from ecavg_tf.training.evaluation import KerasScorer
 from edge.participating.agent import Agent
-from export.making.training import TrainingExporter
 
 pytestmark = pytest.mark.slow
 
-DIGITS = made.digits()
-SPEC = DIGITS.spec
-EDGE = "edge-07"
 LOCAL = np.flatnonzero((DIGITS.train.labels < 7) | (np.arange(len(DIGITS.train)) % 4 == 0))[:700]
 
 TAB = (
@@ -89,74 +69,6 @@ return { replies, events, keys: [...kept.keys()].sort(), probabilities, longest,
 )
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a server asks in a run of three rounds, and the files of it."""
-
-    requests: tuple[Request, ...]
-    files: dict[str, bytes]
-    template: Template
-
-
-def models(kind: str) -> tuple[keras.Model, list[list[Array]]]:
-    """A model, and the weights of four global models: later ones are not always better."""
-    if kind == "dense":
-        keras.utils.set_random_seed(0)
-        model = mlp(SPEC, ModelConfig(hidden_units=32))
-    else:
-        model = keras.models.clone_model(made.model())
-    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
-    weights = [model.get_weights()]
-    inputs = DIGITS.train.inputs.astype("float32")
-    for epochs in (6, 1, 8):
-        if epochs == 1:  # a server's bad day
-            model.fit(inputs, (DIGITS.train.labels + 1) % 10, epochs=1, verbose=0)
-        else:
-            model.fit(inputs, DIGITS.train.labels, epochs=epochs, verbose=0)
-        weights.append(model.get_weights())
-    return model, weights
-
-
-def asked(folder: Path, kind: str, rule: GuardRule) -> Asked:
-    model, globals_ = models(kind)
-    config = Config(seed=5, rounds=3)
-    config.edge.epochs, config.edge.optimizer, config.edge.learning_rate = 2, "adam", 1e-3
-    config.update.rule, config.partition.guard_fraction = rule, 0.3
-    scorer, template = KerasScorer(model, DIGITS.test, logits=False), template_of(model)
-    inputs = Inputs("digits", SPEC.input_shape, SPEC.dtype, SPEC.value_range, SPEC.classes)
-    requests = [Request(HELLO, "run", 0, Template(()), Shipped(None), inputs=inputs)]
-    files: dict[str, bytes] = {}
-    steps = [(EXCHANGE, 1), (EXCHANGE, 2), (EXCHANGE, 3), (FINISH, 3)]
-    for (what, number), weights in zip(steps, globals_, strict=True):
-        model.set_weights(weights)
-        exporter = TrainingExporter(model, SPEC, kind, OptimizerSpec("adam"))
-        name = training_file_name(frozen_sha256(weights, exporter.held()[0]))
-        path = folder / name
-        if not path.exists():
-            write_training_bundle(path, exporter.bundle(DIGITS.test, {}))
-        named = Mailbox(folder / EDGE).put_file(path)
-        files[name] = path.read_bytes()
-        trained_on = tuple(float(each) for each in DIGITS.train.class_counts(10))
-        requests.append(
-            Request(
-                what,
-                "run",
-                number,
-                template,
-                Shipped(weights, trained_on if number > 1 else None),
-                config=shared_fields(config),
-                training_file=NamedFile(name, named.sha256),
-                probe=scorer.probe(weights, SPEC),
-                inputs=inputs,
-            )
-        )
-    for request in requests:
-        path = folder / f"{request.round:04d}-{request.kind}.safetensors"
-        write_request(path, request)
-        files[path.name] = path.read_bytes()
-    return Asked(tuple(requests), files, template)
-
-
 def by_python(folder: Path, run: Asked) -> list[Reply]:
     """What the device's agent answers to all but the greeting."""
     train, test = DIGITS.train.take(LOCAL), DIGITS.test
@@ -173,12 +85,6 @@ def by_python(folder: Path, run: Asked) -> list[Reply]:
             answer = replace(answer, update=kept)
         answers.append(answer)
     return answers
-
-
-def entry(request: Request) -> dict[str, Any]:
-    names = [f"{request.round:04d}-{request.kind}.safetensors"]
-    names += [request.training_file.name] if request.training_file else []
-    return {"id": f"{request.round}-{request.kind}", "files": [{"name": name} for name in names]}
 
 
 def read_back(folder: Path, request: Request, told: dict[str, Any], update: bytes | None) -> Reply:
@@ -366,55 +272,3 @@ def test_a_tab_that_is_stopped_goes_on_later(browser: Any, tmp_path: Path) -> No
     assert found["epochs"] == [1, 2]
     (told,) = found["replies"]
     assert json.loads(told)["error"] is None
-
-
-def test_a_damaged_request_is_refused(browser: Any, tmp_path: Path) -> None:
-    weights: Sequence[Array] = [np.arange(6, dtype=np.float32).reshape(2, 3)]
-    template = template_of(
-        keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, use_bias=False)])
-    )
-    config = {"a": 1.0, "b": [1e-7, 1e22, -0.0], "é": '\x7f"', "sha256": {"sha256": "x"}}
-    request = Request(EXCHANGE, "run", 2, template, Shipped(weights, (1.5, 2.0)), config=config)
-    write_request(tmp_path / "sound", request)
-    sound = (tmp_path / "sound").read_bytes()
-    bad = {
-        "weight": sound[:-1] + bytes([sound[-1] ^ 1]),
-        "round": sound.replace(b'ound\\":2', b'ound\\":3'),
-    }
-    assert bad["round"] != sound
-    body = """
-    const { readRequest } = await load("requests");
-    const said = [];
-    for (const name of given[0]) said.push(await readRequest(name, await fetched(name)).then(
-        ({ round }) => round, (error) => error.message));
-    return said;"""
-    with served_modules(sound=sound, **bad) as address:
-        browser.get(address)
-        found = evaluated(browser, body, ["sound", *bad])
-    assert found[0] == 2
-    for said in found[1:]:
-        assert "is damaged: it is not what the server wrote" in said
-
-
-def test_files_of_tensors_are_written_to_the_byte(browser: Any, tmp_path: Path) -> None:
-    draws = np.random.default_rng(0)
-    kinds = ("float32", "float64", "float16", "int64", "uint8", "int32", "uint32", "bool", "int16")
-    named = {
-        f'{"zyx"[at % 3]}/kérnel "{at}"': draws.integers(0, 2, shape).astype(kind)
-        for at, (kind, shape) in enumerate(zip(kinds * 2, [(3, 5), (), (7,)] * 6, strict=True))
-    }
-    metadata = {"metrics": {"loss": 1.0, "n": 3}, "edge": "Łódź", "class_counts": [1, 2]}
-    save_tensors(tmp_path / "file", named, metadata)
-    content = (tmp_path / "file").read_bytes()
-    body = """
-    const { readTensors, writeTensors } = await load("tensors");
-    const { Real, canonicalJson } = await load("canonical_json");
-    const { tensors, text } = readTensors("file", await fetched("file"));
-    const said = canonicalJson({ metrics: { n: 3, loss: new Real(1) }, edge: "Łódź",
-        class_counts: [1, 2] });
-    return [Array.from(writeTensors(tensors, text)), said === text];"""
-    with served_modules(file=content) as address:
-        browser.get(address)
-        written, is_same = evaluated(browser, body)
-    assert bytes(written) == content
-    assert is_same
