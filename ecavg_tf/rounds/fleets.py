@@ -100,6 +100,8 @@ def _folder(task: Task, data: FederatedData, directory: RunDirectory, template: 
     scorer = task.scorer(task.server_trainer, data.test)
     owners = directory.path / "owners.json"
     keys = EdgeKeys.of(fleet.edge_keys)
+    if keys is not None:
+        keys.check_there(data.edges)
     comes_by_itself = not data.edges
     known = tuple(read_json(owners)) if comes_by_itself and owners.exists() else data.edges
     made = FolderFleet(

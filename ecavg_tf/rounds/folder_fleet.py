@@ -247,7 +247,9 @@ class FolderFleet:
             reason = f"no answer since round {before[0].round}; it may come back at any time"
         else:
             reason = f"no whole answer within {self._timeout_s:g} s (fleet.timeout_s)"
-        before.append(replace(request, model=Shipped(None), probe=None))  # weights are large
+        # Weights are large; whether a late reply is signed is told by their hash.
+        kept = replace(request, model=Shipped(None), weights_sha256=request.model.sha256)
+        before.append(kept)
         return NoReply(edge, reason, absent=True)
 
     def _tell_awaited(self, round_number: int, awaited: Sequence[str]) -> None:

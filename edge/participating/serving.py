@@ -3,10 +3,17 @@
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecavg_tf.core.errors import ECAvgError, RoundError, WorkdirError, disk_fault, full_disk
+from ecavg_tf.core.errors import (
+    ConfigError,
+    ECAvgError,
+    RoundError,
+    WorkdirError,
+    disk_fault,
+    full_disk,
+)
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
 from ecavg_tf.core.messages.owner import Owner
 from ecavg_tf.core.messages.reply import NoReply, Reply
@@ -24,11 +31,13 @@ class Served:
         answer: gives the reply to a request; None: a file that belongs to the request has not
             come yet.
         owner: the state folder that answers for the edge; None: nobody else can.
+        begun: hash of the settings that the edge began a run with, by the run's name.
     """
 
     mailbox: Mailbox
     answer: Callable[[Request], Reply | None]
     owner: Owner | None = None
+    begun: dict[str, str] = field(default_factory=dict)
 
 
 def serve(edges: Sequence[Served], *, timeout_s: float, hint: str, listener: Listener) -> None:
@@ -80,7 +89,7 @@ def answer_newest(served: Served, listener: Listener) -> bool:
     if served.owner is not None:
         mailbox.claim(served.owner)  # before anything is trained or written in its name
     try:
-        mailbox.check_signs(request)
+        _check_asked(served, request)
         reply = served.answer(request)
         if reply is not None:
             mailbox.reply(request, reply)
@@ -96,6 +105,30 @@ def answer_newest(served: Served, listener: Listener) -> bool:
         when = "" if request.kind == HELLO else f"round {request.round}: "
         listener(Note(f"{when}{mailbox.edge} answered '{request.kind}'"))
     return reply is not None
+
+
+def _check_asked(served: Served, request: Request) -> None:
+    """Before an edge trains for nothing, or with settings that somebody changed on their way.
+
+    A worker is made by the first request that asks for training, and goes on with its settings.
+
+    Raises:
+        ConfigError: the reply must be signed, and this edge has no key.
+        RoundError: the settings are not those that the run began with.
+    """
+    edge = served.mailbox.edge
+    if request.signed and not served.mailbox.signs:
+        raise ConfigError(
+            f"the server takes signed replies only; start {edge} with --sign={edge}.key, the key "
+            f"that its public half {edge}.pub belongs to"
+        )
+    if request.kind == HELLO:
+        return
+    if served.begun.setdefault(request.run_id, request.task_sha256) != request.task_sha256:
+        raise RoundError(
+            f"round {request.round} comes with other settings than {edge} began this run with: "
+            "one of the two requests was changed on its way; start the edge again"
+        )
 
 
 def check_took_part(mailbox: Mailbox, folder: Path, flag: str) -> None:

@@ -93,13 +93,20 @@ class EdgeStore:
         """Where the pooled data is written."""
         return self.folder / "pooled.safetensors"
 
-    def commit(self, reply: Reply, start_sha256: str | None) -> None:
-        """Makes a round's files count, then removes what it supersedes."""
+    def commit(self, reply: Reply, start_sha256: str | None, asked_sha256: str = "") -> None:
+        """Makes a round's files count, then removes what it supersedes.
+
+        Args:
+            reply: the reply.
+            start_sha256: hash of the weights that it began with.
+            asked_sha256: hash of all that was asked.
+        """
         local = self.local_path(reply.round)
         write_json(
             self._path("reply", reply.round),
             {
                 "start_sha256": start_sha256,
+                "asked_sha256": asked_sha256,
                 "update_sha256": None if reply.update is None else file_sha256(reply.update),
                 **({"local_sha256": file_sha256(local)} if local.exists() else {}),
                 "decision": None if reply.decision is None else reply.decision.to_json(),
@@ -121,11 +128,13 @@ class EdgeStore:
                 if old and path.name not in needed:
                     path.unlink()
 
-    def reply(self, round_number: int, start_sha256: str | None) -> Reply | None:
-        """The reply already given to this round, if there is one.
+    def reply(
+        self, round_number: int, start_sha256: str | None, asked_sha256: str = ""
+    ) -> Reply | None:
+        """The reply already given to this round, if there is one to what is asked now.
 
         Raises:
-            WorkdirError: it was given to another start.
+            WorkdirError: it was given to another start, or its noise would be drawn twice.
         """
         path = self._path("reply", round_number)
         if not path.exists():
@@ -138,6 +147,14 @@ class EdgeStore:
                     f"model: the server began this run again after {self.folder} was written; use "
                     "an empty folder"
                 )
+            if fields.values.get("asked_sha256", asked_sha256) != asked_sha256:
+                if self.local_path(round_number).exists():
+                    raise WorkdirError(
+                        f"{self.edge} answered round {round_number} already, to a request with "
+                        "other settings, and its noise must not be drawn twice: one of the two "
+                        "was changed on its way; use an empty folder"
+                    )
+                return None
             return Reply(
                 edge=self.edge,
                 round=round_number,

@@ -95,13 +95,13 @@ class EdgeWorker:
         sent = request.model.weights
         start = self._own_start() if sent is None else list(sent)
         start_sha256 = None if sent is None else weights_sha256(start)
-        reply = store.reply(request.round, start_sha256)
+        reply = store.reply(request.round, start_sha256, request.work_sha256)
         if reply is None:
             decision = None
             if request.round > 1:
                 decision, _ = self._decide(store, request.round - 1, request)
             reply = self._train(store, request, start, decision)
-            store.commit(reply, start_sha256)
+            store.commit(reply, start_sha256, request.work_sha256)
         return replace(reply, pooled=self._pooled(store, request))
 
     def _finish(self, store: EdgeStore, request: Request) -> Decision:

@@ -1,6 +1,7 @@
 """Under which addresses the front is reached, and the links that lead edges to it."""
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -11,6 +12,7 @@ from ecavg_tf.core.errors import ConfigError, brief
 from server.carrying.certificates import SERVER, SERVER_KEY, check_server
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_NAME = re.compile(r"[A-Za-z0-9.:-]+")
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -69,13 +71,20 @@ def public_origin(address: str) -> str:
     Raises:
         ConfigError: it is none, or not one of HTTPS.
     """
-    parts = urlsplit(address)
-    if parts.scheme != "https" or not parts.hostname or parts.path not in ("", "/"):
+    try:
+        parts = urlsplit(address)
+        name, port = parts.hostname or "", parts.port
+        own = name if ":" in name else name.encode("idna").decode()
+    except ValueError:
+        own, port = "", None
+    more = "" if not own else parts.netloc.rpartition("@")[1] + parts.query + parts.fragment
+    sound = own and _NAME.fullmatch(own) and port != 0 and not more
+    if not sound or parts.scheme != "https" or parts.path not in ("", "/"):
         raise ConfigError(
             f"--address={address} is no address of a site; give one such as "
             "https://learn.example.org"
         )
-    return origins_of("https", [parts.hostname], parts.port or _PORTS["https"])[0]
+    return origins_of("https", [own], port or _PORTS["https"])[0]
 
 
 def link(origin: str, edge: str, key: str) -> str:

@@ -85,7 +85,13 @@ def test_on_a_terminal_it_shows_a_code_for_phones(tmp_path: Path) -> None:
         (["--exchange=exchange", "--edges=north", "--certs=empty"], 2, "has no server.pem"),
         (["--exchange=exchange", "--edges=north", "--certs=late"], 2, "has expired on"),
         (["--exchange=exchange", "--edges=north", "--state=exchange/keys"], 2, "give another one"),
-        (["--exchange=exchange", "--edges=north", "--address=http://x.org"], 2, "is no address"),
+        *(
+            (["--exchange=exchange", "--edges=north", f"--address={bad}"], 2, "is no address")
+            for bad in (
+                *("http://x.org", "https://x.org:99999", "https://x.org:0", "https://[::1"),
+                *("https://u:p@x.org", "https://x.org?a=1", "https://x.org#a", "https://a b"),
+            )
+        ),
         (
             ["--exchange=exchange", "--edges=north", "--host=192.0.2.1", "--certs=good"],
             2,

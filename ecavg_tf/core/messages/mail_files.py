@@ -8,7 +8,7 @@ from ecavg_tf.core.messages.request import Request, metadata_of
 from ecavg_tf.core.messages.update_file import TensorFile
 
 LARGEST_REPLY = 2**20  # bytes of its JSON: whatever it holds may be kept in the run directory
-_KNOWN_LATER = ("training_file", "inputs")
+_KNOWN_LATER = ("training_file", "inputs", "signed")
 
 
 def loaded(reply: Path) -> Fields:

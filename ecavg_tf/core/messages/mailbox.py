@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.files import (
     atomic_path,
     file_sha256,
@@ -92,23 +91,16 @@ class Mailbox:
         claim(self.outbox / _OWNER, self.edge, owner)
         self._owner = owner
 
-    def check_signs(self, request: Request) -> None:
-        """Before an edge trains for a server that would not take its reply.
-
-        Raises:
-            ConfigError: the reply must be signed, and this edge has no key.
-        """
-        if request.signed and self._key is None:
-            raise ConfigError(
-                f"the server takes signed replies only; start {self.edge} with "
-                f"--sign={self.edge}.key, the key that its public half {self.edge}.pub belongs to"
-            )
+    @property
+    def signs(self) -> bool:
+        """Whether replies are signed here."""
+        return self._key is not None
 
     def send(self, request: Request) -> None:
         """Writes a request, unless it lies there already; an old error is forgotten."""
         path = self._request_path(request)
         reply = self._reply_path(request.round, request.kind)
-        if is_error(reply):
+        if is_error(reply) or self._is_foreign(reply, request):
             reply.unlink()
         if path.exists() and (reply.exists() or tells(path, request)):
             return
@@ -218,6 +210,16 @@ class Mailbox:
             return self._key is None or self._key.made(loaded(reply).values)
         except (OSError, ValueError):
             return True  # of damage, the server tells
+
+    def _is_foreign(self, reply: Path, request: Request) -> bool:
+        """Whether a reply lies there that the edge's key did not sign: it may answer anew."""
+        if self._keys is None or not reply.exists():
+            return False
+        try:
+            self._keys.check(self.edge, request, loaded(reply).values)
+        except (OSError, ValueError):
+            return True
+        return False
 
     def drop_pooled(self, request: Request) -> None:
         """Removes pooled data that no server wants any more once this request is there.

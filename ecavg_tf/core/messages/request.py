@@ -14,6 +14,7 @@ from ecavg_tf.core.messages.probe import Probe
 from ecavg_tf.core.messages.update_file import TensorFile, save_tensors
 from ecavg_tf.core.template import Array, Template, weights_sha256
 
+_MAY_CHANGE = ("rounds", "baseline.")  # when a run goes on; see ``ecavg_tf.resuming``
 HELLO, EXCHANGE, FINISH = "hello", "exchange", "finish"
 # Where there is none.
 _LEFT_OUT = {"training_file": None, "probe": None, "inputs": None, "signed": False}
@@ -70,6 +71,7 @@ class Request:
             own training bundle; None: unknown.
         inputs: what the model takes, for an edge that has no config of its own; None: unknown.
         signed: whether the server takes signed replies only.
+        weights_sha256: hash of the weights, where these are not kept; None: they are.
     """
 
     kind: str
@@ -83,6 +85,23 @@ class Request:
     probe: Probe | None = None
     inputs: Inputs | None = None
     signed: bool = False
+    weights_sha256: str | None = None
+
+    @cached_property
+    def task_sha256(self) -> str:
+        """Hash of what all requests of a run have in common: template, settings and inputs."""
+        inputs = None if self.inputs is None else asdict(self.inputs)
+        fixed = {k: v for k, v in self.config.items() if not k.startswith(_MAY_CHANGE)}
+        return _sha256(_as_read([self.template.to_json(), fixed, inputs]))
+
+    @cached_property
+    def work_sha256(self) -> str:
+        """Hash of all that an answer depends on; whether data is pooled as well does not count."""
+        told = metadata_of(self)
+        own = {name: told.get(name) for name in ("trained_on", "training_file", "probe")}
+        weights = self.weights_sha256 or self.model.sha256
+        place = [self.run_id, self.round, self.kind]
+        return _sha256(_as_read([place, weights, self.task_sha256, own]))
 
 
 def write_request(path: Path, request: Request) -> None:
@@ -164,7 +183,20 @@ def _seal(fields: Mapping[str, Any], weights: Sequence[Array] | None) -> str:
     """A hash of all that a request says: one flipped bit of a weight can ruin a model."""
     told = {name: value for name, value in fields.items() if name != "sha256"}
     content = [weights_sha256(weights or ()), told]
+    return _sha256(content)
+
+
+def _sha256(content: Any) -> str:
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def _as_read(value: Any) -> Any:
+    """The same for who wrote a request and for who reads it: 1 and 1.0, tuples and lists."""
+    if isinstance(value, Mapping):
+        return {name: _as_read(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_read(each) for each in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _named_file(fields: Fields, name: str) -> NamedFile:

@@ -1,24 +1,24 @@
 """Signatures of replies: whoever carries a reply can neither change it nor answer for an edge.
 
 An edge signs its whole reply, which names the SHA-256 of its update and its pooled data, together
-with what it answers: edge, run, round, kind, and the weights that it was sent. So a carrier can't
-change any of these, give an old reply for a new one, or have an edge train from other weights
-without being found out. The keys are those that an edge shows to Flower: OpenSSH files, as
-``ecavg certs --edges=NAME`` or ``ssh-keygen -t ecdsa -b 384`` makes them (ECDSA with SHA-384; or
-Ed25519).
+with what it answers: edge, run, round, kind, and all of the request that its work depends on
+(weights, settings, classes, the training file). So a carrier can't change any of these, give an
+old reply for a new one, or have an edge train anything else without being found out. The keys are
+those that an edge shows to Flower: OpenSSH files, as ``ecavg certs --edges=NAME`` or ``ssh-keygen
+-t ecdsa -b 384`` makes them (ECDSA with SHA-384; or Ed25519).
 """
 
 import base64
 import hashlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ecavg_tf.core.errors import ConfigError, InstallationError, brief
 from ecavg_tf.core.fields import Fields
-from ecavg_tf.core.files import canonical_json, read_regular
+from ecavg_tf.core.files import canonical_json, load_json, open_regular
 from ecavg_tf.core.messages.request import Request
 from ecavg_tf.core.paths import user_path
 
@@ -88,6 +88,7 @@ class SigningKey:
         """
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+        told = load_json(canonical_json(told))  # as the server will read it
         message = _message(edge, request, told)
         if isinstance(self.private, ed25519.Ed25519PrivateKey):
             signature = self.private.sign(message)
@@ -165,6 +166,18 @@ class EdgeKeys:
                 "on its way"
             ) from error
 
+    def check_there(self, edges: Iterable[str]) -> None:
+        """Before edges train for nothing.
+
+        Raises:
+            ConfigError: the key of one of them is not there, or can't be read.
+        """
+        for edge in edges:
+            try:
+                self._key(edge)
+            except SignatureError as error:
+                raise ConfigError(f"fleet.edge_keys={self.folder}: {edge}: {error}") from error
+
     def _key(self, edge: str) -> "PublicKey":
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import serialization
@@ -183,8 +196,7 @@ class EdgeKeys:
 
 def _message(edge: str, request: Request, told: Mapping[str, Any]) -> bytes:
     said = {name: value for name, value in told.items() if name != SIGNATURE}
-    answers = [edge, request.run_id, request.round, request.kind, request.model.sha256]
-    return canonical_json([_CONTEXT, answers, said]).encode()
+    return canonical_json([_CONTEXT, edge, request.work_sha256, said]).encode()
 
 
 def _hash() -> "SHA384":
@@ -212,7 +224,8 @@ def _is_public(key: object) -> "TypeGuard[PublicKey]":
 
 
 def _read(path: str | Path) -> bytes:
-    return read_regular(user_path(path), _LONGEST)
+    with open_regular(user_path(path)) as stream:  # which its owner may have made a link
+        return stream.read(_LONGEST)
 
 
 def _check_extra() -> None:

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from messages_for_tests import asked, reply, weights
+from messages_for_tests import asked, decided, reply, weights
 
-from ecavg_tf.core.errors import ConfigError
+from ecavg_tf.core.errors import ConfigError, RoundError
+from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.reply import NoReply, Reply
-from ecavg_tf.core.messages.request import FINISH, Shipped
+from ecavg_tf.core.messages.request import FINISH, NamedFile, Request, Shipped, write_request
 from ecavg_tf.core.messages.signature import EdgeKeys, SigningKey
+from ecavg_tf.events import silent
+from edge.participating.serving import Served, answer_newest
 
 pytest.importorskip("cryptography")
 from cryptography.hazmat.primitives import serialization
@@ -90,9 +93,6 @@ def test_a_reply_counts_for_the_request_that_it_answers_alone(tmp_path: Path, ke
         shutil.copy(at_edge.outbox / f"0001-{name}", at_edge.outbox / f"0002-{name}")
     with pytest.raises(ValueError, match="its signature does not fit"):
         at_server.answer(asked(2))
-    # The edge trained from other weights than those that the server sent.
-    with pytest.raises(ValueError, match="or what north was sent, was changed on its way"):
-        at_server.answer(replace(asked(1), model=Shipped(weights(2.0))))
 
 
 def test_a_reply_of_another_edge_is_none_of_this_one(tmp_path: Path, keys: Path) -> None:
@@ -150,16 +150,122 @@ def test_an_edge_with_another_key_answers_again(tmp_path: Path, keys: Path) -> N
     assert isinstance(at_server.answer(asked()), Reply)
 
 
+SETTINGS = {"edge.learning_rate": 1e-3, "edge.dp_clip": 1, "rounds": 3, "baseline.alone": False}
+INPUTS = Inputs("task", (2, 2, 1), "uint8", (0.0, 16.0), ("cat", "dog"))
+FULL = replace(
+    asked(),
+    model=Shipped(weights(), (3, 4)),
+    config=SETTINGS,
+    inputs=INPUTS,
+    training_file=NamedFile("training.zip", "a" * 64),
+    probe=[[0.25, 0.75]],
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": Shipped(weights(2.0), (3, 4))},
+        {"model": Shipped(weights(), (4, 3))},
+        {"config": SETTINGS | {"edge.dp_clip": 0}},
+        {"inputs": replace(INPUTS, classes=("dog", "cat"))},
+        {"training_file": NamedFile("training.zip", "b" * 64)},
+        {"probe": [[0.75, 0.25]]},
+    ],
+)
+def test_an_answer_to_anything_else_than_was_asked_is_found_out(
+    tmp_path: Path, keys: Path, change: dict[str, Any]
+) -> None:
+    """Whoever carries a request can write its hash anew; what it says is bound by the signature."""
+    at_edge, at_server = ends(tmp_path, keys)
+    write_request(at_edge.inbox / "0001-exchange.safetensors", replace(FULL, **change))
+    received = at_edge.unanswered()
+    assert received is not None
+    reply(at_edge, received, tmp_path)
+    with pytest.raises(ValueError, match="or what north was sent, was changed on its way"):
+        at_server.answer(FULL)
+
+
+def test_what_may_change_when_a_run_goes_on_changes_no_answer(tmp_path: Path, keys: Path) -> None:
+    at_edge, at_server = ends(tmp_path, keys)
+    at_server.send(FULL)
+    received = at_edge.unanswered()
+    assert received is not None
+    reply(at_edge, received, tmp_path)
+    more = SETTINGS | {"rounds": 5, "baseline.alone": True}
+    later = replace(FULL, config=more, pooled_wanted=True, signed=True)
+    assert isinstance(at_server.answer(later), Reply)
+    late = replace(FULL, model=Shipped(None, (3, 4)), weights_sha256=FULL.model.sha256)
+    assert isinstance(at_server.answer(late), Reply)
+
+
+def test_a_bad_reply_that_lies_there_does_not_mute_an_edge(tmp_path: Path, keys: Path) -> None:
+    at_edge, at_server = ends(tmp_path, keys)
+    (at_edge.outbox / REPLY).write_text("{}")
+    at_server.send(asked())
+    assert at_server.answer(asked()) is None
+    reply(at_edge, asked(), tmp_path)
+    at_server.send(asked())  # as a resumed run does
+    assert isinstance(at_server.answer(asked()), Reply)
+
+
+def served(box: Mailbox) -> Served:
+    def answer(request: Request) -> Reply:
+        return Reply(EDGE, request.round, None, None, decided(EDGE, request.round), {})
+
+    return Served(box, answer)
+
+
 def test_an_edge_without_a_key_does_not_train_for_nothing(tmp_path: Path) -> None:
     box = Mailbox(tmp_path / EDGE)
-    request = replace(asked(), signed=True)
-    box.send(request)
-    received = box.unanswered()
-    assert received is not None
-    assert received.signed
+    box.send(asked(1, FINISH))
+    box.send(replace(asked(1, FINISH), signed=True))  # the run was resumed with keys
     with pytest.raises(ConfigError, match=r"signed replies only; start north with --sign=north"):
-        box.check_signs(received)
-    box.check_signs(asked())
+        answer_newest(served(box), silent)
+    answer = box.answer(asked(1, FINISH))
+    assert isinstance(answer, NoReply)
+    assert "--sign=north.key" in answer.reason
+    box.send(asked(1, FINISH))  # and without them again
+    assert answer_newest(served(box), silent)
+
+
+def test_an_edge_goes_on_with_the_settings_that_it_began_with(tmp_path: Path) -> None:
+    box = Mailbox(tmp_path / EDGE)
+    edge = served(box)
+    for number, config in ((1, SETTINGS), (2, SETTINGS | {"rounds": 9})):
+        box.send(replace(asked(number, FINISH), config=config))
+        assert answer_newest(edge, silent)
+    box.send(replace(asked(3, FINISH), config=SETTINGS | {"edge.learning_rate": 50.0}))
+    with pytest.raises(RoundError, match="round 3 comes with other settings than north began"):
+        answer_newest(edge, silent)
+
+
+def test_evidence_with_whole_numbers_for_names_is_signed_as_it_is_read(
+    tmp_path: Path, keys: Path
+) -> None:
+    at_edge, at_server = ends(tmp_path, keys)
+    decision = decided(EDGE, 1)
+    evidence: Any = {10: 1, 2: 2}
+    accepted = replace(decision.accepted, evidence=evidence)
+    at_edge.reply(
+        asked(1, FINISH),
+        Reply(EDGE, 1, None, None, replace(decision, accepted=accepted), {}),
+    )
+    assert isinstance(at_server.answer(asked(1, FINISH)), Reply)
+
+
+def test_a_key_may_be_a_link_and_is_looked_for_before_anybody_trains(
+    tmp_path: Path, keys: Path
+) -> None:
+    (tmp_path / "links").mkdir()
+    for name in ("north.key", "north.pub"):
+        (tmp_path / "links" / name).symlink_to(keys / name)
+    at_edge, at_server = ends(tmp_path, tmp_path / "links")
+    reply(at_edge, asked(), tmp_path)
+    assert isinstance(at_server.answer(asked()), Reply)
+    EdgeKeys(keys).check_there(["north", "south"])
+    with pytest.raises(ConfigError, match=r"fleet\.edge_keys=.*: east: .*east\.pub is not there"):
+        EdgeKeys(keys).check_there(["north", "east"])
 
 
 def test_keys_of_ssh_keygen_and_ed25519_sign(tmp_path: Path, keys: Path) -> None:

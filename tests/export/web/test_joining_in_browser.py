@@ -157,6 +157,32 @@ def test_a_link_without_or_with_a_wrong_key_is_told(browser: Any, north: Asker) 
     )
 
 
+def test_a_cut_link_does_not_cost_a_browser_its_key(browser: Any, north: Asker) -> None:
+    assert opened(browser, link(north)) == "waiting"
+    browser.get("about:blank")
+    assert opened(browser, f"{north.origin}/#edge=north&key={north.key[:20]}") == "waiting"
+
+
+def test_two_tabs_of_a_browser_keep_what_each_of_them_adds(browser: Any, north: Asker) -> None:
+    assert opened(browser, link(north)) == "waiting"
+    script = """
+    const done = arguments[arguments.length - 1];
+    (async () => {
+        const { Collection } = await import("/page/joining/collection.js");
+        const { Store } = await import("/page/joining/store.js");
+        const info = { classes: ["a", "b"], input_shape: [1], inputs_dtype: "uint8" };
+        const store = await Store.open("north");
+        const one = await Collection.open(store, info), other = await Collection.open(store, info);
+        await one.add([{ values: [1], label: "a" }]);
+        await other.add([{ values: [2], label: "b" }]);
+        await one.add([{ values: [3], label: "a" }]);
+        const all = await Collection.open(store, info);
+        return [all.counts, [...all.examples().x].sort()];
+    })().then(done, (error) => done(String(error.stack)));
+    """
+    assert browser.execute_async_script(script) == [[2, 1], [1, 2, 3]]
+
+
 def test_examples_are_added_by_class_and_kept(
     browser: Any, north: Asker, exchange: Path, bundle: Path, tmp_path: Path
 ) -> None:

@@ -15,6 +15,12 @@ const ARRAYS = {
   float64: Float64Array,
 };
 
+/** A key after all earlier ones, which no other tab of this browser makes at the same time. */
+function nextKey() {
+  nextKey.last = Math.max(Date.now(), (nextKey.last ?? 0) + 1);
+  return `${PREFIX}${nextKey.last}-${crypto.randomUUID()}`;
+}
+
 /** Examples in the order in which they came. */
 export class Collection {
   /**
@@ -31,7 +37,6 @@ export class Collection {
   constructor(store, info, kept) {
     Object.assign(this, { store, info, kept });
     this.size = info.input_shape.reduce((product, size) => product * size, 1);
-    this.last = kept.length ? Number(kept.at(-1).key.slice(PREFIX.length)) : 0;
   }
 
   /**
@@ -52,8 +57,7 @@ export class Collection {
       values.set(isWhole ? Array.from(one.values, Math.round) : one.values, at * this.size);
     });
     const part = { labels: examples.map(({ label }) => label), values, size: this.size };
-    this.last += 1;
-    const key = `${PREFIX}${String(this.last).padStart(9, "0")}`;
+    const key = nextKey();
     await this.store.put(key, part);
     this.kept.push({ key, ...part });
   }

@@ -14,11 +14,22 @@ export async function identity() {
   const said = new URLSearchParams(location.hash.slice(1));
   const edge = said.get("edge") ?? (await onlyEdge());
   const store = await Store.open(edge);
-  if (said.get(KEY)) await store.put(KEY, said.get(KEY));
+  const given = said.get(KEY);
+  const kept = await store.get(KEY);
+  // A link that was cut must not cost this browser the key that it has.
+  if (given && given !== kept && (!kept || (await opens(edge, given)))) await store.put(KEY, given);
   history.replaceState(null, "", `#edge=${encodeURIComponent(edge)}`);
   const key = await store.get(KEY);
   if (!key) throw new UserError(`This browser has no key of ${edge}. Open the whole link again.`);
   return { edge, key, store };
+}
+
+/** Whether the server takes a key as the edge's. */
+async function opens(edge, key) {
+  const headers = { Authorization: `Bearer ${key}` };
+  const run = new URL(`../../api/edges/${encodeURIComponent(edge)}/run`, import.meta.url);
+  const answer = await fetch(run, { headers }).catch(() => null);
+  return answer?.ok ?? false;
 }
 
 async function onlyEdge() {
