@@ -13,7 +13,7 @@ import numpy as np
 from ecavg_tf import environment
 from ecavg_tf.config import Config
 from ecavg_tf.config.checks import validated
-from ecavg_tf.config.fields import flatten_dict
+from ecavg_tf.config.fields import flatten_dict, to_dict
 from ecavg_tf.core.deciding.guard import smoothed
 from ecavg_tf.core.errors import DataError, WorkdirError, disk_errors
 from ecavg_tf.core.files import (
@@ -131,7 +131,9 @@ def _check_same(study: Study, folder: Path) -> None:
                 "another --workdir"
             )
         write_json(path, asked)
-    held, asked = flatten_dict(read_json(path)), flatten_dict(asked)
+    # A study of an older version lacks fields that have come since: they had their defaults.
+    held = flatten_dict({"task": to_dict(Config())}) | flatten_dict(read_json(path))
+    asked = flatten_dict(asked)
     other = next((name for name in asked if held.get(name) != asked[name]), None)
     if other is not None:
         raise WorkdirError(

@@ -1,6 +1,7 @@
 """A study of seconds: bits as those of a run, resuming, and nothing chosen on test examples."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +139,20 @@ def test_another_task_and_a_second_process_are_refused(
     (tmp_path / "mine.txt").touch()
     with pytest.raises(WorkdirError, match="holds no study"):
         run_study(study(data), tmp_path, tell=print)
+
+
+def test_a_study_of_an_older_version_goes_on(
+    everything: tuple[Path, Any], data: Path, tmp_path: Path
+) -> None:
+    """It lacks fields that have come since."""
+    folder = tmp_path / "older"
+    shutil.copytree(everything[0], folder)
+    held = json.loads((folder / "config.json").read_text())
+    del held["task"]["server"]["distill"]
+    (folder / "config.json").write_text(json.dumps(held))
+    told: list[str] = []
+    run_study(study(data), folder, tell=told.append)
+    assert not [line for line in told if line.startswith("[")]  # no cell was run again
 
 
 def test_no_test_label_reaches_anything_but_the_scores(
