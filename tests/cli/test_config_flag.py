@@ -25,6 +25,7 @@ WORDS = {
     "server.combine": "start",
     "update.policy": "replace",
     "export.formats": "int8,float32",
+    "server.tail_epochs": "0",  # goes without server.patience
 }
 
 
