@@ -12,11 +12,20 @@ import pytest
 from messages_for_tests import asked, decided, reply, weights
 
 from ecavg_tf.core.errors import ConfigError, RoundError
+from ecavg_tf.core.messages.description import Description
 from ecavg_tf.core.messages.inputs import Inputs
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.reply import NoReply, Reply
-from ecavg_tf.core.messages.request import FINISH, NamedFile, Request, Shipped, write_request
+from ecavg_tf.core.messages.request import (
+    FINISH,
+    HELLO,
+    NamedFile,
+    Request,
+    Shipped,
+    write_request,
+)
 from ecavg_tf.core.messages.signature import EdgeKeys, SigningKey
+from ecavg_tf.core.template import Template
 from ecavg_tf.events import silent
 from edge.participating.serving import Served, answer_newest
 
@@ -197,6 +206,20 @@ def test_what_may_change_when_a_run_goes_on_changes_no_answer(tmp_path: Path, ke
     assert isinstance(at_server.answer(later), Reply)
     late = replace(FULL, model=Shipped(None, (3, 4)), weights_sha256=FULL.model.sha256)
     assert isinstance(at_server.answer(late), Reply)
+
+
+def test_a_greeting_that_is_asked_anew_with_the_inputs_has_its_answer(
+    tmp_path: Path, keys: Path
+) -> None:
+    """As with data.spec=first-edge: the first edge says what the inputs are."""
+    at_edge, at_server = ends(tmp_path, keys)
+    hello = Request(HELLO, "run-a", 0, Template(()), Shipped(None), signed=True)
+    description = Description(INPUTS, ranged=True, named=True)
+    answer = Reply(EDGE, 0, None, None, None, {}, description=description)
+    at_edge.reply(hello, answer)
+    later = replace(hello, inputs=INPUTS)
+    at_server.send(later)
+    assert at_server.answer(later) == answer
 
 
 def test_a_bad_reply_that_lies_there_does_not_mute_an_edge(tmp_path: Path, keys: Path) -> None:
