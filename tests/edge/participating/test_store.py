@@ -305,3 +305,23 @@ def test_the_global_model_is_not_stored_again_by_each_edge(tmp_path: Path) -> No
     lies.unlink()
     assert accepted_before(store, 3) == 2.0
     assert TensorFile(store.folder / "accepted-0002.safetensors").keys == frozenset()
+
+
+def test_a_reply_is_given_again_to_what_was_asked_and_to_nothing_else(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    made = play(store, 1)
+    store.commit(made, "start-1", "asked")
+    again = store.reply(1, "start-1", "asked")
+    assert again is not None
+    assert again.update == made.update
+    assert store.reply(1, "start-1", "something else") is None
+
+
+def test_noise_is_not_drawn_twice_for_two_requests_of_a_round(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    made = play(store, 1)
+    store.local_path(1).write_text("the local model, without noise")
+    store.commit(made, "start-1", "asked")
+    assert store.reply(1, "start-1", "asked") is not None
+    with pytest.raises(WorkdirError, match="its noise must not be drawn twice"):
+        store.reply(1, "start-1", "something else")
