@@ -10,7 +10,6 @@ from absl import flags
 from ecavg_tf.cli.config_flag import parse, parse_config
 from ecavg_tf.core.commands import EDGE_TIMEOUT_S, interrupted_code
 from ecavg_tf.core.errors import ConfigError
-from ecavg_tf.core.messages.signature import SigningKey
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.table import LABEL
 from edge.cli import check_edge_name
@@ -119,6 +118,8 @@ def _join(argv: Sequence[str]) -> int:
         from export.making.formats import parse_formats
 
         parse_formats(formats.value)  # before hours of training
+    from ecavg_tf.core.messages.signature import SigningKey
+
     key = SigningKey.load(sign.value) if sign.value else None
     exchange, state = (user_path(text[name].value) for name in ("exchange", "state"))
     from ecavg_tf.data.own_data import data_place

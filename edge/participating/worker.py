@@ -94,7 +94,7 @@ class EdgeWorker:
         """Decides on the global model of the round before, then trains."""
         sent = request.model.weights
         start = self._own_start() if sent is None else list(sent)
-        start_sha256 = None if sent is None else weights_sha256(start)
+        start_sha256 = request.model.sha256  # of all edges of a round, computed once
         reply = store.reply(request.round, start_sha256, request.work_sha256)
         if reply is None:
             decision = None

@@ -6,12 +6,12 @@ microcontroller's sources. Keys are PEM files, as ``openssl genpkey -algorithm
 ed25519`` makes them.
 """
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecavg_tf.core.errors import ExportError, InstallationError, brief
+from ecavg_tf.core.errors import ExportError, brief
 from ecavg_tf.core.files import NotRegularError, file_sha256, open_regular, write_bytes
+from ecavg_tf.core.messages.signature import check_extra
 from ecavg_tf.core.paths import user_path
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def load_private_key(path: str | Path) -> "Ed25519PrivateKey":
         ExportError: the file is missing, or is not such a key.
         InstallationError: the extra ``sign`` is missing.
     """
-    _check_extra()
+    check_extra()
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
@@ -57,7 +57,7 @@ def load_public_key(path: str | Path) -> "Ed25519PublicKey":
         ExportError: the file is missing, or is not such a key.
         InstallationError: the extra ``sign`` is missing.
     """
-    _check_extra()
+    check_extra()
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
@@ -89,7 +89,7 @@ def verify(file: str | Path, key: "Ed25519PublicKey") -> None:
     Raises:
         ExportError: there is no signature, or it is of another key or of other bytes.
     """
-    _check_extra()
+    check_extra()
     from cryptography.exceptions import InvalidSignature
 
     file = user_path(file)
@@ -121,8 +121,3 @@ def _pem(path: str | Path) -> bytes:
 
 def _message(file: Path) -> bytes:
     return _CONTEXTS.get(file.suffix, _BUNDLE) + bytes.fromhex(file_sha256(file))
-
-
-def _check_extra() -> None:
-    if importlib.util.find_spec("cryptography") is None:
-        raise InstallationError("signing needs an extra: pip install 'ecavg-tf[sign]'")

@@ -1,16 +1,16 @@
 """A page with the modules by which a tab learns, and nothing else."""
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from web_for_tests import running
+
 import export.web.contents
 from export.web.contents import INDEX
 from export.web.runtime_files import runtime_files
-from export.web.server import PageServer
 
 _PAGE = Path(export.web.contents.__file__).parent / "page"
 
@@ -24,14 +24,8 @@ def served_modules(**files: bytes) -> Iterator[str]:
     contents[INDEX] = re.sub(r'<script type="module".*</script>', "", index).encode()
     contents |= {f"runtime/{name}": content for name, content in runtime_files().items()}
     contents |= {f"files/{name}": content for name, content in files.items()}
-    with PageServer(contents) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server.address
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(contents) as address:
+        yield address
 
 
 def evaluated(browser: Any, body: str, *given: Any) -> Any:

@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,14 @@ def served(models: Sequence[Offered], **changed: bytes) -> Iterator[str]:
     """The address of a page with these bundles; ``changed`` files are damaged on the way."""
     contents = page_contents(models)
     assert set(changed) <= set(contents)
-    with PageServer({**contents, **changed}) as server:
+    with running({**contents, **changed}) as address:
+        yield address
+
+
+@contextmanager
+def running(contents: Mapping[str, bytes]) -> Iterator[str]:
+    """The address of a page with these files."""
+    with PageServer(contents) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:

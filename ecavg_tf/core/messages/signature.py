@@ -66,7 +66,7 @@ class SigningKey:
             ConfigError: the file is missing, or is no such key.
             InstallationError: the extra ``sign`` is missing.
         """
-        _check_extra()
+        check_extra()
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import serialization
 
@@ -123,7 +123,7 @@ class EdgeKeys:
         """
         if not folder:
             return None
-        _check_extra()
+        check_extra()
         keys = cls(user_path(folder))
         if not any(keys.folder.glob("*.pub")):
             raise ConfigError(
@@ -228,6 +228,11 @@ def _read(path: str | Path) -> bytes:
         return stream.read(_LONGEST)
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
+    """Whether keys can be read here.
+
+    Raises:
+        InstallationError: the extra ``sign`` is missing.
+    """
     if importlib.util.find_spec("cryptography") is None:
         raise InstallationError("signing needs an extra: pip install 'ecavg-tf[sign]'")
