@@ -88,7 +88,8 @@ class CompiledModel:
         )
         noise = np.random.default_rng(0).uniform(*value_range, (_PROBES, *input_shape))
         self._probes = noise.astype(np.int32 if whole else np.float32)
-        self._soft, self._numbers = compilation.soft, output_shape(model, self._probes)[-1] or 0
+        given = output_shape(model, self._probes)
+        self._soft, self._numbers = compilation.soft, given[-1] or 0
         loss, accuracy = _measures(logits, self._numbers == 1, self._soft)
         model.compile(
             self._optimizer,
@@ -98,6 +99,7 @@ class CompiledModel:
             jit_compile=False if before else "auto",
         )
         build_optimizer(self._optimizer, model.trainable_variables, compilation.optimizer)
+        _build_metrics(model, given, soft=self._soft)
         self._fresh_optimizer = [variable.numpy() for variable in self._optimizer.variables]
         self.recalibrate = Recalibrator(model)
         self.saver = Saver(model)
@@ -173,6 +175,13 @@ def _measures(
         keras.losses.BinaryCrossentropy(from_logits=logits),
         keras.metrics.BinaryAccuracy(name="accuracy", threshold=half),
     )
+
+
+def _build_metrics(model: keras.Model, given: tuple[int | None, ...], *, soft: bool) -> None:
+    """The metrics make their variables; made in a step's trace, they would cost a second trace."""
+    outputs = np.zeros((1, *(size or 1 for size in given[1:])), np.float32)
+    answers = outputs if soft else np.zeros(1, np.int64)
+    model._compile_metrics.build(answers, outputs)  # those of compile alone: a user's own stay
 
 
 def check_own_loss(model: keras.Model, name: str) -> None:

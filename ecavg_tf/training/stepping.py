@@ -140,13 +140,34 @@ class Stepper:
         order, size = tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int32)
 
         def steps(order: Any, size: Any, *data: Any) -> Any:
+            batch = [tf.TensorSpec((None, *kind.shape[1:]), kind.dtype) for kind in kinds]
+            told = step.get_concrete_function(tuple(batch)).structured_outputs
+            # TensorFlow optimizes each place where the step is called by itself. One is enough
+            # where a loop can carry what the step tells; a user's own step may tell anything.
+            carried = all(map(_has_a_shape, tf.nest.flatten(told)))
             last = (tf.size(order) - 1) // size * size  # where the last batch begins
+            end = tf.size(order) if carried else last
 
-            def body(at: Any) -> tuple[Any]:
-                step(self._batch(order[at : at + size], *data))
-                return (at + size,)
+            def body(at: Any, *logs: Any) -> tuple[Any, ...]:
+                del logs
+                made = step(self._batch(order[at : at + size], *data))
+                return (at + size, made) if carried else (at + size,)
 
-            tf.while_loop(lambda at: at < last, body, (tf.constant(0),), parallel_iterations=1)
-            return step(self._batch(order[last:], *data))
+            def goes_on(at: Any, *logs: Any) -> Any:
+                del logs
+                return at < end
+
+            first: tuple[Any, ...] = (tf.constant(0),)
+            if carried:
+                first += (
+                    tf.nest.map_structure(lambda each: tf.zeros(each.shape, each.dtype), told),
+                )
+            ended = tf.while_loop(goes_on, body, first, parallel_iterations=1)
+            return ended[1] if carried else step(self._batch(order[last:], *data))
 
         return tf.function(steps, input_signature=[order, size, *kinds], autograph=False)
+
+
+def _has_a_shape(told: Any) -> bool:
+    """Whether a loop can carry it: a tensor whose shape is known."""
+    return isinstance(told, tf.Tensor | tf.TensorSpec) and told.shape.is_fully_defined()

@@ -105,6 +105,69 @@ def test_a_step_or_a_loss_of_the_users_is_used(kind: type[keras.Model], augment:
     assert fitted(trainer, start) == weights_sha256(start)
 
 
+LOGS: dict[str, Callable[[Any], Any]] = {
+    "a scalar": lambda losses: tf.reduce_mean(losses),
+    "a number": lambda _: 0.5,
+    "nothing": lambda _: None,
+    "one for each example": lambda losses: losses,
+    "of unknown shape": lambda losses: tf.py_function(lambda x: x, [losses], tf.float32),
+    "nested": lambda losses: {"inside": tf.reduce_mean(losses)},
+}
+
+
+@pytest.mark.parametrize("told", LOGS)
+def test_a_step_of_the_users_may_tell_anything(told: str) -> None:
+    class Telling(keras.Sequential):
+        def train_step(self, data: Any) -> dict[str, Any]:
+            inputs, labels = data
+            with tf.GradientTape() as tape:
+                outputs = self(inputs, training=True)
+                losses = keras.losses.sparse_categorical_crossentropy(labels, outputs)
+                loss = tf.reduce_mean(losses)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+            return {"loss": loss, "told": LOGS[told](losses)}
+
+    assert of_step(Telling) == of_step(Plain)
+
+
+def of_step(kind: type[keras.Sequential]) -> str:
+    """The weights after two epochs of 20 examples, 8 a batch."""
+    keras.utils.set_random_seed(1)
+    layers = [keras.Input((4, 4, 1)), keras.layers.Flatten()]
+    model = kind([*layers, keras.layers.Dense(3, activation="softmax")])
+    settings = EdgeConfig(epochs=2, batch_size=8)
+    compiled = CompiledModel(model, Compilation.of(settings), input_shape=(4, 4, 1), logits=False)
+    trainer = KerasTrainer(compiled, settings, seed=0)
+    return weights_sha256(trainer.fit(model.get_weights(), EXAMPLES, round_number=1, who="edge"))
+
+
+class Plain(keras.Sequential):
+    """Keras' own step."""
+
+
+def test_a_users_own_metrics_are_left_alone() -> None:
+    """F1Score can give no result before it is updated."""
+
+    class WithMetric(Plain):
+        def __init__(self, layers: Any) -> None:
+            super().__init__(layers)
+            self.score = keras.metrics.F1Score()
+
+        @property
+        def metrics(self) -> list[keras.Metric]:
+            return [self.score]
+
+        def train_step(self, data: Any) -> dict[str, Any]:
+            super().train_step(data)
+            return {"loss": tf.constant(0.0)}
+
+        def get_metrics_result(self) -> dict[str, Any]:
+            return {}
+
+    assert of_step(WithMetric) == of_step(Plain)
+
+
 def test_augmented_training_gives_the_bits_that_it_always_gave() -> None:
     model = net(keras.layers.GaussianNoise(0.1), keras.layers.Dropout(0.5))
     seen: list[Any] = []

@@ -91,6 +91,21 @@ def test_the_bits_are_those_of_keras_however_many_batches_a_call(weighs: ClassWe
         assert losses[1] < losses[0]
 
 
+@pytest.mark.parametrize("weighs", ClassWeights)
+def test_a_step_is_traced_once(weighs: ClassWeights) -> None:
+    """Of a deep net a trace takes many seconds."""
+    traces = []
+
+    class Counting(keras.layers.Layer):
+        def call(self, inputs: Any, training: bool | None = None) -> Any:
+            if training:
+                traces.append(tf.inside_function())
+            return inputs
+
+    trained([], net(Counting()), class_weights=weighs)
+    assert traces == [True]
+
+
 def test_the_reason_is_in_the_log_alone(tmp_path: Path) -> None:
     said: list[Event] = []
     trained(said)
