@@ -58,6 +58,11 @@ def check_round_trip(model: keras.Model, other: keras.Model, inputs: Array, *, n
     _compare(model, other, inputs, name)
 
 
+def of_keras_alone(model: keras.Model) -> bool:
+    """Whether all layers are Keras' own."""
+    return all(type(layer).__module__.startswith("keras.") for layer in model._flatten_layers())
+
+
 def _moved(weights: Sequence[Array]) -> list[Array]:
     """Weights that no layer has by default: a zero that comes back as zero proves nothing."""
     generator = np.random.default_rng(0)
@@ -75,7 +80,7 @@ def _load_from(source: keras.Model, target: keras.Model, name: str) -> None:
     """Loads into one model what another saves: in memory where Keras' own layers do it."""
     layers, twins = list(source._flatten_layers()), list(target._flatten_layers())
     try:
-        if all(type(layer).__module__.startswith("keras.") for layer in layers):
+        if of_keras_alone(source):
             for layer, twin in zip(layers, twins, strict=True):
                 twin.load_own_variables(_saved(layer))
             return

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import pytest
 
 import ecavg_tf
@@ -30,6 +31,17 @@ def test_a_file_of_another_model_is_named(small: Callable[[], Config], tmp_path:
     with pytest.raises(RoundError, match=r"edge-00: .*accepted.keras is not the model") as caught:
         check_one_accuracy(task, folders, test)
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_keras_own_layers_is_not_built_anew(
+    small: Callable[[], Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a deep net that took a tenth of a round."""
+    built: list[object] = []
+    monkeypatch.setattr(keras.models, "load_model", lambda *args, **_: built.append(args))
+    ecavg_tf.run(small(), tmp_path)
+    assert (tmp_path / "edges" / "edge-00" / "accepted.keras").exists()
+    assert built == []
 
 
 def test_a_recorded_accuracy_that_the_file_does_not_have_is_named(
