@@ -21,6 +21,8 @@ from typing import Any, BinaryIO, cast
 _TAIL = 2**22  # bytes of a log that are read; some converters print a line a node
 _LOOK_SECONDS = 0.2  # between two looks at the child's memory
 _KEPT_FREE = 0.05  # of the machine's memory
+DIED = "its process ended"  # what a fault says where nobody stopped it
+KILLED = "(the system does so when memory runs out)"
 OUT_OF_MEMORY = "GiB of memory"  # what a fault says that is no fault of the child
 
 
@@ -151,10 +153,10 @@ class ChildProcess:
         assert self._process is not None
         code = self._process.wait()
         if code < 0:
-            killed = " (the system does so when memory runs out)" if code == -signal.SIGKILL else ""
-            return f"its process ended by signal {-code}{killed}"
+            killed = f" {KILLED}" if code == -signal.SIGKILL else ""
+            return f"{DIED} by signal {-code}{killed}"
         last = self._printed(max(0, self._size() - 2000)).strip().split("\n")[-1]
-        return f"its process ended with exit code {code} ({last})"
+        return f"{DIED} with exit code {code} ({last})"
 
     def _note(self, before: int) -> None:
         self.log = self._printed(max(before, self._size() - _TAIL))

@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import class_probabilities
+from export.making.blame import crashes_at
 from export.making.converting_process import (
     ConversionError,
     convert_saved,
@@ -30,11 +32,20 @@ from export.making.head import (
     typical,
 )
 from export.making.precision import computed_in_float32
-from export.making.tracing import INPUT, OUTPUT, layers_of, quiet_conversion, save_model
-from export.making.translation import Layer, translated
+from export.making.tracing import (
+    INPUT,
+    OUTPUT,
+    layer_as_told,
+    layers_of,
+    quiet_conversion,
+    save_model,
+)
+from export.making.translation import Layer, crashed, translated
 from export.proving.declared_output import check_finite
 from export.quantizing.net import Net
 from export.quantizing.saving import save_net
+
+_SEARCH_SECONDS = 90.0  # for the layer that makes the converter crash; then none is named
 
 
 class Converter:
@@ -69,9 +80,7 @@ class Converter:
         self._stack = contextlib.ExitStack()
         self._stack.enter_context(computed_in_float32(model))
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        self._saved: dict[int | None, Path] = {}
-        self._loops: tuple[str, ...] = ()
-        self._saved_layers: tuple[Layer, ...] = ()
+        self._saved: dict[int | None, _Saved] = {}
         warm_up()
         self.logit_range: LogitRange | None = None
         self.left_out = 0  # calibration examples that were far outliers
@@ -107,7 +116,7 @@ class Converter:
         with tempfile.TemporaryDirectory(dir=self._folder) as folder, quiet_conversion():
             save_net(net, Path(folder), INPUT, OUTPUT)
             given = None if calibration is None else calibration.astype(self._dtype)
-            return self._file(Path(folder), variant, given)
+            return self._file(_Saved(Path(folder), None, layers_of(self._model)), variant, given)
 
     def convert(self, variant: Variant, calibration: Array | None = None) -> bytes:
         """One file.
@@ -129,22 +138,46 @@ class Converter:
             return self._int8(calibration)
         if variant.batch not in self._saved:
             folder = self._folder / str(variant.batch)
-            self._save(self._model, folder, variant.batch)
-            self._saved[variant.batch] = folder
+            self._saved[variant.batch] = self._save(self._model, folder, variant.batch)
         given = None
         if variant.calibrated and calibration is not None:
             given = calibration.astype(self._dtype)
         return self._file(self._saved[variant.batch], variant, given)
 
-    def _save(self, model: keras.Model, folder: Path, batch: int | None) -> None:
-        self._saved_layers = layers_of(model)
-        self._loops = save_model(model, folder, (batch, *self._shape), self._dtype)
+    def _save(self, model: keras.Model, folder: Path, batch: int | None) -> "_Saved":
+        loops = save_model(model, folder, (batch, *self._shape), self._dtype)
+        return _Saved(folder, model, layers_of(model), loops)
 
-    def _file(self, folder: Path, variant: Variant, calibration: Array | None = None) -> bytes:
+    def _file(self, saved: "_Saved", variant: Variant, calibration: Array | None = None) -> bytes:
         try:
-            return convert_saved(folder, variant.kind, calibration)
+            return convert_saved(saved.folder, variant.kind, calibration)
         except ConversionError as error:
-            raise translated(error, variant, self._saved_layers, self._loops) from error
+            at = None
+            if crashed(error) and saved.model is not None and not saved.loops:
+                at = self._crashes_at(saved.model, variant, calibration)
+            raise translated(error, variant, saved.layers, saved.loops, at) from error
+
+    def _crashes_at(
+        self, model: keras.Model, variant: Variant, calibration: Array | None
+    ) -> Layer | None:
+        until = time.monotonic() + _SEARCH_SECONDS
+
+        def crashes(beginning: keras.Model) -> bool:
+            if time.monotonic() > until:
+                raise ExportError("the search takes too long")
+            with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+                save_model(beginning, Path(folder), (variant.batch, *self._shape), self._dtype)
+                try:
+                    convert_saved(Path(folder), variant.kind, calibration)
+                except ConversionError as error:
+                    return crashed(error)
+            return False
+
+        try:
+            found = crashes_at(model, crashes)
+        except (ExportError, OSError):  # the crash itself is what is to be told
+            return None
+        return None if found is None else layer_as_told(found)
 
     def _int8(self, calibration: Array) -> bytes:
         model = self._model if self._front is None else self._front.rest
@@ -153,9 +186,9 @@ class Converter:
         head = head_of(model) if self._classifier else None
         if head is None:
             self.logit_range = self.kept = None
-            folder = self._folder / "int8"
-            self._save(model, folder, 1)
-            return self._file(folder, Variant.INT8, calibration)
+            return self._file(
+                self._save(model, self._folder / "int8", 1), Variant.INT8, calibration
+            )
         with giving_logits(head):
             logits = _answers(model, calibration)
         check_finite(logits, "calibration examples", logits=True)
@@ -180,9 +213,26 @@ class Converter:
         logit_range = fit_range(logits[kept])
         folder = self._folder / f"int8-{np.count_nonzero(kept)}"
         with fitted(head, logit_range):
-            self._save(model, folder, 1)
-        content = self._file(folder, Variant.INT8, inputs[kept])
+            saved = self._save(model, folder, 1)
+        content = self._file(saved, Variant.INT8, inputs[kept])
         return _Attempt(content, logit_range, kept)
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """A SavedModel with what an error may name.
+
+    Attributes:
+        folder: where it lies.
+        model: what was saved; None: a net that is no Keras model.
+        layers: by the numbers in the names of scopes.
+        loops: scopes of its loops.
+    """
+
+    folder: Path
+    model: keras.Model | None
+    layers: tuple[Layer, ...]
+    loops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,12 @@ def save_model(
 
 def layers_of(model: keras.Model) -> tuple[Layer, ...]:
     """The layers of a model, in the order in which ``numbered`` counts them."""
-    return tuple(
-        Layer(layer.name, type(layer).__name__, hasattr(layer, "unroll") or _wraps(layer))
-        for layer in model._flatten_layers()
-    )
+    return tuple(layer_as_told(layer) for layer in model._flatten_layers())
+
+
+def layer_as_told(layer: keras.layers.Layer) -> Layer:
+    """What a message says of a layer."""
+    return Layer(layer.name, type(layer).__name__, hasattr(layer, "unroll") or _wraps(layer))
 
 
 def _wraps(layer: keras.layers.Layer) -> bool:

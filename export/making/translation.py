@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecavg_tf.config import Format
-from export.child_process import OUT_OF_MEMORY
+from export.child_process import DIED, KILLED, OUT_OF_MEMORY
 from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 
@@ -35,8 +35,17 @@ class Layer:
         return f"layer {self.name!r} ({self.kind})"
 
 
+def crashed(error: ConversionError) -> bool:
+    """Whether the converter's process ended by itself: nobody killed it, memory was left."""
+    return error.ended and DIED in str(error) and KILLED not in str(error)
+
+
 def translated(
-    error: ConversionError, variant: Variant, layers: Sequence[Layer], loops: Sequence[str]
+    error: ConversionError,
+    variant: Variant,
+    layers: Sequence[Layer],
+    loops: Sequence[str],
+    crashes_at: Layer | None = None,
 ) -> ConversionError:
     """The same error in one line that names the layer and what to do.
 
@@ -45,9 +54,11 @@ def translated(
         variant: the file that was to be made.
         layers: of the model, in the order of the numbers in their scopes, ``layer_N``.
         loops: scopes of the graph's loops.
+        crashes_at: the last layer of the shortest beginning that ends the converter, too.
     """
     if error.ended:
-        return ConversionError(_crashed(error, variant, layers, loops), error.said, ended=True)
+        told = _crashed(error, variant, layers, loops, crashes_at)
+        return ConversionError(told, error.said, ended=True)
     said = str(error)
     lost = _lost(said, layers)
     if lost:
@@ -70,8 +81,13 @@ def translated(
 
 
 def _crashed(
-    error: ConversionError, variant: Variant, layers: Sequence[Layer], loops: Sequence[str]
+    error: ConversionError,
+    variant: Variant,
+    layers: Sequence[Layer],
+    loops: Sequence[str],
+    at: Layer | None,
 ) -> str:
+    model = "this model" if at is None else f"this model at {at}"
     if OUT_OF_MEMORY in str(error):
         return (
             f"the converter fails on {variant.kind} of this model ({error}, which is all that this "
@@ -79,7 +95,7 @@ def _crashed(
         )
     if _RANGE in error.said:
         return (
-            f"the converter fails on {variant.kind} of this model ({error}): a value inside it "
+            f"the converter fails on {variant.kind} of {model} ({error}): a value inside it "
             "overflows on the calibration examples, or is always 0 (as exp of large numbers does, "
             "which softplus and mish compute); rescale the inputs in the model, or leave "
             f"{variant.kind} out"
@@ -87,7 +103,7 @@ def _crashed(
     rolled = list(dict.fromkeys(layer for scope in loops if (layer := _found(scope, layers))))
     if not rolled:
         return (
-            f"the converter fails on {variant.kind} of this model ({error}); leave "
+            f"the converter fails on {variant.kind} of {model} ({error}); leave "
             f"{variant.kind} out, and please report it with your model"
         )
     names = " and ".join(str(layer) for layer in rolled[:_NAMED])
