@@ -71,7 +71,10 @@ def climb_for(
         ladder = Ladder(converter, variant, subject.calibration.inputs, subject.tuning, listener)
 
     def prove(made: Made, way: Way) -> FileProof:
-        level = level_of(way is Way.PLAIN, 0 if ladder is None else ladder.open_ways)
+        others = 0
+        if ladder is not None:
+            others = int(ladder.open) if way is Way.PLAIN else ladder.open_ways()
+        level = level_of(way is Way.PLAIN, others)
         calibrated = variant.calibrated or way is not Way.PLAIN
         own = None if made.own is None else made.own(test.inputs)
         return prove_file(

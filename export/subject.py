@@ -66,6 +66,7 @@ def key_of(subject: Subject, spec: DataSpec, limits: Limits, *, logits: bool) ->
         "labels": None if subject.labels is None else _hash(subject.labels),
         "seen": [None if each is None else _hash(each.inputs) for each in subject.seen],
         "tuning": None if tuning is None else [_hash(tuning.inputs), tuning.epochs, tuning.seed],
+        **({"asked": True} if tuning is not None and tuning.asked else {}),
         "packages": {name: metadata.version(name) for name in _PACKAGES},
     }
     return hashlib.sha256(canonical_json(facts).encode()).hexdigest()

@@ -15,9 +15,9 @@ from ecavg_tf.config.choices import ClassWeights, FleetKind, Format, PartitionKi
 from ecavg_tf.config.fields import flatten
 from ecavg_tf.config.presence import WaitFor, rounds_of
 from ecavg_tf.config.sections import Config
+from ecavg_tf.config.tune import tune_epochs
 from ecavg_tf.core.errors import ConfigError
 
-AUTO_TUNE_EPOCHS = 3
 MODEL_INITS = ("shared", "independent", "imagenet", "a PATH.keras")
 
 _AT_LEAST = {
@@ -289,16 +289,3 @@ def _check_types(config: Any, default: Any, prefix: str = "") -> None:
                 raise ConfigError(f"{name} is {value!r}; expected {type(expected).__name__}")
             if isinstance(value, int) and abs(value) >= _NO_NUMBER:
                 raise ConfigError(f"{name} has more than 18 digits; give a number below 2**63")
-
-
-def tune_epochs(word: str) -> int:
-    """How many epochs ``export.tune`` asks for; 0: none.
-
-    Raises:
-        ConfigError: it is neither a word that is known nor a number from 1.
-    """
-    if word in ("auto", "off"):
-        return AUTO_TUNE_EPOCHS if word == "auto" else 0
-    if word.isascii() and word.isdigit() and 1 <= int(word) <= 1000:
-        return int(word)
-    raise ConfigError(f"export.tune={word!r}; expected auto, off, or a number of epochs from 1")

@@ -43,8 +43,9 @@ class FilesConfig:
         formats: of ``float32``, ``float16``, ``dynamic``, ``int8`` and ``int16x8``, with commas.
         calibration_examples: training examples that int8's ranges are measured on.
         parity_examples: test examples that files are compared on; 0: all.
-        tune: whether int8 is fine-tuned where it does not pass as it is: ``auto`` (3 epochs),
-            ``off``, or a number of epochs. A tuned file is another model, and its proof says so.
+        tune: whether int8 is fine-tuned where it does not pass as it is: ``auto`` (3 epochs, if
+            such a file could pass), ``off``, or a number of epochs. A tuned file is another model,
+            and its proof says so.
     """
 
     enabled: bool = False

@@ -7,7 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from ecavg_tf.config.checks import one_of, tune_epochs
+from ecavg_tf.config.checks import one_of
+from ecavg_tf.config.tune import AUTO, tune_epochs
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.files import read_json
 from ecavg_tf.core.messages.tensor_rest import KEYS, REST, read_whole
@@ -227,7 +228,8 @@ def _tuning(
     drawn = _training(task, path, edge, edges, at_home, MOST_TUNED) if epochs else None
     if drawn is None:
         return None
-    return Tuning(drawn.inputs, drawn.source, epochs, task.config.seed)
+    asked = task.config.export.tune != AUTO
+    return Tuning(drawn.inputs, drawn.source, epochs, task.config.seed, asked)
 
 
 def _parity_inputs(task: Task, test: Examples, edge: EdgeData | None) -> tuple[Examples, str]:

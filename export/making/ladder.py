@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +23,8 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note
 from export.making.convert import Converter
 from export.making.formats import Variant
+from export.making.kernels import kernels_disagree
+from export.proving.limits import OWN_AGREEMENT
 from export.quantizing.ending import giving_fitted_logits
 from export.quantizing.fitting import fitted_net, rounding_of
 from export.quantizing.net import Net
@@ -82,18 +85,26 @@ class Ladder:
         self._calibration = calibration if kept is None else calibration[kept]
         self._read: Net | None = None
         self._fitted: Net | None = None
+        self._fitted_file = b""
 
     @property
-    def open_ways(self) -> int:
-        """How many ways there are after the plain file; 0 if no net can be read from the model.
-
-        The model and the calibration examples decide it, never the test examples.
-        """
+    def open(self) -> bool:
+        """Whether there is a way after the plain file: a net can be read from the model."""
         try:
             self._net()
         except ExportError:
+            return False
+        return True
+
+    def open_ways(self) -> int:
+        """How many ways there are after the plain file, once the fitted one is made.
+
+        The model and the calibration examples decide it, never the test examples.
+        """
+        if not self.open:
             return 0
-        return len(self._makes())
+        ways = len(self._makes)
+        return ways if self._can_be_tuned else ways - 1
 
     def ways(self, attached: Callable[[bytes], bytes]) -> Iterator[tuple[Way, Callable[[], Made]]]:
         """What comes after the plain file, with the functions that make it.
@@ -103,9 +114,11 @@ class Ladder:
         Args:
             attached: adds the description to a file.
         """
-        for way, make in self._makes().items():
-            yield way, functools.partial(_attached, make, attached)
+        for way, make in self._makes.items():
+            if way is not Way.TUNED or self._can_be_tuned:
+                yield way, functools.partial(_attached, make, attached)
 
+    @property
     def _makes(self) -> dict[Way, Callable[[], Made]]:
         makes: dict[Way, Callable[[], Made]] = {Way.FITTED: self._fit}
         if self._variant is Variant.DYNAMIC:
@@ -113,6 +126,31 @@ class Ladder:
         elif self._variant is Variant.INT8 and self._tuning is not None:
             makes[Way.TUNED] = self._tune
         return makes
+
+    @cached_property
+    def _can_be_tuned(self) -> bool:
+        """Whether a tuned file may be shown to be its own fake-quant model.
+
+        That model is no nearer to a file than another set of TFLite's kernels is to the first; the
+        fitted file is what tuning begins with.
+        """
+        tuning = self._tuning if self._variant is Variant.INT8 else None
+        if tuning is None or tuning.asked or not self._fitted_file:
+            return True
+        try:
+            found = kernels_disagree(self._fitted_file, self._calibration)
+        except ExportError:
+            return True
+        if not found.shows_more_than(1 - OWN_AGREEMENT):
+            return True
+        self._listener(
+            Note(
+                f"{self._variant}: two sets of LiteRT's kernels give other labels for "
+                f"{found.differ} of {found.of} calibration examples, so a tuned file could not "
+                "be shown to be its own model and is not tried; export.tune=3 tries it"
+            )
+        )
+        return False
 
     def _net(self) -> Net:
         if self._read is None:
@@ -135,7 +173,8 @@ class Ladder:
         return self._fitted
 
     def _fit(self) -> Made:
-        return Made(self._file(self._fitted_net()))
+        self._fitted_file = self._file(self._fitted_net())
+        return Made(self._fitted_file)
 
     def _unpack(self) -> Made:
         return Made(computing_in_float(self._file(self._fitted_net())))

@@ -77,8 +77,8 @@ def level_of(first: bool, others: int) -> float:
 
     All tries are judged on the same test examples, and each is a chance to err. The first has
     half of the level, and the others share the other half, so that together they err no more
-    often than one file with all of it (Bonferroni's inequality). How many there are must be
-    known before the first is judged.
+    often than one file with all of it (Bonferroni's inequality). How many there are must not
+    depend on what any of them answers to test examples.
 
     Args:
         first: whether it is the first try.

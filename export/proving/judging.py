@@ -20,14 +20,14 @@ from ecavg_tf.core.template import Array
 from export.proving.claims import LEVEL, lost, show
 from export.proving.compared import Compared, compared, joined_of
 from export.proving.gate import Reference, compare
-from export.proving.limits import FEW, accuracy_lost, labels_differ, limits_of
+from export.proving.limits import FEW, OWN_AGREEMENT, accuracy_lost, labels_differ, limits_of
 from export.proving.verdict_words import told
 
 _EARLY = 0.1  # of the level: what a first look has where a second one may follow
 _UNLIKE = 0.05  # level of the test that the file does better on seen examples
 # A tuned file against its own fake-quant model. Both compute with the same integers, and
 # differ by what sums in another order round: labels by chance at ties, outputs by a step.
-_OWN_AGREEMENT, _OWN_STEPS = 0.98, 1.0
+_OWN_STEPS = 1.0
 _OWN_LABELS = "labels that differ from its own model's"
 
 
@@ -234,7 +234,7 @@ def judge_tuned(
     step = own.tie_margin / 4 if own.tie_unit == "nats" else own.tie_margin
     close = [
         replace(
-            labels_differ(test, _OWN_AGREEMENT, level),
+            labels_differ(test, OWN_AGREEMENT, level),
             what="labels that differ from its own model's",
         ),
         show(

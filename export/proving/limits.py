@@ -10,6 +10,7 @@ from export.proving.compared import Compared
 from export.proving.gate import Reference
 
 FEW = 1000  # with fewer test examples, seen ones prove a file, too
+OWN_AGREEMENT = 0.98  # a tuned file's with its own fake-quant model, ties aside
 
 
 def limits_of(format_: Format, limits: Limits) -> tuple[float, float, float]:

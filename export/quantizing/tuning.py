@@ -37,12 +37,14 @@ class Tuning:
         source: what they are, in words.
         epochs: how often it sees them.
         seed: seeds their order.
+        asked: whether the user gave the number of epochs: then it is always tried.
     """
 
     inputs: Array
     source: str
     epochs: int
     seed: int
+    asked: bool = False
 
 
 def tuned_net(
