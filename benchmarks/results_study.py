@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.files import read_json, write_text
-from ecavg_tf.study.analysis import Cells, Interval, own, server
+from ecavg_tf.study.analysis import Cells, Interval, Setting, own, server
 from ecavg_tf.study.results import RESULTS, lines_of
 from ecavg_tf.study.tables import OURS, Table, signed, tables
 
@@ -103,15 +103,21 @@ def _says(cells: Cells) -> Iterator[str]:
         gain = cells.difference(setting, OURS, OURS, own("accepted"), own("alone"))
         if gain is None:
             continue
-        yield f"- **{setting}.** Edges, accepted − alone: {_verdict(gain)}. The global model"
-        for kind, said in _KINDS.items():
-            parts = [
-                f"{words}: {signed(found)}"
-                for arm, words in SERVERS
-                if (found := cells.difference(setting, OURS, arm, server)) and kind(found)
-            ]
-            if parts:
-                yield f"  - {said} {'; '.join(parts)}."
+        compared = [f"  - {said}." for said in _compared(cells, setting)]
+        subject = " The global model" if compared else ""
+        yield f"- **{setting}.** Edges, accepted − alone: {_verdict(gain)}.{subject}"
+        yield from compared
+
+
+def _compared(cells: Cells, setting: Setting) -> Iterator[str]:
+    for kind, said in _KINDS.items():
+        parts = [
+            f"{words}: {signed(found)}"
+            for arm, words in SERVERS
+            if (found := cells.difference(setting, OURS, arm, server)) and kind(found)
+        ]
+        if parts:
+            yield f"{said} {'; '.join(parts)}"
 
 
 def _verdict(found: Interval) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ecavg_tf.config import Align, Config, GuardRule, PoolRate
 from ecavg_tf.config.checks import guess
@@ -120,6 +120,12 @@ ARMS: dict[str, Arm] = {
     "best-edge": _control(controls.best_edge, lambda _: 0, pools=False),
     "ensemble": _control(controls.ensemble, lambda _: 0, pools=False),
     "fedavg": _control(collaborating.fedavg, _federated, pools=False),
+    "averaged": _control(collaborating.averaged, lambda _: 0, pools=False),
+    "averaged-aligned": replace(
+        _control(collaborating.averaged, lambda _: 0, pools=False),
+        says="The same average, updates aligned where edges began apart.",
+        change=_server(align=Align.APART),
+    ),
     "best-edge-tuned": _control(controls.best_edge_tuned, _tunes),
     "untrained-mean": _control(controls.untrained_mean, lambda s: s.tuning),
     "start-server": _control(controls.start_server, lambda s: s.tuning),

@@ -48,6 +48,18 @@ def fedavg(desk: Desk) -> Made:
     return made
 
 
+def averaged(desk: Desk) -> Made:
+    """The average of the edges' first models, which nobody fine-tunes.
+
+    Isolates: what fine-tuning makes up for, in a study of one round without a warm-up. Nothing is
+    pooled, so the statistics of BatchNorm are those of the edges together.
+    """
+    apart = desk.ground.first_start is None
+    return _round(
+        desk, Made((desk.ground.initial,)), 1, None if apart else desk.ground.initial, None
+    )
+
+
 def _round(
     desk: Desk, before: Made, number: int, sent: Weights | None, pooled: Examples | None
 ) -> Made:

@@ -52,6 +52,7 @@ def tables(cells: Cells) -> list[Table]:
         *(_arms(cells, [s for s in cells.settings if (s.split, s.start, s.edges) == group])
           for group in groups),
         _choice(cells),
+        _alignment(cells),
         _guard(cells),
     ]  # fmt: skip
     return [table for table in found if table.rows]
@@ -156,6 +157,25 @@ def _choice(cells: Cells) -> Table:
         "a run, so this difference is pessimistic. *server*: examples that its server processes, "
         "against the average's.",
         ("setting", "seeds", "auto − best candidate", "server", "taken"),
+        rows,
+    )
+
+
+def _alignment(cells: Cells) -> Table:
+    rows = []
+    for setting in cells.settings:
+        for plain, aligned in (("averaged", "averaged-aligned"), (OURS, "ours-aligned")):
+            gain = cells.difference(setting, aligned, plain, server)
+            if gain is not None and setting.start == "independent":
+                means = [_plain(cells.mean(setting, arm, server)) for arm in (plain, aligned)]
+                tuned = "no" if plain == "averaged" else "yes"
+                rows.append((str(setting), str(len(gain.values)), tuned, *means, signed(gain)))
+    return Table(
+        "Alignment",
+        "Accuracy of the server's model on the whole test set, where the hidden units of edges "
+        "that began apart are matched before they are averaged (`server.align=apart`), and where "
+        "they are not. *fine-tuned*: whether the server then trains it on the pool.",
+        ("setting", "seeds", "fine-tuned", "as they are", "aligned", "difference"),
         rows,
     )
 

@@ -1,5 +1,6 @@
 """A study of seconds: bits as those of a run, resuming, and nothing chosen on test examples."""
 
+import copy
 import json
 import shutil
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import ecavg_tf
-from ecavg_tf.config import Config
+from ecavg_tf.config import Align, Config, PartitionKind
 from ecavg_tf.core.errors import ConfigError, WorkdirError
 from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.study.plan import Grid, Study
@@ -106,6 +107,21 @@ def test_what_each_arm_processes(everything: tuple[Path, Any]) -> None:
     assert spent["ours"]["server"] == 2 * 2 * pool
     assert spent["ours"]["deciding"] > 0
     assert spent["fedavg"]["edges"] == 4 * 3 * total  # ceil(2 (3 + 2) / 3) rounds
+
+
+def test_the_average_alone_is_what_a_run_averages(data: Path, tmp_path: Path) -> None:
+    planned_ = study(data, ("averaged", "averaged-aligned"))
+    planned_.task.rounds = 1
+    apart = replace(planned_, grids=[replace(planned_.grids[0], starts=("independent",))], rates=())
+    cells = by_arm(run_study(apart, tmp_path / "study", tell=lambda _: None))
+    for arm, align in (("averaged", Align.OFF), ("averaged-aligned", Align.APART)):
+        config = copy.deepcopy(planned_.task)
+        config.partition.kind, config.model.init = PartitionKind.CLASSES, "independent"
+        config.server.align, config.server.epochs = align, 0
+        score = ecavg_tf.run(config, tmp_path / arm).rounds[0].server.averaged.all
+        assert score is not None
+        assert cells[arm]["server"]["accuracy"] == pytest.approx(score.accuracy, abs=1e-6)
+    assert cells["averaged"]["weights_sha256"] != cells["averaged-aligned"]["weights_sha256"]
 
 
 def test_the_same_command_goes_on_and_runs_nothing_twice(
