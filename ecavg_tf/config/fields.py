@@ -16,15 +16,18 @@ def flatten(config: Any) -> ItemsView[str, Any]:
 EXPORT = "export."  # what comes after training: no reason to refuse to resume
 
 
+_OWN = ("fleet.", "baseline.", "data.data_dir", "data.spec", "tensorboard", "keep_", EXPORT)
+_COST = ".steps_per_execution"  # which changes no bit
+
+
+def is_shared(name: str) -> bool:
+    """Whether a server and its edges must agree on a field, given by its dotted name."""
+    return not name.startswith(_OWN) and not name.endswith(_COST)
+
+
 def shared_fields(config: Config) -> dict[str, Any]:
     """The fields on which a server and its edges must agree, by dotted names."""
-    own = ("fleet.", "data.data_dir", "data.spec", "tensorboard", "keep_", EXPORT)
-    cost = ".steps_per_execution"  # which changes no bit
-    return {
-        name: value
-        for name, value in flatten(config)
-        if not name.startswith(own) and not name.endswith(cost)
-    }
+    return {name: value for name, value in flatten(config) if is_shared(name)}
 
 
 def to_dict(config: Any) -> dict[str, Any]:

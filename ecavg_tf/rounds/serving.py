@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ecavg_tf.config import Config, LevelFor
-from ecavg_tf.config.fields import shared_fields
+from ecavg_tf.config.fields import is_shared, shared_fields
 from ecavg_tf.core.errors import ConfigError, WorkdirError, disk_errors
 from ecavg_tf.core.files import remove_leftovers
 from ecavg_tf.core.messages.mailbox import Mailbox
@@ -92,7 +92,7 @@ def _answer(worker: EdgeWorker, mine: Mapping[str, Any], request: Request) -> Re
             "ecavg edge --edge=NAME --exchange=DIR --data=FILE --state=DIR"
         )
     theirs = request.config
-    for name in sorted(theirs.keys() | mine.keys()):
+    for name in sorted(filter(is_shared, theirs.keys() | mine.keys())):
         # How many rounds there will be does not matter to an edge, unless its level depends on it.
         if name == "rounds" and theirs.get("update.level_for") == LevelFor.DECISION.value:
             continue

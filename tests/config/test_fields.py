@@ -17,7 +17,7 @@ from ecavg_tf.config import (
     Weighting,
     with_fields,
 )
-from ecavg_tf.config.fields import flatten, flatten_dict, to_dict
+from ecavg_tf.config.fields import flatten, flatten_dict, shared_fields, to_dict
 from ecavg_tf.core.errors import ConfigError
 
 
@@ -108,6 +108,11 @@ def test_edges_and_server_share_the_fields_of_a_fit() -> None:
         *("rate_warmup", "rate_for_pool", "probe_examples", "distill", "tail_epochs"),
         *("warmup_epochs", "warmup_data"),
     ]
+
+
+def test_a_server_may_ask_for_baselines_without_its_edges() -> None:
+    assert shared_fields(changed("baseline.pooled", True)) == shared_fields(Config())
+    assert shared_fields(changed("server.epochs", 7)) != shared_fields(Config())
 
 
 def test_the_limits_of_the_gate_are_those_of_the_config() -> None:
