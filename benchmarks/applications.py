@@ -1,13 +1,15 @@
 """Which models of keras.applications the exporter makes files of, and how long it takes.
 
-    python benchmarks/applications.py --data-dir=TFDS --out=applications.jsonl
+    python benchmarks/applications.py --data-dir=TFDS
     python benchmarks/applications.py --out=applications.jsonl --table
 
 Each cell is a model at 32, 64 or 96 pixels, with random weights or fine-tuned for an epoch on
 CIFAR-10 images that are scaled up; BatchNorm is recalibrated on them in both cases. The model is
 exported in all formats; int8 is calibrated on 100 training images, and files are compared on 200
 test images. A cell is a JSON line in --out; cells that are there already are skipped, so the
-command can be stopped and given again. ``--only=MobileNetV2,32,random`` measures one cell.
+command can be stopped and given again. ``--only=MobileNetV2,32,random`` measures one cell. With
+``--plain`` quantized files are made in the converter's own way alone, which is much faster for deep
+nets; the table says so.
 """
 
 import argparse
@@ -16,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from tables import RESULTS
 
 from ecavg_tf.quiet import import_tensorflow
 
@@ -55,8 +59,9 @@ def main() -> None:
     """Parses, measures what is missing, prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data-dir", default="", help="of TFDS; default: TFDS_DATA_DIR")
-    parser.add_argument("--out", type=Path, default=Path("applications.jsonl"))
+    parser.add_argument("--out", type=Path, default=RESULTS / "applications.jsonl")
     parser.add_argument("--only", default="", help="one cell: model, pixels, weights")
+    parser.add_argument("--plain", action="store_true", help="no other way than the converter's")
     parser.add_argument("--table", action="store_true", help="only print what is there")
     given = parser.parse_args()
     done = _read(given.out)
@@ -67,7 +72,7 @@ def main() -> None:
         data = load_data(config, seed=0)
         for cell in wanted:
             if cell not in done:
-                done[cell] = _measured(*cell, data)
+                done[cell] = _measured(*cell, data, plain=given.plain)
                 with given.out.open("a") as stream:
                     stream.write(json.dumps(done[cell]) + "\n")
                 print(json.dumps(done[cell]), flush=True)
@@ -91,7 +96,7 @@ def _read(path: Path) -> dict[tuple[str, int, str], dict[str, Any]]:
     return {(each["model"], each["size"], each["start"]): each for each in found}
 
 
-def _measured(name: str, size: int, start: str, data: Dataset) -> dict[str, Any]:
+def _measured(name: str, size: int, start: str, data: Dataset, *, plain: bool) -> dict[str, Any]:
     keras.backend.clear_session()
     keras.utils.set_random_seed(0)
     train, test = _scaled(data.train, size), _scaled(data.test, size)
@@ -103,8 +108,9 @@ def _measured(name: str, size: int, start: str, data: Dataset) -> dict[str, Any]
     recalibrate_batchnorm(model, train.inputs)  # without, a random net answers one thing
     trained = time.monotonic()
     cell = {"model": name, "size": size, "start": start, "train_seconds": trained - began}
+    cell["plain"] = plain
     try:
-        files = _exported(model, name, train, test, data.spec)
+        files = _exported(model, name, train, test, data.spec, plain)
     except ECAvgError as error:
         return {**cell, "seconds": time.monotonic() - trained, "refused": brief(error)}
     return {**cell, "seconds": time.monotonic() - trained, "files": files}
@@ -125,7 +131,7 @@ def _scaled(examples: Examples, size: int) -> Examples:
 
 
 def _exported(
-    model: keras.Model, name: str, train: Examples, test: Examples, spec: DataSpec
+    model: keras.Model, name: str, train: Examples, test: Examples, spec: DataSpec, plain: bool
 ) -> dict[str, Any]:
     sha256 = weights_sha256(model.get_weights())
     subject = Subject(
@@ -140,7 +146,7 @@ def _exported(
     shape = tuple(test.inputs.shape[1:])
     there = DataSpec(spec.name, shape, spec.dtype, spec.value_range, spec.classes)
     with tempfile.TemporaryDirectory() as folder:
-        exporter = Exporter(model, there, logits=False)
+        exporter = Exporter(model, there, logits=False, plain_alone=plain)
         rows = exporter.export(subject, variants(tuple(Format)), Path(folder) / name)
     return {
         row.variant: {
@@ -176,6 +182,8 @@ def table(done: dict[tuple[str, int, str], dict[str, Any]]) -> list[str]:
                 if files.get(name, {}).get("why")
             ]
         seconds = "–" if found is None else f"{found['seconds']:.0f}"
+        if found is not None and found.get("plain"):
+            seconds += ", plain alone"
         lines.append(f"| {cell[0]} | {cell[1]} | {cell[2]} | {' | '.join(shown)} | {seconds} |")
     return [*lines, "", *told]
 

@@ -21,15 +21,28 @@ fields that change speed are explained in [Configuration](configuration.md#speed
 """
 KNOWN = {  # in the page's order; tables that are not named here come last
     "round_overhead": "A round against the same calls by hand",
+    "round_profile_mobilenet_v2": "What is left",
     "training_speed": "Training against Keras",
+    "first_fit": "Before the first batch",
     "kernels": "TensorFlow's kernels",
     "startup": "Start-up",
 }
 WORDS = {
+    "round_overhead": """\
+The goals at this size are 1.05 for `replace` and 1.15 for `guarded`. In CPU seconds a deep net
+misses them, and the next table says what is left beside training; wall seconds are unsteady where
+other jobs run. A run of one round pays all that a run pays once: writing Keras files and checking
+them. With more images or rounds its share falls.
+""",
     "training_speed": """\
 Keras' `model.fit` hands every batch to Python and back. For a small net that costs several times
 its training. Here TensorFlow trains on up to 64 batches before Python hears of them. The steps are
 the same, to the bit. XLA (`jit_compile=on`) changes bits.
+""",
+    "first_fit": """\
+The first fit of a deep net traces it in Python, and TensorFlow then optimizes its graph, before
+anything is trained. Keras traces a step twice, because its metrics make their variables while it
+is traced. Here they are made before, so it is traced once.
 """,
     "kernels": """\
 For `resnet50` and `mobilenet_v2` oneDNN is decided before TensorFlow is imported. On a processor

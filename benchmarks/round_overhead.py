@@ -8,9 +8,13 @@ same ``model.fit`` and recalibration calls by hand (fit each edge, recalibrate, 
 recalibrate, fit on all, recalibrate; on as many examples as the round). The ratio is the median
 over turns in which all of them ran one after the other: the machine's other work hits them alike.
 On a machine that others use, the ratio of CPU seconds is the steadier one.
+
+``--profile`` tells where the time of a guarded round goes, after one that traces: CPU seconds of
+this project's own steps, by Python's profiler, which makes Python look slower than it is.
 """
 
 import argparse
+import cProfile
 import shutil
 import statistics
 import sys
@@ -43,6 +47,15 @@ from ecavg_tf.training.resuming import FOLDER  # noqa: E402
 
 TASKS = {"mlp": "mnist", "mobilenet_v2": "cifar10", "resnet50": "cifar100"}
 POLICIES = ("replace", "guarded")
+STEPS = {  # of the profile: in words, the file's end, the function
+    "training": ("training/trainer.py", "_fit"),
+    "recalibrating BatchNorm": ("training/trainer.py", "recalibrate"),
+    "predictions (decisions and scores)": ("training/evaluation.py", "predictions_on"),
+    "bounds of the guard": ("deciding/jointly.py", "decide_jointly"),
+    "writing Keras files": ("models/saving.py", "save_model"),
+    "checking a Keras file": ("rounds/one_accuracy.py", "_check"),
+    "all of the round": ("rounds/loop.py", "run"),
+}
 
 
 def silence(event: Event) -> None:
@@ -138,9 +151,9 @@ class ByHand:
         return Spent(time.perf_counter() - began, 0.0, time.process_time() - cpu)
 
 
-def play(task: str, data: str, examples: int, epochs: int, turns: int) -> None:
-    """Measures one task; tells by hand, then each policy: seconds, ratios, share of evaluation."""
-    config = with_fields(
+def config_of(task: str, data: str, examples: int, epochs: int) -> Config:
+    """Two edges, one round."""
+    return with_fields(
         Config(),
         {
             "data.name": data,
@@ -151,6 +164,11 @@ def play(task: str, data: str, examples: int, epochs: int, turns: int) -> None:
             "server.epochs": epochs,
         },
     )
+
+
+def play(task: str, data: str, examples: int, epochs: int, turns: int) -> None:
+    """Measures one task; tells by hand, then each policy: seconds, ratios, share of evaluation."""
+    config = config_of(task, data, examples, epochs)
     with tempfile.TemporaryDirectory() as scratch:
         rounds = [Ours(with_fields(config, {"update.policy": each}), Path(scratch), each)
                   for each in POLICIES]  # fmt: skip
@@ -173,6 +191,34 @@ def play(task: str, data: str, examples: int, epochs: int, turns: int) -> None:
         print(f"\ncell:{wall:.2f} {ratio:.3f} {cpu:.3f} {evaluating:.2f}")
 
 
+def profile(task: str, data: str, examples: int, epochs: int) -> None:
+    """Keeps a table of where a guarded round's time goes."""
+    config = config_of(task, data, examples, epochs)
+    with tempfile.TemporaryDirectory() as scratch:
+        ours = Ours(with_fields(config, {"update.policy": "guarded"}), Path(scratch), "guarded")
+        ours()  # traces
+        profiler = cProfile.Profile(time.process_time)
+        profiler.runcall(ours)
+    found = {
+        words: sum(
+            entry.totaltime
+            for entry in profiler.getstats()
+            if not isinstance(entry.code, str)
+            and entry.code.co_filename.endswith(end)
+            and entry.code.co_name == function
+        )
+        for words, (end, function) in STEPS.items()
+    }
+    whole = found["all of the round"]
+    keep(
+        f"round_profile_{task}",
+        f"Where a guarded round goes: {task}, {examples:,} examples, {epochs}+{epochs} epochs",
+        ["step", "CPU s", "%"],
+        [[words, f"{spent:.1f}", f"{100 * spent / whole:.0f}"] for words, spent in found.items()],
+        ["Under Python's profiler; the steps leave out what is small."],
+    )
+
+
 def main() -> None:
     """Parses, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -181,11 +227,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--profile", action="store_true", help="where a guarded round goes")
     parser.add_argument("--task", help="used by the script itself")
     arguments = parser.parse_args()
     examples, epochs, turns = arguments.examples, arguments.epochs, arguments.turns
     if arguments.task:
         play(arguments.task, TASKS[arguments.task], examples, epochs, turns)
+        return
+    if arguments.profile:
+        for task in arguments.tasks.split(","):
+            profile(task, TASKS[task], examples, epochs)
         return
     rows = []
     for task in arguments.tasks.split(","):

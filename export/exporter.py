@@ -67,6 +67,7 @@ class Exporter:
         fresh: makes every wanted file, also those that are there already: anybody could have
             put them there, so an export that signs must not use them.
         listener: told of files of earlier exports that are removed.
+        plain_alone: tries no other way where a plain quantized file does not pass.
     """
 
     model: keras.Model
@@ -76,6 +77,7 @@ class Exporter:
     latency_s: float = 0.05
     fresh: bool = False
     listener: Listener = silent
+    plain_alone: bool = False
     _converted: dict[tuple[str, Variant], bytes] = field(default_factory=dict)
     _keras: KerasAnswers = field(init=False)
     _front: Front | None = field(default=None, init=False)
@@ -185,7 +187,7 @@ class Exporter:
                 description,
                 lambda: self._convert(subject, variant, converter),
                 limits=self.limits,
-                plain_alone=self._plain_alone(description),
+                plain_alone=self.plain_alone or self._unread(description),
                 listener=self.listener,
             )
         except Exception as error:  # of this format: the others may be possible
@@ -226,7 +228,7 @@ class Exporter:
             row, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
         )
 
-    def _plain_alone(self, description: Description) -> bool:
+    def _unread(self, description: Description) -> bool:
         """The other ways read nets that take raw values and end in a number a class."""
         unread = self._tokens or self._front is not None
         return unread or of_one_output(description.output_kind)
