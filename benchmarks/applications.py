@@ -1,7 +1,7 @@
 """Which models of keras.applications the exporter makes files of, and how long it takes.
 
     python benchmarks/applications.py --data-dir=TFDS
-    python benchmarks/applications.py --out=applications.jsonl --table
+    python benchmarks/applications.py --table
 
 Each cell is a model at 32, 64 or 96 pixels, with random weights or fine-tuned for an epoch on
 CIFAR-10 images that are scaled up; BatchNorm is recalibrated on them in both cases. The model is

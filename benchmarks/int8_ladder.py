@@ -41,7 +41,6 @@ class Setting:
         weights: its start; empty: random.
         examples: to train on.
         epochs: of each edge, and of the server.
-        compared: test images that files are compared on, ``export.parity_examples``.
     """
 
     trained: Trains
@@ -50,12 +49,11 @@ class Setting:
     weights: str
     examples: int
     epochs: int
-    compared: int
 
     @property
     def name(self) -> str:
         """Of the run's directory."""
-        return f"{self.model}-{self.trained.value}-{self.seed}-{self.compared}"
+        return f"{self.model}-{self.trained.value}-{self.seed}"
 
     @property
     def config(self) -> Config:
@@ -69,7 +67,7 @@ class Setting:
         if self.weights:
             config.model.init, config.model.weights_path = "imagenet", self.weights
         config.edge.epochs = config.server.epochs = self.epochs
-        config.export.enabled, config.export.parity_examples = False, self.compared
+        config.export.enabled = False
         return config
 
 
@@ -140,9 +138,8 @@ def _interval(share: dict[str, float]) -> str:
 
 def settings_of(told: argparse.Namespace) -> list[Setting]:
     """The runs that a command asks for."""
-    start = (told.model, told.weights, told.examples, told.epochs, told.compared)
     return [
-        Setting(Trains(trained), seed, *start)
+        Setting(Trains(trained), seed, told.model, told.weights, told.examples, told.epochs)
         for seed in map(int, told.seeds.split(","))
         for trained in told.trained.split(",")
     ]
@@ -158,7 +155,6 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--examples", type=int, default=8000)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--compared", type=int, default=4000, help="test images to compare on")
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--only-table", action="store_true")
     told = parser.parse_args()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ecavg_tf.config import Align, Config, GuardRule, PoolRate
 from ecavg_tf.config.checks import guess
@@ -121,9 +121,11 @@ ARMS: dict[str, Arm] = {
     "ensemble": _control(controls.ensemble, lambda _: 0, pools=False),
     "fedavg": _control(collaborating.fedavg, _federated, pools=False),
     "averaged": _control(collaborating.averaged, lambda _: 0, pools=False),
-    "averaged-aligned": replace(
-        _control(collaborating.averaged, lambda _: 0, pools=False),
-        says="The same average, updates aligned where edges began apart.",
+    "averaged-aligned": Arm(
+        collaborating.averaged,
+        "The same average, updates aligned where edges began apart.",
+        lambda _: 0,
+        pools=False,
         change=_server(align=Align.APART),
     ),
     "best-edge-tuned": _control(controls.best_edge_tuned, _tunes),

@@ -41,11 +41,7 @@ def fedavg(desk: Desk) -> Made:
     """
     config = desk.config
     edge, server = config.edge.epochs, config.server.epochs
-    made = Made((desk.ground.initial,))
-    for number in range(1, math.ceil(config.rounds * (edge + server) / edge) + 1):
-        apart = number == 1 and desk.ground.first_start is None
-        made = _round(desk, made, number, None if apart else made.members[0], None)
-    return made
+    return _without_pool(desk, math.ceil(config.rounds * (edge + server) / edge))
 
 
 def averaged(desk: Desk) -> Made:
@@ -54,10 +50,15 @@ def averaged(desk: Desk) -> Made:
     Isolates: what fine-tuning makes up for, in a study of one round without a warm-up. Nothing is
     pooled, so the statistics of BatchNorm are those of the edges together.
     """
-    apart = desk.ground.first_start is None
-    return _round(
-        desk, Made((desk.ground.initial,)), 1, None if apart else desk.ground.initial, None
-    )
+    return _without_pool(desk, 1)
+
+
+def _without_pool(desk: Desk, rounds: int) -> Made:
+    made = Made((desk.ground.initial,))
+    for number in range(1, rounds + 1):
+        apart = number == 1 and desk.ground.first_start is None
+        made = _round(desk, made, number, None if apart else made.members[0], None)
+    return made
 
 
 def _round(

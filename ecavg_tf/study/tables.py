@@ -163,12 +163,12 @@ def _choice(cells: Cells) -> Table:
 
 def _alignment(cells: Cells) -> Table:
     rows = []
-    for setting in cells.settings:
-        for plain, aligned in (("averaged", "averaged-aligned"), (OURS, "ours-aligned")):
+    pairs = (("no", "averaged", "averaged-aligned"), ("yes", OURS, "ours-aligned"))
+    for setting in [each for each in cells.settings if each.start == "independent"]:
+        for tuned, plain, aligned in pairs:
             gain = cells.difference(setting, aligned, plain, server)
-            if gain is not None and setting.start == "independent":
+            if gain is not None:
                 means = [_plain(cells.mean(setting, arm, server)) for arm in (plain, aligned)]
-                tuned = "no" if plain == "averaged" else "yes"
                 rows.append((str(setting), str(len(gain.values)), tuned, *means, signed(gain)))
     return Table(
         "Alignment",

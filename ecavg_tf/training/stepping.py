@@ -140,8 +140,7 @@ class Stepper:
         order, size = tf.TensorSpec((None,), tf.int64), tf.TensorSpec((), tf.int32)
 
         def steps(order: Any, size: Any, *data: Any) -> Any:
-            batch = [tf.TensorSpec((None, *kind.shape[1:]), kind.dtype) for kind in kinds]
-            told = step.get_concrete_function(tuple(batch)).structured_outputs
+            told = step.get_concrete_function(tuple(kinds)).structured_outputs
             # TensorFlow optimizes each place where the step is called by itself. One is enough
             # where a loop can carry what the step tells; a user's own step may tell anything.
             carried = all(map(_has_a_shape, tf.nest.flatten(told)))
