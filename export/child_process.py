@@ -15,27 +15,34 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 _TAIL = 2**22  # bytes of a log that are read; some converters print a line a node
 _LOOK_SECONDS = 0.2  # between two looks at the child's memory
 _KEPT_FREE = 0.05  # of the machine's memory
-DIED = "its process ended"  # what a fault says where nobody stopped it
-KILLED = "(the system does so when memory runs out)"
-OUT_OF_MEMORY = "GiB of memory"  # what a fault says that is no fault of the child
+
+
+class End(StrEnum):
+    """How a child ended that did not answer."""
+
+    CRASHED = "crashed"
+    KILLED = "killed"  # from outside, as the system does when memory runs out
+    TOO_LARGE = "too large"  # stopped: it took the memory that the machine had free
+    TOO_SLOW = "too slow"  # stopped: its time was up
 
 
 class ChildFault(Exception):
     """The child crashed, was stopped, or said that it can't; the text is one line.
 
     Attributes:
-        ended: whether the process is gone: nobody answered.
+        end: how the process ended; None: it answered, and goes on.
     """
 
-    def __init__(self, said: str, *, ended: bool) -> None:
+    def __init__(self, said: str, end: End | None = None) -> None:
         super().__init__(said)
-        self.ended = ended
+        self.end = end
 
 
 class ChildProcess:
@@ -102,13 +109,13 @@ class ChildProcess:
                 self._process.stdin.flush()
             answer = self._answer(timeout)
         except BaseException as error:
-            if not isinstance(error, ChildFault) or error.ended:
+            if not isinstance(error, ChildFault) or error.end is not None:
                 self._note(before)
                 self.stop()  # an interrupted request must not answer the next one
             raise
         self._note(before)
         if "error" in answer:
-            raise ChildFault(str(answer["error"]), ended=False)
+            raise ChildFault(str(answer["error"]))
         return answer
 
     def stop(self) -> None:
@@ -139,24 +146,28 @@ class ChildProcess:
                 left = until - time.monotonic()
                 if not selector.select(min(_LOOK_SECONDS, max(0.0, left))):
                     if left <= 0:
-                        raise ChildFault(f"no answer within {timeout:g} seconds", ended=True)
+                        raise ChildFault(f"no answer within {timeout:g} seconds", End.TOO_SLOW)
                     _check_memory(self._process.pid, most)
                     continue
                 more = os.read(self._process.stdout.fileno(), 2**16)
                 if not more:
-                    raise ChildFault(self._died(), ended=True)
+                    raise self._died()
                 got += more
         answer: dict[str, Any] = json.loads(got)
         return answer
 
-    def _died(self) -> str:
+    def _died(self) -> ChildFault:
         assert self._process is not None
         code = self._process.wait()
+        if code == -signal.SIGKILL:
+            return ChildFault(
+                f"its process ended by signal {-code} (the system does so when memory runs out)",
+                End.KILLED,
+            )
         if code < 0:
-            killed = f" {KILLED}" if code == -signal.SIGKILL else ""
-            return f"{DIED} by signal {-code}{killed}"
+            return ChildFault(f"its process ended by signal {-code}", End.CRASHED)
         last = self._printed(max(0, self._size() - 2000)).strip().split("\n")[-1]
-        return f"{DIED} with exit code {code} ({last})"
+        return ChildFault(f"its process ended with exit code {code} ({last})", End.CRASHED)
 
     def _note(self, before: int) -> None:
         self.log = self._printed(max(before, self._size() - _TAIL))
@@ -193,7 +204,7 @@ def memory_limit(pid: int) -> int | None:
 def _check_memory(pid: int, most: int | None) -> None:
     held = _resident(pid)
     if most is not None and held is not None and held > most:
-        raise ChildFault(f"it takes more than {most / 2**30:.1f} {OUT_OF_MEMORY}", ended=True)
+        raise ChildFault(f"it takes more than {most / 2**30:.1f} GiB of memory", End.TOO_LARGE)
 
 
 def _resident(pid: int) -> int | None:

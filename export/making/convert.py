@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import class_probabilities
+from export.child_process import End
 from export.making.blame import crashes_at
 from export.making.converting_process import (
     ConversionError,
@@ -40,7 +41,7 @@ from export.making.tracing import (
     quiet_conversion,
     save_model,
 )
-from export.making.translation import Layer, crashed, translated
+from export.making.translation import Layer, translated
 from export.proving.declared_output import check_finite
 from export.quantizing.net import Net
 from export.quantizing.saving import save_net
@@ -153,7 +154,7 @@ class Converter:
             return convert_saved(saved.folder, variant.kind, calibration)
         except ConversionError as error:
             at = None
-            if crashed(error) and saved.model is not None and not saved.loops:
+            if error.end is End.CRASHED and saved.model is not None and not saved.loops:
                 at = self._crashes_at(saved.model, variant, calibration)
             raise translated(error, variant, saved.layers, saved.loops, at) from error
 
@@ -170,7 +171,7 @@ class Converter:
                 try:
                     convert_saved(Path(folder), variant.kind, calibration)
                 except ConversionError as error:
-                    return crashed(error)
+                    return error.end is End.CRASHED
             return False
 
         try:

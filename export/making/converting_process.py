@@ -17,7 +17,7 @@ import export
 from ecavg_tf.config import Format
 from ecavg_tf.core.errors import ExportError, ModelError, brief
 from ecavg_tf.core.template import Array
-from export.child_process import ChildFault, ChildProcess, home_of
+from export.child_process import ChildFault, ChildProcess, End, home_of
 
 CONVERT_SECONDS, IMAGE_SECONDS, LOAD_SECONDS = 900.0, 10.0, 300.0
 _AT_ONCE = 64  # images a request, so that a time limit means something
@@ -32,13 +32,13 @@ class ConversionError(ExportError):
 
     Attributes:
         said: what the converter said, in full; empty where it said nothing.
-        ended: whether the converter crashed or was stopped.
+        end: how the converter's process ended; None: it said why.
     """
 
-    def __init__(self, text: str, said: str = "", *, ended: bool = False) -> None:
+    def __init__(self, text: str, said: str = "", end: End | None = None) -> None:
         super().__init__(text)
         self.said = said
-        self.ended = ended
+        self.end = end
 
 
 class FixedBatchOnly(ConversionError):
@@ -170,7 +170,7 @@ def first_load(file: Path) -> None:
     try:
         _ask({"do": "load", "file": str(file)}, LOAD_SECONDS)
     except ConversionError as error:
-        if error.ended:
+        if error.end is not None:
             raise ModelError(
                 f"{file} can't be loaded as a Keras model: in a process of its own, loading it "
                 f"failed ({error}); don't use it"
@@ -199,7 +199,7 @@ def _run(request: Mapping[str, Any], seconds: float) -> None:
     try:
         _ask(request, seconds)
     except ConversionError as error:
-        if error.ended:
+        if error.end is not None:
             raise ExportError(
                 f"the file crashes LiteRT or hangs in it ({error}); don't use it, and please "
                 "report it with your model"
@@ -215,7 +215,7 @@ def _ask(request: Mapping[str, Any], seconds: float) -> None:
         except ChildFault as fault:
             said = str(fault)
             raise ConversionError(
-                brief(fault) if fault.ended else said, f"{said}\n{child.log}", ended=fault.ended
+                said if fault.end is None else brief(fault), f"{said}\n{child.log}", fault.end
             ) from fault
 
 

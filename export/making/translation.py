@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecavg_tf.config import Format
-from export.child_process import DIED, KILLED, OUT_OF_MEMORY
+from export.child_process import End
 from export.making.converting_process import ConversionError, FixedBatchOnly
 from export.making.formats import Variant
 
@@ -35,11 +35,6 @@ class Layer:
         return f"layer {self.name!r} ({self.kind})"
 
 
-def crashed(error: ConversionError) -> bool:
-    """Whether the converter's process ended by itself: nobody killed it, memory was left."""
-    return error.ended and DIED in str(error) and KILLED not in str(error)
-
-
 def translated(
     error: ConversionError,
     variant: Variant,
@@ -56,9 +51,9 @@ def translated(
         loops: scopes of the graph's loops.
         crashes_at: the last layer of the shortest beginning that ends the converter, too.
     """
-    if error.ended:
+    if error.end is not None:
         told = _crashed(error, variant, layers, loops, crashes_at)
-        return ConversionError(told, error.said, ended=True)
+        return ConversionError(told, error.said, error.end)
     said = str(error)
     lost = _lost(said, layers)
     if lost:
@@ -88,7 +83,7 @@ def _crashed(
     at: Layer | None,
 ) -> str:
     model = "this model" if at is None else f"this model at {at}"
-    if OUT_OF_MEMORY in str(error):
+    if error.end is End.TOO_LARGE:
         return (
             f"the converter fails on {variant.kind} of this model ({error}, which is all that this "
             f"machine has free); end other programs that hold memory, or leave {variant.kind} out"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from export import child_process
-from export.child_process import ChildFault, ChildProcess, home_of
+from export.child_process import ChildFault, ChildProcess, End, home_of
 
 _CHILD = """
 import json, os, sys, time
@@ -39,24 +39,26 @@ def test_the_child_is_kept_between_requests(child):
 def test_a_refusal_leaves_it_running(child):
     with pytest.raises(ChildFault, match="no") as told:
         child.ask({"refuse": True}, 60)
-    assert not told.value.ended
+    assert told.value.end is None
     assert child.pid is not None
 
 
 @pytest.mark.parametrize(
-    ("request_", "said"),
+    ("request_", "said", "end"),
     [
-        ({"signal": signal.SIGSEGV}, "its process ended by signal 11"),
-        ({"signal": signal.SIGKILL}, "ended by signal 9 .the system does so when memory runs out"),
-        ({"print": "why", "exit": 3}, r"exit code 3 \(why\)"),
-        ({"sleep": 60}, "no answer within 0.5 seconds"),
+        ({"signal": signal.SIGSEGV}, "its process ended by signal 11", End.CRASHED),
+        ({"signal": signal.SIGKILL}, "signal 9 .the system does so when memory runs", End.KILLED),
+        ({"print": "why", "exit": 3}, r"exit code 3 \(why\)", End.CRASHED),
+        ({"sleep": 60}, "no answer within 0.5 seconds", End.TOO_SLOW),
     ],
 )
-def test_what_ends_the_child_is_told_and_the_next_request_starts_another(child, request_, said):
+def test_what_ends_the_child_is_told_and_the_next_request_starts_another(
+    child, request_, said, end
+):
     child.ask({}, 60)
     with pytest.raises(ChildFault, match=said) as told:
         child.ask(request_, 0.5)
-    assert told.value.ended
+    assert told.value.end is end
     assert child.ask({}, 60)["pid"] == child.pid
 
 
@@ -73,7 +75,7 @@ def test_a_child_that_takes_too_much_memory_is_stopped(child, monkeypatch):
     monkeypatch.setattr(child_process, "memory_limit", lambda _: 2**27)
     with pytest.raises(ChildFault, match=r"more than 0\.1 GiB of memory") as told:
         child.ask({"take": 2**28}, 60)
-    assert told.value.ended
+    assert told.value.end is End.TOO_LARGE
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="macOS has no such signal")

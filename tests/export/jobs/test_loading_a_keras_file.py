@@ -10,6 +10,7 @@ import pytest
 
 from ecavg_tf.core.errors import ModelError
 from export import child_process
+from export.child_process import End
 from export.jobs import keras_file
 from export.jobs.keras_file import load_keras
 from export.making import converting_process
@@ -40,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, answer: ConversionError | None) -> li
 def test_what_ends_the_child_is_never_loaded_here(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crash = ConversionError("its process ended by signal 11", "", ended=True)
+    crash = ConversionError("its process ended by signal 11", "", End.CRASHED)
     requests = asked(monkeypatch, crash)
     monkeypatch.setattr(keras_file.keras.models, "load_model", None)
     with pytest.raises(ModelError, match=r"of its own, loading it failed \(.*signal 11\); don't"):
@@ -51,7 +52,7 @@ def test_what_ends_the_child_is_never_loaded_here(
 def test_what_the_child_only_refuses_is_left_to_this_process(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked(monkeypatch, ConversionError("Could not locate class 'Mine'", ended=False))
+    asked(monkeypatch, ConversionError("Could not locate class 'Mine'"))
     assert load_keras(saved).output_shape == (None, 3)
 
 

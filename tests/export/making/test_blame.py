@@ -10,7 +10,7 @@ from nets_for_tests import depthwise
 
 import export
 from ecavg_tf.core.errors import ExportError
-from export.child_process import KILLED
+from export.child_process import End
 from export.making import convert
 from export.making.blame import crashes_at
 from export.making.converting_process import ConversionError
@@ -82,23 +82,23 @@ def test_what_does_not_crash_again_names_no_layer() -> None:
     assert crashes_at(chain, lambda _: False) is None
 
 
-def conversions_that_die(monkeypatch: pytest.MonkeyPatch, words: str) -> list[Path]:
+def conversions_that_die(monkeypatch: pytest.MonkeyPatch, end: End) -> list[Path]:
     """Every conversion ends its process; the folders that were to be converted."""
     asked: list[Path] = []
 
     def dies(folder: Path, *_: object) -> bytes:
         asked.append(folder)
-        raise ConversionError(f"its process ended by {words}", "", ended=True)
+        raise ConversionError("its process ended", "", end)
 
     monkeypatch.setattr(convert, "convert_saved", dies)
     return asked
 
 
 def test_memory_that_runs_out_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = conversions_that_die(monkeypatch, f"signal 9 {KILLED}")
+    asked = conversions_that_die(monkeypatch, End.KILLED)
     with (
         convert.Converter(depthwise(), (8, 8, 1)) as converter,
-        pytest.raises(ExportError, match="of this model \\(its process ended by signal 9"),
+        pytest.raises(ExportError, match="of this model \\(its process ended\\)"),
     ):
         converter.convert(Variant.FLOAT32)
     assert len(asked) == 1
@@ -107,10 +107,10 @@ def test_memory_that_runs_out_is_not_asked_for_again(monkeypatch: pytest.MonkeyP
 def test_no_layer_is_blamed_for_a_net_that_is_no_keras_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = conversions_that_die(monkeypatch, "signal 11")
+    asked = conversions_that_die(monkeypatch, End.CRASHED)
     with (
         convert.Converter(depthwise(), (8, 8, 1)) as converter,
-        pytest.raises(ExportError, match="of this model \\(its process ended by signal 11"),
+        pytest.raises(ExportError, match="of this model \\(its process ended\\)"),
     ):
         converter.convert_net(read_net(depthwise(), (8, 8, 1)), Variant.FLOAT32)
     assert len(asked) == 1

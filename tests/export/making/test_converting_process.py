@@ -9,6 +9,7 @@ from ecavg_tf.config import Format
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import DataSpec
+from export.child_process import End
 from export.exporter import Exporter
 from export.making import converting_process
 from export.making.calibration import Calibration
@@ -120,14 +121,14 @@ def test_a_missing_operator_is_told_with_its_layer():
 
 
 def test_a_crash_in_a_model_without_loops_says_what_to_do():
-    crash = ConversionError("its process ended by signal 6", "abort", ended=True)
+    crash = ConversionError("its process ended by signal 6", "abort", End.CRASHED)
     told = str(translated(crash, Variant.INT8, _LAYERS, ()))
     assert "signal 6" in told
     assert "leave int8 out" in told
 
 
 def test_a_machine_without_memory_is_no_fault_of_the_model():
-    end = ConversionError("it takes more than 0.1 GiB of memory", "", ended=True)
+    end = ConversionError("it takes more than 0.1 GiB of memory", "", End.TOO_LARGE)
     assert str(translated(end, Variant.INT8, _LAYERS, ("layer_1",))) == (
         "the converter fails on int8 of this model (it takes more than 0.1 GiB of memory, which is "
         "all that this machine has free); end other programs that hold memory, or leave int8 out"
@@ -136,7 +137,7 @@ def test_a_machine_without_memory_is_no_fault_of_the_model():
 
 def test_a_value_that_overflows_inside_crashes_the_converter():
     said = "INT8\nerror: scale out of expressed type range [1.401298e-45, 3.402823e+38]\n"
-    crash = ConversionError("its process ended by signal 11", said, ended=True)
+    crash = ConversionError("its process ended by signal 11", said, End.CRASHED)
     told = str(translated(crash, Variant.INT8, _LAYERS, ()))
     assert "a value inside it overflows on the calibration examples" in told
     assert "rescale the inputs in the model, or leave int8 out" in told
