@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 from ecavg_tf.core.permuting import Groups, Touch
+from ecavg_tf.models.keras_own import is_keras_own
 
 _SAME_CHANNELS = (
     "Activation", "ActivityRegularization", "AlphaDropout", "AveragePooling1D",
@@ -114,7 +115,7 @@ class _Walk:
             layer = getattr(layer, "_functional", None)
         if isinstance(layer, keras.models.Model) and hasattr(layer, "_nodes_by_depth"):
             return self.walked(layer, incoming)
-        if not _is_keras_own(layer) or getattr(layer, "data_format", None) == "channels_first":
+        if not is_keras_own(layer) or getattr(layer, "data_format", None) == "channels_first":
             return None
         if kind in _SAME_CHANNELS:
             return incoming
@@ -181,8 +182,3 @@ def channel_groups(model: keras.Model) -> Groups:
 
 def _last(tensor: Any) -> int:
     return int(tensor.shape[-1] or 0) if tensor.shape else 0
-
-
-def _is_keras_own(layer: Any) -> bool:
-    """A user's subclass may compute anything, whatever it is called."""
-    return type(layer).__module__.startswith("keras.")

@@ -10,6 +10,7 @@ import numpy as np
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.models.inputs import lowest_and_highest
+from ecavg_tf.models.keras_own import is_keras_own
 
 _SMALL = 1.0  # what layers are initialised for
 _HARMLESS = 16.0  # the range of the embedded digits, which nets of any kind learn from
@@ -180,7 +181,7 @@ def _is_leaf(layer: Any) -> bool:
     if not layer.weights or isinstance(layer, keras.Model):
         return False
     inside = list(layer._flatten_layers(include_self=False))
-    return not inside or type(layer).__module__.startswith("keras.")
+    return not inside or is_keras_own(layer)
 
 
 def rescaled(model: keras.Model, spec: DataSpec) -> keras.Model:
@@ -192,6 +193,5 @@ def rescaled(model: keras.Model, spec: DataSpec) -> keras.Model:
     inputs = keras.Input(spec.input_shape)
     values = rescaling(spec)(inputs)
     # Called as a layer, a model becomes one; its own call() lays its layers side by side.
-    apart = type(model).__module__.startswith("keras.")
-    outputs = model.call(values) if apart else model(values)
+    outputs = model.call(values) if is_keras_own(model) else model(values)
     return keras.Model(inputs, outputs, name=model.name)

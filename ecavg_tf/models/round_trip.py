@@ -22,6 +22,7 @@ import numpy as np
 from ecavg_tf.core.errors import ModelError
 from ecavg_tf.core.template import Array
 from ecavg_tf.models.inputs import for_model
+from ecavg_tf.models.keras_own import of_keras_alone
 from ecavg_tf.models.keras_words import explained
 from ecavg_tf.models.refusals import (
     check_drawn_in_graph,
@@ -56,11 +57,6 @@ def check_round_trip(model: keras.Model, other: keras.Model, inputs: Array, *, n
     _load_from(model, other, name)
     _check_loaded(other, moved, name)
     _compare(model, other, inputs, name)
-
-
-def of_keras_alone(model: keras.Model) -> bool:
-    """Whether all layers are Keras' own."""
-    return all(type(layer).__module__.startswith("keras.") for layer in model._flatten_layers())
 
 
 def _moved(weights: Sequence[Array]) -> list[Array]:

@@ -17,10 +17,11 @@ from ecavg_tf.core.messages.update_file import TensorFile
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.core.two_classes import class_columns
 from ecavg_tf.data.dataset import Examples
+from ecavg_tf.models.assigning import set_weights
 from ecavg_tf.models.builders import gives_logits
 from ecavg_tf.models.inputs import for_model
+from ecavg_tf.models.keras_own import of_keras_alone
 from ecavg_tf.models.outputs import Outputs
-from ecavg_tf.models.round_trip import of_keras_alone
 from ecavg_tf.models.saving import WHOLE, load_weights
 from ecavg_tf.task import Task
 from edge.participating.accepted import newest_accepted, read_accepted
@@ -81,7 +82,7 @@ def _check(
     logits: bool,
 ) -> Answers | None:
     """What the file answers; None: no two answers of its model are alike."""
-    model.set_weights(weights)
+    set_weights(model, weights)
     accepted = outputs(few.inputs)
     if not _alike(accepted, outputs(few.inputs)):
         return None  # the model draws numbers as it answers
