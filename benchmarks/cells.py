@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ecavg_tf.core.files import write_json
 
-_LOOK_S = 0.2  # how often the processes' memory is added up
+_LOOK_S = 0.2  # between two looks at the processes
+_RESTS = 20  # times as long as adding up their memory took: the system walks all their pages for it
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,17 @@ def measured(name: str, command: Sequence[str], workdir: Path, **environment: st
 
 def _watched(process: subprocess.Popen[bytes]) -> tuple[float, float]:
     """The most memory at one time, MB, and all CPU seconds, until a process has ended."""
-    most, spent = 0.0, {}
+    most, next_sum, spent = 0.0, 0.0, {}
     while process.poll() is None:
-        now = 0.0
-        for pid in _family(process.pid):
-            try:
-                now += _pss(pid)
+        family = _family(process.pid)
+        for pid in family:
+            with contextlib.suppress(OSError):  # it has just ended
                 begun, seconds = _cpu(pid)
                 spent[pid, begun] = seconds
-            except OSError:  # it has just ended
-                continue
-        most = max(most, now)
+        if (began := time.monotonic()) >= next_sum:
+            most = max(most, sum(map(_pss, family)))
+            took = time.monotonic() - began
+            next_sum = began + _RESTS * took
         time.sleep(_LOOK_S)
     return most, sum(spent.values())
 
@@ -101,8 +102,9 @@ def _cpu(pid: int) -> tuple[str, float]:
 
 
 def _pss(pid: int) -> float:
-    """MB of memory, of what is shared its share."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024 / 1e6
+    """MB of memory, of what is shared its share; 0 of a process that has just ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024 / 1e6
     return 0.0
