@@ -5,6 +5,7 @@
 
 trains CIFAR-10 with MobileNetV2 from that start (Keras' own '…_no_top.h5' file), the head and
 the whole network, for every seed; exports every edge and the global model; and prints a table.
+``--model=resnet50 --weights=start.keras`` begins with a model of an earlier run.
 A cell is the two files of one model. Runs and cells that are there already are not made again: an
 interrupted table goes on, and ``--minutes`` ends the command before a cell that would begin
 later. A run takes about 3 minutes on two idle cores, and a cell one to four.
@@ -38,7 +39,7 @@ class Setting:
         trained: the head, or the whole network.
         seed: of everything.
         model: ``mobilenet_v2`` or ``resnet50``.
-        weights: its start; empty: random.
+        weights: its start, a '…_no_top.h5' or a .keras file; empty: random.
         examples: to train on.
         epochs: of each edge, and of the server.
     """
@@ -64,7 +65,9 @@ class Setting:
         config.partition.kind = PartitionKind.CLASSES
         config.model.name = self.model
         config.model.train = self.trained
-        if self.weights:
+        if self.weights.endswith(".keras"):
+            config.model.init = self.weights
+        elif self.weights:
             config.model.init, config.model.weights_path = "imagenet", self.weights
         config.edge.epochs = config.server.epochs = self.epochs
         config.export.enabled = False
@@ -148,7 +151,9 @@ def settings_of(told: argparse.Namespace) -> list[Setting]:
 def main() -> None:
     """Parses, runs what is missing, prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--weights", default="", help="a '…_no_top.h5' file; empty: random start")
+    parser.add_argument(
+        "--weights", default="", help="a '…_no_top.h5' or .keras file; empty: random"
+    )
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--model", default="mobilenet_v2", choices=("mobilenet_v2", "resnet50"))
     parser.add_argument("--trained", default="head,all")
