@@ -12,7 +12,9 @@ from pathlib import Path
 from ecavg_tf.core.files import write_json
 
 _LOOK_S = 0.2  # between two looks at the processes
-_RESTS = 20  # times as long as adding up their memory took: the system walks all their pages for it
+# After their memory was added up, it is not again for this many times as long: the system walks all
+# their pages for it. A peak that is shorter may be missed.
+_RESTS = 20
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ecavg_tf.core.fields import short
 from ecavg_tf.core.files import read_json
 from ecavg_tf.core.paths import user_path
 
-_NO_PART_OF_THE_ALGORITHM = (
+NO_PART_OF_THE_ALGORITHM = (
     EXPORT,
     "baseline.",
     "fleet.quorum",
@@ -54,7 +54,7 @@ def check_continues(path: Path, stored: Mapping[str, Any], config: Mapping[str, 
     for name in sorted(changed):
         if name == "rounds":
             _check_rounds(path, before, now)
-        elif not name.startswith(_NO_PART_OF_THE_ALGORITHM):
+        elif not name.startswith(NO_PART_OF_THE_ALGORITHM):
             raise WorkdirError(
                 f"{path} holds a run with {name}={before.get(name)!r}, this one has "
                 f"{now.get(name)!r}; use the same config to resume, or another --workdir"

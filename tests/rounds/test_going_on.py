@@ -1,11 +1,13 @@
 """What may change when a run is resumed, and what would make it another run."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import ecavg_tf
+from ecavg_tf import resuming
 from ecavg_tf.cli import main
 from ecavg_tf.config import Config, LevelFor, with_fields
 from ecavg_tf.config.fields import to_dict
@@ -43,6 +45,14 @@ def quick(small: Callable[[], Config]) -> Config:
 )
 def test_what_is_no_part_of_the_algorithm_may_change(changed: dict[str, object]) -> None:
     check_continues(HERE, to_dict(Config()), to_dict(with_fields(Config(), changed)))
+
+
+def test_the_docs_name_all_that_may_change() -> None:
+    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    told = page.read_text().partition("### What may change")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z_]+)`", told)) - {"fleet"}
+    parts = [name.partition(".") for name in resuming.NO_PART_OF_THE_ALGORITHM]
+    assert named == {"rounds", *(field or section for section, _, field in parts)}
 
 
 @pytest.mark.parametrize(
