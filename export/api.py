@@ -21,6 +21,7 @@ from ecavg_tf.data.dataset import DataSpec
 from ecavg_tf.forked import check_not_forked
 from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.keras_words import explained
+from ecavg_tf.models.output_kind import with_bare_output
 from ecavg_tf.models.rescaling import takes_tokens
 from export.making.calibration import as_calibration
 from export.making.convert import Converter, gives_fitted_logits
@@ -124,6 +125,7 @@ def to_tflite(
     if output is not None:
         one_of("output", output, tuple(Kind))
     _check_ports(model)
+    model = with_bare_output(model)
     inputs = _inputs(model, calibration, value_range or (0.0, 1.0))
     if calibration is None and any(variant.calibrated for variant in wanted):
         raise ExportError("int8 needs calibration: give real inputs, or leave int8 out")
@@ -229,17 +231,33 @@ def _answers(model: keras.Model, inputs: Array, output: str | None) -> NDArray[n
         raise ExportError(
             f"the model can't take inputs of {inputs.shape[1:]}: {explained(error)}"
         ) from error
-    if not isinstance(given, np.ndarray):
+    if isinstance(given, dict | list | tuple):
         names = ", ".join(map(str, given if isinstance(given, dict) else range(len(given))))
+        if len(given) == 1:
+            raise ExportError(
+                f"the model answers a {type(given).__name__} of one array ({names}), and a file "
+                "has an array alone: return that from call(), or make a model of it, "
+                "keras.Model(model.inputs[0], model.outputs[0])"
+            )
         raise ExportError(_SEVERAL["output"].format(count=len(given), names=names))
-    if len(given) != len(inputs):
+    if not isinstance(given, np.ndarray | np.generic):
+        raise ExportError(f"the model answers a {type(given).__name__}; expected an array")
+    given = np.asarray(given)  # one number is no array of its own
+    if np.shape(given)[:1] != (len(inputs),):
+        alone = np.shape(model.predict(for_model(inputs[:1]), verbose=0))
+        if alone[:1] != (1,):
+            raise ExportError(
+                f"the model gives an answer of shape {alone} to one input, expected (1, …): an "
+                "answer an input, so that nothing is averaged or added up over the batch"
+            )
         raise ExportError(
             f"Keras' predict gave {len(given)} answers to {len(inputs)} inputs; if its "
             "max_steps_per_epoch is set, take it away"
         )
     maybe_logits = given.ndim == 2 and output in (None, Kind.LOGITS)
     check_finite(given, "inputs", logits=maybe_logits)
-    return given.astype(np.float64)
+    answers: NDArray[np.float64] = np.asarray(given, np.float64)
+    return answers
 
 
 def _kind(answers: NDArray[np.float64]) -> Kind:

@@ -56,7 +56,7 @@ def size_of(update: Update, template: Template, base: Sequence[Array]) -> Size:
 def _squares(array: Array, start: Array | float) -> float:
     """Sum of squared differences; infinite where float64 can't hold it."""
     with np.errstate(over="ignore"):
-        difference = np.subtract(array, start, dtype=np.float64)
+        difference = np.asarray(np.subtract(array, start, dtype=np.float64))  # of a scalar, too
         return float(np.square(difference, out=difference).sum())
 
 

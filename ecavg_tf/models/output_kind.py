@@ -1,11 +1,15 @@
 """What a model's output is: probabilities or logits of classes, or one number for two classes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from ecavg_tf.core.errors import ModelError
 from ecavg_tf.core.template import Array
+from ecavg_tf.models.keras_own import is_keras_own
 
 _FAR = 30.0  # a logit moves by as much as the bias that is added to it; a sigmoid stays in 0..1
 _SUM = 1e-3  # how far the sum of a softmax may be from 1
@@ -31,6 +35,20 @@ def output_shape(model: keras.Model, inputs: Array) -> tuple[int | None, ...]:
         shape = model(inputs[:1], training=False).shape
         model.set_weights(states)
         return tuple(shape)
+
+
+def with_bare_output(model: keras.Model) -> keras.Model:
+    """The same layers with the tensor alone that a model answers in a dictionary or a list.
+
+    Args:
+        model: any model; where it is no functional one, or has several outputs, it is given back.
+    """
+    if not is_keras_own(model) or isinstance(model, keras.Sequential):
+        return model
+    outputs: Sequence[Any] = model.outputs
+    if len(outputs) != 1 or model.output is outputs[0]:
+        return model
+    return keras.Model(model.input, outputs[0], name=model.name)
 
 
 def check_output(

@@ -25,6 +25,7 @@ from ecavg_tf.models.outputs import Outputs
 from ecavg_tf.models.saving import Saver
 from ecavg_tf.training.chance import Chance, Step
 from ecavg_tf.training.optimizers import build_optimizer, make_optimizer
+from ecavg_tf.training.own_methods import compiling, own_methods
 from ecavg_tf.training.stepping import Stepper
 
 _PROBES = 8  # inputs of noise that tell which weight is the head's bias
@@ -91,13 +92,14 @@ class CompiledModel:
         given = output_shape(model, self._probes)
         self._soft, self._numbers = compilation.soft, given[-1] or 0
         loss, accuracy = _measures(logits, self._numbers == 1, self._soft)
-        model.compile(
-            self._optimizer,
-            loss,
-            metrics=[accuracy],
-            # Augmenting layers have operations that XLA has not.
-            jit_compile=False if before else "auto",
-        )
+        with compiling(model, self._optimizer, loss):
+            model.compile(
+                self._optimizer,
+                loss,
+                metrics=[accuracy],
+                # Augmenting layers have operations that XLA has not.
+                jit_compile=False if before else "auto",
+            )
         build_optimizer(self._optimizer, model.trainable_variables, compilation.optimizer)
         _build_metrics(model, given, soft=self._soft)
         self._fresh_optimizer = [variable.numpy() for variable in self._optimizer.variables]
@@ -181,7 +183,8 @@ def _build_metrics(model: keras.Model, given: tuple[int | None, ...], *, soft: b
     """The metrics make their variables; made in a step's trace, they would cost a second trace."""
     outputs = np.zeros((1, *(size or 1 for size in given[1:])), np.float32)
     answers = outputs if soft else np.zeros(1, np.int64)
-    model._compile_metrics.build(answers, outputs)  # those of compile alone: a user's own stay
+    if model._compile_metrics is not None:  # a user's own compile may keep none
+        model._compile_metrics.build(answers, outputs)  # those of compile alone: a user's own stay
 
 
 def check_own_loss(model: keras.Model, name: str) -> None:
@@ -190,12 +193,7 @@ def check_own_loss(model: keras.Model, name: str) -> None:
     Raises:
         ConfigError: the model has a ``compute_loss`` or ``train_step`` of its own.
     """
-    own = [
-        each
-        for each in ("compute_loss", "train_step")
-        if getattr(type(model), each) is not getattr(keras.Model, each)
-    ]
-    if own:
+    if own := own_methods(model, ("compute_loss", "train_step")):
         raise ConfigError(
             f"server.distill has the model learn probabilities, and {name} has a {own[0]} of its "
             "own, which expects labels; set server.distill=0"
@@ -211,12 +209,7 @@ def ignored(model: keras.Model) -> list[str]:
             "says how to train (edge.optimizer, edge.learning_rate, …), and the loss is the "
             "cross-entropy, unless the model has a compute_loss or train_step of its own"
         )
-    own = [
-        name
-        for name in ("test_step", "evaluate", "predict")
-        if getattr(type(model), name) is not getattr(keras.Model, name)
-    ]
-    if own:
+    if own := own_methods(model, ("test_step", "evaluate", "predict")):
         notes.append(
             f"the model's own {', '.join(own)} {'is' if len(own) == 1 else 'are'} not used: "
             "scores are measured on what it answers"

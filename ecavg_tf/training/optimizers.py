@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from ecavg_tf.config.checks import guess
 from ecavg_tf.core.errors import ConfigError, brief
 
 # Adafactor divides by the product of a row's and a column's mean square. With Keras' default,
@@ -33,6 +34,7 @@ def make_optimizer(
     if kind is None:
         raise ConfigError(
             f"optimizer {name!r} is not one of Keras' (sgd, adam, adamw, rmsprop, adagrad, …)"
+            f"{guess(name, sorted(_kinds()))}"
         )
     try:
         trial = kind(**options)

@@ -19,6 +19,7 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.pipeline import untuned
 from ecavg_tf.events import Detail, Listener, Note, silent
+from ecavg_tf.training.own_methods import own_methods
 
 _REPLACED = ("fit", "make_train_function")  # a model with one of its own trains in its own way
 
@@ -40,9 +41,7 @@ class Stepper:
         self._compiled, self._compilable = False, True
         self._data: tuple[Any, ...] = ()
         self._batch_size = 0
-        self.usable = all(
-            getattr(type(model), name) is getattr(keras.Model, name) for name in _REPLACED
-        )
+        self.usable = not own_methods(model, _REPLACED)
 
     def say(self, event: Note | Detail) -> None:
         """Tells something, once."""

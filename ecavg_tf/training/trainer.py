@@ -32,6 +32,7 @@ from ecavg_tf.training.balance import class_weight
 from ecavg_tf.training.callbacks import RateWarmup, Reseed, Tell, rate_callbacks
 from ecavg_tf.training.compiled import CompiledModel
 from ecavg_tf.training.ending import Ending, ending_of
+from ecavg_tf.training.own_methods import blaming_own_methods
 from ecavg_tf.training.resuming import Backup, checkpoint_path, fit_key
 from ecavg_tf.training.sizing import batches_at_once
 from ecavg_tf.training.users_callbacks import (
@@ -139,7 +140,7 @@ class KerasTrainer:
         if ending is not None and (ending.ends or not orders):
             ending.give_best(self.model)
         elif orders:
-            with blaming_callbacks(settings.callbacks):
+            with blaming_own_methods(self.model), blaming_callbacks(settings.callbacks):
                 ended = self._fit(self._compiled.learned(mine), orders, round_number, who, keeping)
             self.spent.trained += len(examples) * (ended - first)
             self._tell_stopped(ended, len(mine), who)

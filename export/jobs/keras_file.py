@@ -9,7 +9,7 @@ import numpy as np
 
 from ecavg_tf.config import Config, DataConfig, ExportConfig, Format
 from ecavg_tf.config.tune import AUTO, tune_epochs
-from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, brief, disk_errors
+from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import file_sha256
 from ecavg_tf.core.paths import user_path
@@ -20,7 +20,8 @@ from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, stratified
 from ecavg_tf.data.sources import load_data
 from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.forked import check_not_forked
-from ecavg_tf.models.keras_words import explained
+from ecavg_tf.models.keras_words import explained, why_not_loaded
+from ecavg_tf.models.output_kind import with_bare_output
 from ecavg_tf.models.rescaling import takes_tokens
 from export.exporter import Exporter
 from export.making.calibration import draw
@@ -34,6 +35,7 @@ from export.reading.model_files import check_model_file
 from export.subject import Subject
 
 _RANDOM_INPUTS = 64
+_SHOWN = 3  # layers that a message names
 
 
 def export_file(
@@ -123,7 +125,9 @@ def load_keras(file: Path) -> keras.Model:
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises many kinds
-        raise ModelError(f"{file} can't be loaded as a Keras model: {brief(error)}") from error
+        raise ModelError(
+            f"{file} can't be loaded as a Keras model: {why_not_loaded(error)}"
+        ) from error
     if file_sha256(file) != sha256:
         raise ModelError(f"{file} was changed while it was loaded; run the same command again")
     if not getattr(model, "built", False) or not hasattr(model, "output_shape"):
@@ -131,6 +135,7 @@ def load_keras(file: Path) -> keras.Model:
             f"{file}: the model is not built, its shapes are not known; call it once on inputs, or "
             "begin it with keras.Input, and save it again"
         )
+    model = with_bare_output(model)
     given, answered = model.input_shape, model.output_shape
     if isinstance(given, tuple) and None in given[1:]:
         size = str(given[1:]).replace("None", "SIZE")
@@ -259,8 +264,7 @@ def _without_data(
     except Exception as error:  # Keras and TensorFlow raise many kinds
         raise ExportError(
             f"{file}: the model can't take random inputs from {value_range[0]:g} to "
-            f"{value_range[1]:g}: {explained(error)}; say what it takes: --value-range=LOWEST,"
-            "HIGHEST, or --data=NAME"
+            f"{value_range[1]:g}: {explained(error)}; {_cure(model)}"
         ) from error
     examples = Examples(noise, np.zeros(_RANDOM_INPUTS, np.int64))
     words = f"{_RANDOM_INPUTS} random inputs from {value_range[0]:g} to {value_range[1]:g}"
@@ -278,6 +282,21 @@ def _without_data(
         for variant in variants(tuple(f for f in wanted if f not in floats))
     )
     return (*rows, *skipped)
+
+
+def _cure(model: keras.Model) -> str:
+    """What to do about a model that can't take random inputs."""
+    first = [
+        repr(layer.name)
+        for layer in model._flatten_layers()
+        if getattr(layer, "data_format", None) == "channels_first"
+    ]
+    if first:
+        return (
+            f"its layers {', '.join(first[:_SHOWN])} have data_format='channels_first', which "
+            "needs a GPU: build it with channels_last"
+        )
+    return "say what it takes: --value-range=LOWEST,HIGHEST, or --data=NAME"
 
 
 def _subject(model: keras.Model, file: Path, examples: Examples, words: str) -> Subject:

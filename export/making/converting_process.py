@@ -201,8 +201,8 @@ def _run(request: Mapping[str, Any], seconds: float) -> None:
     except ConversionError as error:
         if error.end is not None:
             raise ExportError(
-                f"the file crashes LiteRT or hangs in it ({error}); don't use it, and please "
-                "report it with your model"
+                f"the file crashes LiteRT or hangs in it ({error}); leave this format out, "
+                "and please report it with your model"
             ) from error
         raise ExportError(str(error)) from error
 

@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-from ecavg_tf.core.errors import ModelError
+from ecavg_tf.core.errors import ModelError, brief
 
 _H5 = (".h5", ".hdf5", ".hdf")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -50,9 +50,10 @@ def check_model_file(path: Path) -> None:
             f"{path} holds weights alone: build the model, call load_weights({str(path)!r}) and "
             "save it as .keras"
         )
+    if path.suffix != ".keras" and _is_keras_zip(path):
+        raise ModelError(f"{path} is a .keras file under another name; call it {new}")
     if _begins(path) == _HDF5 or path.suffix.lower() in _H5:
-        line = _LOADED.format(path=str(path), new=new)
-        raise ModelError(f"{path} is an HDF5 file; {_AGAIN}{line}")
+        raise ModelError(_of_hdf5(path, new))
     if path.suffix.lower() == ".tflite":
         raise ModelError(f"{path} is a .tflite file already; give the Keras model it is made of")
     if path.suffix.lower() in _OTHERS:
@@ -63,6 +64,40 @@ def check_model_file(path: Path) -> None:
     if path.suffix == ".keras" and not zipfile.is_zipfile(path):
         what = "empty" if not path.stat().st_size else "no zip file, or cut off"
         raise ModelError(f"{path} is {what}, so it is no Keras model; save or copy it again")
+
+
+def _is_keras_zip(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {"config.json", "metadata.json"} <= set(archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _of_hdf5(path: Path, new: str) -> str:
+    """What to do with a file that is, or is called, an HDF5 file."""
+    import h5py  # of Keras; where no such file comes, nobody waits for it
+
+    try:
+        with h5py.File(path) as file:
+            whole = "model_config" in file.attrs
+    except OSError as error:
+        if _begins(path) != _HDF5:
+            return f"{path} is no HDF5 file; save or copy it again"
+        return (
+            f"{path} can't be opened as an HDF5 file ({brief(error)}): it is cut off, or another "
+            "program has it open"
+        )
+    if not whole:
+        return (
+            f"{path} is an HDF5 file without a Keras model's architecture: build the model, load "
+            "the weights into it, and save it as .keras"
+        )
+    if path.suffix.lower() in _H5:
+        return f"{path} is an HDF5 file; {_AGAIN}{_LOADED.format(path=str(path), new=new)}"
+    h5 = path.with_suffix(".h5")
+    line = _LOADED.format(path=str(h5), new=new)
+    return f"{path} is an HDF5 file under another name; call it {h5}, and {_AGAIN}{line}"
 
 
 def _begins(path: Path) -> bytes:

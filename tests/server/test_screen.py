@@ -8,7 +8,13 @@ from screen_for_tests import BASE, TEMPLATE, updates, write
 
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.messages.reply import Reply
-from ecavg_tf.core.messages.update_file import Update, largest_pooled_file
+from ecavg_tf.core.messages.update_file import (
+    Update,
+    UpdateInfo,
+    largest_pooled_file,
+    write_update,
+)
+from ecavg_tf.core.template import Role, Template, WeightSpec
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.data.pooled import write_pooled
 from server.collect import Collected, collect
@@ -21,6 +27,14 @@ SPEC = DataSpec("tiny", (2, 2, 1), "uint8", (0.0, 16.0), ("a", "b"))
 def test_sizes_by_hand(tmp_path: Path) -> None:
     (one,) = updates(tmp_path, (6.0, 8.0))
     assert size_of(one, TEMPLATE, BASE) == Size(5.0, 1.0)
+
+
+def test_a_scalar_is_measured_as_any_other_weight(tmp_path: Path) -> None:
+    template = Template((WeightSpec("temperature", (), "float32", Role.TRAINABLE),))
+    info = UpdateInfo(1, "a", 2, (1, 1), template.sha256, {})
+    write_update(tmp_path / "a", info, {"temperature": np.array(4.0, np.float32)})
+    base = [np.array(1.0, np.float32)]
+    assert size_of(Update(tmp_path / "a"), template, base) == Size(3.0, 0.0)
 
 
 def test_an_update_many_times_the_others_is_refused_by_name(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 
 from ecavg_tf.config import EdgeConfig
+from ecavg_tf.core.errors import ModelError
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Examples
-from ecavg_tf.events import Event, Note
+from ecavg_tf.events import EpochEnded, Event, Note
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.trainer import KerasTrainer
 
@@ -191,6 +192,95 @@ def test_augmented_training_gives_the_bits_that_it_always_gave() -> None:
     assert inputs.dtype == np.float32
     plain = {image.tobytes() for image in EXAMPLES.inputs.astype(np.float32)}
     assert sum(image.tobytes() in plain for image in inputs) < len(inputs) / 2
+
+
+class Raising(keras.Sequential):
+    def train_step(self, data: Any) -> dict[str, Any]:
+        raise ValueError(f"I want three parts, got {len(data)}")
+
+
+class Silent(keras.Sequential):
+    def train_step(self, data: Any) -> None:
+        del data
+
+
+class OwnFit(keras.Sequential):
+    def fit(self, *given: Any, **more: Any) -> Any:
+        del given, more
+        raise RuntimeError("call fit_generator")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Raising, r"class Raising has its own train_step: ValueError: I want three parts, got 2"),
+        (Silent, "class Silent has its own train_step: TypeError: "),
+        (OwnFit, "class OwnFit has its own fit: RuntimeError: call fit_generator"),
+    ],
+)
+def test_a_step_of_the_users_that_fails_is_told_in_one_line(
+    kind: type[keras.Sequential], said: str
+) -> None:
+    with pytest.raises(ModelError, match=said) as told:
+        of_step(kind)
+    assert "\n" not in str(told.value)
+
+
+class OtherOptimizer(keras.Sequential):
+    def compile(self, *given: Any, **more: Any) -> None:
+        del given, more
+        super().compile("sgd", "mse")
+
+
+class OtherLoss(keras.Sequential):
+    def compile(self, optimizer: Any = None, *given: Any, **more: Any) -> None:
+        del given, more
+        super().compile(optimizer, "mse")
+
+
+class TwoOptimizers(keras.Sequential):
+    def compile(self, d_optimizer: Any = None, **more: Any) -> None:
+        del d_optimizer
+        super().compile(**more)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            OtherOptimizer,
+            r"OtherOptimizer has its own compile\(\), which does not keep the optimizer",
+        ),
+        (OtherLoss, r"OtherLoss has its own compile\(\), which does not keep the loss"),
+        (TwoOptimizers, r"can't be called as Keras' own: TypeError: .*positional arguments"),
+    ],
+)
+def test_a_compile_of_the_users_must_pass_on_what_comes(
+    kind: type[keras.Sequential], said: str
+) -> None:
+    with pytest.raises(ModelError, match=said) as told:
+        of_step(kind)
+    assert str(told.value).endswith("super().compile(*args, **kwargs)")
+
+
+class Usual(keras.Sequential):
+    def train_step(self, data: Any) -> Any:
+        return super().train_step(data)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), BrokenPipeError()])
+def test_what_the_machine_lacks_is_not_the_models_fault(error: OSError) -> None:
+    def full(event: Event) -> None:
+        if isinstance(event, EpochEnded):
+            raise error
+
+    model = net(kind=Usual)
+    settings = EdgeConfig(epochs=1, batch_size=8)
+    compiled = CompiledModel(model, Compilation.of(settings), input_shape=(4, 4, 1), logits=False)
+    trainer = KerasTrainer(compiled, settings, seed=3, listener=full)
+    with pytest.raises(OSError) as told:
+        fitted(trainer, model.get_weights())
+    assert told.value is error
 
 
 def test_what_is_ignored_is_said_once() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
-from ecavg_tf.core.errors import ModelError
+from ecavg_tf.core.errors import ExportError, ModelError
 from export import child_process
 from export.child_process import End
 from export.jobs import keras_file
@@ -54,6 +55,53 @@ def test_what_the_child_only_refuses_is_left_to_this_process(
 ) -> None:
     asked(monkeypatch, ConversionError("Could not locate class 'Mine'"))
     assert load_keras(saved).output_shape == (None, 3)
+
+
+def test_the_class_that_is_not_known_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(monkeypatch, None)
+    kind = type("Mine", (keras.layers.Flatten,), {"__module__": "elsewhere"})
+    model = keras.Sequential([keras.Input((4,)), kind(), keras.layers.Dense(2)])
+    model.save(tmp_path / "mine.keras")
+    with pytest.raises(ModelError, match=r"its class 'Mine' is not known here.*export\.to_tflite"):
+        load_keras(tmp_path / "mine.keras")
+
+
+def test_a_lambda_is_not_run_and_the_cure_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(monkeypatch, None)
+    doubled = keras.layers.Lambda(lambda x: 2 * x)
+    keras.Sequential([keras.Input((4,)), doubled]).save(tmp_path / "mine.keras")
+    with pytest.raises(ModelError, match=r"holds a Python lambda.*safe_mode=False"):
+        load_keras(tmp_path / "mine.keras")
+
+
+def test_an_answer_in_a_dictionary_of_one_is_taken_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(monkeypatch, None)
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, {"label": keras.layers.Dense(2, activation="softmax")(inputs)})
+    model.save(tmp_path / "mine.keras")
+    found = load_keras(tmp_path / "mine.keras")
+    given = np.ones((3, 4), np.float32)
+    np.testing.assert_array_equal(found(given), model(given)["label"])
+
+
+def test_channels_that_come_first_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(monkeypatch, None)
+    layers = [
+        keras.layers.Conv2D(2, 3, data_format="channels_first", name="first"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, activation="softmax"),
+    ]
+    keras.Sequential([keras.Input((1, 8, 8)), *layers]).save(tmp_path / "mine.keras")
+    with pytest.raises(ExportError, match=r"layers 'first' have data_format='channels_first'"):
+        keras_file.export_file(tmp_path / "mine.keras", tmp_path / "out", formats="float32")
 
 
 def test_a_file_that_changes_meanwhile(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:

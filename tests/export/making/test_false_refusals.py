@@ -1,5 +1,6 @@
 """Models that are sound and were refused: layers reached by name, a class that is switched off."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -44,6 +45,42 @@ def test_a_layer_reached_by_name_inside_a_subclass() -> None:
     (_, file) = export.to_tflite(model, INPUTS, "float32").values()
     said = LiteModel(file.content).answers(INPUTS)
     np.testing.assert_allclose(said, model.predict(INPUTS, verbose=0), atol=1e-6)
+
+
+class Answering(keras.Model):
+    """Answers what ``given`` makes of its probabilities."""
+
+    def __init__(self, given: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.given = given
+        self.head = layers.Dense(3, activation="softmax")
+
+    def call(self, inputs: Any) -> Any:
+        return self.given(self.head(inputs))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (lambda y: {"p": y}, r"answers a dict of one array \(p\).*return that from call\(\)"),
+        (lambda y: (y,), r"answers a tuple of one array|answers a list of one array"),
+        (keras.ops.mean, r"answer of shape \(\) to one input, expected \(1, …\)"),
+    ],
+)
+def test_what_is_no_answer_an_input_is_told(given: Callable[[Any], Any], said: str) -> None:
+    model = Answering(given)
+    model(INPUTS)
+    with pytest.raises(ExportError, match=said):
+        export.to_tflite(model, INPUTS, "float32")
+
+
+def test_an_answer_in_a_dictionary_of_one_is_taken_out() -> None:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, {"p": layers.Dense(3, activation="softmax")(inputs)})
+    (_, file) = export.to_tflite(model, INPUTS, "float32").values()
+    said = LiteModel(file.content).answers(INPUTS)
+    np.testing.assert_allclose(said, model.predict(INPUTS, verbose=0)["p"], atol=1e-6)
 
 
 def test_scopes_are_numbered_and_names_are_kept() -> None:

@@ -1,21 +1,49 @@
+import io
 import zipfile
 from pathlib import Path
 
+import h5py
 import pytest
 
 from ecavg_tf.cli import main
 from ecavg_tf.core.errors import ModelError
 from export.reading.model_files import check_model_file
 
-_HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(100)
+
+def hdf5(**attributes: str) -> bytes:
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        file.attrs.update(attributes)
+    return stream.getvalue()
+
+
+def keras_zip() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in ("config.json", "metadata.json", "model.weights.h5"):
+            archive.writestr(name, "{}")
+    return stream.getvalue()
+
+
+_HDF5 = hdf5(model_config="{}")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("mine.h5", _HDF5, r"an HDF5 file.*load_model\('.*mine.h5'\).save\('.*mine.keras'\)"),
-        ("mine.keras", _HDF5, r"an HDF5 file.*\.save\('.*new.keras'\)"),
-        ("mine", _HDF5, "an HDF5 file"),
+        ("mine.keras", _HDF5, r"under another name; call it .*mine.h5.*\.save\('.*new.keras'\)"),
+        ("mine", _HDF5, r"an HDF5 file under another name.*load_model\('.*mine.h5'\)"),
+        (
+            "mine.h5",
+            _HDF5[: len(_HDF5) // 2],
+            "mine.h5 can't be opened as an HDF5 file .*: it is cut off, or another",
+        ),
+        ("mine.h5", b"text", "mine.h5 is no HDF5 file; save or copy it again"),
+        ("mine.h5", hdf5(), "without a Keras model's architecture"),
+        ("mine.h5", keras_zip(), "is a .keras file under another name; call it .*mine.keras"),
+        ("mine.zip", keras_zip(), "is a .keras file under another name; call it .*mine.keras"),
+        ("mine", keras_zip(), "is a .keras file under another name; call it .*mine.keras"),
         ("mine.weights.h5", _HDF5, "weights alone"),
         ("mine.tflite", b"1234TFL3", "a .tflite file already"),
         ("mine.onnx", b"x", "an ONNX model"),
