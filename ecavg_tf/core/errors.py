@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 _LONGEST = 200
+JOINERS = "\u200c\u200d"  # between letters of Persian and Indic scripts, and in emoji
 _LONGEST_LINE = 1000
 # What the system says of an open file that takes no more.
 _NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -88,7 +89,7 @@ class UnprovedError(ExportError):
 
 def printable(text: str) -> str:
     """A text without terminal codes and line breaks, of the same length."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return "".join(letter if letter.isprintable() or letter in JOINERS else " " for letter in text)
 
 
 def one_line(text: str, most: int = _LONGEST_LINE) -> str:

@@ -147,7 +147,7 @@ def call_function(name: str, field: str = "data.name") -> Any:
         return function()
     except ECAvgError as error:
         raise DataError(f"{field}={name!r}: {error}") from error
-    except Exception as error:  # whatever the user's function raises
+    except (Exception, SystemExit) as error:  # whatever the user's function raises
         raise DataError(f"{field}={name!r} fails: {type(error).__name__}: {error}") from error
 
 

@@ -8,8 +8,14 @@ from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import DataError, brief
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
-from ecavg_tf.data.labels import whole_numbers
+from ecavg_tf.data.labels import RENUMBER, whole_numbers
 from ecavg_tf.data.ranges import check_finite
+
+_DENSE = {  # what containers of another kind have, and how they become an array
+    "toarray": "inputs.toarray()",
+    "to_tensor": "inputs.to_tensor().numpy(), which fills short rows with zeros",
+    "dense_shape": "tf.sparse.to_dense(inputs).numpy()",
+}
 
 
 def check_dataset(dataset: Dataset) -> Dataset:
@@ -87,7 +93,12 @@ def checked_split(where: str, examples: Examples, spec: DataSpec) -> Examples:
             f"{where}: inputs are {inputs.dtype.name}{inputs.shape[1:]}, "
             f"expected {spec.dtype}{spec.input_shape}"
         )
-    wrong = np.flatnonzero((labels < 0) | (labels >= spec.num_classes))
+    if labels.min() < 0:
+        raise DataError(
+            f"{where}: label {labels.min()} of example {labels.argmin()} is below 0; number the "
+            f"classes from 0: {RENUMBER}"
+        )
+    wrong = np.flatnonzero(labels >= spec.num_classes)
     if len(wrong):
         raise DataError(
             f"{where}: label {labels[wrong[0]]} of example {wrong[0]} is out of range, expected "
@@ -116,6 +127,10 @@ def numbers(where: str, given: Any) -> Array:
     """
     if np.ma.isMaskedArray(given) and np.ma.is_masked(given):
         raise DataError(f"{where}: inputs have masked values; give inputs.filled(…)")
+    for method, cure in _DENSE.items():
+        if hasattr(type(given), method):
+            kind = type(given).__name__
+            raise DataError(f"{where}: inputs are a {kind}; give an array: {cure}")
     try:
         inputs = np.asarray(given)
     except ValueError as error:  # a list of pictures that differ

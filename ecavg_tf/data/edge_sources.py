@@ -152,6 +152,11 @@ def sources_of(where: str, given: Mapping[Any, Any]) -> dict[str, EdgeSource]:
         if name in found:
             raise DataError(f"{where}: edge {name!r} is there twice; give each a name of its own")
         found[name] = ArraySource(arrays_of(f"{where}: edge {name!r}", name, value))
+    if set(found) - {TEST} == {"train"}:
+        raise DataError(
+            f"{where} is a dictionary, which names edges, and its only one is 'train'; give one "
+            "data set as ((x_train, y_train), (x_test, y_test)), or the edge another name"
+        )
     return found
 
 

@@ -58,7 +58,7 @@ def _subfolders(folder: Path) -> tuple[str, ...]:
 def _classes(folder: Path) -> tuple[str, ...]:
     names = _subfolders(folder)
     if len(names) < 2:
-        raise DataError(f"{folder} has {len(names)} class folders; expected one folder a class")
+        raise DataError(f"{folder} has {len(names)} class folders; expected at least two")
     return names
 
 

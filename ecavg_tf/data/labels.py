@@ -11,8 +11,9 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 
 _WANTED = "expected whole numbers of shape (n,)"
-_RENUMBER = "names, labels = numpy.unique(labels, return_inverse=True) over train and test together"
+RENUMBER = "names, labels = numpy.unique(labels, return_inverse=True) over train and test together"
 _MOST_SHOWN = 8
+_SUM = 1e-3  # how far the sum of shares may be from 1
 MOST_CLASSES = 100_000  # without names: each number becomes a name
 
 
@@ -38,7 +39,7 @@ def whole_numbers(where: str, given: Any) -> NDArray[np.int64]:
         )
     if labels.size and labels.max() > np.iinfo(np.int64).max:
         raise DataError(
-            f"{where}: labels go up to {labels.max()}; number the classes from 0: {_RENUMBER}"
+            f"{where}: labels go up to {labels.max()}; number the classes from 0: {RENUMBER}"
         )
     return labels.astype(np.int64)
 
@@ -75,17 +76,29 @@ def _cure(labels: Array) -> str:
     kind = _kind(labels)
     if labels.ndim == 2 and labels.shape[0] == 1:
         return f"{_WANTED}: labels.ravel() makes that of one row"
-    if labels.ndim == 2 and kind in "iufb":
+    if labels.ndim == 2 and kind in "iufb" and _name_one_class(labels):
         return f"{_WANTED}: labels.argmax(axis=1) makes numbers of one-hot rows"
+    if labels.ndim == 2 and kind in "iufb":
+        return (
+            f"{_WANTED}: an example is of one class, and rows with several classes, shares or "
+            "measurements name none"
+        )
     if labels.ndim != 1:
         return f"{_WANTED}, one a picture"
     if kind in "US":
-        return f"{_WANTED}: {_RENUMBER}, and give the names as classes"
+        return f"{_WANTED}: {RENUMBER}, and give the names as classes"
     if kind == "b" or (kind == "f" and np.all(labels == np.round(labels))):
         return f"{_WANTED}: labels.astype('int64') converts these"
     if kind == "f":
         return f"{_WANTED}; fractions and missing values name no class"
-    return _WANTED
+    return f"{_WANTED}; missing values and kinds that are mixed name no class"
+
+
+def _name_one_class(rows: Array) -> bool:
+    """Whether each row is shares of classes of which one has most, as in one-hot rows, smoothed."""
+    shares = rows.astype(np.float64)
+    sums = np.abs(shares.sum(axis=1) - 1.0)
+    return bool((shares >= 0).all() and (sums < _SUM).all() and (shares.max(axis=1) > 0.5).all())
 
 
 def _kind(labels: Array) -> str:
@@ -109,7 +122,7 @@ def numbered_classes(name: str, train: Examples, test: Examples) -> tuple[str, .
         raise DataError(
             f"data set {name!r}: labels go up to {count - 1}, but all classes except "
             f"{_shown([str(label) for label in present])} have no example; number the classes "
-            f"from 0 ({_RENUMBER}), leave out examples that are labelled as unknown, or give the "
+            f"from 0 ({RENUMBER}), leave out examples that are labelled as unknown, or give the "
             "names of all classes"
         )
     return numbers_as_names(f"data set {name!r}", count - 1)
@@ -128,7 +141,7 @@ def numbers_as_names(where: str, highest: int) -> tuple[str, ...]:
     if highest >= MOST_CLASSES:
         raise DataError(
             f"{where}: labels go up to {highest}, at most {MOST_CLASSES} classes without names are "
-            f"read; number the classes from 0: {_RENUMBER}"
+            f"read; number the classes from 0: {RENUMBER}"
         )
     return tuple(str(label) for label in range(highest + 1))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ecavg_tf.config import DataConfig
+from ecavg_tf.core.class_names import alike_of
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.data import arrays, image_folder, tables, tfds_source
@@ -42,7 +43,13 @@ def limited(dataset: Dataset, config: DataConfig, seed: int) -> Dataset:
     dataset = check_dataset(dataset)
     train = _limited("train", dataset.train, config.train_examples, seed)
     test = _limited("test", dataset.test, config.test_examples, seed)
-    found = (shape_note(dataset.spec), classes_without_examples(dataset.spec, train))
+    spec = dataset.spec
+    alike = alike_of(spec.classes)
+    found = (
+        shape_note(spec),
+        classes_without_examples(spec, train),
+        None if alike is None else f"data set {spec.name!r}: {alike}",
+    )
     notes = (*dataset.notes, *(note for note in found if note is not None))
     return Dataset(dataset.spec, train, test, notes)
 

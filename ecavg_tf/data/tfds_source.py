@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from ecavg_tf.config.checks import guess
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples, split_off_test
 from ecavg_tf.data.image_folder import resized
 
+_USUAL = ("digits", "mnist", "fashion_mnist", "emnist", "cifar10", "cifar100")  # to guess from
 _AT_ONCE = 1024  # rows, of images that are all of one shape
 
 
@@ -113,8 +115,9 @@ def _builder(tfds: Any, name: str, where: Path) -> Any:
         builder = tfds.builder(name, data_dir=str(where))
     except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
         raise DataError(
-            f"data.name {name!r} is neither 'digits', nor an .npz file or a folder, nor a TFDS "
-            f"data set known here or found in {where}"
+            f"data.name {name!r} is neither 'digits', nor an .npz or .csv file, a folder or a "
+            f"function (module:function), nor a TFDS data set known here or found in {where}"
+            f"{guess(name, _USUAL)}"
         ) from error
     features = builder.info.features
     if not isinstance(features, tfds.features.FeaturesDict) or not {"image", "label"} <= set(

@@ -1,14 +1,17 @@
 """What functions of people's own return as data."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from ecavg_tf.config import DataConfig
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
+from ecavg_tf.data.edge_sources import sources_of
 from ecavg_tf.data.sources import load_data
 
 X = np.random.default_rng(0).random((20, 6, 6, 1)).astype(np.float32)
@@ -44,6 +47,7 @@ def load(monkeypatch: pytest.MonkeyPatch, give: Callable[[], Any]) -> Dataset:
         (np.full(X.shape, "a"), "expected numbers"),
         (X.astype("m8[s]"), "expected numbers"),
         (X[0], "20 labels"),
+        (csr_matrix(X.reshape(20, 36)), r"inputs are a csr_matrix; .*inputs.toarray\(\)"),
         (X.reshape(20, 36), r"float32\(6, 6, 1\), expected float32\(36,\)"),
     ],
 )
@@ -71,6 +75,18 @@ def test_images_that_are_refused(monkeypatch: pytest.MonkeyPatch, part: Any, sai
 def test_what_is_no_data(monkeypatch: pytest.MonkeyPatch, returned: Any, said: str) -> None:
     with pytest.raises(DataError, match=said):
         load(monkeypatch, lambda: returned)
+
+
+def test_a_function_that_ends_the_program_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match=r"fails: SystemExit: 3"):
+        load(monkeypatch, lambda: sys.exit(3))
+
+
+def test_a_dictionary_of_train_and_test_is_no_edge() -> None:
+    parts = {"train": (X, Y), "test": (X, Y)}
+    with pytest.raises(DataError, match=r"its only one is 'train'; give one data set as \(\(x_tra"):
+        sources_of("data.name='mine:data'", parts)
+    assert set(sources_of("here", parts | {"bus": (X, Y)})) == {"train", "test", "bus"}
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecavg_tf.config import DataConfig
-from ecavg_tf.core.class_names import fault_of
-from ecavg_tf.core.errors import DataError
+from ecavg_tf.core.class_names import alike_of, fault_of
+from ecavg_tf.core.errors import DataError, printable
 from ecavg_tf.data.dataset import Dataset
 from ecavg_tf.data.edge_arrays import ArraySource
 from ecavg_tf.data.labels import native_labels, whole_numbers
@@ -35,6 +35,9 @@ def load(folder: Path, y: Any, y_test: Any = None, **more: Any) -> Dataset:
     [
         (np.eye(4)[Y], r"shape \(20, 4\).*labels.argmax\(axis=1\)"),
         (np.eye(4, dtype=np.int32)[Y], r"labels.argmax\(axis=1\)"),
+        (np.eye(4)[Y] * 0.9 + 0.025, r"labels.argmax\(axis=1\)"),
+        (np.full((20, 4), 0.25), "rows with several classes, shares or measurements"),
+        (np.eye(4, dtype=int)[Y] + np.eye(4, dtype=int)[0], "an example is of one class"),
         (NAMES[Y], "numpy.unique.*give the names as classes"),
         (NAMES.astype("S")[Y], "numpy.unique.*give the names as classes"),
         (Y.astype(np.float32), r"labels.astype\('int64'\)"),
@@ -64,7 +67,7 @@ def test_labels_of_another_kind(tmp_path: Path, labels: np.ndarray, cure: str) -
     [
         (np.array(["ant", "bee"], object), "numpy.unique"),
         (np.array([1, 2], object), r"labels.astype\('int64'\)"),
-        ([None, 1], "expected whole numbers"),
+        ([None, 1], "missing values and kinds that are mixed name no class"),
         ([[1], [1, 2]], "rows of different lengths"),
     ],
 )
@@ -142,6 +145,10 @@ def test_names_are_texts(tmp_path: Path) -> None:
         ("\ufeffcat", "can't be printed"),
         ("\ud800", "can't be printed"),
         (" ", "class 1 has an empty name"),
+        ("\u3164", "class 1 has an empty name"),
+        ("\u200d\u2800 ", "class 1 has an empty name"),
+        ("\u00a0\u200d\u00a0", "class 1 has an empty name"),
+        ("\ufe0f", "class 1 has an empty name"),
         ("c" * 1001, "name of class 1 has 1001 characters"),
         ("ant", "class name 'ant' stands for the labels 0, 1"),
     ],
@@ -157,6 +164,22 @@ def test_names_of_any_language_are_fine(tmp_path: Path) -> None:
     assert fault_of(("[red] ça va", "日本　語", "خانه‌ها", "👩‍🚀", "a\u00a0b")) is None
     with pytest.raises(DataError, match=r"class 'digit 0\\n' holds a line break; rename the class"):
         load(tmp_path, Y, classes=np.array([f"digit {number}\n" for number in range(4)]))
+
+
+@pytest.mark.parametrize("other", ["ant ", " ant", "ant\u200d", "ant\u3164", "ant\ufe0f"])
+def test_names_that_look_the_same_are_noted(tmp_path: Path, other: str) -> None:
+    (note,) = load(tmp_path, Y % 2, classes=np.array(["ant", other])).notes
+    assert note.startswith("data set 'mine': the class names 'ant' and ")
+    assert note.endswith(" look the same: rename one")
+
+
+def test_names_that_look_different_are_not_noted() -> None:
+    assert alike_of(("\u00e9", "e\u0301")) is not None  # both are é
+    assert alike_of(("👩\u200d🚀", "👩🚀", "खानه\u200cها", "खानهها", "a b", "ab")) is None
+
+
+def test_an_emoji_of_several_parts_is_printed_whole() -> None:
+    assert printable("👩\u200d🚀 a\u202eb\x1b") == "👩\u200d🚀 a b "
 
 
 @pytest.mark.parametrize("single", [np.int64(3), np.str_("cat"), np.float32(1.5)])

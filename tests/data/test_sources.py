@@ -75,7 +75,10 @@ def test_npz_of_grey_floats_with_column_labels(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"y_test": None}, "no array 'y_test'"),
-        ({"y_train": np.arange(20) - 1}, "label -1 of example 0 is out of range"),
+        (
+            {"y_train": np.arange(20) - 1},
+            "label -1 of example 0 is below 0; number the classes from 0: .*numpy.unique",
+        ),
         (
             {"classes": np.array(["a", "b"])},
             "label 2 of example 2 is out of range, expected 0 to 1",
