@@ -27,7 +27,7 @@ from ecavg_tf.events import (
     StageStarted,
     Trained,
 )
-from ecavg_tf.narrate import doing, line
+from ecavg_tf.narrate import Lines, doing, fit_of, line
 
 _UNCOUNTED = ("export", "wait")  # stages in which no examples are trained on here
 
@@ -43,10 +43,11 @@ class PlainLines:
     def __init__(self, *, details: bool = False, only_notes: bool = False) -> None:
         self._details = details
         self._only_notes = only_notes
+        self._lines = Lines()
 
     def __call__(self, event: Event) -> None:
         """Prints what there is to say."""
-        text = line(event)
+        text = self._lines(event)
         if self._only_notes and not isinstance(event, Note):
             return
         if self._details and isinstance(event, Detail):
@@ -97,6 +98,7 @@ class LiveBar:
         )
         self._task = self._progress.add_task("starts", total=None, fit="")
         self._rounds = 0
+        self._stages: dict[str, str] = {}
 
     def __enter__(self) -> "LiveBar":
         self._progress.start()
@@ -117,6 +119,7 @@ class LiveBar:
                 self._rounds = rounds
                 self._progress.update(self._task, total=examples or None)
             case StageStarted():
+                self._stages[event.who] = event.stage
                 place = f"round {event.round}/{self._rounds} · "
                 text = doing(event.stage, event.who, place)
                 if event.stage in _UNCOUNTED:  # a bar that stands at 100 % would say: it is over
@@ -132,7 +135,8 @@ class LiveBar:
                 )
                 self._progress.update(self._task, fit=fit)
                 if event.epoch == event.epochs:
-                    self._console.print(Text(f"round {event.round}  {event.who}  {fit}"))
+                    whose = fit_of(event, self._stages.get(event.who, ""))
+                    self._console.print(Text(f"{whose}  {fit}"))
             case Measured(text=text):
                 self._console.print(Text(text, style="bold"))
             case Note():

@@ -1,6 +1,7 @@
 """Events as plain lines, for log.txt and for output that is not a terminal."""
 
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
 
 from ecavg_tf.core.errors import printable
@@ -19,6 +20,11 @@ _VERBS = {
     "evaluate": "evaluates",
 }
 
+_APART = {  # fits that are no part of a round
+    "alone": "alone, to compare with:",
+    "pooled_only": "on the pooled data alone, to compare with:",
+}
+
 
 def doing(stage: str, who: str, round_words: str) -> str:
     """What goes on in a stage; exports come after the rounds, and by hand without any."""
@@ -29,8 +35,38 @@ def doing(stage: str, who: str, round_words: str) -> str:
     return f"{round_words}{who} {_VERBS[stage]}"
 
 
-def line(event: Event) -> str | None:
-    """One line of text, or None where there is nothing to say."""
+def fit_of(event: EpochEnded, stage: str) -> str:
+    """Whose fit an epoch is of, and in which round, if it is of one.
+
+    Args:
+        event: the epoch.
+        stage: what its ``who`` is at, as ``StageStarted`` said; empty: not known.
+    """
+    return (
+        f"{event.who} {_APART[stage]}" if stage in _APART else f"round {event.round}: {event.who}"
+    )
+
+
+class Lines:
+    """Tells events as lines; an epoch does not say of which fit it is, so stages are remembered."""
+
+    def __init__(self) -> None:
+        self.stages: dict[str, str] = {}
+
+    def __call__(self, event: Event) -> str | None:
+        """One line of text, or None where there is nothing to say."""
+        if isinstance(event, StageStarted):
+            self.stages[event.who] = event.stage
+        return line(event, self.stages)
+
+
+def line(event: Event, stages: Mapping[str, str] | None = None) -> str | None:
+    """One line of text, or None where there is nothing to say.
+
+    Args:
+        event: what happened.
+        stages: who is at what.
+    """
     match event:
         case RunPlanned(rounds=rounds, first_round=first):
             if first > rounds:
@@ -40,7 +76,8 @@ def line(event: Event) -> str | None:
             return doing(stage, who, f"round {number}: ")
         case EpochEnded():
             return (
-                f"round {event.round}: {event.who} epoch {event.epoch}/{event.epochs}  "
+                f"{fit_of(event, (stages or {}).get(event.who, ''))} "
+                f"epoch {event.epoch}/{event.epochs}  "
                 f"loss {event.loss:.4f}  accuracy {event.accuracy:.4f}  {event.seconds:.1f} s"
             )
         case Note(text=text) | Measured(text=text):
@@ -58,10 +95,11 @@ class LogFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lines = Lines()
 
     def __call__(self, event: Event) -> None:
         """Appends what there is to say."""
-        text = printable(event.text) if isinstance(event, Detail) else line(event)
+        text = printable(event.text) if isinstance(event, Detail) else self._lines(event)
         if text is not None:
             now = datetime.datetime.now().isoformat(timespec="seconds")
             with self._path.open("a", encoding="utf-8") as log:

@@ -7,6 +7,7 @@ from importlib import metadata
 
 from ecavg_tf.core.commands import exit_code_of
 from ecavg_tf.core.errors import ConfigError, InstallationError
+from ecavg_tf.core.stderr import without_retracing_warnings
 
 COMMANDS = {
     "run": "run training rounds, or resume them",
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    without_retracing_warnings()
     return exit_code_of(lambda: _dispatch(arguments), "ecavg")
 
 

@@ -21,6 +21,10 @@ from ecavg_tf.core.commands import hyphened
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.core.paths import user_path
 
+_PLAIN = {  # what Python says of a word that is no number
+    "invalid literal for int() with base 10:": "expected a whole number, got",
+    "could not convert string to float:": "expected a number, got",
+}
 _ALONE = threading.RLock()  # runpy puts things into sys.argv and sys.modules, and back
 _Made = TypeVar("_Made")
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)(=.*)?")
@@ -181,4 +185,7 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except flags.Error as error:
-        raise ConfigError(" ".join(str(error).split())) from error
+        said = " ".join(str(error).split())
+        for python, plain in _PLAIN.items():
+            said = said.replace(python, plain)
+        raise ConfigError(said) from error

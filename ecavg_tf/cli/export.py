@@ -165,7 +165,7 @@ def _export(source: Path, options: Options) -> int:
 
         page = page_folder(options.page)
     if not options.state:
-        check_source(source)
+        check_source(source, options.edges)
     key = load_private_key(options.sign) if options.sign else None  # before minutes of work
 
     from ecavg_tf.plugins import find_users_modules

@@ -10,8 +10,13 @@ from ecavg_tf.core.errors import ConfigError, ModelError
 from ecavg_tf.resuming import stored_config
 
 
-def check_source(source: Path) -> None:
-    """Refuses a wrong path at once: the modules that read it take seconds to import."""
+def check_source(source: Path, edges: Sequence[str] = ()) -> None:
+    """Refuses a wrong path at once: the modules that read it take seconds to import.
+
+    Args:
+        source: a run directory or a .keras file.
+        edges: whose models of it are asked for; empty: all.
+    """
     from export.reading.model_files import check_model_file
 
     check_model_file(source)
@@ -19,6 +24,8 @@ def check_source(source: Path) -> None:
         stored_config(source)
     elif not source.is_file():
         raise ModelError(f"{source} is not there; give a run directory or a .keras file")
+    elif edges:
+        raise ConfigError(f"--edge is for a run, and {source} is one model; leave it out")
 
 
 def gives_logits(output: str, *, logits: bool) -> bool:

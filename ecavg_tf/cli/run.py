@@ -116,7 +116,7 @@ def _play(argv: Sequence[str], told: _Told, carry: Carry | None = None) -> int:
 
     print_tables(results, brief=told.quiet)
     print("\n".join(_what_next(folder, results.exports)))
-    raise_if_failed(results.exports)
+    raise_if_failed(results.exports, f"'ecavg export {shlex.quote(str(folder))}'")
     return 0
 
 

@@ -1,6 +1,7 @@
 """Hides from the user what C++ libraries print to stderr."""
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -39,3 +40,12 @@ def held_back_stderr(*, told_on_failure: bool = True) -> Iterator[None]:
             finally:
                 os.dup2(kept, 2)
                 os.close(kept)
+
+
+def without_retracing_warnings() -> None:
+    """Exports trace a net for each of their measurements, which TensorFlow warns of."""
+    logging.getLogger("tensorflow").addFilter(_of_use)  # which it takes once
+
+
+def _of_use(record: logging.LogRecord) -> bool:
+    return "tf.function retracing" not in str(record.msg)

@@ -34,6 +34,9 @@ class _Tally:
 
     def words(self, gained: str) -> str:
         edges = len(self.changes) + sum(self.unknown.values())
+        if not self.changes:
+            whys = ", ".join(f"{why}: {n} of {edges}" for why, n in self.unknown.items())
+            return f"no edge's gain was measured ({whys or 'no edge took part'})."
         won = [change for change in self.changes.values() if change > TIE]
         lost = {name: change for name, change in self.changes.items() if change < -TIE}
         level = len(self.changes) - len(won) - len(lost)
@@ -154,7 +157,7 @@ def verdict(rounds: Sequence[RoundResult], alone: Sequence[Alone] = ()) -> Verdi
     when = f"In {len(rounds)} rounds, " if len(rounds) > 1 else ""
     more = _MORE_EPOCHS if len(rounds) > 1 and not alone and tally.changes else ""
     text = f"{when}{tally.words(what)}{more}{_if_replaced(last, known, tally)}"
-    return Verdict(text, tally.tone)
+    return Verdict(text[0].upper() + text[1:], tally.tone)
 
 
 _MORE_EPOCHS = (
@@ -212,7 +215,7 @@ def _reasons(
         if last.accepted is None:
             why = "no decision yet"
         elif last.accepted.own is None:
-            why = "no test examples of its own"
+            why = "no own test examples"
         else:
             why = missing
         found[why] = found.get(why, 0) + 1

@@ -1,6 +1,7 @@
 """report.html: one file that opens offline, in light and in dark."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -18,6 +19,7 @@ from ecavg_tf.report.shown import left_out, shown
 from ecavg_tf.results import RunResults, to_json
 
 PAGE = "report.html"
+_PARTITIONED = re.compile(r"edge-\d\d+")  # names that no data set gave
 _CAPTIONS = {
     "own-accuracy": (
         "Did the edges gain?",
@@ -167,6 +169,7 @@ def html(
         results=results,
         alone={each.edge: each.own for each in results.alone},
         source=_source(results),
+        edges_words=_edges(results),
         live=live,
         pictures=pictures,
         by_class=by_class(results),
@@ -207,6 +210,17 @@ def _source(results: RunResults) -> str:
     """What to call the run's data."""
     data = results.config["data"]
     return "Data of edges" if data.get("spec") else str(data["name"])
+
+
+def _edges(results: RunResults) -> str:
+    """How many edges there are, and whence they have their data, as the results show it."""
+    partition = results.config["partition"]
+    names = {edge.edge for played in results.rounds for edge in played.edges}
+    own = bool(results.config["data"].get("spec"))
+    if own or not all(map(_PARTITIONED.fullmatch, names)):
+        return f"{len(names)} edge{'s'[: len(names) != 1]} with data of their own"
+    count = partition["num_edges"]
+    return f"{count} edge{'s'[: count != 1]}, partition “{partition['kind']}”"
 
 
 def _percent(scored: Any) -> str:

@@ -32,7 +32,7 @@ def tables(results: RunResults) -> RenderableType:
             *(Text(told, style="dim") for told in [left_out(result.edges)] if told),
             Text(_legend(results, done), style="dim"),
             Text(f"\nRound {result.round} of {total}: the server, {tested}", style="bold"),
-            _server_table(result, results),
+            *(table for table in [_server_table(result, results)] if table.row_count),
             Text(f"{result.samples.server:,} pooled examples · {spent}\n", style="dim"),
             *_refusals(result),
         ]
@@ -68,8 +68,10 @@ def _legend(results: RunResults, done: int) -> str:
     told = f"own: accuracy on {words.own(server)}"
     if done > 1 and results.alone and done == len(results.rounds):
         told += " · alone: the edge alone for as many epochs · gain: accepted against alone"
-    elif done > 1:
-        told += " · since first: against its local model of round 1, trained alone"
+    else:
+        told += " · gain: accepted against local"
+        if done > 1:
+            told += " · since first: against its local model of round 1, trained alone"
     mixed = results.exports and words.has_test(server)
     return told + (" · exported files are scored without that mix" if mixed else "")
 

@@ -72,10 +72,15 @@ def _brief(evidence: Mapping[str, Any]) -> str:
         return f"{held} show that it is better ({_confidence(evidence)} confidence)"
     tested = reason == "not certified"
     if reason == "accuracy loss" or (tested and evidence["p_loss"] <= VETO):
-        return f"the server's model gets significantly more of {held} wrong"
+        return f"{_challenger(evidence)} gets significantly more of {held} wrong"
     if tested and evidence["gain"] > 0:
-        return f"the server's model looks better on {held}, but they are too few to be sure"
-    return f"the server's model looks no better on {held}" if tested or reason == _NOTHING else ""
+        return (
+            f"{_challenger(evidence)} looks better on {held} by log-likelihood, but they are too "
+            "few to be sure"
+        )
+    if tested:
+        return f"{_challenger(evidence)} looks no better on {held}"
+    return f"no candidate looks better on {held}" if reason == _NOTHING else ""
 
 
 def decided(made: Decision) -> str:
@@ -93,7 +98,8 @@ def measured(result: RoundResult) -> str:
     own = [100 * each.local.own.accuracy for each in result.edges if each.local and each.local.own]
     if own:
         told.append(f"edges' local models on their own {min(own):.1f} to {max(own):.1f} %")
-    return f"round {result.round}  test accuracy: {', '.join(told) or 'nothing could be scored'}"
+    known = ", ".join(told) or "not measured, nobody has test examples"
+    return f"round {result.round}  test accuracy: {known}"
 
 
 def scored(result: RoundResult) -> str:

@@ -36,7 +36,7 @@ from ecavg_tf.rounds.registries import check_names
 from edge.device.checkpoint import locked
 from edge.device.described import described, greet, source_of
 from edge.device.local_data import LocalData, check_there, load_local, local_of
-from edge.participating.agent import check_exchange, config_of
+from edge.participating.agent import check_exchange, config_of, doubt_of
 from edge.participating.serving import Served, check_took_part, serve
 from edge.participating.store import EdgeStore
 from edge.participating.worker import EdgeWorker
@@ -92,7 +92,8 @@ class Joiner:
         with locked(self.folder), disk_errors(self.state):
             mailbox = Mailbox(self.exchange / self.edge, key=self.key)
             check_took_part(mailbox, self.folder, "--state")
-            self.listener(Note(f"{self.edge} waits for requests in {mailbox.inbox}"))
+            doubt = doubt_of(self.exchange, mailbox)
+            self.listener(Note(f"{self.edge} waits for requests in {mailbox.inbox}{doubt}"))
             serve(
                 [Served(mailbox, self.answer, Owner.of(self.folder))],
                 timeout_s=self.timeout_s,

@@ -81,7 +81,7 @@ def serve_edges(
         folders = [workdir / edge for edge in edges]
         check_one_accuracy(task, folders, data.test)
         if config.export.enabled:
-            raise_if_failed(export_edges(workdir, task, data, edges))
+            raise_if_failed(export_edges(workdir, task, data, edges), "'ecavg export' of the run")
 
 
 def _answer(worker: EdgeWorker, mine: Mapping[str, Any], request: Request) -> Reply:

@@ -93,7 +93,7 @@ class Agent:
         check_took_part(mailbox, self.folder, "--state")
         remove_leftovers(mailbox.outbox)
         owner = Owner.of(self.folder)
-        doubt = _doubt(self.exchange, mailbox)
+        doubt = doubt_of(self.exchange, mailbox)
         self.listener(Note(f"{self.edge} waits for requests in {mailbox.inbox}{doubt}"))
         serve(
             [Served(mailbox, lambda request: self.answer(mailbox, request), owner)],
@@ -228,7 +228,7 @@ def check_exchange(exchange: Path, edge: str) -> None:
         raise ConfigError(f"no edge {edge!r} in the run of {exchange}; valid: {', '.join(known)}")
 
 
-def _doubt(exchange: Path, mailbox: Mailbox) -> str:
+def doubt_of(exchange: Path, mailbox: Mailbox) -> str:
     """Where nothing of a server is, it may not be up yet, or the folder's name may be wrong."""
     if (exchange / _RUN).exists() or any(mailbox.inbox.iterdir()):
         return ""

@@ -179,8 +179,12 @@ def wants_export(config: Config, done: RunResults) -> bool:
     return not done.exports or dict(done.config.get("export", {})) != to_dict(config.export)
 
 
-def raise_if_failed(exports: Sequence[Exported]) -> None:
+def raise_if_failed(exports: Sequence[Exported], again: str = "the same command") -> None:
     """Ends a command whose files are not all delivered.
+
+    Args:
+        exports: all files.
+        again: the command that makes them again, in words.
 
     Raises:
         ExportError: names the first file that failed, why, and how many others did.
@@ -200,7 +204,7 @@ def raise_if_failed(exports: Sequence[Exported]) -> None:
         raise ExportError(said)
     raise UnprovedError(
         f"{said}: compare on more examples, or take the files as they are with "
-        "export.accept_unproved=true (ecavg export --accept-unproved)"
+        f"export.accept_unproved=true ({again} with --accept-unproved)"
     )
 
 

@@ -10,7 +10,9 @@ from ecavg_tf.core.two_classes import class_columns, class_probabilities
 from ecavg_tf.models.output_kind import has_one_output, stays_in_unit_range
 
 HINT = "--logits for a .keras file, model.output=logits for a run"
-_NO_LOGITS = "the model's answers are probabilities and were said to be logits: don't ({hint})"
+_NO_LOGITS = (
+    "the model's answers are probabilities and were said to be logits ({hint}): leave that out"
+)
 _FEW = 8  # inputs that tell what one output is
 _SUM = 1e-3  # how far a row's sum may be from 1
 _LARGEST = float(np.finfo(np.float32).max) / 4

@@ -172,5 +172,6 @@ def _uncovered(spec: TensorSpec, inputs: Array, declared: bool) -> str | None:
         return None
     return (
         f"its input covers {low:.3g} to {high:.3g}, the examples run from {lowest:g} to "
-        f"{highest:g}: it was calibrated on examples in another range"
+        f"{highest:g}: it was calibrated on examples in another range, or on too few; give "
+        "more training examples, or some like these"
     )

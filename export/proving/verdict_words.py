@@ -48,15 +48,13 @@ def _wanted(claim: Claim) -> str:
 
 
 def _found(claim: Claim) -> str:
-    if claim.what.startswith(("accuracy", "labels")):
-        found, bound = (f"{100 * value:.2g}" for value in (claim.estimate, claim.bound))
-        unit = "points" if claim.what.startswith("accuracy") else "%"
-        return f"{found} {unit} {_off(claim)}, and up to {bound} can't be excluded"
+    found, bound = (f"{100 * abs(value):.2g}" for value in (claim.estimate, claim.bound))
+    if claim.what.startswith("accuracy"):
+        off = "won" if claim.estimate < 0 else "lost"
+        return f"{found} points are {off}, and a loss of up to {bound} can't be excluded"
+    if claim.what.startswith("labels"):
+        return f"{found} % differ, and up to {bound} can't be excluded"
     return f"they differ by {claim.estimate:.2g}, and up to {claim.bound:.2g} can't be excluded"
-
-
-def _off(claim: Claim) -> str:
-    return "are lost" if claim.what.startswith("accuracy") else "differ"
 
 
 def _whose(claim: Claim) -> str:

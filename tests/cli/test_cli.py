@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,9 @@ def failure(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
         ("--config.partition.kind=iidd", "iid"),
         ("--config.edge.epochs=0", "edge.epochs is 0; it must be at least 1"),
         ("--config.edge.epochs=-1", "edge.epochs is -1"),
-        ("--config.edge.epochs=three", "edge.epochs"),
+        ("--config.edge.epochs=three", "edge.epochs=three: expected a whole number, got 'three'"),
+        ("--config.edge.learning_rate=fast", "expected a number, got 'fast'"),
+        ("--config.edge.optimizer=adem", "did you mean 'adam'?"),
         ("--config.rounds=0", "rounds is 0"),
         ("--config.partition.num_edges=0", "partition.num_edges is 0"),
         ("--config.edge.learning_rate=nan", "edge.learning_rate is nan"),
@@ -55,6 +58,14 @@ def test_bad_flags_and_fields(
     assert code == 2
     assert said in line
     assert not workdir.exists()
+
+
+def test_an_edge_of_a_keras_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "mine.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    code, line = failure(capsys, "export", str(tmp_path / "mine.keras"), "--edge=edge-00")
+    assert code == 2
+    assert "--edge is for a run, and" in line
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from rich.progress import Progress
 
 from ecavg_tf.events import EpochEnded, Measured, Note, RunPlanned, StageStarted, Trained
 from ecavg_tf.live import LiveBar, _TimeLeft
-from ecavg_tf.narrate import line
+from ecavg_tf.narrate import Lines, line
 
 
 def shown(*events: object) -> str:
@@ -41,6 +41,17 @@ def test_the_bar_tells_round_stage_edge_epoch_loss_accuracy_and_time() -> None:
     ):
         assert word in text
     assert "left" not in text  # in no time at all, nobody knows how long it takes
+
+
+def test_epochs_of_an_edge_alone_are_not_told_as_a_rounds() -> None:
+    lines = Lines()
+    epoch = EpochEnded(1, "edge-00", 1, 2, 0.5, 0.75, 1.0)
+    assert lines(StageStarted(1, "pretrain", "edge-00")) == "round 1: edge-00 pre-trains"
+    told = "epoch 1/2  loss 0.5000  accuracy 0.7500  1.0 s"
+    assert lines(epoch) == f"round 1: edge-00 {told}"
+    lines(StageStarted(1, "alone", "edge-00"))
+    assert lines(epoch) == f"edge-00 alone, to compare with: {told}"
+    assert lines(EpochEnded(1, "edge-01", 1, 2, 0.5, 0.75, 1.0)) == f"round 1: edge-01 {told}"
 
 
 def test_time_left_is_said_once_it_is_known() -> None:

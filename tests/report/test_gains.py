@@ -61,14 +61,12 @@ def replaced(deployed: str, everywhere: str, worse: str = "make none worse") -> 
         (
             [[edge("a", 0.9, 0.92), edge("b", 0.9, 0.8996), edge("c", None, None)]],
             "1 of 3 edges gained own accuracy over what each trained alone (+2.0 points); 1 lost "
-            "(b -0.04 points); 1 not measured (no test examples of its own). "
-            + replaced("+1.0", "+0.0"),
+            "(b -0.04 points); 1 not measured (no own test examples). " + replaced("+1.0", "+0.0"),
             "lost",
         ),
         (
             [[edge("c", None, None)]] * 2,
-            "In 2 rounds, 0 of 1 edges gained own accuracy over the model they first trained "
-            "alone; 1 not measured (no test examples of its own).",
+            "In 2 rounds, no edge's gain was measured (no own test examples: 1 of 1).",
             "even",
         ),
         (

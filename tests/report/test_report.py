@@ -41,6 +41,14 @@ def test_the_page_says_what_results_json_says(run: Path, results: RunResults) ->
         assert any(f"global {100 * score.accuracy:.1f} %" in text for text in page.text)
 
 
+def test_the_page_says_whence_the_edges_have_their_data(results: RunResults) -> None:
+    count, kind = (results.config["partition"][each] for each in ("num_edges", "kind"))
+    assert f"{count} edges, partition “{kind}”, seed" in html(results, [])
+    last = results.rounds[-1]
+    named = replace(last, edges=tuple(replace(e, edge=f"ward {e.edge}") for e in last.edges[:2]))
+    assert "2 edges with data of their own, seed" in html(replace(results, rounds=(named,)), [])
+
+
 def test_a_narrow_terminal_shows_whole_numbers(results: RunResults) -> None:
     console = Console(width=60, file=io.StringIO())
     with console.capture() as captured:

@@ -16,6 +16,9 @@ TESTED = {
 }  # fmt: skip
 
 
+PRIOR = "the global model under its own label mix"
+
+
 def accepted(rung: str, **evidence: Any) -> Accepted:
     score = Score(0.5, 1.0, 10)
     return Accepted(rung, None, score, score, "ab", {**TESTED, **evidence})
@@ -140,27 +143,27 @@ def test_decisions_in_words(taken: Accepted, said: str) -> None:
         ),
         (
             accepted("local", reason="not certified", gain=0.1, p_loss=0.5),
-            "kept its local model: the server's model looks better on its 70 held-out examples, "
-            "but they are too few to be sure.",
+            f"kept its local model: {PRIOR} looks better on its 70 held-out examples by "
+            "log-likelihood, but they are too few to be sure.",
         ),
         (
             accepted("local", reason="not certified", gain=-0.1, p_loss=0.5),
-            "kept its local model: the server's model looks no better on its 70 held-out examples.",
+            f"kept its local model: {PRIOR} looks no better on its 70 held-out examples.",
         ),
         (
             accepted("local", reason="not certified", gain=0.1, p_loss=0.01),
-            "kept its local model: the server's model gets significantly more of its 70 held-out "
-            "examples wrong.",
+            f"kept its local model: {PRIOR} gets significantly more of its 70 held-out examples "
+            "wrong.",
         ),
         (
             accepted("local", reason="accuracy loss"),
-            "kept its local model: the server's model gets significantly more of its 70 held-out "
-            "examples wrong.",
+            f"kept its local model: {PRIOR} gets significantly more of its 70 held-out examples "
+            "wrong.",
         ),
         (
             accepted("previous", reason="nothing better"),
-            "kept the model it had accepted before: the server's model looks no better on its 70 "
-            "held-out examples.",
+            "kept the model it had accepted before: no candidate looks better on its 70 held-out "
+            "examples.",
         ),
     ],
 )

@@ -1,11 +1,14 @@
 """What a sample shows: bounds, three verdicts, and how many examples are needed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import beta
 
-from ecavg_tf.core.exports import Verdict
+from ecavg_tf.core.exports import Claim, Parity, Verdict
 from export.proving.claims import LEVEL, least_examples, level_of, lost, show
+from export.proving.verdict_words import told
 
 
 def share(off: int, n: int, limit: float = 0.02) -> tuple[Verdict, float, int | None]:
@@ -18,6 +21,18 @@ def share(off: int, n: int, limit: float = 0.02) -> tuple[Verdict, float, int | 
 def test_a_share_has_the_exact_bound_of_clopper_and_pearson(off: int, n: int) -> None:
     exact = beta.ppf(1 - LEVEL, off + 1, n - off)
     assert share(off, n)[1] == pytest.approx(exact, abs=1e-6)
+
+
+def test_a_file_that_is_right_more_often_loses_nothing() -> None:
+    parity = Parity("some", 140, 0.1, 0.01, 1.0, 1.0, 0, 0.0, "probability")
+    won = Claim(
+        "accuracy lost", "140 test images", 140, -0.0071, 0.021, 0.05, 0.02, Verdict.UNDECIDED, 190
+    )
+    assert told(won, parity) == (
+        "140 examples, 190 needed to show that at most 2 points of accuracy are lost (0.71 points "
+        "are won, and a loss of up to 2.1 can't be excluded; 140 test images)"
+    )
+    assert "0.71 points are lost, and" in told(replace(won, estimate=0.0071), parity)
 
 
 def test_three_verdicts_by_hand() -> None:
