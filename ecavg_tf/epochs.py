@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from ecavg_tf.core.files import read_whole
-from ecavg_tf.events import EpochEnded, Event, StageStarted
+from ecavg_tf.events import EpochEnded, Event, Stages
 
 FILE = "epochs.csv"
 
@@ -53,18 +53,17 @@ class EpochsFile:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._stages: dict[str, str] = {}
+        self._stages = Stages()
         self._begun = False
 
     def __call__(self, event: Event) -> None:
         """Remembers who is in which stage, or appends an epoch."""
-        if isinstance(event, StageStarted):
-            self._stages[event.who] = event.stage
-        elif isinstance(event, EpochEnded):
+        self._stages.hear(event)
+        if isinstance(event, EpochEnded):
             self._append(
                 event.round,
                 event.who,
-                self._stages.get(event.who, "pretrain"),
+                self._stages.of(event),
                 event.epoch,
                 event.epochs,
                 _rounded(event.loss),

@@ -77,6 +77,22 @@ Event = RunPlanned | StageStarted | Trained | EpochEnded | Measured | Note | Det
 Listener = Callable[[Event], None]
 
 
+class Stages:
+    """Remembers who is at what: an epoch does not say of which fit it is."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, str] = {}
+
+    def hear(self, event: Event) -> None:
+        """Takes a stage that begins; other events tell none."""
+        if isinstance(event, StageStarted):
+            self._at[event.who] = event.stage
+
+    def of(self, epoch: EpochEnded) -> str:
+        """The stage that an epoch belongs to."""
+        return self._at.get(epoch.who, "pretrain")
+
+
 def shown(listener: Listener) -> contextlib.AbstractContextManager[object]:
     """What starts and ends a listener that draws while it listens; others need nothing."""
     drawn: object = listener  # a function is no context manager, some objects are

@@ -24,6 +24,7 @@ from ecavg_tf.events import (
     Measured,
     Note,
     RunPlanned,
+    Stages,
     StageStarted,
     Trained,
 )
@@ -98,7 +99,7 @@ class LiveBar:
         )
         self._task = self._progress.add_task("starts", total=None, fit="")
         self._rounds = 0
-        self._stages: dict[str, str] = {}
+        self._stages = Stages()
 
     def __enter__(self) -> "LiveBar":
         self._progress.start()
@@ -114,12 +115,12 @@ class LiveBar:
 
     def __call__(self, event: Event) -> None:
         """Redraws the bar, or prints a line above it."""
+        self._stages.hear(event)
         match event:
             case RunPlanned(rounds=rounds, examples=examples):
                 self._rounds = rounds
                 self._progress.update(self._task, total=examples or None)
             case StageStarted():
-                self._stages[event.who] = event.stage
                 place = f"round {event.round}/{self._rounds} · "
                 text = doing(event.stage, event.who, place)
                 if event.stage in _UNCOUNTED:  # a bar that stands at 100 % would say: it is over
@@ -135,7 +136,7 @@ class LiveBar:
                 )
                 self._progress.update(self._task, fit=fit)
                 if event.epoch == event.epochs:
-                    whose = fit_of(event, self._stages.get(event.who, ""))
+                    whose = fit_of(event, self._stages.of(event))
                     self._console.print(Text(f"{whose}  {fit}"))
             case Measured(text=text):
                 self._console.print(Text(text, style="bold"))

@@ -1,11 +1,19 @@
 """Events as plain lines, for log.txt and for output that is not a terminal."""
 
 import datetime
-from collections.abc import Mapping
 from pathlib import Path
 
 from ecavg_tf.core.errors import printable
-from ecavg_tf.events import Detail, EpochEnded, Event, Measured, Note, RunPlanned, StageStarted
+from ecavg_tf.events import (
+    Detail,
+    EpochEnded,
+    Event,
+    Measured,
+    Note,
+    RunPlanned,
+    Stages,
+    StageStarted,
+)
 
 _VERBS = {
     "warmup": "trains the shared start",
@@ -51,32 +59,31 @@ class Lines:
     """Tells events as lines; an epoch does not say of which fit it is, so stages are remembered."""
 
     def __init__(self) -> None:
-        self.stages: dict[str, str] = {}
+        self._stages = Stages()
 
     def __call__(self, event: Event) -> str | None:
         """One line of text, or None where there is nothing to say."""
-        if isinstance(event, StageStarted):
-            self.stages[event.who] = event.stage
-        return line(event, self.stages)
+        self._stages.hear(event)
+        return line(event, self._stages.of(event) if isinstance(event, EpochEnded) else "")
 
 
-def line(event: Event, stages: Mapping[str, str] | None = None) -> str | None:
+def line(event: Event, stage: str = "") -> str | None:
     """One line of text, or None where there is nothing to say.
 
     Args:
         event: what happened.
-        stages: who is at what.
+        stage: of an epoch: what its ``who`` is at; empty: not known.
     """
     match event:
         case RunPlanned(rounds=rounds, first_round=first):
             if first > rounds:
                 return "all rounds are finished"
             return f"rounds {first} to {rounds}" if first < rounds else f"round {rounds}"
-        case StageStarted(round=number, stage=stage, who=who):
-            return doing(stage, who, f"round {number}: ")
+        case StageStarted(round=number, stage=began, who=who):
+            return doing(began, who, f"round {number}: ")
         case EpochEnded():
             return (
-                f"{fit_of(event, (stages or {}).get(event.who, ''))} "
+                f"{fit_of(event, stage)} "
                 f"epoch {event.epoch}/{event.epochs}  "
                 f"loss {event.loss:.4f}  accuracy {event.accuracy:.4f}  {event.seconds:.1f} s"
             )

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from ecavg_tf.config import Config, DataConfig, ExportConfig, Format
-from ecavg_tf.config.tune import AUTO, tune_epochs
+from ecavg_tf.config.tune import tune_epochs
 from ecavg_tf.core.errors import ConfigError, ExportError, ModelError, disk_errors
 from ecavg_tf.core.exports import Exported
 from ecavg_tf.core.files import file_sha256
@@ -232,10 +232,9 @@ def _with_data(
     )
     for said in range_notes(model, calibration.inputs, dataset.spec.value_range):
         job.listener(Note(f"note: training examples of {data}: {said}"))
-    if epochs := tune_epochs(settings.tune):
+    if tune_epochs(settings.tune):
         more = draw(dataset.train, MOST_TUNED, 0, f"training examples of {data}", file.stem)
-        tuning = Tuning(more.inputs, more.source, epochs, 0, asked=settings.tune != AUTO)
-        subject = replace(subject, tuning=tuning)
+        subject = replace(subject, tuning=Tuning.on(more, settings.tune, 0))
     rows = job.export(subject, dataset.spec, wanted)
     if no_better := accuracy_note(rows, test.labels):
         job.listener(Note(f"note: {no_better}"))

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from ecavg_tf.config.checks import one_of
-from ecavg_tf.config.tune import AUTO, tune_epochs
+from ecavg_tf.config.tune import tune_epochs
 from ecavg_tf.core.errors import WorkdirError, brief
 from ecavg_tf.core.files import read_json
 from ecavg_tf.core.messages.tensor_rest import KEYS, REST, read_whole
@@ -224,12 +224,9 @@ def _tuning(
     task: Task, path: Path, edge: EdgeData | None, edges: Sequence[str], at_home: bool
 ) -> Tuning | None:
     """What int8 may be tuned on: the same examples that it is calibrated on, and more of them."""
-    epochs = tune_epochs(task.config.export.tune)
-    drawn = _training(task, path, edge, edges, at_home, MOST_TUNED) if epochs else None
-    if drawn is None:
-        return None
-    asked = task.config.export.tune != AUTO
-    return Tuning(drawn.inputs, drawn.source, epochs, task.config.seed, asked)
+    word = task.config.export.tune
+    drawn = _training(task, path, edge, edges, at_home, MOST_TUNED) if tune_epochs(word) else None
+    return None if drawn is None else Tuning.on(drawn, word, task.config.seed)
 
 
 def _parity_inputs(task: Task, test: Examples, edge: EdgeData | None) -> tuple[Examples, str]:

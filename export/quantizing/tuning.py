@@ -17,9 +17,11 @@ import keras
 import tensorflow as tf
 
 from ecavg_tf.config import Format
+from ecavg_tf.config.tune import AUTO, tune_epochs
 from ecavg_tf.core.seeds import permutation
 from ecavg_tf.core.template import Array
 from ecavg_tf.events import Listener, Note
+from export.making.calibration import Calibration
 from export.quantizing.fitting import nearest_net, rounding_of
 from export.quantizing.net import Net
 
@@ -45,6 +47,11 @@ class Tuning:
     epochs: int
     seed: int
     asked: bool = False
+
+    @classmethod
+    def on(cls, drawn: Calibration, word: str, seed: int) -> "Tuning":
+        """On drawn examples, as ``export.tune`` says by a word other than ``off``."""
+        return cls(drawn.inputs, drawn.source, tune_epochs(word), seed, asked=word != AUTO)
 
 
 def tuned_net(

@@ -57,25 +57,23 @@ def test_what_the_child_only_refuses_is_left_to_this_process(
     assert load_keras(saved).output_shape == (None, 3)
 
 
-def test_the_class_that_is_not_known_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked(monkeypatch, None)
-    kind = type("Mine", (keras.layers.Flatten,), {"__module__": "elsewhere"})
-    model = keras.Sequential([keras.Input((4,)), kind(), keras.layers.Dense(2)])
-    model.save(tmp_path / "mine.keras")
-    with pytest.raises(ModelError, match=r"its class 'Mine' is not known here.*export\.to_tflite"):
-        load_keras(tmp_path / "mine.keras")
+UNKNOWN = type("Mine", (keras.layers.Flatten,), {"__module__": "elsewhere"})
 
 
-def test_a_lambda_is_not_run_and_the_cure_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (UNKNOWN(), r"its class 'Mine' is not known here.*export\.to_tflite"),
+        (keras.layers.Lambda(lambda x: 2 * x), r"holds a Python lambda.*safe_mode=False"),
+    ],
+)
+def test_code_that_a_file_asks_for_is_named_with_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layer: keras.layers.Layer, said: str
 ) -> None:
     asked(monkeypatch, None)
-    doubled = keras.layers.Lambda(lambda x: 2 * x)
-    keras.Sequential([keras.Input((4,)), doubled]).save(tmp_path / "mine.keras")
-    with pytest.raises(ModelError, match=r"holds a Python lambda.*safe_mode=False"):
-        load_keras(tmp_path / "mine.keras")
+    keras.Sequential([keras.Input((4,)), layer, keras.layers.Dense(2)]).save(tmp_path / "m.keras")
+    with pytest.raises(ModelError, match=said):
+        load_keras(tmp_path / "m.keras")
 
 
 def test_an_answer_in_a_dictionary_of_one_is_taken_out(
