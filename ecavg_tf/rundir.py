@@ -100,6 +100,8 @@ class RunDirectory:
         if self._lock_file is not None:
             return
         self._lock()
+        if not self.exists:
+            self.exists = self._look()  # another process may have begun here, and have ended
         remove_leftovers(self.path, _FOLDERS)
         now = environment.describe()
         if self.exists:

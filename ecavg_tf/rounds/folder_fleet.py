@@ -47,7 +47,8 @@ class FolderFleet:
         listener: told who is waited for, and who answered.
         bundle_for: gives the training bundle of a model, which goes along with it; None: none.
         probe_of: gives a model's answers to ``core.probe``'s inputs, by which an edge that
-            brings its own training bundle sees that it is of this model; None: it can't.
+            brings its own training bundle sees that it is of this model; None, and where it
+            gives None: it can't.
 
     Attributes:
         idle: called again and again while answers are waited for.
@@ -73,7 +74,7 @@ class FolderFleet:
         network: bool = False,
         listener: Listener,
         bundle_for: Callable[[Sequence[Array]], Path] | None = None,
-        probe_of: Callable[[Sequence[Array]], Probe] | None = None,
+        probe_of: Callable[[Sequence[Array]], Probe | None] | None = None,
     ) -> None:
         self._folder = folder = user_path(folder)
         self._bundle_for = bundle_for

@@ -90,8 +90,8 @@ class KerasScorer:
         """What the model finds likely for examples, shape (n, classes); n is above 0."""
         return class_probabilities(self.answers(examples, weights), logits=self._logits)
 
-    def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe:
-        """The model's answers to ``core.probe``'s inputs under ``weights``."""
+    def probe(self, weights: Sequence[Array], spec: DataSpec) -> Probe | None:
+        """The model's answers to ``core.probe``'s inputs under ``weights``; None: some are NaN."""
         set_weights(self._model, weights)
         inputs = probe_inputs(spec.input_shape, spec.bounds, spec.dtype)
         outputs = self._outputs(inputs)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ecavg_tf.core.errors import ECAvgError, disk_fault
 from ecavg_tf.core.fields import Fields
-from ecavg_tf.core.messages.letters import Letter, Shelf, decode_letter, encode_letter
+from ecavg_tf.core.messages.letters import Letter, Shelf, decode_letter, encode_letter, parts_told
 from ecavg_tf.core.messages.mailbox import POLL_S
 from edge.carrying.places import Places
 
@@ -55,21 +55,12 @@ class Mailroom:
             inbox.take(piece)
         if not box.over():
             self._places.serve(place)
-        there = _there(fields.inner("there"))
+        there = parts_told(fields.inner("there"))
         wait_s = min(fields.number("wait_s", 0), LONGEST_WAIT_S)
         names = _waited(outbox, there, wait_s)
         pieces, left = outbox.cut(names, there)
         told = {"have": inbox.files(), "parts": inbox.parts(), "left": left}
         return Letter(told, pieces)
-
-
-def _there(fields: Fields) -> dict[str, tuple[str, int]]:
-    """What the server has of each file of the outbox: SHA-256 and bytes."""
-    there = {}
-    for name in fields.values:
-        sha256, size = fields.each(name, Fields.get)
-        there[name] = (str(sha256), int(size))
-    return there
 
 
 def _waited(outbox: Shelf, there: Mapping[str, tuple[str, int]], wait_s: float) -> list[str]:

@@ -166,6 +166,20 @@ class EdgeStore:
         except ValueError as error:
             raise WorkdirError(f"{path} is damaged: {error}") from error
 
+    def decided(self, round_number: int) -> Decision | None:
+        """The decision in the reply that was given to this round, whatever was asked.
+
+        Raises:
+            WorkdirError: the reply is damaged.
+        """
+        path = self._path("reply", round_number)
+        if not path.exists():
+            return None
+        try:
+            return Fields(read_json(path)).maybe("decision", Decision.field)
+        except ValueError as error:
+            raise WorkdirError(f"{path} is damaged: {error}") from error
+
     def last_update(self, before: int) -> Path | None:
         """The newest local model that counts, of a round before ``before``: its update file.
 

@@ -97,8 +97,9 @@ class EdgeWorker:
         start_sha256 = request.model.sha256  # of all edges of a round, computed once
         reply = store.reply(request.round, start_sha256, request.work_sha256)
         if reply is None:
-            decision = None
-            if request.round > 1:
+            # Asked again in other words: what it had decided from is gone, so the decision stands.
+            decision = store.decided(request.round)
+            if request.round > 1 and decision is None:
                 decision, _ = self._decide(store, request.round - 1, request)
             reply = self._train(store, request, start, decision)
             store.commit(reply, start_sha256, request.work_sha256)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ecavg_tf.core.errors import brief, one_line
 from ecavg_tf.core.fields import Fields
@@ -21,6 +21,7 @@ from ecavg_tf.core.messages.letters import (
     Shelf,
     decode_letter,
     encode_letter,
+    parts_told,
 )
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
 from ecavg_tf.core.messages.update_file import TensorFile, largest_pooled_file, largest_update
@@ -161,11 +162,12 @@ class Courier:
                 self._hear(routes[answer.id], answer)
         if not (self._exchange / _RUN).exists():
             return  # the run has not begun
+        run = read_json(self._exchange / _RUN)
         for route in self._routes.values():
             if route.sent and now >= route.due:
                 route.sent, route.losses = "", route.losses + 1  # what it brought comes again
             if not route.sent and now >= route.not_before:
-                self._send(route)
+                self._send(route, run)
 
     def _see_nodes(self) -> None:
         seen = {node.id: node for node in self._post.nodes()}
@@ -177,8 +179,13 @@ class Courier:
             if number not in self._routes or self._routes[number].node != node:
                 self._routes[number] = _Route(node)
 
-    def _send(self, route: _Route) -> None:
-        letter = self._letter(route)
+    def _send(self, route: _Route, run: Mapping[str, Any]) -> None:
+        try:
+            letter = self._letter(route, run)
+        except OSError as error:
+            fault = f"{error.filename or 'its folder'} can't be read ({error.strerror})"
+            self._delay(route, f"{fault}; its letters wait")
+            return
         if letter is None:
             return
         text, data = encode_letter(letter)
@@ -188,11 +195,10 @@ class Courier:
         route.sent = self._post.send(route.node.id, text, data, patience)
         route.due = time.monotonic() + patience
 
-    def _letter(self, route: _Route) -> Letter | None:
+    def _letter(self, route: _Route, run: Mapping[str, Any]) -> Letter | None:
         """What there is to bring or to fetch; None: nothing."""
         if not route.edge:
             return Letter({"run": None})
-        run = read_json(self._exchange / _RUN)
         folder = self._exchange / route.edge
         if not folder.is_dir() and not run.get("open"):
             self._tell(f"{route.edge} is connected, and is no edge of this run")
@@ -233,11 +239,15 @@ class Courier:
                 raise ValueError(answer.error)
             self._take(route, decode_letter(answer.text, answer.data))
             route.pause_s, route.losses = 0.0, 0
-        except Exception as error:  # whatever an edge says, it delays its own letters alone
-            who = route.edge or route.node.name or f"node {route.node.id}"
-            self._tell(f"{who}: {one_line(str(error))}")
-            route.pause_s = min(max(2 * route.pause_s, 3.0), _LONGEST_PAUSE_S)
-            route.not_before = time.monotonic() + route.pause_s
+        except Exception as error:  # whatever an edge says
+            self._delay(route, one_line(str(error)))
+
+    def _delay(self, route: _Route, why: str) -> None:
+        """What is wrong with an edge delays its own letters alone."""
+        who = route.edge or route.node.name or f"node {route.node.id}"
+        self._tell(f"{who}: {why}")
+        route.pause_s = min(max(2 * route.pause_s, 3.0), _LONGEST_PAUSE_S)
+        route.not_before = time.monotonic() + route.pause_s
 
     def _take(self, route: _Route, letter: Letter) -> None:
         fields = Fields(letter.told)
@@ -252,12 +262,7 @@ class Courier:
             self._meet(route, edge)
             return
         route.have = fields.inner("have").values
-        parts = fields.inner("parts")
-        route.parts = {
-            name: (str(sha256), int(size))
-            for name in parts.values
-            for sha256, size in [parts.each(name, Fields.get)]
-        }
+        route.parts = parts_told(fields.inner("parts"))
         route.left = fields.flag("left")
         if route.forgets:
             came = self._carried(route.edge)

@@ -10,6 +10,7 @@ from messages_for_tests import decided, lay_reply
 
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.messages.mailbox import Mailbox
+from ecavg_tf.core.messages.probe import as_probe
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import EXCHANGE, FINISH, Request, Shipped
 from ecavg_tf.core.messages.update_file import UpdateInfo, write_update
@@ -57,6 +58,17 @@ def exchange(tmp_path: Path, body: dict[str, Any], number: int = 1) -> Reply | N
     lay_reply(box, asked(number=number), body, update_file(tmp_path).read_bytes())
     (answer,) = served.exchange(number, Shipped([np.zeros(2, np.float32)]), [EDGE], [])
     return answer
+
+
+def test_a_model_whose_answers_are_nan_is_shipped_without_a_probe(tmp_path: Path) -> None:
+    """Weights may be finite and their softmax not: the run ended with a traceback."""
+    served = fleet(tmp_path / "exchange")
+    served._probe_of = lambda _: as_probe(np.full((8, 2), np.nan))
+    (answer,) = served.exchange(1, Shipped([np.zeros(2, np.float32)]), [EDGE], [])
+    assert isinstance(answer, NoReply)
+    request = Mailbox(tmp_path / "exchange" / EDGE).unanswered()
+    assert request is not None
+    assert request.probe is None
 
 
 def test_a_sound_reply(tmp_path: Path) -> None:

@@ -87,6 +87,25 @@ def test_a_removed_current_folder(
     assert not RunDirectory(tmp_path / "elsewhere", small()).exists
 
 
+def test_a_directory_that_another_run_took_meanwhile_is_not_cleared(
+    tmp_path: Path, small: Callable[[], Config]
+) -> None:
+    """Both looked at an empty place; the second one removed the run of the first."""
+    first, second = small(), small()
+    second.seed = 1
+    early = RunDirectory(tmp_path / "run", first)
+    late = RunDirectory(tmp_path / "run", second)
+    early.open()
+    metrics = early.round(1) / "metrics.json"
+    metrics.parent.mkdir(parents=True)
+    metrics.write_text("{}")
+    early.close()
+    with pytest.raises(WorkdirError, match="seed"):
+        late.open()
+    late.close()
+    assert metrics.exists()
+
+
 @pytest.mark.parametrize(
     ("name", "line"),
     [

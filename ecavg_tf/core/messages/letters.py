@@ -91,6 +91,22 @@ def decode_letter(text: str, data: bytes) -> Letter:
     return Letter(told, pieces)
 
 
+def parts_told(fields: Fields) -> dict[str, tuple[str, int]]:
+    """What the other end has of each named file: the SHA-256 of the whole, and how many bytes.
+
+    Raises:
+        FieldError: a file has anything else.
+    """
+    found = {}
+    for name in fields.values:
+        pair = fields.each(name, Fields.get)
+        if len(pair) != 2:
+            raise fields.refuse(name, "a SHA-256 and a number of bytes")
+        told = Fields({"sha256": pair[0], "bytes": pair[1]}, f"{fields.prefix}{name}.")
+        found[name] = (told.text("sha256"), told.count("bytes"))
+    return found
+
+
 def _piece(fields: Fields, at: str) -> tuple[str, str, int, int, int]:
     values = fields.get(at)
     if not isinstance(values, list) or len(values) != 5:

@@ -39,8 +39,13 @@ def probe_inputs(shape: Sequence[int], value_range: tuple[Any, Any], dtype: str)
     return np.asarray(values.astype(kind))
 
 
-def as_probe(probabilities: Array) -> Probe:
-    """Answers of shape (8, classes), as they travel."""
+def as_probe(probabilities: Array) -> Probe | None:
+    """Answers of shape (8, classes), as they travel.
+
+    None: some are NaN or infinite, and can't tell one model from another.
+    """
+    if not np.isfinite(probabilities).all():
+        return None
     return tuple(tuple(float(value) for value in row) for row in probabilities)
 
 

@@ -96,12 +96,16 @@ class Request:
 
     @cached_property
     def work_sha256(self) -> str:
-        """Hash of all that an answer depends on; whether data is pooled as well does not count."""
+        """Hash of all that an answer depends on; whether data is pooled as well does not count.
+
+        Nor does the probe count: it follows from the weights, and another processor rounds it
+        differently.
+        """
         place = [self.run_id, self.round, self.kind]
         if self.kind == HELLO:  # asked anew once the inputs are known; the answer stays the same
             return _sha256(place)
         told = metadata_of(self)
-        own = {name: told.get(name) for name in ("trained_on", "training_file", "probe")}
+        own = {name: told.get(name) for name in ("trained_on", "training_file")}
         weights = self.weights_sha256 or self.model.sha256
         return _sha256(_as_read([place, weights, self.task_sha256, own]))
 

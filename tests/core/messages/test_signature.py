@@ -179,7 +179,6 @@ FULL = replace(
         {"config": SETTINGS | {"edge.dp_clip": 0}},
         {"inputs": replace(INPUTS, classes=("dog", "cat"))},
         {"training_file": NamedFile("training.zip", "b" * 64)},
-        {"probe": [[0.75, 0.25]]},
     ],
 )
 def test_an_answer_to_anything_else_than_was_asked_is_found_out(
@@ -193,6 +192,20 @@ def test_an_answer_to_anything_else_than_was_asked_is_found_out(
     reply(at_edge, received, tmp_path)
     with pytest.raises(ValueError, match="or what north was sent, was changed on its way"):
         at_server.answer(FULL)
+
+
+def test_a_probe_that_another_cpu_rounds_otherwise_is_no_other_question(
+    tmp_path: Path, keys: Path
+) -> None:
+    """A server that goes on elsewhere refused every reply of the round, at every start."""
+    at_edge, at_server = ends(tmp_path, keys)
+    at_server.send(FULL)
+    received = at_edge.unanswered()
+    assert received is not None
+    reply(at_edge, received, tmp_path)
+    again = replace(FULL, probe=[[0.25 + 1e-8, 0.75 - 1e-8]])
+    at_server.send(again)
+    assert isinstance(at_server.answer(again), Reply)
 
 
 def test_what_may_change_when_a_run_goes_on_changes_no_answer(tmp_path: Path, keys: Path) -> None:

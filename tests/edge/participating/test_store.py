@@ -317,6 +317,19 @@ def test_a_reply_is_given_again_to_what_was_asked_and_to_nothing_else(tmp_path: 
     assert store.reply(1, "start-1", "something else") is None
 
 
+def test_what_was_decided_stands_whatever_is_asked_later(tmp_path: Path) -> None:
+    """What it was decided from is gone: decided again, it would be without a guard."""
+    store = open_store(tmp_path)
+    assert store.decided(1) is None
+    for round_number in (1, 2, 3):
+        made = play(store, round_number)
+    assert store.last_update(before=3) is None
+    assert store.decided(3) == made.decision
+    (tmp_path / "reply-0003.json").write_text("{}")
+    with pytest.raises(WorkdirError, match=r"reply-0003\.json is damaged"):
+        store.decided(3)
+
+
 def test_noise_is_not_drawn_twice_for_two_requests_of_a_round(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     made = play(store, 1)

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from messages_for_tests import asked, reply
@@ -226,6 +227,8 @@ def test_an_edge_can_not_fill_the_servers_disk(
         {"parts": {"a": 5}},
         {"parts": []},
         {"have": 5},
+        {"parts": {"0001-exchange.safetensors": ["a" * 64, -1]}},
+        {"parts": {"0001-exchange.safetensors": ["a" * 64]}},
         {"left": "x"},
         {"edge": []},
         {"error": {"a": 1}},
@@ -248,6 +251,28 @@ def test_a_letter_that_is_nonsense_delays_its_own_edge_alone(
     scene.carry(1)
     scene.carry(1)  # nothing is raised, which would stop all
     assert any(text.startswith("north: ") for text in scene.said)
+
+
+def test_what_is_wrong_with_one_edge_stops_no_letter_of_another(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of −1 bytes was looked for in a file, and nobody got a letter any more."""
+    south = Mailbox(scene.exchange / "south")
+    scene.wire.rooms["south"] = Mailroom("south", scene.folder / "south's")
+    scene.wire.connected.append(Node(2, "south", "today"))
+    for box in (scene.box, south):
+        box.send(asked())
+    cut = letters.Shelf.cut
+
+    def broken(shelf: letters.Shelf, *given: Any) -> Any:
+        if "north" in shelf.folder.parts:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return cut(shelf, *given)
+
+    monkeypatch.setattr(letters.Shelf, "cut", broken)
+    scene.carry()
+    assert any(text.startswith("north: ") for text in scene.said)
+    assert any(node == 2 and size for node, _, size in scene.wire.sent)
 
 
 def test_an_edge_serves_one_run_after_the_other(scene: Scene) -> None:
