@@ -4,8 +4,9 @@
         --weights=mobilenet_v2_1.0_no_top.h5 --out=cifar10-features.npz
 
 Takes the config's data set and its model with pre-trained weights (Keras' own '…_no_top.h5' file),
-and writes what goes into the last layer. Training a head on these is what ``model.train=head``
-does, without computing the backbone in every epoch. Half a minute for CIFAR-10's 14,000 images.
+and writes what goes into the last layer. ``--weights=start.keras`` takes that model instead,
+whatever its last layer tells apart. Training a head on these is what ``model.train=head`` does,
+without computing the backbone in every epoch. Half a minute for CIFAR-10's 14,000 images.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from ecavg_tf.config import Config  # noqa: E402
 from ecavg_tf.data.sources import load_data  # noqa: E402
 from ecavg_tf.models.builders import build_model  # noqa: E402
 from ecavg_tf.models.outputs import Outputs  # noqa: E402
+from export.jobs.keras_file import load_keras  # noqa: E402
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -38,9 +40,12 @@ def main() -> None:
     arguments = parser.parse_args()
     config: Config = runpy.run_path(str(CONFIGS / f"{arguments.config}.py"))["get_config"]()
     config.data.train_examples, config.data.test_examples = arguments.train, arguments.test
-    config.model.init, config.model.weights_path = "imagenet", arguments.weights
     data = load_data(config.data, config.seed)
-    model = build_model(config, data.spec)
+    if arguments.weights.endswith(".keras"):
+        model = load_keras(Path(arguments.weights))
+    else:
+        config.model.init, config.model.weights_path = "imagenet", arguments.weights
+        model = build_model(config, data.spec)
     backbone = Outputs(keras.Model(model.inputs, model.layers[-2].output))
     np.savez(
         arguments.out,

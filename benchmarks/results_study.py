@@ -14,7 +14,7 @@ from typing import Any
 
 from ecavg_tf.core.files import read_json, write_text
 from ecavg_tf.study.analysis import Cells, Interval, Setting, own, server
-from ecavg_tf.study.results import RESULTS, lines_of
+from ecavg_tf.study.results import RESULTS, left_out, lines_of
 from ecavg_tf.study.tables import OURS, Table, signed, tables
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -77,7 +77,8 @@ def page(path: Path) -> str:
         f"ecavg study --config=configs/studies/{path.stem}.py --workdir=runs/study-{path.stem}"
     )
     lines = [f"## {results['study']['title']}", "", "```", command, "```", ""]
-    lines += [_was_run(results), "", *[f"{note}\n" for note in results["study"]["notes"]]]
+    notes = [*results["study"]["notes"], *left_out(results)]
+    lines += [_was_run(results), "", *[f"{note}\n" for note in notes]]
     lines += ["What it shows:", "", *_says(cells), ""]
     return "\n".join(lines) + "\n" + "\n".join(_lower(table) for table in tables(cells))
 

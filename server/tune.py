@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ecavg_tf.config import ServerConfig
-from ecavg_tf.core.errors import RoundError
+from ecavg_tf.core.errors import DivergedError
 from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples
@@ -91,7 +91,7 @@ def make_global(
         random_start: whether ``base`` has learned nothing.
 
     Raises:
-        RoundError: fine-tuning diverged.
+        DivergedError: the global model holds NaN or infinite values.
     """
     watch, tools = _Watch(), tools or Tools()
     chooser = tools.chooser
@@ -158,7 +158,7 @@ def _mix_of(
 def _check_finite(weights: Sequence[Array], round_number: int, *, tuned: bool) -> None:
     if not all(np.isfinite(array).all() for array in weights):
         cure = "after fine-tuning; lower server.learning_rate" if tuned else "after averaging"
-        raise RoundError(
+        raise DivergedError(
             f"round {round_number}: the global model holds NaN or infinite values {cure}"
         )
 

@@ -26,7 +26,7 @@ def get_config() -> Study:
         ],
         rates=(1.0, 0.3),
         notes=[
-            "The server's learning rate, 1e-3 or 3e-4, was chosen for every arm, setting and size "
-            "of the pool alike: on a tenth of the pool that was held out, by the first seed.",
+            "The server's learning rate, 1e-3 or 3e-4, was chosen for every arm with a pool, in "
+            "every setting: on a tenth of the pool that was held out, by the first seed.",
         ],
     )

@@ -63,6 +63,10 @@ class RoundError(ECAvgError):
     exit_code = 5
 
 
+class DivergedError(RoundError):
+    """Training diverged: its loss or its weights are NaN or infinite."""
+
+
 class InstallationError(ECAvgError):
     """Another package has the name of one of this project's, or a dependency is missing."""
 

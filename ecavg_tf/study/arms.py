@@ -57,6 +57,7 @@ class Arm:
         cost: training examples that it will go through, beside what the edges of a place do once
             for all arms; probes and predictions not counted.
         pools: whether it uses pooled data; if not, it is run once for all shares of a pool.
+        needs_pool: whether it can't be played where nothing is pooled.
         change: what it changes of the task's config.
     """
 
@@ -64,11 +65,12 @@ class Arm:
     says: str
     cost: Cost
     pools: bool = True
+    needs_pool: bool = False
     change: Change | None = None
 
 
 def _control(make: Callable[[Desk], Made], cost: Cost, *, pools: bool = True) -> Arm:
-    return Arm(make, (make.__doc__ or "").partition("\n")[0], cost, pools)
+    return Arm(make, (make.__doc__ or "").partition("\n")[0], cost, pools, needs_pool=pools)
 
 
 def _tunes(sizes: Sizes) -> int:
@@ -91,8 +93,10 @@ def _federated(sizes: Sizes) -> int:
     return (rounds - 1) * sizes.edge * sizes.examples
 
 
-def _ours(says: str, change: Change | None = None, cost: Cost = _tunes) -> Arm:
-    return Arm(collaborating.collaborate, says, cost, change=change)
+def _ours(
+    says: str, change: Change | None = None, cost: Cost = _tunes, *, needs_pool: bool = False
+) -> Arm:
+    return Arm(collaborating.collaborate, says, cost, needs_pool=needs_pool, change=change)
 
 
 def _server(**fields: object) -> Change:
@@ -146,7 +150,10 @@ ARMS: dict[str, Arm] = {
     ),
     "ours-cold": _ours("Ours without a warm-up on the server.", _server(warmup_epochs=0)),
     "ours-warm": _ours(
-        "Ours, one epoch on the server before round 1.", _server(warmup_epochs=1), _warms
+        "Ours, one epoch on the server before round 1.",
+        _server(warmup_epochs=1),
+        _warms,
+        needs_pool=True,
     ),
     "ours-root-rate": _ours(
         "Ours, a smaller rate for a small pool.", _server(rate_for_pool=PoolRate.ROOT)

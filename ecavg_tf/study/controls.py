@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ecavg_tf.core.averaging import RunningMean
 from ecavg_tf.study.desk import Desk, Made
-from ecavg_tf.study.ground import Weights, processed
+from ecavg_tf.study.ground import Weights, finite, processed
 
 _FIRST = "server-instead-of-edges"  # names the batch order of the phase that stands for the edges
 
@@ -49,7 +49,7 @@ def alone_longer(desk: Desk) -> Made:
                 made = own.fit(models[edge], data.train, round_number=number, who=edge)
                 if own.settings.recalibrate:
                     made = own.recalibrate(made, data.train, round_number=number, who=edge)
-                models[edge] = made
+                models[edge] = finite(made, edge, number)
                 spent.append(processed(own.spent) - before)
             desk.charge(spent)
     return Made(own=models)

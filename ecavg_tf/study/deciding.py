@@ -43,7 +43,7 @@ def decided(desk: Desk, made: Made, number: int) -> dict[str, Decided]:
         return {edge: Decided("own", weights, None, {}) for edge, weights in made.own.items()}
     if len(made.members) != 1:
         return {}
-    local = made.local or desk.ground.alone.models  # which the baseline has made already
+    local = made.local or desk.ground.alone.models
     with desk.deciding():
         return {
             edge: _one(desk, _situation(desk, made, edge, local[edge], number))

@@ -11,7 +11,7 @@ from ecavg_tf.core.schedules import pool_factor
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.results import StartChoice
-from ecavg_tf.study.ground import Ground, Weights, processed, samples_of
+from ecavg_tf.study.ground import Ground, Weights, finite, processed, samples_of
 from server.tune import WHO
 
 
@@ -116,7 +116,7 @@ class Desk:
         made = tuner.fit(weights, self.pool, round_number=number, who=who)
         if server.recalibrate:
             made = tuner.recalibrate(made, self.pool, round_number=number, who=who)
-        return made
+        return finite(made, who, number)
 
     def _factor(self) -> float:
         if self.config.server.rate_for_pool is PoolRate.AS_GIVEN:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ecavg_tf.config import Config
+from ecavg_tf.core.errors import DivergedError
 from ecavg_tf.core.messages.update_file import Update, UpdateInfo, write_update
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.data.consent import consented
@@ -139,11 +140,30 @@ class Ground:
         weights = trainer.fit(start, examples, round_number=number, who=name)
         if self.config.edge.recalibrate:
             weights = trainer.recalibrate(weights, examples, round_number=number, who=name)
-        return weights
+        return finite(weights, name, number)
+
+    @property
+    def alone(self) -> "Alone":
+        """Every edge alone, for its epochs of all rounds, restarted as they are.
+
+        Raises:
+            DivergedError: an edge diverges; told to every arm that is compared with it.
+        """
+        if isinstance(self._alone, DivergedError):
+            raise self._alone
+        return self._alone
 
     @cached_property
-    def alone(self) -> "Alone":
-        """Every edge alone, for its epochs of all rounds, restarted as they are."""
+    def _alone(self) -> "Alone | DivergedError":
+        try:
+            return self._trained_alone()
+        except DivergedError as error:
+            return DivergedError(
+                "an edge that trains alone diverges, so no arm can be compared with it here: "
+                f"{error}"
+            )
+
+    def _trained_alone(self) -> "Alone":
         updates = self.updates(self.first_start, 1)
         models, spent = self.models(updates), [[samples_of(update) for update in updates]]
         for number in range(2, self.config.rounds + 1):
@@ -174,6 +194,17 @@ class Ground:
     def forget(self) -> None:
         """Drops the files of its edges."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def finite(weights: list[Array], who: str, number: int) -> list[Array]:
+    """Trained weights as they are.
+
+    Raises:
+        DivergedError: some are NaN or infinite.
+    """
+    if not all(np.isfinite(array).all() for array in weights):
+        raise DivergedError(f"round {number}: the weights of {who} are NaN or infinite")
+    return weights
 
 
 def processed(spent: Spent) -> int:

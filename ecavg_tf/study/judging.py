@@ -1,6 +1,7 @@
 """Measuring what an arm made: the only place of a study that sees test examples."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,12 @@ class Judge:
         counts = ground.counts.items()
         self._mixes = {edge: own_mix(each, test.labels) for edge, each in counts}
         self._own = {edge: own_weights(each, test.labels) for edge, each in counts}
-        self._alone = {edge: self._said([weights]) for edge, weights in ground.alone.models.items()}
+
+    @cached_property
+    def _alone(self) -> dict[str, Predictions]:
+        """What the edges alone say; they train where the first arm is measured."""
+        models = self._ground.alone.models
+        return {edge: self._said([weights]) for edge, weights in models.items()}
 
     def _said(self, members: Sequence[Weights]) -> Predictions:
         """What a model says of the test set; of several, their mean probabilities."""

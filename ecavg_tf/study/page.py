@@ -14,6 +14,7 @@ from ecavg_tf.results_csv import as_csv
 from ecavg_tf.study import plots
 from ecavg_tf.study.analysis import Cells
 from ecavg_tf.study.arms import ARMS
+from ecavg_tf.study.results import left_out
 from ecavg_tf.study.tables import tables
 
 PAGE, CSV = "study.html", "study.csv"
@@ -51,6 +52,7 @@ def write_page(results: Mapping[str, Any], folder: Path) -> None:
         cells=results["cells"],
         tables=tables(cells),
         pictures=pictures,
+        left_out=list(left_out(results)),
         arms={name: ARMS[name].says for name in cells.arms if name in ARMS},
     )
     write_text(folder / PAGE, page)

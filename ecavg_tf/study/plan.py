@@ -97,6 +97,12 @@ class Cell:
                  f"s{place.seed}")  # fmt: skip
         return "--".join(_LOOSE.sub("-", part) for part in parts)
 
+    def __str__(self) -> str:
+        place = self.place
+        pool = "" if self.pool is None else f", {100 * self.pool:g} % pooled"
+        where = f"{place.split}, {place.start}, {place.edges} edges{pool}"
+        return f"{where}, seed {place.seed}, {self.arm}"
+
     def to_json(self) -> dict[str, Any]:
         """A flat, JSON-ready dictionary."""
         return {**asdict(self.place), "pool": self.pool, "arm": self.arm}
@@ -131,6 +137,8 @@ def config_of(study: Study, cell: Cell) -> Config:
     config.model.init = place.start
     config.server.pool = bool(cell.pool)
     config.server.pool_fraction = cell.pool or 1.0
+    if not config.server.pool:
+        config.server.warmup_epochs = 0  # there is nothing to warm up on
     return validated(config)
 
 

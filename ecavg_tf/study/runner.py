@@ -1,6 +1,7 @@
 """Runs a study, cell by cell: each is written whole or not at all, and never run twice."""
 
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -13,9 +14,16 @@ import numpy as np
 from ecavg_tf import environment
 from ecavg_tf.config import Config
 from ecavg_tf.config.checks import validated
-from ecavg_tf.config.fields import flatten_dict, to_dict
+from ecavg_tf.config.fields import flatten, flatten_dict, to_dict
 from ecavg_tf.core.deciding.guard import smoothed
-from ecavg_tf.core.errors import DataError, WorkdirError, disk_errors
+from ecavg_tf.core.errors import (
+    ConfigError,
+    DataError,
+    DivergedError,
+    WorkdirError,
+    brief,
+    disk_errors,
+)
 from ecavg_tf.core.files import (
     read_json,
     remove_leftovers,
@@ -35,10 +43,14 @@ from ecavg_tf.study.desk import Desk, Made
 from ecavg_tf.study.ground import Ground, Machine
 from ecavg_tf.study.judging import Judge
 from ecavg_tf.study.plan import Cell, Study, cells_of, config_of, described
-from ecavg_tf.study.results import RESULTS, SCHEMA_VERSION, lines_of
+from ecavg_tf.study.results import DIVERGED, RESULTS, SCHEMA_VERSION, lines_of
 
 _CONFIG = "config.json"
 _HELD_OUT = 0.1  # of the pool, to choose a rate
+NOT_PLAYED = (  # what 'ecavg run' does with these, a study does not
+    *("edges_per_round", "fleet.presence", "edge.dp_clip", "edge.dp_noise_multiplier"),
+    *("server.warmup_data", "server.doubtful_labels"),
+)
 Tell = Callable[[str], None]
 
 
@@ -53,10 +65,27 @@ def planned(study: Study) -> tuple[Cell, ...]:
     for cell in cells:  # thousands, of which few differ in a way that can be wrong
         place = cell.place
         kinds = {(cell.arm, place.start), (place.split, place.start, place.edges, cell.pool)}
+        if cell.pool == 0 and arm_of(cell.arm).needs_pool:
+            raise ConfigError(
+                f"the arm {cell.arm} trains on pooled data, and a grid has it with a pool of 0; "
+                "give that pool a grid of its own, without this arm"
+            )
         if not kinds <= seen:
             arm_config(study, cell)
             seen |= kinds
+    _check_played(study.task)
     return cells
+
+
+def _check_played(task: Config) -> None:
+    """Refuses fields that a study does not play, and that would change its figures."""
+    given, usual = dict(flatten(task)), dict(flatten(Config()))
+    for name in NOT_PLAYED:
+        if given[name] != usual[name]:
+            raise ConfigError(
+                f"the study's task has {name}={given[name]!r}, and a study can't play that; "
+                f"expected {usual[name]!r}"
+            )
 
 
 def arm_config(study: Study, cell: Cell) -> Config:
@@ -103,13 +132,14 @@ def left(cells: Sequence[Cell], folder: Path) -> list[Cell]:
 
 def written(study: Study, cells: Sequence[Cell], folder: Path) -> dict[str, Any]:
     """Writes study.json of the cells that are done, and gives it."""
-    done = [path for cell in cells if (path := _file(folder, cell)).exists()]
+    found = [read_json(path) for cell in cells if (path := _file(folder, cell)).exists()]
     results = {
         "schema_version": SCHEMA_VERSION,
-        "status": "finished" if len(done) == len(cells) else "interrupted",
+        "status": "finished" if len(found) == len(cells) else "interrupted",
         "study": described(study),
         "versions": environment.describe()["packages"],
-        "cells": [read_json(path) for path in done],
+        "cells": [cell for cell in found if DIVERGED not in cell],
+        DIVERGED: [cell for cell in found if DIVERGED in cell],
     }
     write_text(folder / RESULTS, lines_of(results))
     return results
@@ -170,38 +200,50 @@ def _run(study: Study, cells: Sequence[Cell], folder: Path, tell: Tell) -> None:
             seconds = time.monotonic() - began
             write_json(_file(folder, cell), {"cell": cell.to_json(), **result, "seconds": seconds})
             count += 1
-            tell(f"[{count}/{len(cells)}] {_said(cell)}: {_outcome(result)} ({seconds:.1f} s)")
+            tell(f"[{count}/{len(cells)}] {cell}: {_outcome(result)} ({seconds:.1f} s)")
         ground.forget()
 
 
 def _rate_before(cell: Cell, cells: Sequence[Cell], folder: Path) -> float | None:
-    """The rate that the first seed of an arm in a setting has chosen; None: this is the first."""
+    """The rate that another seed of the arm in this setting has chosen; None: this is the first.
+
+    All seeds of a mean have one rate, also where smaller seeds join the study later. A cell that
+    diverged chose none.
+    """
     place = cell.place
-    alike = [other for other in cells if (other.arm, other.pool) == (cell.arm, cell.pool)
-             and replace(other.place, seed=place.seed) == place]  # fmt: skip
-    first = min(alike, key=lambda other: other.place.seed)
-    if first == cell:
-        return None
-    return float(read_json(_file(folder, first))["rate"])  # seeds come in order
+    alike = (_file(folder, other) for other in cells
+             if (other.arm, other.pool) == (cell.arm, cell.pool)
+             and replace(other.place, seed=place.seed) == place)  # fmt: skip
+    made = (read_json(path) for path in alike if path.exists())
+    return next((float(found["rate"]) for found in made if DIVERGED not in found), None)
 
 
 def _cell(
     arm: Arm, config: Config, ground: Ground, judge: Judge, rates: Sequence[float]
 ) -> dict[str, Any]:
-    """Makes and measures one arm."""
-    pooled = ground.pooled(config)
-    factor, tuning = rates[0] if rates else 1.0, 0
-    if len(rates) > 1 and pooled is not None and config.server.epochs:
-        factor, tuning = _best_rate(arm, config, ground, pooled, rates)
-    config = _at_rate(config, factor)
+    """Makes and measures one arm at the best of some rates; without a pool, at the task's."""
+    pooled, factor, tuning = ground.pooled(config), 1.0, 0
+    if rates and pooled is not None:
+        factor = rates[0]
+        if len(rates) > 1 and config.server.epochs:
+            factor, tuning = _best_rate(arm, config, ground, pooled, rates)
+    try:
+        made = _measured(arm, _at_rate(config, factor), ground, pooled, judge)
+    except DivergedError as error:  # it says something about this arm, and nothing of others
+        return {"rate": factor, DIVERGED: brief(error)}
+    return {**made, "samples": {**made["samples"], "tuning": tuning}, "rate": factor}
+
+
+def _measured(
+    arm: Arm, config: Config, ground: Ground, pooled: Examples | None, judge: Judge
+) -> dict[str, Any]:
     desk = Desk(ground, config, pooled)
     made = arm.make(desk)
     deployed = decided(desk, made, config.rounds)
     samples = asdict(desk.samples())
     return {
         **judge.measured(made, deployed),
-        "samples": {**samples, "tuning": tuning},
-        "rate": factor,
+        "samples": samples,
         "choice": None if made.choice is None else to_json(made.choice),
         "weights_sha256": [weights_sha256(weights) for weights in made.members],
     }
@@ -222,22 +264,21 @@ def _best_rate(
     held_out, said, spent = pooled.take(judging), {}, 0
     for factor in rates:
         desk = Desk(ground, _at_rate(config, factor), rest)
-        made: Made = arm.make(desk)
-        predicted = ground.scorer.predictions_on(held_out, made.members[0])
-        said[factor] = float(smoothed(predicted, ground.spec.num_classes).mean())
+        try:
+            made: Made = arm.make(desk)
+        except DivergedError:
+            said[factor] = -math.inf
+        else:
+            predicted = ground.scorer.predictions_on(held_out, made.members[0])
+            said[factor] = float(smoothed(predicted, ground.spec.num_classes).mean())
         spent += desk.samples().server
     return max(said, key=said.__getitem__), spent
 
 
-def _said(cell: Cell) -> str:
-    """A cell in words."""
-    place = cell.place
-    pool = "" if cell.pool is None else f", {100 * cell.pool:g} % pooled"
-    return f"{place.split}, {place.start}, {place.edges} edges{pool}, seed {place.seed}, {cell.arm}"
-
-
 def _outcome(result: dict[str, Any]) -> str:
     """The two figures of a cell that are looked at first."""
+    if DIVERGED in result:
+        return f"diverged: {result[DIVERGED]}"
     words = []
     if result["server"]:
         words.append(f"all {100 * result['server']['accuracy']:.1f} %")

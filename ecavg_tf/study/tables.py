@@ -203,7 +203,8 @@ def _guard(cells: Cells) -> Table:
         "Over all settings and seeds. *gains taken*: edges that left their local model, of those "
         "on which the global model or the prior is significantly better than the edge alone on "
         "own test examples; after round 1 a local model began at a global one, so keeping it can "
-        "be a gain, too. *losses*: edges that deploy a model significantly worse than alone.",
+        "be a gain, too, and who stays with the model of the round before counts as one that left "
+        "it. *losses*: edges that deploy a model significantly worse than alone.",
         ("arm", "edges", "gains taken", "losses"),
         rows,
     )

@@ -14,7 +14,7 @@ from ecavg_tf.core.anatomy import Anatomy
 from ecavg_tf.core.bundles.training_bundle import TrainingInfo, frozen_sha256
 from ecavg_tf.core.checkpoint import Checkpoint, State
 from ecavg_tf.core.deciding.predictions import Predictions, compare_with_labels
-from ecavg_tf.core.errors import ConfigError, DataError, ModelError, RoundError
+from ecavg_tf.core.errors import ConfigError, DataError, DivergedError, ModelError
 from ecavg_tf.core.files import canonical_json
 from ecavg_tf.core.seeds import epoch_order
 from ecavg_tf.core.template import Array, Template, weights_sha256
@@ -117,7 +117,7 @@ class DeviceTrainer:
 
         Raises:
             ModelError: the start's other layers are not those that the file was made with.
-            RoundError: training diverged.
+            DivergedError: the loss is no number.
         """
         self.check_frozen(weights)
         held = [weights[at] for at in self._info.held]
@@ -139,7 +139,7 @@ class DeviceTrainer:
             order = epoch_order(len(examples), self._seed, round_number, who, epoch)
             loss = self._epoch(batch, order, self._settings.rate(epoch))
             if not math.isfinite(loss):
-                raise RoundError(
+                raise DivergedError(
                     f"{who}: the loss is no number in round {round_number}, epoch {epoch + 1}; "
                     "lower edge.learning_rate"
                 )

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import pytest
 from sklearn.datasets import load_digits
 
 import ecavg_tf
-from ecavg_tf.config import Align, Config, PartitionKind
-from ecavg_tf.core.errors import ConfigError, WorkdirError
+from ecavg_tf.config import Align, Config, DoubtfulLabels, PartitionKind
+from ecavg_tf.core.errors import ConfigError, RoundError, WorkdirError
 from ecavg_tf.core.locks import lock_folder
+from ecavg_tf.study.page import write_page
 from ecavg_tf.study.plan import Grid, Study
-from ecavg_tf.study.runner import planned, run_study
+from ecavg_tf.study.runner import NOT_PLAYED, planned, run_study
 
 ARMS = (
     *("local", "alone", "alone-longer", "fedavg", "best-edge"),
@@ -192,3 +194,110 @@ def test_what_is_wrong_is_found_before_anything_begins(data: Path) -> None:
     apart = replace(study(data), grids=[Grid(("ours-warm",), starts=("independent",))])
     with pytest.raises(ConfigError, match="leave one of the two out"):
         planned(apart)
+
+
+def test_arms_that_diverge_are_told_apart_and_stop_no_other(tmp_path: Path, data: Path) -> None:
+    """Ours and controls alike: a control that counted as 0 % would make ours look better."""
+    one = study(data, ("alone", "start-server", "ours"))
+    one.task.server.learning_rate = 1e20  # of which 3 times as much is no better
+    one.task.server.optimizer = "sgd"
+    told: list[str] = []
+    results = run_study(one, tmp_path / "study", tell=told.append)
+    assert list(by_arm(results)) == ["alone"]
+    assert [cell["cell"]["arm"] for cell in results["diverged"]] == ["start-server", "ours"]
+    assert results["status"] == "finished"
+    assert any("ours: diverged: round 1" in line for line in told)
+    write_page(results, tmp_path / "study")
+    assert "Counted nowhere: classes, shared, 2 edges, 50 % pooled, seed 0, ours." in (
+        tmp_path / "study" / "study.html"
+    ).read_text("utf-8")
+    assert run_study(one, tmp_path / "study", tell=told.append) == results  # and is not made again
+
+
+def test_edges_that_diverge_alone_are_named_and_trained_once(tmp_path: Path, data: Path) -> None:
+    """No arm can be compared with them, and no arm is to blame."""
+    one = study(data, ("start-server", "ours"))
+    one.task.edge.learning_rate = 1e30
+    one.task.edge.optimizer = "sgd"
+    results = run_study(one, tmp_path / "study", tell=lambda _: None)
+    assert results["cells"] == []
+    start, ours = results["diverged"]
+    assert start["diverged"].startswith("an edge that trains alone diverges")
+    assert "the weights of edge-00 are NaN" in ours["diverged"]
+    assert not [cell for cell in results["diverged"] if cell["rate"] not in RATES]
+
+
+def test_a_rate_that_diverges_is_not_chosen(tmp_path: Path, data: Path) -> None:
+    one = replace(study(data, ("ours",)), rates=(1e20, 1.0))
+    one.task.server.optimizer = "sgd"
+    results = run_study(one, tmp_path / "study", tell=lambda _: None)
+    assert by_arm(results)["ours"]["rate"] == 1.0
+
+
+def test_a_mistake_in_the_users_own_policy_is_no_divergence(tmp_path: Path, data: Path) -> None:
+    """It is mended, and the cell is run then."""
+    one = study(data, ("ours",))
+    one.task.update.policy = f"{__name__}:mistaken"
+    with pytest.raises(RoundError, match="a mistake"):
+        run_study(one, tmp_path / "study", tell=lambda _: None)
+    assert not list((tmp_path / "study" / "cells").glob("*.json"))
+
+
+def mistaken(_: object) -> None:
+    raise ValueError("a mistake")
+
+
+def test_seeds_that_join_later_have_the_rate_of_those_before(tmp_path: Path, data: Path) -> None:
+    one = study(data, ("start-server", "alone-longer"))
+    (grid,) = one.grids
+    late = replace(one, grids=[replace(grid, seeds=(1,))])
+    run_study(late, tmp_path / "study", tell=lambda _: None)
+    tuned = tmp_path / "study" / "cells" / "start-server--classes--shared--2e--50p--s1.json"
+    tuned.write_text(json.dumps(json.loads(tuned.read_text()) | {"rate": 2.0}))
+    both = replace(one, grids=[replace(grid, seeds=(0, 1))])
+    results = run_study(both, tmp_path / "study", tell=lambda _: None)
+    rates = {(c["cell"]["arm"], c["cell"]["seed"]): c["rate"] for c in results["cells"]}
+    assert rates["start-server", 0] == 2.0
+    assert rates["alone-longer", 0] == 1.0  # it has no pool to choose by
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("edges_per_round", 1),
+        ("fleet.presence", "edge-00:2"),
+        ("edge.dp_clip", 1.0),
+        ("edge.dp_noise_multiplier", 1.0),
+        ("server.warmup_data", "mnist"),
+        ("server.doubtful_labels", DoubtfulLabels.DROP),
+    ],
+)
+def test_what_a_study_does_not_play_is_refused(data: Path, name: str, value: Any) -> None:
+    assert name in NOT_PLAYED
+    one = study(data, ("ours",))
+    section, _, field = name.rpartition(".")
+    setattr(attrgetter(section)(one.task) if section else one.task, field, value)
+    with pytest.raises(ConfigError):
+        planned(one)
+
+
+def test_the_line_names_the_field_and_what_was_expected(data: Path) -> None:
+    one = study(data, ("ours",))
+    one.task.edges_per_round = 1
+    with pytest.raises(ConfigError, match=r"has edges_per_round=1, .* expected 0"):
+        planned(one)
+
+
+def test_a_pool_of_nothing_is_refused_for_arms_that_need_one(data: Path) -> None:
+    for arm in ("start-server", "ours-warm"):
+        one = study(data, ("ours", arm))
+        nothing = replace(one, grids=[replace(one.grids[0], pools=(0.0,))])
+        with pytest.raises(ConfigError, match=f"the arm {arm} .* a pool of 0"):
+            planned(nothing)
+    assert planned(replace(one, grids=[replace(nothing.grids[0], arms=("ours",))]))
+
+
+def test_a_warm_up_is_for_arms_with_a_pool(data: Path) -> None:
+    one = study(data, ("local", "ours"))
+    one.task.server.warmup_epochs = 1
+    assert len(planned(one)) == 2
