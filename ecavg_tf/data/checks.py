@@ -7,15 +7,10 @@ import numpy as np
 from ecavg_tf.core.class_names import fault_of
 from ecavg_tf.core.errors import DataError, brief
 from ecavg_tf.core.template import Array
+from ecavg_tf.data.containers import check_dense
 from ecavg_tf.data.dataset import Dataset, DataSpec, Examples
 from ecavg_tf.data.labels import RENUMBER, whole_numbers
 from ecavg_tf.data.ranges import check_finite
-
-_DENSE = {  # what containers of another kind have, and how they become an array
-    "toarray": "inputs.toarray()",
-    "to_tensor": "inputs.to_tensor().numpy(), which fills short rows with zeros",
-    "dense_shape": "tf.sparse.to_dense(inputs).numpy()",
-}
 
 
 def check_dataset(dataset: Dataset) -> Dataset:
@@ -125,12 +120,7 @@ def numbers(where: str, given: Any) -> Array:
     Raises:
         DataError: they differ in size, or are no numbers of at most 64 bits.
     """
-    if np.ma.isMaskedArray(given) and np.ma.is_masked(given):
-        raise DataError(f"{where}: inputs have masked values; give inputs.filled(…)")
-    for method, cure in _DENSE.items():
-        if hasattr(type(given), method):
-            kind = type(given).__name__
-            raise DataError(f"{where}: inputs are a {kind}; give an array: {cure}")
+    check_dense(where, "inputs", given)
     try:
         inputs = np.asarray(given)
     except ValueError as error:  # a list of pictures that differ

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.errors import DataError
 from ecavg_tf.core.template import Array
+from ecavg_tf.data.containers import LABELS, check_dense
 from ecavg_tf.data.dataset import DataSpec, Examples
 
 _WANTED = "expected whole numbers of shape (n,)"
@@ -27,6 +28,7 @@ def whole_numbers(where: str, given: Any) -> NDArray[np.int64]:
     Raises:
         DataError: they are of another kind; the line says how to convert them.
     """
+    check_dense(where, LABELS, given)
     try:
         labels = np.asarray(given)
     except ValueError as error:  # rows of different lengths
@@ -50,6 +52,7 @@ def native_labels(where: str, given: Any) -> Array:
     Raises:
         DataError: they are of another kind.
     """
+    check_dense(where, LABELS, given)
     try:
         labels = np.asarray(given)
     except ValueError:

@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from ecavg_tf.core.exports import Attempt, Exported, Parity, ProvedAs
+from ecavg_tf.core.exports import Attempt, Exported, Parity, ProvedAs, Verdict
 from ecavg_tf.report.plain import plain
 
 BRIEF = ("size kB", "Keras %", "file %", "agree %", "time")
@@ -131,8 +131,22 @@ def notes(exports: Sequence[Exported]) -> list[str]:
         own = [row for row in exports if row.model == model]
         said.extend((*_proofs(own), *_ways(own)))
     told = [f"{model}: {'; '.join(dict.fromkeys(said))}" for model, said in facts.items() if said]
-    wrong = [f"{r.model}, {r.variant} {r.status}: {why}" for r in exports for why in r.reasons]
-    return [*told, *dict.fromkeys(wrong)]
+    return [*told, *_wrong(exports)]
+
+
+def _wrong(exports: Sequence[Exported]) -> Iterable[str]:
+    """Why files did not pass; of several undecided models the reasons of the first are told."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in exports:
+        # Of an undecided file the reason that wants the most examples, which is the first.
+        for why in row.reasons[:1] if row.undecided else row.reasons:
+            found.setdefault((row.model, row.status, why), []).append(row.variant)
+    lacking = list(dict.fromkeys(row.model for row in exports if row.undecided))
+    for (model, status, why), files in found.items():
+        if model not in lacking[1:] or status != Verdict.UNDECIDED:
+            yield f"{model}, {', '.join(dict.fromkeys(files))} {status}: {why}"
+    if lacking[1:]:
+        yield f"not proved either (the report says why): files of {', '.join(lacking[1:])}"
 
 
 def _proofs(rows: Sequence[Exported]) -> Iterable[str]:
@@ -147,7 +161,7 @@ def _ways(rows: Sequence[Exported]) -> Iterable[str]:
     """By which way a file was made that the converter alone does not make well enough."""
     for row in rows:
         if len(row.attempts) > 1:
-            yield f"{row.variant} made {row.way}, after {_tried(row.attempts)}"
+            yield f"{row.variant} made {row.way}; ways tried: {_tried(row.attempts)}"
 
 
 def _tried(attempts: Sequence[Attempt]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ecavg_tf.core.deciding.guard import VETO
 from ecavg_tf.core.scores import Accepted, Decision, Rung
-from ecavg_tf.results import RoundResult, ServerResult
+from ecavg_tf.results import ServerResult
 
 FEW = 100  # certifying examples: with fewer, only large gains can be seen
 POOLED_ONLY = "without the edges' weights"  # baseline.pooled
@@ -88,27 +88,6 @@ def decided(made: Decision) -> str:
     own = made.accepted.own
     right = "" if own is None else f" Own accuracy: {100 * own.accuracy:.1f} %."
     return f"round {made.round}: {made.edge} {brief(made.accepted)}{right}"
-
-
-def measured(result: RoundResult) -> str:
-    """A line for who watches: accuracies of a round on test examples, before the edges decide."""
-    server = result.server
-    models = [("averaged", server.averaged.all), ("global", server.global_.all)]
-    told = [f"{name} {100 * score.accuracy:.1f} %" for name, score in models if score]
-    own = [100 * each.local.own.accuracy for each in result.edges if each.local and each.local.own]
-    if own:
-        told.append(f"edges' local models on their own {min(own):.1f} to {max(own):.1f} %")
-    known = ", ".join(told) or "not measured, nobody has test examples"
-    return f"round {result.round}  test accuracy: {known}"
-
-
-def scored(result: RoundResult) -> str:
-    """A line for the log: accuracies of a round, before the edges decide."""
-    server = result.server
-    models = [("averaged", server.averaged.all), ("global", server.global_.all)]
-    models += [(each.edge, each.local.own) for each in result.edges if each.local]
-    told = [f"{who} {100 * score.accuracy:.1f} %" for who, score in models if score]
-    return f"round {result.round}: {', '.join(told) or 'nothing could be scored'}"
 
 
 def _certified(accepted: Accepted, evidence: Mapping[str, Any]) -> str:

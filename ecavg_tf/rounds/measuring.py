@@ -9,7 +9,7 @@ from ecavg_tf.core.scores import Scores
 from ecavg_tf.core.template import Array, Template, weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Detail, Listener, Measured, Note
-from ecavg_tf.report.words import measured, scored
+from ecavg_tf.report.round_words import at_chance, measured, scored
 from ecavg_tf.results import EdgeResult, RoundResult, Samples, ServerResult, ServerScore
 from ecavg_tf.training.evaluation import KerasScorer
 from server.collect import Collected
@@ -87,6 +87,8 @@ class Measurer:
         )
         self._listener(Detail(scored(made)))
         self._listener(Measured(measured(made)))
+        if doubt := at_chance(made):
+            self._listener(Note(doubt))
         return made
 
     def _server(self, model: GlobalModel) -> ServerResult:

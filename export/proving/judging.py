@@ -287,8 +287,14 @@ def _settled(
         broken = [claim for claim in accuracy[:1] if claim.verdict is Verdict.FAILED]
         nearest = min(accuracy, key=lambda claim: claim.needed or math.inf)
         open_ += broken or [nearest]
+    open_.sort(key=_weight, reverse=True)
     reasons = [*fixed, *(told(claim, parity) for claim in open_)]
     if not reasons:
         return Verdict.PASSED, ()
     failed = fixed or any(claim.verdict is Verdict.FAILED for claim in open_)
     return (Verdict.FAILED if failed else Verdict.UNDECIDED), tuple(dict.fromkeys(reasons))
+
+
+def _weight(claim: Claim) -> tuple[bool, float]:
+    """What to mend first: a limit that is broken, then what wants the most examples."""
+    return claim.verdict is Verdict.FAILED, math.inf if claim.needed is None else claim.needed

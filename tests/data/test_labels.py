@@ -1,6 +1,7 @@
 """Labels and names of classes as people bring them."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from ecavg_tf.config import DataConfig
 from ecavg_tf.core.class_names import alike_of, fault_of
@@ -21,6 +23,13 @@ from edge.device.described import described
 
 Y = np.arange(20) % 4
 NAMES = np.array(["ant", "bee", "cat", "dog"])
+
+
+class Ragged:
+    """Has what tf.RaggedTensor has."""
+
+    def to_tensor(self) -> None:
+        raise AssertionError("filled with zeros, its rows would be labels of the first class")
 
 
 def load(folder: Path, y: Any, y_test: Any = None, **more: Any) -> Dataset:
@@ -180,6 +189,22 @@ def test_names_that_look_different_are_not_noted() -> None:
 
 def test_an_emoji_of_several_parts_is_printed_whole() -> None:
     assert printable("👩\u200d🚀 a\u202eb\x1b") == "👩\u200d🚀 a b "
+
+
+@pytest.mark.parametrize("read", [whole_numbers, native_labels])
+@pytest.mark.parametrize(
+    ("labels", "cure"),
+    [
+        (csr_matrix(np.eye(4)[Y]), r"labels are a csr_matrix; give an array: labels.toarray\(\)"),
+        (np.ma.masked_array(Y, mask=Y == 3), r"masked values; give labels.filled\("),
+        (Ragged(), r"labels are a Ragged; expected one whole number for each example"),
+    ],
+)
+def test_labels_in_containers_of_another_kind(
+    read: Callable[[str, Any], object], labels: Any, cure: str
+) -> None:
+    with pytest.raises(DataError, match=cure):
+        read("mine", labels)
 
 
 @pytest.mark.parametrize("single", [np.int64(3), np.str_("cat"), np.float32(1.5)])

@@ -116,6 +116,18 @@ def test_a_server_that_diverges_says_so(small: Make, tmp_path: Path) -> None:
         ecavg_tf.run(config, tmp_path / "run")
 
 
+def test_a_global_model_at_chance_is_told(small: Make, tmp_path: Path) -> None:
+    config = small()
+    config.server.learning_rate = 1e9  # weights are huge, but finite
+    told: list[str] = []
+    ecavg_tf.run(config, tmp_path / "run", listener=lambda event: told.append(str(event)))
+    assert any("no better than chance" in said and "a loss of 2.30" in said for said in told)
+    told.clear()
+    ecavg_tf.run(small(), tmp_path / "sound", listener=lambda event: told.append(str(event)))
+    assert told
+    assert not any("no better than chance" in said for said in told)
+
+
 @pytest.mark.slow
 def test_a_damaged_global_model_is_not_resumed_from(small: Make, tmp_path: Path) -> None:
     config = small()

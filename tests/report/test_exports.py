@@ -36,6 +36,11 @@ def test_what_was_proved_and_on_which_examples_is_told() -> None:
     first, why = notes([open_])
     assert "proved as" not in first
     assert why == "a, int8 undecided: 9 examples, 42 needed"
+    more = replace(open_, variant="dynamic"), replace(open_, model="b"), replace(open_, model="c")
+    assert notes([open_, *more])[-2:] == [
+        "a, int8, dynamic undecided: 9 examples, 42 needed",
+        "not proved either (the report says why): files of b, c",
+    ]
     table = exports_table([open_])
     (verdict,) = table.columns[2].cells
     assert (str(verdict), verdict.style) == ("undecided", "yellow")
