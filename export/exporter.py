@@ -20,7 +20,7 @@ from ecavg_tf.events import Listener, Note, silent
 from ecavg_tf.models.inputs import for_model
 from ecavg_tf.models.output_kind import has_one_output
 from ecavg_tf.models.rescaling import takes_tokens
-from export.climbing import climb_for
+from export.climbing import Climbed, climb_for
 from export.delivering.bundling import bundle_file
 from export.delivering.earlier_files import (
     FAILED,
@@ -168,16 +168,7 @@ class Exporter:
         )  # fmt: skip
         if variant.calibrated and subject.calibration is None:
             return row
-        description = Description(
-            self.spec.classes,
-            self.spec.dtype,
-            self.spec.value_range,
-            self._output_kind(variant, references.test),
-            dict(subject.origin),
-            self.spec.declared,
-            self._front.scaling if self._front and variant is Variant.INT8 else None,
-            self.spec.columns,
-        )
+        description = self._description(subject, variant, references.test)
         try:
             climbed = climb_for(
                 subject,
@@ -194,21 +185,35 @@ class Exporter:
             if full_disk(error) is not None:
                 raise
             return replace(row, **_not_made(error, folder / (variant.value + SAID)))
-        content, found = climbed.content, climbed.found
+        row = replace(
+            row,
+            output_kind=description.output_kind,
+            calibration=_source(subject, converter) if variant.calibrated else None,
+        )
+        return self._written(row, climbed, description, references.test, folder)
+
+    def _written(
+        self,
+        row: Exported,
+        climbed: Climbed,
+        description: Description,
+        reference: Reference,
+        folder: Path,
+    ) -> Exported:
+        """Writes a file under the name that its verdict gives it, and its bundle if it has one."""
+        content, found, variant = climbed.content, climbed.found, Variant(row.variant)
         accepted = found.verdict is Verdict.UNDECIDED and self.limits.accept_unproved
         delivered = found.verdict is Verdict.PASSED or accepted
         kept = FAILED if found.verdict is Verdict.FAILED else UNPROVED
-        name = variant.value + (".tflite" if delivered else kept)
+        name = row.variant + (".tflite" if delivered else kept)
         write_bytes(folder / name, content)
         row = replace(
             row,
             status=found.verdict.value,
             reasons=found.reasons,
-            file=f"{subject.name}/{name}",
+            file=f"{row.model}/{name}",
             sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
-            output_kind=description.output_kind,
-            calibration=_source(subject, converter) if variant.calibrated else None,
             parity=found.parity,
             proved_as=found.proved_as,
             way=climbed.way if variant.quantized else None,
@@ -216,16 +221,28 @@ class Exporter:
         )
         if found.parity is None:
             return row
-        cost = self._cost(content, subject.inputs[0])
+        cost = self._cost(content, reference.inputs[0])
         if variant is Variant.INT16X8:
             cost = replace(cost, min_runtime=_INT16_REPLAYED)
         row = replace(row, cost=cost)
         if not delivered or variant is Variant.MASTER:
             return row
-        bundle = f"{variant.value}.bundle.zip"
-        bundle_file(folder / bundle, content, variant, description, found, cost, references.test)
+        bundle = f"{row.variant}.bundle.zip"
+        bundle_file(folder / bundle, content, variant, description, found, cost, reference)
         return replace(
-            row, bundle=f"{subject.name}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
+            row, bundle=f"{row.model}/{bundle}", bundle_sha256=file_sha256(folder / bundle)
+        )
+
+    def _description(self, subject: Subject, variant: Variant, reference: Reference) -> Description:
+        return Description(
+            self.spec.classes,
+            self.spec.dtype,
+            self.spec.value_range,
+            self._output_kind(variant, reference),
+            dict(subject.origin),
+            self.spec.declared,
+            self._front.scaling if self._front and variant is Variant.INT8 else None,
+            self.spec.columns,
         )
 
     def _unread(self, description: Description) -> bool:

@@ -21,7 +21,8 @@ Makes a certificate authority (once), the server's certificate and a key for eac
   --days   how long the server's certificate holds
 
 An edge gets ca.pem and its own edges/NAME.key, and nothing else. ca.key and server.key stay where
-they are made. To take an edge's key away, remove edges/NAME.pub and start 'ecavg serve' again.
+they are made. To take an edge's key away, remove edges/NAME.pub: 'ecavg serve'
+notices it within half a minute.
 """
 
 

@@ -8,10 +8,10 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from ecavg_tf.config.choices import ClassWeights, FleetKind, Format, PartitionKind, TrainingFile
+from ecavg_tf.config.choices import Format
+from ecavg_tf.config.clashes import clashes
 from ecavg_tf.config.fields import flatten
 from ecavg_tf.config.presence import WaitFor, rounds_of
 from ecavg_tf.config.sections import Config
@@ -147,7 +147,14 @@ def validated(config: Config) -> Config:
         ConfigError: the first field that is wrong, what came and what was expected.
     """
     _check_types(config, Config())
-    flat = dict(flatten(config))
+    _check_ranges(dict(flatten(config)))
+    _check_words(config)
+    if (fault := next(clashes(config), None)) is not None:
+        raise ConfigError(fault)
+    return config
+
+
+def _check_ranges(flat: Mapping[str, Any]) -> None:
     for name, lowest in _AT_LEAST.items():
         if not flat[name] >= lowest:
             raise ConfigError(f"{name} is {flat[name]}; it must be at least {lowest}")
@@ -158,95 +165,19 @@ def validated(config: Config) -> Config:
     for name, value in flat.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{name} is {value}; it must be a finite number")
+
+
+def _check_words(config: Config) -> None:
+    """Fields whose text or number must be one of a few, or must be readable."""
     tune_epochs(config.export.tune)
     for word in config.export.formats.split(","):
         one_of("export.formats", word.strip(), tuple(Format))
-    if config.edges_per_round > config.partition.num_edges and _deals_out(config):
-        raise ConfigError(
-            f"edges_per_round is {config.edges_per_round}, "
-            f"but partition.num_edges is {config.partition.num_edges}"
-        )
     if config.data.channels not in (0, 1, 3):
         raise ConfigError(f"data.channels is {config.data.channels}; valid: 0, 1, 3")
     if not config.model.init.endswith(".keras"):
         one_of("model.init", config.model.init, MODEL_INITS)
-    if config.model.weights_path and config.model.init != "imagenet":
-        raise ConfigError("model.weights_path is read with model.init=imagenet only")
-    if config.fleet.kind is FleetKind.FOLDER and not config.fleet.folder:
-        raise ConfigError("fleet.kind is folder; say where: --config.fleet.folder=DIR")
-    if config.fleet.kind is FleetKind.FLOWER and not config.fleet.server:
-        raise ConfigError(
-            "fleet.kind is flower; say where its server keeps its state: "
-            "--config.fleet.server=DIR, as in ecavg serve --state=DIR"
-        )
-    if config.fleet.workers and config.fleet.kind is not FleetKind.LOCAL:
-        raise ConfigError(
-            f"fleet.workers is {config.fleet.workers}, but fleet.kind={config.fleet.kind.value} "
-            "reaches edges that run elsewhere; leave it out"
-        )
-    if config.fleet.edge_keys and config.fleet.kind is FleetKind.LOCAL:
-        raise ConfigError(
-            "fleet.edge_keys is for replies that come from elsewhere, and fleet.kind=local trains "
-            "the edges here; leave it out"
-        )
-    if config.baseline.alone and config.fleet.kind is not FleetKind.LOCAL:
-        raise ConfigError(
-            "baseline.alone=true trains the edges' models here, but "
-            f"fleet.kind={config.fleet.kind.value} reaches edges that run elsewhere; leave it out"
-        )
     WaitFor.of(config.fleet.wait_for, config.fleet.quorum)
     rounds_of(config.fleet.presence)
-    if config.data.spec and config.fleet.kind is FleetKind.LOCAL:
-        raise ConfigError(
-            "data.spec is for a server whose edges have the data, and these come over a folder: "
-            "set fleet.kind=folder and fleet.folder (or flower and fleet.server)"
-        )
-    if config.edge.dp_noise_multiplier and not config.edge.dp_clip:
-        raise ConfigError(
-            "edge.dp_noise_multiplier is in units of edge.dp_clip, which is 0; set edge.dp_clip "
-            "to the largest norm that an update's change may have"
-        )
-    if config.server.tail_epochs and config.server.patience:
-        raise ConfigError(
-            "server.tail_epochs takes the mean of the last epochs, server.patience the best one; "
-            "set one of them"
-        )
-    _check_warmup(config)
-    weighs = config.edge.class_weights is not ClassWeights.NONE
-    if weighs and config.fleet.training_file is not TrainingFile.NONE:
-        raise ConfigError(
-            "edge.class_weights=balanced is for edges with Keras; edges that train a file "
-            "(fleet.training_file) can't weigh classes: leave one of the two out"
-        )
-    return config
-
-
-def _check_warmup(config: Config) -> None:
-    """A warm-up needs one start for all, and examples before round 1."""
-    server = config.server
-    if server.warmup_data and not server.warmup_epochs:
-        raise ConfigError("server.warmup_data is read with server.warmup_epochs of 1 or more only")
-    if not server.warmup_epochs:
-        return
-    if config.model.init == "independent":
-        raise ConfigError(
-            "server.warmup_epochs trains the one start that all edges share, and with "
-            "model.init=independent there is none; leave one of the two out"
-        )
-    if not server.warmup_data and (config.fleet.kind is FleetKind.FOLDER or not server.pool):
-        raise ConfigError(
-            "server.warmup_epochs needs examples before round 1: name some with "
-            "server.warmup_data, or let edges in this process pool theirs (fleet.kind=local, "
-            "server.pool=true)"
-        )
-
-
-def _deals_out(config: Config) -> bool:
-    """Whether ``partition.num_edges`` surely says how many edges there are."""
-    name = config.data.name
-    knows_edges = config.partition.kind is PartitionKind.KEY or ":" in name or name[:1] == "~"
-    knows_edges = knows_edges or bool(config.data.spec) or name.endswith(".npz")
-    return not knows_edges and not Path(name).is_dir()
 
 
 def one_of(name: str, value: Any, choices: tuple[str, ...]) -> None:

@@ -28,8 +28,8 @@ class FleetConfig:
             own key signed are taken; empty: signatures are not looked at.
         workers: for ``local``: how many processes the edges train in, each with one thread, so that
             bits do not depend on how many; 0: in this process, with all its threads.
-        training_file: for ``folder``: ship a file that edges without TensorFlow train
-            (``python -m edge train``): the ``head`` (the last layer), all ``dense`` layers at
+        training_file: for ``folder`` and ``flower``: ship a file that edges without TensorFlow
+            train (``python -m edge train``): the ``head`` (the last layer), all ``dense`` layers at
             the model's end, or ``none``. If the server changes other layers, a new file goes
             out each round; with ``model.train=head`` one is enough.
     """

@@ -86,8 +86,8 @@ class ModelConfig:
     """Which model the run trains.
 
     Attributes:
-        name: ``mlp``, ``mobilenet_v2``, ``resnet50``, or a function that gives an uncompiled
-            keras.Model (``pkg.module:function``).
+        name: ``mlp``, ``conv1d`` (for signals), ``mobilenet_v2``, ``resnet50``, or a function
+            that gives an uncompiled keras.Model (``pkg.module:function``).
         hidden_units: width of the MLP's hidden layer.
         init: ``shared`` (all edges start from the same weights), ``independent``,
             ``imagenet``, or a ``.keras`` file.
