@@ -25,7 +25,7 @@ from ecavg_tf.models.output_kind import with_bare_output
 from ecavg_tf.models.rescaling import takes_tokens
 from export.making.calibration import as_calibration
 from export.making.convert import Converter, gives_fitted_logits
-from export.making.converting_process import ConversionError, first_answers, warm_up
+from export.making.converting_process import ConversionError, FileCrash, first_answers, warm_up
 from export.making.formats import Variant, parse_formats, variants
 from export.making.precision import computed_in_float32
 from export.proving.declared_output import (
@@ -143,17 +143,19 @@ def to_tflite(
         ) as converter:
             files: dict[str, File] = {}
             for variant in wanted:
+                given = sample if variant.calibrated else None
+                told = _file_kind(model, kind, variant)
                 try:
-                    given = sample if variant.calibrated else None
                     content = converter.convert(variant, given)
+                    files[variant.value] = _checked(
+                        content, variant, inputs, answers, told, kind, limits or Limits()
+                    )
+                except FileCrash as crash:
+                    raise converter.naming(crash, variant, given, inputs) from crash
                 except ConversionError:
                     if variant is Variant.MASTER:  # batch 1 may be possible
                         continue
                     raise
-                told = _file_kind(model, kind, variant)
-                files[variant.value] = _checked(
-                    content, variant, inputs, answers, told, kind, limits or Limits()
-                )
             return files
 
 

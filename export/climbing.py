@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ecavg_tf.config import Limits
 from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Attempt, Verdict
 from ecavg_tf.events import Listener, Note
 from export.making.convert import Converter
+from export.making.converting_process import FileCrash
 from export.making.formats import Variant
 from export.making.ladder import Ladder, Made, Way
 from export.proving.claims import level_of
@@ -67,6 +68,7 @@ def climb_for(
         ExportError: the plain file can't be made.
     """
     test, ladder = references.test, None
+    calibration = None if subject.calibration is None else subject.calibration.inputs
     if variant.quantized and subject.calibration is not None and not plain_alone:
         ladder = Ladder(converter, variant, subject.calibration.inputs, subject.tuning, listener)
 
@@ -77,7 +79,7 @@ def climb_for(
         level = level_of(way is Way.PLAIN, others)
         calibrated = variant.calibrated or way is not Way.PLAIN
         own = None if made.own is None else made.own(test.inputs)
-        return prove_file(
+        found = prove_file(
             made.content,
             variant,
             description,
@@ -88,12 +90,22 @@ def climb_for(
             tuned=own,
             level=level,
         )
+        if found.crash is None or way is not Way.PLAIN:
+            return found
+        named = converter.naming(found.crash, variant, calibration, test.inputs)
+        return replace(found, reasons=(*found.reasons[:-1], str(named)))
+
+    def plain() -> Made:
+        try:
+            return Made(attach(convert(), description))
+        except FileCrash as crash:
+            raise converter.naming(crash, variant, calibration, test.inputs) from crash
 
     others: Iterator[tuple[Way, Callable[[], Made]]] = iter(())
     if ladder is not None:
         others = ladder.ways(lambda content: attach(content, description))
     what = f"{subject.name}, {variant}"
-    return climb(what, lambda: Made(attach(convert(), description)), others, prove, listener)
+    return climb(what, plain, others, prove, listener)
 
 
 def climb(

@@ -3,6 +3,7 @@
 import contextlib
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from export.child_process import End
 from export.making.blame import crashes_at
 from export.making.converting_process import (
     ConversionError,
+    FileCrash,
     convert_saved,
     first_answers,
     warm_up,
@@ -46,6 +48,7 @@ from export.proving.declared_output import check_finite
 from export.quantizing.net import Net
 from export.quantizing.saving import save_net
 
+_FEW = 8  # inputs on which files of beginnings are run
 _SEARCH_SECONDS = 90.0  # for the layer that makes the converter crash; then none is named
 
 
@@ -155,12 +158,45 @@ class Converter:
         except ConversionError as error:
             at = None
             if error.end is End.CRASHED and saved.model is not None and not saved.loops:
-                at = self._crashes_at(saved.model, variant, calibration)
+                at = self._blamed(
+                    saved.model, variant, lambda folder: _ends(folder, variant, calibration)
+                )
             raise translated(error, variant, saved.layers, saved.loops, at) from error
 
-    def _crashes_at(
-        self, model: keras.Model, variant: Variant, calibration: Array | None
+    def naming(
+        self, crash: FileCrash, variant: Variant, calibration: Array | None, inputs: Array
+    ) -> FileCrash:
+        """The crash of a finished file, with the layer at which it crashes, if one is found.
+
+        Args:
+            crash: of a file that was made in the plain way.
+            variant: which file.
+            calibration: what it was calibrated on.
+            inputs: what it crashed on, raw, shape (n, …).
+        """
+        model, inputs = self._model, inputs[:_FEW]
+        if variant is Variant.INT8 and self._front is not None:
+            model, inputs = self._front.rest, self._front.scaling(inputs)
+            calibration = None if calibration is None else self._front.scaling(calibration)
+        given = calibration.astype(self._dtype) if calibration is not None else None
+        given = given if variant.calibrated else None
+
+        def crashes(folder: Path) -> bool:
+            try:
+                first_answers(convert_saved(folder, variant.kind, given), inputs)
+            except FileCrash:
+                return True
+            except ExportError:
+                pass
+            return False
+
+        layer = self._blamed(model, variant, crashes)
+        return crash if layer is None else FileCrash(crash.how, str(layer))
+
+    def _blamed(
+        self, model: keras.Model, variant: Variant, ends: Callable[[Path], bool]
     ) -> Layer | None:
+        """The layer whose SavedModel ends a process, and does not without it."""
         until = time.monotonic() + _SEARCH_SECONDS
 
         def crashes(beginning: keras.Model) -> bool:
@@ -168,11 +204,7 @@ class Converter:
                 raise ExportError("the search takes too long")
             with tempfile.TemporaryDirectory(dir=self._folder) as folder:
                 save_model(beginning, Path(folder), (variant.batch, *self._shape), self._dtype)
-                try:
-                    convert_saved(Path(folder), variant.kind, calibration)
-                except ConversionError as error:
-                    return error.end is End.CRASHED
-            return False
+                return ends(Path(folder))
 
         try:
             found = crashes_at(model, crashes)
@@ -248,6 +280,15 @@ class _Attempt:
     def left_out(self) -> int:
         """How many calibration examples were left out."""
         return int(np.count_nonzero(~self.kept))
+
+
+def _ends(folder: Path, variant: Variant, calibration: Array | None) -> bool:
+    """Whether the converter crashes on a SavedModel."""
+    try:
+        convert_saved(folder, variant.kind, calibration)
+    except ConversionError as error:
+        return error.end is End.CRASHED
+    return False
 
 
 def _lost(content: bytes, inputs: Array, wanted: NDArray[np.float64]) -> float:

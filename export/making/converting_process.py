@@ -45,6 +45,23 @@ class FixedBatchOnly(ConversionError):
     """A file of a dynamic batch can't be made; one of batch 1 may well be."""
 
 
+class FileCrash(ExportError):
+    """A file that was made ends the process that runs it.
+
+    Args:
+        how: how it ended, in words.
+        at: the layer, in words; empty: not known.
+    """
+
+    def __init__(self, how: str, at: str = "") -> None:
+        where = f" at {at}" if at else ""
+        super().__init__(
+            f"the file crashes LiteRT or hangs in it{where} ({how}); leave this format out, and "
+            "please report it with your model"
+        )
+        self.how = how
+
+
 def warm_up() -> None:
     """Starts the child, which gets ready while this process prepares a model."""
     with _ASKING:
@@ -200,10 +217,7 @@ def _run(request: Mapping[str, Any], seconds: float) -> None:
         _ask(request, seconds)
     except ConversionError as error:
         if error.end is not None:
-            raise ExportError(
-                f"the file crashes LiteRT or hangs in it ({error}); leave this format out, "
-                "and please report it with your model"
-            ) from error
+            raise FileCrash(str(error)) from error
         raise ExportError(str(error)) from error
 
 

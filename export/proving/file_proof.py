@@ -13,7 +13,7 @@ from ecavg_tf.core.errors import ExportError
 from ecavg_tf.core.exports import Parity, ProvedAs, Verdict
 from ecavg_tf.core.template import Array
 from ecavg_tf.core.two_classes import are_logits, class_probabilities
-from export.making.converting_process import first_answers
+from export.making.converting_process import FileCrash, first_answers
 from export.making.formats import Variant
 from export.proving.claims import LEVEL
 from export.proving.gate import Reference
@@ -37,6 +37,7 @@ class FileProof:
         input: its input tensor.
         output: its output tensor.
         proved_as: what it was held against; None when it could not be run.
+        crash: how it ended the process that ran it; None: it did not.
     """
 
     reasons: tuple[str, ...]
@@ -46,6 +47,7 @@ class FileProof:
     input: TensorSpec | None = None
     output: TensorSpec | None = None
     proved_as: ProvedAs | None = None
+    crash: FileCrash | None = None
 
 
 def prove_file(
@@ -84,6 +86,8 @@ def prove_file(
         answers = class_probabilities(first, logits=logits).astype(np.float32)
         model = LiteModel(tflite, logits=logits, scaling=scaling)
         uncovered = _uncovered(model.input, raw, expected.declared)
+    except FileCrash as error:
+        return FileProof((*reasons, str(error)), crash=error)
     except ExportError as error:
         return FileProof((*reasons, str(error)))
     if uncovered:

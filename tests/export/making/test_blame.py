@@ -117,6 +117,21 @@ def test_no_layer_is_blamed_for_a_net_that_is_no_keras_model(
 
 
 @pytest.mark.slow
+def test_what_crashes_a_finished_file_is_named() -> None:
+    """An unrolled GRU behind a mask: the converter makes the int8 file, and LiteRT aborts."""
+    keras.utils.set_random_seed(0)
+    draw = np.random.default_rng(0)
+    inputs = draw.normal(size=(120, 12, 4)).astype(np.float32)
+    for series in inputs:
+        series[draw.integers(1, 12) :] = 0
+    layers = [L.Masking(0.0), L.GRU(6, unroll=True, name="recurrent")]
+    model = keras.Sequential([keras.Input((12, 4)), *layers, L.Dense(3, activation="softmax")])
+    told = r"crashes LiteRT or hangs in it at layer 'recurrent' \(GRU\)"
+    with pytest.raises(ExportError, match=told):
+        export.to_tflite(model, formats="int8", calibration=inputs)
+
+
+@pytest.mark.slow
 def test_what_overflows_in_a_real_conversion_is_named() -> None:
     keras.utils.set_random_seed(0)
     first, last = L.Dense(8, activation="relu"), L.Dense(3, activation="softmax")
