@@ -23,7 +23,7 @@ import numpy as np
 from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.findings import Influence
 from ecavg_tf.core.messages.update_file import Update
-from ecavg_tf.core.template import Array, Template
+from ecavg_tf.core.template import Array, Template, all_finite
 from ecavg_tf.data.dataset import Examples, stratified
 from server.aggregate import average_updates, combine_statistics
 from server.geometry import Matrix, cosines_to_the_rest, inner_products, lengths
@@ -80,7 +80,7 @@ class Round:
 
     def scored(self, weights: Sequence[Array]) -> dict[str, Predictions] | None:
         """What a model says of each edge's examples; None for NaN or infinite weights."""
-        if not all(np.isfinite(array).all() for array in weights):
+        if not all_finite(weights):
             return None
         return {edge: self.score(few, weights) for edge, few in self.sample.items()}
 

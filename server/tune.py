@@ -4,12 +4,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ecavg_tf.config import ServerConfig
 from ecavg_tf.core.errors import DivergedError
 from ecavg_tf.core.messages.update_file import Update
-from ecavg_tf.core.template import Array, Template
+from ecavg_tf.core.template import Array, Template, all_finite
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import Listener, StageStarted
 from ecavg_tf.models.batchnorm import moment_positions
@@ -156,7 +154,7 @@ def _mix_of(
 
 
 def _check_finite(weights: Sequence[Array], round_number: int, *, tuned: bool) -> None:
-    if not all(np.isfinite(array).all() for array in weights):
+    if not all_finite(weights):
         cure = "after fine-tuning; lower server.learning_rate" if tuned else "after averaging"
         raise DivergedError(
             f"round {round_number}: the global model holds NaN or infinite values {cure}"

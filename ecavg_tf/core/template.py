@@ -137,6 +137,11 @@ def unique_keys(labels: Sequence[str]) -> list[str]:
     return keys
 
 
+def all_finite(weights: Sequence[Array]) -> bool:
+    """Whether no value of a model's weights is NaN or infinite."""
+    return all(bool(np.isfinite(array).all()) for array in weights)
+
+
 def weights_sha256(weights: Sequence[Array]) -> str:
     """SHA-256 over the weights' little-endian bytes, in template order.
 

@@ -14,7 +14,7 @@ import numpy as np
 from ecavg_tf.config import Config
 from ecavg_tf.core.errors import DivergedError
 from ecavg_tf.core.messages.update_file import Update, UpdateInfo, write_update
-from ecavg_tf.core.template import Array, Template, weights_sha256
+from ecavg_tf.core.template import Array, Template, all_finite, weights_sha256
 from ecavg_tf.data.consent import consented
 from ecavg_tf.data.dataset import DataSpec, EdgeData, Examples, concatenated
 from ecavg_tf.events import silent
@@ -202,7 +202,7 @@ def finite(weights: list[Array], who: str, number: int) -> list[Array]:
     Raises:
         DivergedError: some are NaN or infinite.
     """
-    if not all(np.isfinite(array).all() for array in weights):
+    if not all_finite(weights):
         raise DivergedError(f"round {number}: the weights of {who} are NaN or infinite")
     return weights
 
