@@ -173,7 +173,8 @@ class KerasTrainer:
         key = fit_key(self.settings, weights, examples, self._seed, round_number, who)
         epochs = 0
         try:
-            found = checkpoint.load(key, state())
+            # To read all variables takes as long as a small fit's step.
+            found = checkpoint.load(key, state()) if checkpoint.key() == key else None
         except WorkdirError as error:
             self._listener(Note(f"{error}; {who} trains from the beginning"))
             found = None
