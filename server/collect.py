@@ -86,6 +86,7 @@ def collect(
     updates: list[Update] = []
     refused: list[Refused] = []
     absent: list[Refused] = []
+    pooled: list[str] = []
     most = largest_pooled_file(len(replies))
     for reply in sorted(replies, key=lambda reply: reply.edge):
         try:
@@ -95,7 +96,8 @@ def collect(
             if isinstance(reply, NoReply):
                 raise UpdateRefused(reply.edge, reply.reason)
             update = _take_update(reply, template, updates_folder, links=links)
-            _take_pooled(reply, update.info, spec, round_number, pooled_folder, config, most)
+            if _take_pooled(reply, update.info, spec, pooled_folder, config, most):
+                pooled.append(reply.edge)
             _check_update(reply, update, template, spec, round_number)
             if (fault := below_zero(update, template, variances)) is not None:
                 raise UpdateRefused(reply.edge, fault)
@@ -103,6 +105,7 @@ def collect(
         except UpdateRefused as error:
             _update_path(updates_folder, reply.edge).unlink(missing_ok=True)
             refused.append(Refused(error.edge, error.reason))
+    record_pooled(pooled_folder, pooled, round_number)
     updates = _screened(updates, refused, template, base, config)
     shown = {each.info.edge: count_pooled(pooled_folder, each.info.edge) for each in updates}
     notes = _credit(updates, shown, config)
@@ -167,14 +170,13 @@ def _take_pooled(
     reply: Reply,
     info: UpdateInfo,
     spec: DataSpec,
-    round_number: int,
     folder: Path,
     config: ServerConfig,
     most: int,
-) -> None:
-    """Takes pooled data, even if the update beside it is refused."""
+) -> bool:
+    """Takes pooled data, if there is any, even if the update beside it is refused."""
     if reply.pooled is None or not consenting(config, reply.edge):
-        return
+        return False
     copy = pooled_path(folder, reply.edge)
     _copy(reply.pooled, copy, reply, min(most, largest_pooled(info.examples, spec)))
     try:
@@ -192,7 +194,7 @@ def _take_pooled(
     except ValueError as error:
         copy.unlink()
         raise UpdateRefused(reply.edge, str(error)) from error
-    record_pooled(folder, reply.edge, round_number)
+    return True
 
 
 def _check_claim(info: UpdateInfo, pooled: Sequence[float], spec: DataSpec) -> None:

@@ -29,12 +29,19 @@ def pooled_path(folder: Path, edge: str) -> Path:
     return folder / f"{edge}.safetensors"
 
 
-def record_pooled(folder: Path, edge: str, round_number: int) -> None:
-    """Makes an edge's file in a run's folder count: its hash, and the round that took it."""
-    path = pooled_path(folder, edge)
-    taken = {"round": round_number, "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+def record_pooled(folder: Path, edges: Sequence[str], round_number: int) -> None:
+    """Makes edges' files in a run's folder count: their hashes, and the round that took them.
+
+    Until then the edges are asked again. The file of one that does not answer counts without a
+    record, as those of older runs do.
+    """
     known = read_json(folder / _RECORD) if (folder / _RECORD).exists() else {}
-    write_json(folder / _RECORD, dict(sorted({**known, edge: taken}.items())))
+    for edge in edges:
+        path = pooled_path(folder, edge)
+        size = path.stat().st_size
+        known[edge] = {"round": round_number, "bytes": size, "sha256": file_sha256(path)}
+    if edges:
+        write_json(folder / _RECORD, dict(sorted(known.items())))
 
 
 def bytes_taken(folder: Path, round_number: int) -> int:
@@ -46,10 +53,16 @@ def bytes_taken(folder: Path, round_number: int) -> int:
     )
 
 
-def is_pooled(folder: Path, edge: str) -> bool:
-    """Whether an edge's file was taken and is what it was then; if not, it is asked for again."""
-    taken, path = _records(folder).get(edge), pooled_path(folder, edge)
-    return taken is not None and path.is_file() and file_sha256(path) == taken.sha256
+def still_pooled(folder: Path, edges: Sequence[str]) -> frozenset[str]:
+    """Those whose file was taken and is what it was then; the others are asked for it again."""
+    records = _records(folder)
+    return frozenset(
+        edge
+        for edge in edges
+        if edge in records
+        and (path := pooled_path(folder, edge)).is_file()
+        and file_sha256(path) == records[edge].sha256
+    )
 
 
 @dataclass(frozen=True)

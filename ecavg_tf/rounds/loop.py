@@ -19,7 +19,7 @@ from ecavg_tf.data.consent import consenting
 from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import FederatedData, counted, federated_data
 from ecavg_tf.data.given import with_given_data
-from ecavg_tf.data.pooled import is_pooled, pooled_by_edge
+from ecavg_tf.data.pooled import pooled_by_edge, still_pooled
 from ecavg_tf.epochs import EpochsFile
 from ecavg_tf.events import (
     Detail,
@@ -195,10 +195,11 @@ class Loop:
     def _round(self, number: int, start: Shipped) -> Shipped:
         participants = self._participants(number)
         own_start = number == 1 and self._config.model.init == "independent"
+        there = still_pooled(self._directory.pooled, participants)
         wanted = [
             edge
             for edge in participants
-            if consenting(self._config.server, edge) and not is_pooled(self._directory.pooled, edge)
+            if edge not in there and consenting(self._config.server, edge)
         ]
         sent = Shipped(None) if own_start else start
         replies = self._fleet.exchange(number, sent, participants, wanted)

@@ -12,11 +12,11 @@ from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import DataSpec, Examples
 from ecavg_tf.data.pooled import (
     bytes_taken,
-    is_pooled,
     pooled_path,
     read_all_pooled,
     read_pooled,
     record_pooled,
+    still_pooled,
     write_pooled,
 )
 
@@ -211,7 +211,7 @@ def test_a_damaged_file_that_was_taken_before_is_named(tmp_path: Path) -> None:
 def taken(folder: Path) -> None:
     for number, edge in ((1, "edge-00"), (2, "edge-01")):
         write_pooled(pooled_path(folder, edge), edge, Examples(inputs(), labels()))
-        record_pooled(folder, edge, number)
+        record_pooled(folder, (edge,), number)
 
 
 def test_pooled_data_that_is_not_what_was_taken_is_named(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_pooled_data_that_is_not_what_was_taken_is_named(tmp_path: Path) -> None
     line = r"edge-01\.safetensors is damaged \(its bytes .*\); restore it, or begin again"
     with pytest.raises(WorkdirError, match=line):
         read_all_pooled(tmp_path, edges, GREY)
-    assert [is_pooled(tmp_path, edge) for edge in edges] == [True, False, False]
+    assert still_pooled(tmp_path, edges) == {"edge-00"}
     path.unlink()
     with pytest.raises(WorkdirError, match=r"edge-01\.safetensors is damaged \(it is missing\)"):
         read_all_pooled(tmp_path, edges, GREY)
@@ -243,4 +243,4 @@ def test_a_damaged_record_says_what_to_do(tmp_path: Path, record: str) -> None:
     taken(tmp_path)
     (tmp_path / "taken.json").write_text(record)
     with pytest.raises(WorkdirError, match=r"taken\.json is .*restore it"):
-        is_pooled(tmp_path, "edge-00")
+        still_pooled(tmp_path, ("edge-00",))

@@ -15,7 +15,7 @@ from rich.console import Console
 from ecavg_tf import environment
 from ecavg_tf.core.errors import disk_errors
 from ecavg_tf.core.template import Template
-from ecavg_tf.data.pooled import bytes_taken, is_pooled
+from ecavg_tf.data.pooled import bytes_taken, still_pooled
 from ecavg_tf.data.server_data import kept_spec
 from ecavg_tf.report import exports as export_tables
 from ecavg_tf.report.compare import comparison
@@ -60,8 +60,7 @@ def as_run_to_go_on(place: Path) -> None:
         rounds = directory.rounds()
         for number in range(1, len(rounds) + 2):
             bytes_taken(directory.pooled, number)
-        for edge in ("edge-00", "edge-01"):
-            is_pooled(directory.pooled, edge)
+        still_pooled(directory.pooled, ("edge-00", "edge-01"))
         kept_spec(path)
         directory.write_results("interrupted", ("a", "b"))
 
