@@ -71,7 +71,6 @@ def decide_jointly(
         return kept(base, base, Reason.NOTHING_BETTER)
     tests = _tested(said, challengers, baselines, worst_gain(num_classes), level, seed, edge)
     bounds = np.min([test.bounds for test in tests], axis=0)
-    smallest = np.max([test.smallest for test in tests], axis=0)
     better = {at: index for at, index in enumerate(challengers) if means[index] > means[base]}
     holding = [
         index
@@ -85,7 +84,7 @@ def decide_jointly(
         candidates[base],
         num_classes=num_classes,
         level=level,
-        known=(float(bounds[at]), float(smallest[at])),
+        known=(float(bounds[at]), max(test.smallest(at) for test in tests)),
     )
     if holding:
         return Outcome(tested, base, tested, Reason.CERTIFIED, select, certificate, n)

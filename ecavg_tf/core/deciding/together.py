@@ -7,6 +7,7 @@ weights: of one candidate this is the bound of ``bounds.mean_lower_bound``.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,12 +69,12 @@ class Together:
 
     Attributes:
         bounds: a lower bound of each mean, shape (k,).
-        smallest: how large each mean would have to be for its bound to be above 0 if all of
-            its values rose alike, shape (k,).
+        smallest: gives how large the mean of row j would have to be for its bound to be above 0
+            if all of the row's values rose alike. It takes much longer than the bounds.
     """
 
     bounds: NDArray[np.float64]
-    smallest: NDArray[np.float64]
+    smallest: Callable[[int], float]
 
 
 def bounds_together(
@@ -95,14 +96,19 @@ def bounds_together(
     k, means = len(values), values.mean(axis=1)
     if drawn is None or k == 1:
         bounds = [mean_lower_bound(row, lowest, level / k) for row in values]
-        shifts = [shift_to_zero(row, lowest, level / k) for row in values]
-        return Together(np.array(bounds), means + np.array(shifts))
+        return Together(
+            np.array(bounds),
+            lambda j: float(means[j]) + shift_to_zero(values[j], lowest, level / k),
+        )
     falls = means[:, np.newaxis] - (drawn.weighted + drawn.worst * lowest)
     scales = np.maximum(falls.std(axis=1), np.finfo(np.float64).tiny)
     ratios = falls / scales[:, np.newaxis]
     critical = _quantile(ratios.max(axis=0), level)
-    smallest = [means[j] + _shift(j, means, falls, ratios, drawn.worst, level) for j in range(k)]
-    return Together(np.maximum(means - critical * scales, lowest), np.array(smallest))
+    worst = drawn.worst
+    return Together(
+        np.maximum(means - critical * scales, lowest),
+        lambda j: float(means[j]) + _shift(j, means, falls, ratios, worst, level),
+    )
 
 
 def _quantile(largest: NDArray[np.float64], level: float) -> float:

@@ -53,7 +53,7 @@ def test_a_gain_that_is_shifted_to_the_smallest_is_just_certified() -> None:
     found = bounds_together(rows, draw(rows, 4096, 7), LOWEST, LEVEL)
     for step, sign in ((1e-3, 1), (-1e-3, -1)):
         shifted = rows.copy()
-        shifted[1] += found.smallest[1] - rows[1].mean() + step
+        shifted[1] += found.smallest(1) - rows[1].mean() + step
         again = bounds_together(shifted, draw(shifted, 4096, 7), LOWEST, LEVEL)
         assert again.bounds[1] * sign > 0
 
