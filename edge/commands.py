@@ -5,6 +5,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,8 @@ def check(bundles: Sequence[str], *, as_json: bool) -> int:
         except ECAvgError as error:
             code = code or error.exit_code
             rows.append({"bundle": path, "sound": False, "error": str(error)})
-            print(f"REFUSED: {one_line(str(error))}", file=sys.stderr)
+            verdict = "REFUSED: " if Path(path).exists() else ""  # of a mistyped name there is none
+            print(f"{verdict}{one_line(str(error))}", file=sys.stderr)
             continue
         rows.append(row)
         if not as_json:
