@@ -77,10 +77,22 @@ def page(path: Path) -> str:
         f"ecavg study --config=configs/studies/{path.stem}.py --workdir=runs/study-{path.stem}"
     )
     lines = [f"## {results['study']['title']}", "", "```", command, "```", ""]
-    notes = [*results["study"]["notes"], *left_out(results)]
+    notes = [*results["study"]["notes"], *_known_to_edges(results["study"]), *left_out(results)]
     lines += [_was_run(results), "", *[f"{note}\n" for note in notes]]
     lines += ["What it shows:", "", *_says(cells), ""]
     return "\n".join(lines) + "\n" + "\n".join(_lower(table) for table in tables(cells))
+
+
+def _known_to_edges(study: dict[str, Any]) -> list[str]:
+    """What an older study did not know of its choice of rates."""
+    if len(study["rates"]) < 2 or "rates_on" in study:
+        return []
+    return [
+        "The edges had trained on the examples that chose the server's rate. That favours small "
+        "rates where an arm begins with the edges' models (*published*, *best-edge-tuned*, and all "
+        "*ours*), and may count against these. A study that is run now holds these examples out of "
+        "the edges' training, too."
+    ]
 
 
 def _was_run(results: dict[str, Any]) -> str:

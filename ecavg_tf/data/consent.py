@@ -2,6 +2,9 @@
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ecavg_tf.config import Config, ServerConfig
 from ecavg_tf.config.checks import one_of
 from ecavg_tf.data.dataset import Examples, stratified
@@ -42,9 +45,15 @@ def most_pooled(config: ServerConfig, examples: int) -> int:
 
 def consented(examples: Examples, edge: str, config: Config) -> Examples | None:
     """The examples that an edge uploads: all, a stratified part of them, or none (None)."""
-    count = consented_count(config.server, edge, examples)
-    if count == 0:
-        return None
-    if count == len(examples):
+    which = which_consented(examples, edge, config)
+    if len(which) == len(examples):
         return examples
-    return examples.take(stratified(examples.labels, count, config.seed, "pool", edge))
+    return examples.take(which) if len(which) else None
+
+
+def which_consented(examples: Examples, edge: str, config: Config) -> NDArray[np.int64]:
+    """Positions of the examples that an edge uploads, shape (count,)."""
+    count = consented_count(config.server, edge, examples)
+    if count == len(examples):
+        return np.arange(count)
+    return stratified(examples.labels, count, config.seed, "pool", edge)

@@ -60,8 +60,9 @@ def foreseen(study: Study, cells: Sequence[Cell], workdir: Path) -> list[Foresee
         return Foreseen(arm, count, trained, predicted, seconds)
 
     places = {cell.place for cell in cells}
-    shared = len(places) * config.edge.epochs * len(train)
-    lines = [line("the edges' first round", len(places), shared, 0)]
+    tried = {(cell.place, cell.pool) for cell in cells if _tries(study, cell)}
+    shared = (len(places) + len(tried)) * config.edge.epochs * len(train)
+    lines = [line("the edges' first round", len(places) + len(tried), shared, 0)]
     for arm in dict.fromkeys(cell.arm for cell in cells):
         mine = [cell for cell in cells if cell.arm == arm]
         trained = sum(_trained(study, cell, len(train)) for cell in mine)
@@ -76,9 +77,14 @@ def _trained(study: Study, cell: Cell, examples: int) -> int:
     sizes = Sizes(
         task.rounds, task.edge.epochs, task.server.epochs, cell.place.edges, examples, pool
     )
+    return (1 + _tries(study, cell)) * arm_of(cell.arm).cost(sizes)
+
+
+def _tries(study: Study, cell: Cell) -> int:
+    """How many rates are tried for a cell."""
     first = min(seed for grid in study.grids for seed in grid.seeds)
-    tries = 1 + (len(study.rates) if cell.pool and cell.place.seed == first else 0)
-    return tries * arm_of(cell.arm).cost(sizes)
+    chooses = len(study.rates) > 1 and study.task.server.epochs > 0 and cell.pool
+    return len(study.rates) if chooses and cell.place.seed == first else 0
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -99,6 +99,10 @@ class Ground:
         }
         self._folder = folder
 
+    def with_edges(self, edges: Mapping[str, EdgeData], name: str) -> "Ground":
+        """The same place with other data; its files lie in a folder of this one's."""
+        return Ground(self.config, self.spec, edges, self.machine, self._folder / name)
+
     @property
     def first_start(self) -> Weights | None:
         """What round 1 begins with; None: each edge with weights of its own."""

@@ -42,6 +42,9 @@ class Grid:
     seeds: Sequence[int] = (0, 1, 2)
 
 
+RATES_ON = "examples that nobody trained on"  # older studies held them out of the pool alone
+
+
 @dataclass(frozen=True)
 class Study:
     """A study.
@@ -52,8 +55,8 @@ class Study:
             number of edges and seed are the cell's.
         grids: their cells are run, those of several grids once.
         rates: factors of the server's learning rate to choose from, for every arm that
-            fine-tunes, by a tenth of the pool that is held out of it. The first seed of an arm
-            in a setting chooses for all. Empty: the rate is as the task has it.
+            fine-tunes, by a tenth of the pool; see ``rates.Trials``. The first seed of an arm in
+            a setting chooses for all. Empty: the rate is as the task has it.
         notes: sentences that a reader of the results must know.
     """
 
@@ -179,5 +182,6 @@ def described(study: Study) -> dict[str, Any]:
         "title": study.title,
         "task": to_dict(study.task),
         "rates": list(study.rates),
+        **({"rates_on": RATES_ON} if len(study.rates) > 1 else {}),
         "notes": list(study.notes),
     }

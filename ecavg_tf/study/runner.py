@@ -1,7 +1,6 @@
 """Runs a study, cell by cell: each is written whole or not at all, and never run twice."""
 
 import copy
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -15,7 +14,6 @@ from ecavg_tf import environment
 from ecavg_tf.config import Config
 from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import flatten, flatten_dict, to_dict
-from ecavg_tf.core.deciding.guard import smoothed
 from ecavg_tf.core.errors import (
     ConfigError,
     DataError,
@@ -33,20 +31,20 @@ from ecavg_tf.core.files import (
 from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.core.paths import user_path
 from ecavg_tf.core.template import weights_sha256
-from ecavg_tf.data.dataset import Examples, stratified
+from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.federated import federated_data
 from ecavg_tf.models.builders import gives_logits
 from ecavg_tf.results import to_json
 from ecavg_tf.study.arms import UNPOOLED, Arm, arm_of
 from ecavg_tf.study.deciding import decided
-from ecavg_tf.study.desk import Desk, Made
+from ecavg_tf.study.desk import Desk
 from ecavg_tf.study.ground import Ground, Machine
 from ecavg_tf.study.judging import Judge
 from ecavg_tf.study.plan import Cell, Study, cells_of, config_of, described
+from ecavg_tf.study.rates import Trials, at_rate
 from ecavg_tf.study.results import DIVERGED, RESULTS, SCHEMA_VERSION, lines_of
 
 _CONFIG = "config.json"
-_HELD_OUT = 0.1  # of the pool, to choose a rate
 NOT_PLAYED = (  # what 'ecavg run' does with these, a study does not
     *("edges_per_round", "fleet.presence", "edge.dp_clip", "edge.dp_noise_multiplier"),
     *("server.warmup_data", "server.doubtful_labels"),
@@ -152,7 +150,7 @@ def _check_same(study: Study, folder: Path) -> None:
         WorkdirError: it holds those of another, or something else.
     """
     path, now = folder / _CONFIG, described(study)
-    asked = {name: now[name] for name in ("task", "rates")}
+    asked = {name: value for name, value in now.items() if name in ("task", "rates", "rates_on")}
     if not path.exists():
         strangers = [item.name for item in folder.iterdir() if not item.name.startswith(".")]
         if strangers:
@@ -165,6 +163,11 @@ def _check_same(study: Study, folder: Path) -> None:
     held = flatten_dict({"task": to_dict(Config())}) | flatten_dict(read_json(path))
     asked = flatten_dict(asked)
     other = next((name for name in asked if held.get(name) != asked[name]), None)
+    if other == "rates_on":
+        raise WorkdirError(
+            f"{folder} holds a study of an older version, which chose rates on examples that the "
+            "edges had trained on; go on with that version, or choose another --workdir"
+        )
     if other is not None:
         raise WorkdirError(
             f"{folder} holds a study with {other}={held.get(other)!r}, this one has "
@@ -192,11 +195,12 @@ def _run(study: Study, cells: Sequence[Cell], folder: Path, tell: Tell) -> None:
         shared = folder / "shared" / Cell(place, None, "").name
         ground = Ground(config, data.spec, edges, machine, shared)
         judge = Judge(ground, data.test, logits=gives_logits(config.model))
+        trials = Trials(ground)
         for cell in todo:
             began = time.monotonic()
             known = _rate_before(cell, cells, folder)
             rates = study.rates if known is None else (known,)
-            result = _cell(arm_of(cell.arm), arm_config(study, cell), ground, judge, rates)
+            result = _cell(arm_of(cell.arm), arm_config(study, cell), ground, judge, trials, rates)
             seconds = time.monotonic() - began
             write_json(_file(folder, cell), {"cell": cell.to_json(), **result, "seconds": seconds})
             count += 1
@@ -219,16 +223,21 @@ def _rate_before(cell: Cell, cells: Sequence[Cell], folder: Path) -> float | Non
 
 
 def _cell(
-    arm: Arm, config: Config, ground: Ground, judge: Judge, rates: Sequence[float]
+    arm: Arm,
+    config: Config,
+    ground: Ground,
+    judge: Judge,
+    trials: Trials,
+    rates: Sequence[float],
 ) -> dict[str, Any]:
     """Makes and measures one arm at the best of some rates; without a pool, at the task's."""
     pooled, factor, tuning = ground.pooled(config), 1.0, 0
     if rates and pooled is not None:
         factor = rates[0]
         if len(rates) > 1 and config.server.epochs:
-            factor, tuning = _best_rate(arm, config, ground, pooled, rates)
+            factor, tuning = trials.best(arm, config, rates)
     try:
-        made = _measured(arm, _at_rate(config, factor), ground, pooled, judge)
+        made = _measured(arm, at_rate(config, factor), ground, pooled, judge)
     except DivergedError as error:  # it says something about this arm, and nothing of others
         return {"rate": factor, DIVERGED: brief(error)}
     return {**made, "samples": {**made["samples"], "tuning": tuning}, "rate": factor}
@@ -247,32 +256,6 @@ def _measured(
         "choice": None if made.choice is None else to_json(made.choice),
         "weights_sha256": [weights_sha256(weights) for weights in made.members],
     }
-
-
-def _at_rate(config: Config, factor: float) -> Config:
-    server = replace(config.server, learning_rate=config.server.learning_rate * factor)
-    return replace(config, server=server)
-
-
-def _best_rate(
-    arm: Arm, config: Config, ground: Ground, pooled: Examples, rates: Sequence[float]
-) -> tuple[float, int]:
-    """The factor whose model finds the held-out part of the pool the likeliest, and its cost."""
-    count = round(_HELD_OUT * len(pooled))
-    judging = stratified(pooled.labels, count, config.seed, "study-rate")
-    rest = pooled.take(np.setdiff1d(np.arange(len(pooled)), judging))
-    held_out, said, spent = pooled.take(judging), {}, 0
-    for factor in rates:
-        desk = Desk(ground, _at_rate(config, factor), rest)
-        try:
-            made: Made = arm.make(desk)
-        except DivergedError:
-            said[factor] = -math.inf
-        else:
-            predicted = ground.scorer.predictions_on(held_out, made.members[0])
-            said[factor] = float(smoothed(predicted, ground.spec.num_classes).mean())
-        spent += desk.samples().server
-    return max(said, key=said.__getitem__), spent
 
 
 def _outcome(result: dict[str, Any]) -> str:
