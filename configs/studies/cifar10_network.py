@@ -34,7 +34,5 @@ def get_config() -> Study:
         notes=[
             "The pre-trained weights are those of an ImageNet MobileNetV2 that was fine-tuned on "
             "dog breeds, because Keras' own could not be downloaded where this was run.",
-            "The server's learning rate, 5e-4 or 1.5e-4, was chosen for every arm with a pool, in "
-            "every setting: on a tenth of the pool that was held out, by the first seed.",
         ],
     )

@@ -25,8 +25,4 @@ def get_config() -> Study:
             Grid(MAIN_ARMS, SPLITS[:1], pools=(1.0,), edges=(4,), seeds=SEEDS),
         ],
         rates=(1.0, 0.3),
-        notes=[
-            "The server's learning rate, 1e-3 or 3e-4, was chosen for every arm with a pool, in "
-            "every setting: on a tenth of the pool that was held out, by the first seed.",
-        ],
     )

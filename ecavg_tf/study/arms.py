@@ -1,14 +1,16 @@
 """The arms of a study, by name. Another arm is an entry in ``ARMS``."""
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ecavg_tf.config import Align, Config, GuardRule, PoolRate
-from ecavg_tf.config.checks import guess
+from ecavg_tf.config.checks import guess, validated
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.study import collaborating, controls
 from ecavg_tf.study.desk import Desk, Made
+from ecavg_tf.study.plan import Cell, Study, config_of
 
 Change = Callable[[Config], None]
 
@@ -190,3 +192,12 @@ def arm_of(name: str) -> Arm:
             f"a study has no arm {name!r}{guess(name, ARMS)}; valid: {', '.join(ARMS)}"
         )
     return ARMS[name]
+
+
+def arm_config(study: Study, cell: Cell) -> Config:
+    """The config of a cell with what its arm changes."""
+    config, arm = config_of(study, cell), arm_of(cell.arm)
+    if arm.change is not None:
+        config = copy.deepcopy(config)
+        arm.change(config)
+    return validated(config)

@@ -8,8 +8,9 @@ from pathlib import Path
 from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import federated_data
 from ecavg_tf.study.arms import Sizes, arm_of
+from ecavg_tf.study.choosing import tunes
 from ecavg_tf.study.ground import Machine
-from ecavg_tf.study.plan import Cell, Study, config_of
+from ecavg_tf.study.plan import ENOUGH, HELD_OUT, Cell, Study, config_of
 
 _TIMED = 2000  # examples
 _RUNGS = 8  # models that an edge compares on its guard set
@@ -60,7 +61,7 @@ def foreseen(study: Study, cells: Sequence[Cell], workdir: Path) -> list[Foresee
         return Foreseen(arm, count, trained, predicted, seconds)
 
     places = {cell.place for cell in cells}
-    tried = {(cell.place, cell.pool) for cell in cells if _tries(study, cell)}
+    tried = {(cell.place, cell.pool) for cell in cells if _tries(study, cell, len(train))}
     shared = (len(places) + len(tried)) * config.edge.epochs * len(train)
     lines = [line("the edges' first round", len(places) + len(tried), shared, 0)]
     for arm in dict.fromkeys(cell.arm for cell in cells):
@@ -77,14 +78,16 @@ def _trained(study: Study, cell: Cell, examples: int) -> int:
     sizes = Sizes(
         task.rounds, task.edge.epochs, task.server.epochs, cell.place.edges, examples, pool
     )
-    return (1 + _tries(study, cell)) * arm_of(cell.arm).cost(sizes)
+    return (1 + _tries(study, cell, examples)) * arm_of(cell.arm).cost(sizes)
 
 
-def _tries(study: Study, cell: Cell) -> int:
-    """How many rates are tried for a cell."""
-    first = min(seed for grid in study.grids for seed in grid.seeds)
-    chooses = len(study.rates) > 1 and study.task.server.epochs > 0 and cell.pool
-    return len(study.rates) if chooses and cell.place.seed == first else 0
+def _tries(study: Study, cell: Cell, examples: int) -> int:
+    """How many rates are tried with a cell's seed."""
+    if not tunes(study, cell):
+        return 0
+    seeds = sorted({seed for grid in study.grids for seed in grid.seeds})
+    judged = seeds.index(cell.place.seed) * round(HELD_OUT * (cell.pool or 0.0) * examples)
+    return len(study.rates) if judged < ENOUGH else 0
 
 
 def _timed(work: Callable[[], object]) -> float:

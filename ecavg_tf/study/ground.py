@@ -32,17 +32,17 @@ class Machine:
     """What is made once in a study: compiled models, and what predicts with them.
 
     Args:
-        folder: where checkpoints would go; nothing in a study keeps any.
+        folder: the study's directory.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._compiled: dict[Compilation, CompiledModel] = {}
         self._scorer: KerasScorer | None = None
 
     def task(self, config: Config, spec: DataSpec) -> Task:
         """A task whose compiled models are those of the study's other tasks."""
-        return Task(config, spec, self._folder, silent, self._compiled)
+        return Task(config, spec, self.folder, silent, self._compiled)
 
     def scorer(self, task: Task) -> KerasScorer:
         """Predicts; it knows no test set."""

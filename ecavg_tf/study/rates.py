@@ -1,8 +1,10 @@
 """The server's learning rate of an arm, chosen on examples that nobody trains on meanwhile."""
 
+import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +16,7 @@ from ecavg_tf.data.dataset import Examples, concatenated, stratified
 from ecavg_tf.study.arms import Arm
 from ecavg_tf.study.desk import Desk
 from ecavg_tf.study.ground import Ground
-
-_HELD_OUT = 0.1  # of the pool
+from ecavg_tf.study.plan import HELD_OUT
 
 
 def at_rate(config: Config, factor: float) -> Config:
@@ -39,6 +40,46 @@ class Trial:
     held_out: Examples
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What one seed says about the rates of an arm in a setting.
+
+    Attributes:
+        means: by rate, the mean smoothed log-likelihood of the held-out examples, nats; None: the
+            rate makes a model diverge. Empty: so little is pooled that no example can judge.
+        held_out: how many examples judged.
+        samples: examples that the server went through for it.
+    """
+
+    means: tuple[float | None, ...]
+    held_out: int
+    samples: int
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Tried":
+        """Reads what ``to_json`` made."""
+        return cls(tuple(value["means"]), value["held_out"], value["samples"])
+
+
+def chosen(tries: Sequence[Tried], rates: Sequence[float]) -> float:
+    """The rate that makes all held-out examples of several seeds together the likeliest.
+
+    A rate with which any seed diverges is taken only if all do; where nothing tells rates apart,
+    it is the first.
+    """
+    judged = [tried for tried in tries if tried.means]
+
+    def likelihood(at: int) -> float:
+        means = [(tried.means[at], tried.held_out) for tried in judged]
+        return sum(-math.inf if mean is None else count * mean for mean, count in means)
+
+    return rates[max(range(len(rates)), key=likelihood)]
+
+
 class Trials:
     """Tries rates on a place without a tenth of what its edges pool.
 
@@ -53,46 +94,54 @@ class Trials:
         self._ground = ground
         self._made: dict[tuple[object, ...], Trial | None] = {}
 
-    def best(self, arm: Arm, config: Config, rates: Sequence[float]) -> tuple[float, int]:
-        """The factor whose model finds the held-out examples the likeliest.
+    def tried(self, arm: Arm, config: Config, rates: Sequence[float]) -> "Tried":
+        """How likely the models of several rates find the held-out examples.
 
         Args:
             arm: what makes the model.
             config: of the cell.
             rates: factors of the server's learning rate.
-
-        Returns:
-            The factor, and how many examples the server went through to find it.
         """
         trial = self.trial(config)
         if trial is None:
-            return rates[0], 0
-        said, spent = {}, 0
+            return Tried((), 0, 0)
+        means: list[float | None] = []
+        spent = 0
         for factor in rates:
             desk = Desk(trial.ground, at_rate(config, factor), trial.pool)
             try:
                 made = arm.make(desk)
             except DivergedError:
-                said[factor] = -math.inf
+                means.append(None)
             else:
                 predicted = trial.ground.scorer.predictions_on(trial.held_out, made.members[0])
-                said[factor] = float(smoothed(predicted, trial.ground.spec.num_classes).mean())
+                said = smoothed(predicted, trial.ground.spec.num_classes)
+                means.append(float(said.mean()))
             spent += desk.samples().server
-        return max(said, key=said.__getitem__), spent
+        return Tried(tuple(means), len(trial.held_out), spent)
 
     def trial(self, config: Config) -> Trial | None:
         """The place without the examples that judge; None: so little is pooled that none can."""
         server = config.server
         key = (server.pool, server.pool_fraction, server.pool_bytes, server.pool_edges)
         if key not in self._made:
-            self._made[key] = self._without(config, f"trial-{len(self._made)}")
+            # An interrupted study finds the edges' models again by this name.
+            name = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+            self._made[key] = self._without(config, f"trial-{name}")
         return self._made[key]
+
+    def forget(self) -> None:
+        """Drops what the edges made for it."""
+        for trial in self._made.values():
+            if trial is not None:
+                trial.ground.forget()
+        self._made.clear()
 
     def _without(self, config: Config, name: str) -> Trial | None:
         edges = self._ground.edges
         which = {edge: which_consented(data.train, edge, config) for edge, data in edges.items()}
         labels = np.concatenate([edges[edge].train.labels[at] for edge, at in which.items()])
-        count = round(_HELD_OUT * len(labels))
+        count = round(HELD_OUT * len(labels))
         # Drawn of all edges together: drawn of each, few classes would be among them.
         judging = np.zeros(len(labels), np.bool_)
         judging[stratified(labels, count, config.seed, "study-rate")] = True

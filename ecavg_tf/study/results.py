@@ -1,10 +1,11 @@
 """study.json: one object with a line for every cell."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ecavg_tf.core.files import canonical_json
-from ecavg_tf.study.plan import cell_from_json
+from ecavg_tf.study.plan import Cell, cell_from_json
 
 SCHEMA_VERSION = 1
 RESULTS = "study.json"
@@ -23,3 +24,8 @@ def left_out(results: Mapping[str, Any]) -> Iterator[str]:
     for cell in results.get(DIVERGED, []):
         why = cell[DIVERGED]
         yield f"Counted nowhere: {cell_from_json(cell['cell'])}. Training diverged: {why}."
+
+
+def cell_path(folder: Path, cell: Cell) -> Path:
+    """Where a study's directory has what came of a cell."""
+    return folder / "cells" / f"{cell.name}.json"

@@ -1,6 +1,5 @@
 """Runs a study, cell by cell: each is written whole or not at all, and never run twice."""
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -12,7 +11,6 @@ import numpy as np
 
 from ecavg_tf import environment
 from ecavg_tf.config import Config
-from ecavg_tf.config.checks import validated
 from ecavg_tf.config.fields import flatten, flatten_dict, to_dict
 from ecavg_tf.core.errors import (
     ConfigError,
@@ -35,14 +33,15 @@ from ecavg_tf.data.dataset import Examples
 from ecavg_tf.data.federated import federated_data
 from ecavg_tf.models.builders import gives_logits
 from ecavg_tf.results import to_json
-from ecavg_tf.study.arms import UNPOOLED, Arm, arm_of
+from ecavg_tf.study.arms import UNPOOLED, Arm, arm_config, arm_of
+from ecavg_tf.study.choosing import Choices
 from ecavg_tf.study.deciding import decided
 from ecavg_tf.study.desk import Desk
 from ecavg_tf.study.ground import Ground, Machine
 from ecavg_tf.study.judging import Judge
 from ecavg_tf.study.plan import Cell, Study, cells_of, config_of, described
 from ecavg_tf.study.rates import Trials, at_rate
-from ecavg_tf.study.results import DIVERGED, RESULTS, SCHEMA_VERSION, lines_of
+from ecavg_tf.study.results import DIVERGED, RESULTS, SCHEMA_VERSION, cell_path, lines_of
 
 _CONFIG = "config.json"
 NOT_PLAYED = (  # what 'ecavg run' does with these, a study does not
@@ -86,15 +85,6 @@ def _check_played(task: Config) -> None:
             )
 
 
-def arm_config(study: Study, cell: Cell) -> Config:
-    """The config of a cell with what its arm changes."""
-    config, arm = config_of(study, cell), arm_of(cell.arm)
-    if arm.change is not None:
-        config = copy.deepcopy(config)
-        arm.change(config)
-    return validated(config)
-
-
 def run_study(study: Study, workdir: str | Path, *, tell: Tell) -> dict[str, Any]:
     """Runs the cells that are left.
 
@@ -117,7 +107,7 @@ def run_study(study: Study, workdir: str | Path, *, tell: Tell) -> dict[str, Any
         except BlockingIOError as error:
             raise WorkdirError(f"another process is running in {folder}") from error
         with lock:
-            remove_leftovers(folder, ("cells", "shared"))
+            remove_leftovers(folder, ("cells", "shared", "trials"))
             _check_same(study, folder)
             _run(study, cells, folder, tell)
             return written(study, cells, folder)
@@ -125,12 +115,12 @@ def run_study(study: Study, workdir: str | Path, *, tell: Tell) -> dict[str, Any
 
 def left(cells: Sequence[Cell], folder: Path) -> list[Cell]:
     """The cells that a directory does not hold yet."""
-    return [cell for cell in cells if not _file(folder, cell).exists()]
+    return [cell for cell in cells if not cell_path(folder, cell).exists()]
 
 
 def written(study: Study, cells: Sequence[Cell], folder: Path) -> dict[str, Any]:
     """Writes study.json of the cells that are done, and gives it."""
-    found = [read_json(path) for cell in cells if (path := _file(folder, cell)).exists()]
+    found = [read_json(path) for cell in cells if (path := cell_path(folder, cell)).exists()]
     results = {
         "schema_version": SCHEMA_VERSION,
         "status": "finished" if len(found) == len(cells) else "interrupted",
@@ -165,8 +155,8 @@ def _check_same(study: Study, folder: Path) -> None:
     other = next((name for name in asked if held.get(name) != asked[name]), None)
     if other == "rates_on":
         raise WorkdirError(
-            f"{folder} holds a study of an older version, which chose rates on examples that the "
-            "edges had trained on; go on with that version, or choose another --workdir"
+            f"{folder} holds a study of an older version, which chose its rates in another way; "
+            "go on with that version, or choose another --workdir"
         )
     if other is not None:
         raise WorkdirError(
@@ -175,71 +165,68 @@ def _check_same(study: Study, folder: Path) -> None:
         )
 
 
-def _file(folder: Path, cell: Cell) -> Path:
-    return folder / "cells" / f"{cell.name}.json"
-
-
 def _run(study: Study, cells: Sequence[Cell], folder: Path, tell: Tell) -> None:
-    machine, count = Machine(folder), 0
-    for place, group in groupby(cells, key=lambda cell: cell.place):
+    machine, choices = Machine(folder), Choices(study, cells, folder)
+    _try_rates(study, left(cells, folder), choices, machine, tell)
+    count = 0
+    for _, group in groupby(cells, key=lambda cell: cell.place):
         here = list(group)
         todo = left(here, folder)
         count += len(here) - len(todo)
         if not todo:
             continue
-        config = config_of(study, todo[0])
-        data = federated_data(config)
-        if not len(data.test):
-            raise DataError("a study needs a test set, and the data has none; give it one")
-        edges = {name: data.edge(name) for name in data.edges}
-        shared = folder / "shared" / Cell(place, None, "").name
-        ground = Ground(config, data.spec, edges, machine, shared)
-        judge = Judge(ground, data.test, logits=gives_logits(config.model))
-        trials = Trials(ground)
+        ground, judge = _ground(study, todo[0], machine)
         for cell in todo:
             began = time.monotonic()
-            known = _rate_before(cell, cells, folder)
-            rates = study.rates if known is None else (known,)
-            result = _cell(arm_of(cell.arm), arm_config(study, cell), ground, judge, trials, rates)
+            result = _cell(study, cell, ground, judge, choices)
             seconds = time.monotonic() - began
-            write_json(_file(folder, cell), {"cell": cell.to_json(), **result, "seconds": seconds})
+            path = cell_path(folder, cell)
+            write_json(path, {"cell": cell.to_json(), **result, "seconds": seconds})
             count += 1
             tell(f"[{count}/{len(cells)}] {cell}: {_outcome(result)} ({seconds:.1f} s)")
         ground.forget()
 
 
-def _rate_before(cell: Cell, cells: Sequence[Cell], folder: Path) -> float | None:
-    """The rate that another seed of the arm in this setting has chosen; None: this is the first.
+def _try_rates(
+    study: Study, cells: Sequence[Cell], choices: Choices, machine: Machine, tell: Tell
+) -> None:
+    """Tries the rates wherever cells that are left wait for a choice."""
+    for _, group in groupby(cells, key=lambda cell: cell.place):
+        wanted = [cell for cell in group if choices.wants(cell)]
+        if not wanted:
+            continue
+        ground, _ = _ground(study, wanted[0], machine)
+        trials = Trials(ground)
+        for cell in wanted:
+            tried = trials.tried(arm_of(cell.arm), arm_config(study, cell), study.rates)
+            choices.keep(cell, tried)
+            tell(f"rates tried: {cell} ({tried.held_out} held-out examples)")
+        trials.forget()
 
-    All seeds of a mean have one rate, also where smaller seeds join the study later. A cell that
-    diverged chose none.
-    """
-    place = cell.place
-    alike = (_file(folder, other) for other in cells
-             if (other.arm, other.pool) == (cell.arm, cell.pool)
-             and replace(other.place, seed=place.seed) == place)  # fmt: skip
-    made = (read_json(path) for path in alike if path.exists())
-    return next((float(found["rate"]) for found in made if DIVERGED not in found), None)
+
+def _ground(study: Study, cell: Cell, machine: Machine) -> tuple[Ground, Judge]:
+    """A cell's place, and what measures its arms on the test set."""
+    config = config_of(study, cell)
+    data = federated_data(config)
+    if not len(data.test):
+        raise DataError("a study needs a test set, and the data has none; give it one")
+    edges = {name: data.edge(name) for name in data.edges}
+    shared = machine.folder / "shared" / replace(cell, pool=None, arm="").name
+    ground = Ground(config, data.spec, edges, machine, shared)
+    return ground, Judge(ground, data.test, logits=gives_logits(config.model))
 
 
 def _cell(
-    arm: Arm,
-    config: Config,
-    ground: Ground,
-    judge: Judge,
-    trials: Trials,
-    rates: Sequence[float],
+    study: Study, cell: Cell, ground: Ground, judge: Judge, choices: Choices
 ) -> dict[str, Any]:
-    """Makes and measures one arm at the best of some rates; without a pool, at the task's."""
-    pooled, factor, tuning = ground.pooled(config), 1.0, 0
-    if rates and pooled is not None:
-        factor = rates[0]
-        if len(rates) > 1 and config.server.epochs:
-            factor, tuning = trials.best(arm, config, rates)
+    """Makes and measures one arm at the rate that was chosen for it."""
+    arm, config, factor = arm_of(cell.arm), arm_config(study, cell), choices.rate(cell)
+    pooled = ground.pooled(config)
     try:
         made = _measured(arm, at_rate(config, factor), ground, pooled, judge)
     except DivergedError as error:  # it says something about this arm, and nothing of others
         return {"rate": factor, DIVERGED: brief(error)}
+    tuning = choices.tuning(cell)
     return {**made, "samples": {**made["samples"], "tuning": tuning}, "rate": factor}
 
 

@@ -11,7 +11,7 @@ from ecavg_tf.config import Config
 from ecavg_tf.data.dataset import DataSpec, EdgeData, Examples
 from ecavg_tf.study.arms import arm_of
 from ecavg_tf.study.ground import Ground, Machine
-from ecavg_tf.study.rates import Trials
+from ecavg_tf.study.rates import Trials, Tried, chosen
 
 SPEC = DataSpec("grey", (2, 2, 1), "uint8", (0.0, 255.0), ("a", "b"))
 
@@ -90,15 +90,42 @@ def test_two_shares_have_two_trials(ground: Ground) -> None:
 def test_the_place_itself_keeps_its_models(ground: Ground) -> None:
     trials = Trials(ground)
     before = ground.models(ground.updates(ground.initial, 1))
-    factor, spent = trials.best(arm_of("published"), ground.config, (1.0, 0.0))
-    assert factor in (1.0, 0.0)
-    assert spent == 2 * (140 - 14 + 14)  # two rates: one epoch, and the answers that are judged
+    tried = trials.tried(arm_of("published"), ground.config, (1.0, 0.0))
+    assert len(tried.means) == 2
+    assert tried.held_out == 14
+    assert tried.samples == 2 * (140 - 14 + 14)  # of two rates: one epoch, and what is judged
     after = ground.models(ground.updates(ground.initial, 1))
     for edge, weights in before.items():
         for mine, its in zip(weights, after[edge], strict=True):
             np.testing.assert_array_equal(mine, its)
 
 
+def test_an_interrupted_trial_is_found_again_by_its_own_share_alone(ground: Ground) -> None:
+    """The edges' models of one share must not be taken for those of another."""
+    config, arm = copy.deepcopy(ground.config), arm_of("published")
+    config.server.pool_fraction = 0.5
+    alone = Trials(ground)
+    expected = alone.tried(arm, config, (1.0, 3.0))
+    alone.forget()
+    Trials(ground).tried(arm, ground.config, (1.0, 3.0))  # and nobody forgets what it made
+    assert Trials(ground).tried(arm, config, (1.0, 3.0)) == expected
+
+
+def test_all_examples_that_judged_count_alike() -> None:
+    # In sum: first rate 10 * -1.0 + 30 * -1.2 = -46, second 10 * -1.5 + 30 * -1.0 = -45.
+    tries = [Tried((-1.0, -1.5), 10, 7), Tried((-1.2, -1.0), 30, 7)]
+    assert chosen(tries, (1.0, 0.3)) == 0.3
+    assert chosen(tries[:1], (1.0, 0.3)) == 1.0
+
+
+def test_a_rate_that_diverges_once_is_not_chosen() -> None:
+    tries = [Tried((-1.0, -9.0), 10, 7), Tried((None, -9.0), 10, 7)]
+    assert chosen(tries, (1.0, 0.3)) == 0.3
+    assert chosen([Tried((None, None), 10, 7)], (1.0, 0.3)) == 1.0
+
+
 def test_without_an_example_to_spare_the_first_rate_stays(ground: Ground) -> None:
     few = ground.with_edges({"edge-00": EdgeData("edge-00", examples(0, 1), examples(9, 1))}, "few")
-    assert Trials(few).best(arm_of("ours"), few.config, (0.3, 1.0)) == (0.3, 0)
+    tried = Trials(few).tried(arm_of("ours"), few.config, (0.3, 1.0))
+    assert tried == Tried((), 0, 0)
+    assert chosen([tried], (0.3, 1.0)) == 0.3

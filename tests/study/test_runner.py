@@ -16,9 +16,11 @@ from sklearn.datasets import load_digits
 import ecavg_tf
 from ecavg_tf.config import Align, Config, DoubtfulLabels, PartitionKind
 from ecavg_tf.core.errors import ConfigError, RoundError, WorkdirError
+from ecavg_tf.core.files import read_json
 from ecavg_tf.core.locks import lock_folder
 from ecavg_tf.study.page import write_page
 from ecavg_tf.study.plan import Grid, Study
+from ecavg_tf.study.rates import Tried, chosen
 from ecavg_tf.study.runner import NOT_PLAYED, planned, run_study
 
 ARMS = (
@@ -259,6 +261,22 @@ def test_seeds_that_join_later_have_the_rate_of_those_before(tmp_path: Path, dat
     rates = {(c["cell"]["arm"], c["cell"]["seed"]): c["rate"] for c in results["cells"]}
     assert rates["start-server", 0] == 2.0
     assert rates["alone-longer", 0] == 1.0  # it has no pool to choose by
+
+
+def test_seeds_choose_together_until_enough_examples_have_judged(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = study(data, ("start-server",))
+    many = replace(one, grids=[replace(one.grids[0], seeds=(0, 1, 2))])  # 8 examples judge in each
+    for enough, seeds in ((16, {0, 1}), (17, {0, 1, 2})):
+        monkeypatch.setattr("ecavg_tf.study.choosing.ENOUGH", enough)
+        folder, told = tmp_path / str(enough), list[str]()
+        results = run_study(many, folder, tell=told.append)
+        cells = {cell["cell"]["seed"]: cell for cell in results["cells"]}
+        assert {seed for seed, cell in cells.items() if cell["samples"]["tuning"]} == seeds
+        found = [Tried.from_json(read_json(path)) for path in (folder / "trials").iterdir()]
+        assert {cell["rate"] for cell in cells.values()} == {chosen(found, RATES)}
+        assert sum(line.startswith("rates tried: ") for line in told) == len(seeds)
 
 
 @pytest.mark.parametrize(
