@@ -5,7 +5,7 @@ started from. All that is asked about changes as vectors (lengths, angles, dista
 with any shares) follows from their inner products, so these are taken once, weight by weight.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,11 @@ from ecavg_tf.core.template import Array, Role, Template
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
-_BLOCK = 2**22  # values of all edges together that are in memory at once
+_BLOCK = 2**22  # values of all updates together that are in memory at once
 
 
 def inner_products(updates: Sequence[Update], template: Template, base: Sequence[Array]) -> Matrix:
-    """The inner products of all changes; memory is one weight of every edge.
+    """The inner products of all changes; memory is a few million values, however many updates.
 
     A weight that an edge left out did not change.
 
@@ -35,17 +35,28 @@ def inner_products(updates: Sequence[Update], template: Template, base: Sequence
     for spec, start in zip(template.weights, base, strict=True):
         if spec.role is not Role.TRAINABLE:
             continue
-        sent = [update[spec.key].ravel() if spec.key in update.keys else None for update in updates]
         flat = np.asarray(start, np.float64).ravel()
-        step = max(1, _BLOCK // len(updates))
-        for at in range(0, flat.size, step):
-            part = flat[at : at + step]
-            changes = np.stack(
-                [np.zeros_like(part) if one is None else one[at : at + step] - part for one in sent]
-            )
+        for first, stop in blocks(flat.size, len(updates)):
+            part = flat[first:stop]
+            changes = np.zeros((len(updates), len(part)))
+            for change, update in zip(changes, updates, strict=True):
+                if spec.key in update.keys:
+                    np.subtract(update.part(spec.key, first, stop), part, out=change)
             with np.errstate(over="ignore", invalid="ignore"):
                 products += changes @ changes.T
     return products
+
+
+def blocks(size: int, updates: int) -> Iterator[tuple[int, int]]:
+    """Cuts a weight into pieces ``[first, stop)`` of which memory holds one of every update.
+
+    Args:
+        size: values of the weight.
+        updates: how many updates.
+    """
+    step = max(1, _BLOCK // updates)
+    for first in range(0, size, step):
+        yield first, min(first + step, size)
 
 
 def lengths(products: Matrix) -> Vector:
@@ -66,9 +77,40 @@ def cosines_to_the_rest(products: Matrix) -> Vector:
 
     0 where one of the two is a change of nothing.
     """
-    squares, totals = products.diagonal(), products.sum(axis=1)
-    along = totals - squares  # with the sum of the others
-    others = products.sum() - 2 * totals + squares  # its squared length
+    totals = products.sum(axis=1)
+    return _cosines(products.diagonal(), totals, totals.sum())
+
+
+def usual_cosines(products: Matrix) -> Vector:
+    """For each change, the median cosine of another to the rest, as if this one weren't there.
+
+    Its products are in no sum. To take them off afterwards would not do: where it is huge, nothing
+    of the others' would be left.
+
+    Returns:
+        Shape (updates,), of at least two updates.
+    """
+    totals = np.zeros_like(products)  # of a row's change with all but a column's
+    totals[:, 1:] = np.cumsum(products[:, :-1], axis=1)
+    totals[:, :-1] += np.cumsum(products[:, :0:-1], axis=1)[:, ::-1]
+    np.fill_diagonal(totals, 0.0)
+    cosines = _cosines(products.diagonal()[:, None], totals, totals.sum(axis=0))
+    others = ~np.eye(len(products), dtype=np.bool_)
+    each = cosines.T[others].reshape(len(products), -1)
+    medians: Vector = np.median(each, axis=1)
+    return medians
+
+
+def _cosines(squares: Matrix, totals: Matrix, whole: Matrix) -> Matrix:
+    """Cosines of changes to the sum of the others.
+
+    Args:
+        squares: their squared lengths.
+        totals: each one's product with the sum of all, itself included.
+        whole: the squared length of that sum.
+    """
+    along = totals - squares
+    others = whole - 2 * totals + squares  # the squared length of the others' sum
     scale = np.sqrt(np.maximum(squares * others, 0.0))
-    cosines: Vector = np.divide(along, scale, out=np.zeros(len(along)), where=scale > 0)
+    cosines: Matrix = np.divide(along, scale, out=np.zeros_like(along), where=scale > 0)
     return cosines

@@ -26,7 +26,13 @@ from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template, all_finite
 from ecavg_tf.data.dataset import Examples, stratified
 from server.aggregate import average_updates, combine_statistics
-from server.geometry import Matrix, cosines_to_the_rest, inner_products, lengths
+from server.geometry import (
+    Matrix,
+    cosines_to_the_rest,
+    inner_products,
+    lengths,
+    usual_cosines,
+)
 from server.labels import judge_of, stands_out, usual_of
 from server.screen import ENOUGH
 
@@ -190,10 +196,10 @@ def _judged(
 def findings(given: Round, measured: Sequence[Influence]) -> tuple[str, ...]:
     """Who stands out and why, a line each, in plain words; nothing is dropped for it."""
     told = []
+    usual = _agreements(given.products)
     for at, one in enumerate(measured):
         why = [
-            _points_against(given.products, at, one)
-            or _has_little_in_common(given.products, at, one),
+            _points_against(usual[at], one) or _has_little_in_common(usual[at], measured, at),
             _harms(measured, at),
             _odd_labels(one),
         ]
@@ -203,8 +209,15 @@ def findings(given: Round, measured: Sequence[Influence]) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _points_against(products: Matrix, at: int, one: Influence) -> str:
-    agree = _agreement(products, at)
+def _agreements(products: Matrix) -> Sequence[float]:
+    """What cosine to the rest is usual among the others of each; 0 where they are too few."""
+    if len(products) < ENOUGH:
+        return [0.0] * len(products)
+    usual: list[float] = usual_cosines(products).tolist()
+    return usual
+
+
+def _points_against(agree: float, one: Influence) -> str:
     if one.cosine > -_AGAINST or agree < _AGAINST:
         return ""  # edges with different classes all pull in directions of their own
     return (
@@ -213,15 +226,14 @@ def _points_against(products: Matrix, at: int, one: Influence) -> str:
     )
 
 
-def _has_little_in_common(products: Matrix, at: int, one: Influence) -> str:
+def _has_little_in_common(agree: float, measured: Sequence[Influence], at: int) -> str:
     """As noise has; an honest edge with classes of its own makes no longer change than others."""
-    agree = _agreement(products, at)
-    if agree < _AGREE:  # 0 where too few edges are left to tell what is usual
+    one = measured[at]
+    # Below -_AGAINST, it points against them.
+    if agree < _AGREE or not -_AGAINST < one.cosine < _IN_COMMON * agree:
         return ""
-    usual = float(np.median(np.delete(lengths(products), at)))
+    usual = float(np.median([other.norm for other in _but(measured, at)]))
     if one.norm <= _LONG * usual:
-        return ""
-    if not -_AGAINST < one.cosine < _IN_COMMON * agree:  # below, it points against them
         return ""
     return (
         f"its update has little in common with the others' (cosine {one.cosine:.2f}, the others' "
@@ -229,16 +241,10 @@ def _has_little_in_common(products: Matrix, at: int, one: Influence) -> str:
     )
 
 
-def _agreement(products: Matrix, at: int) -> float:
-    """The median cosine of each other change to the rest of them; 0 where they are too few."""
-    stay = [other for other in range(len(products)) if other != at]
-    if len(stay) + 1 < ENOUGH:
-        return 0.0
-    return float(np.median(cosines_to_the_rest(products[np.ix_(stay, stay)])))
-
-
 def _harms(measured: Sequence[Influence], at: int) -> str:
     """Whether the loss falls without this edge far more than without any other."""
+    if measured[at].loss_with is None:
+        return ""
     effects = [
         0.0
         if one.loss_with is None or one.loss_without is None

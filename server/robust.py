@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ecavg_tf.core.messages.update_file import Update
 from ecavg_tf.core.template import Array, Template
-from server.geometry import Matrix, Vector, lengths, squared_distances
+from server.geometry import Matrix, Vector, blocks, lengths, squared_distances
 
 Stack = NDArray[np.float64]
 
@@ -58,10 +58,10 @@ def combined_by(
     template: Template,
     base: Sequence[Array],
 ) -> list[Array]:
-    """Combines updates weight by weight; memory is one weight of every edge.
+    """Combines updates value by value; memory is a few million values, however many updates.
 
     Args:
-        rule: from values of shape (edges, …) to shape (…).
+        rule: from values of shape (edges, n) to shape (n,), each of its own column alone.
         updates: checked updates, at least one.
         template: the run's template.
         base: the model that the round started from, in template order; what nobody sent, and
@@ -73,11 +73,12 @@ def combined_by(
     combined = []
     for spec, kept in zip(template.weights, base, strict=True):
         senders = [update for update in updates if spec.averaged and spec.key in update.keys]
-        if senders:
-            values = np.stack([update[spec.key].astype(np.float64) for update in senders])
-            combined.append(rule(values).astype(spec.dtype))
-        else:
-            combined.append(np.array(kept))
+        made = np.array(kept, spec.dtype, order="C")
+        flat = made.reshape(-1)  # the same memory
+        for first, stop in blocks(flat.size, len(senders)) if senders else ():
+            values = np.stack([update.part(spec.key, first, stop) for update in senders])
+            flat[first:stop] = rule(values.astype(np.float64)).astype(spec.dtype)
+        combined.append(made)
     return combined
 
 

@@ -1,4 +1,4 @@
-"""CIFAR-10, the whole of a pre-trained MobileNetV2, 8,000 images: three splits, four edges, 3 seeds.
+"""CIFAR-10, the whole of a pre-trained MobileNetV2: 8,000 images, three splits, 3 seeds.
 
     ecavg study --config=configs/studies/cifar10_network_large.py --workdir=runs/study-large
 

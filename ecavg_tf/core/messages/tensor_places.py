@@ -61,12 +61,23 @@ class Places:
         Raises:
             ValueError, KeyError, TypeError, OSError: there is none, or none that numpy has.
         """
+        return self._values(key, 0, None).reshape(self._places[key]["shape"])
+
+    def part(self, key: str, first: int, stop: int) -> Array:
+        """Reads some values of one array, shape (n,): those of its flat indices [first, stop).
+
+        Raises:
+            ValueError, KeyError, TypeError, OSError: as ``read``.
+        """
+        return self._values(key, first, stop)
+
+    def _values(self, key: str, first: int, stop: int | None) -> Array:
         place = self._places[key]
         dtype = np.dtype(_DTYPES[place["dtype"]])
         begin, end = (self._begin + offset for offset in place["data_offsets"])
         with self._path.open("rb") as stream:
             if not self._begin <= begin <= end <= os.fstat(stream.fileno()).st_size:
                 raise ValueError("it lies outside of the file")
-            stream.seek(begin)
-            values = np.fromfile(stream, dtype, (end - begin) // dtype.itemsize)
-        return values.reshape(place["shape"])
+            at = range((end - begin) // dtype.itemsize)[first:stop]
+            stream.seek(begin + at.start * dtype.itemsize)
+            return np.fromfile(stream, dtype, len(at))

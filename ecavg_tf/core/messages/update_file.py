@@ -4,6 +4,7 @@ Nothing here unpickles. The same update always gives the same bytes: keys come i
 template order and the metadata is one entry of sorted JSON.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -76,13 +77,26 @@ class TensorFile:
         return opener(str(at), framework="numpy") if isinstance(at, Path) else at
 
     def __getitem__(self, key: str) -> Array:
-        try:
+        with self._named(key):
             if isinstance(self._source, Path):
                 return self._places.read(key)
             array: Array = self._open().get_tensor(key)
+        return array
+
+    def part(self, key: str, first: int, stop: int) -> Array:
+        """Some values of one array, shape (n,): those of its flat indices [first, stop)."""
+        if isinstance(self._source, Path):
+            with self._named(key):
+                return self._places.part(key, first, stop)
+        return self[key].ravel()[first:stop]
+
+    @contextlib.contextmanager
+    def _named(self, key: str) -> Iterator[None]:
+        """Says of what can't be read where it is."""
+        try:
+            yield
         except (OSError, ValueError, SafetensorError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{self.name}, {key}: {brief(error)}") from error
-        return array
 
 
 def _in_memory(content: bytes) -> Any:
@@ -172,6 +186,10 @@ class Update:
 
     def __getitem__(self, key: str) -> Array:
         return self._file[key]
+
+    def part(self, key: str, first: int, stop: int) -> Array:
+        """Some values of one weight, shape (n,): those of its flat indices [first, stop)."""
+        return self._file.part(key, first, stop)
 
     def items(self, template: Template) -> Iterator[tuple[WeightSpec, Array]]:
         """Reads its weights in template order, leaving out what it omits."""
