@@ -53,18 +53,12 @@ without. For other models TensorFlow chooses itself. Rows that are missing here 
 this machine yet. Each cell is a process of its own, and others used the machine meanwhile: measure
 on yours before you set `TF_ENABLE_ONEDNN_OPTS`.
 """,
-    "fleet_sizes": """\
-Nothing else ran. The goals with 1,000 edges are 150 CPU seconds, 500 MB of disk, and memory that
-hardly grows with the number of edges.
-""",
     "flower_simulation": """\
-Nothing else ran. A short run here is mostly start-up: it imports TensorFlow and Keras, reads the
-data and draws the page of its report. So three rounds are not 8 times as fast as Flower's, which
-was the goal; the goal of a further round was 25 times.
+A short run here is mostly start-up: it imports TensorFlow and Keras, reads the data and draws the
+page of its report.
 """,
     "workers_mlp": """\
-Nothing else ran. Each process imports TensorFlow first, which the edges' part contains. The goal
-of the speed-up was 1.7.
+Each process imports TensorFlow first, which the edges' part contains.
 """,
 }
 

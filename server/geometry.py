@@ -19,7 +19,7 @@ _BLOCK = 2**22  # values of all updates together that are in memory at once
 
 
 def inner_products(updates: Sequence[Update], template: Template, base: Sequence[Array]) -> Matrix:
-    """The inner products of all changes; memory is a few million values, however many updates.
+    """The inner products of all changes; beside them, memory is a piece of every update.
 
     A weight that an edge left out did not change.
 
@@ -35,9 +35,9 @@ def inner_products(updates: Sequence[Update], template: Template, base: Sequence
     for spec, start in zip(template.weights, base, strict=True):
         if spec.role is not Role.TRAINABLE:
             continue
-        flat = np.asarray(start, np.float64).ravel()
+        flat = np.asarray(start).ravel()
         for first, stop in blocks(flat.size, len(updates)):
-            part = flat[first:stop]
+            part = flat[first:stop].astype(np.float64)
             changes = np.zeros((len(updates), len(part)))
             for change, update in zip(changes, updates, strict=True):
                 if spec.key in update.keys:
@@ -54,9 +54,12 @@ def blocks(size: int, updates: int) -> Iterator[tuple[int, int]]:
         size: values of the weight.
         updates: how many updates.
     """
-    step = max(1, _BLOCK // updates)
-    for first in range(0, size, step):
-        yield first, min(first + step, size)
+    step, stop = max(2, _BLOCK // updates), 0
+    while stop < size:
+        first, stop = stop, stop + step
+        if size - stop <= 1:  # numpy adds up a column that stands alone in another order
+            stop = size
+        yield first, stop
 
 
 def lengths(products: Matrix) -> Vector:
@@ -84,8 +87,8 @@ def cosines_to_the_rest(products: Matrix) -> Vector:
 def usual_cosines(products: Matrix) -> Vector:
     """For each change, the median cosine of another to the rest, as if this one weren't there.
 
-    Its products are in no sum. To take them off afterwards would not do: where it is huge, nothing
-    of the others' would be left.
+    This one's products are in no sum. To take them off afterwards would not do: where it is huge,
+    nothing of the others' would be left. Memory is a few times that of the products.
 
     Returns:
         Shape (updates,), of at least two updates.

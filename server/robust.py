@@ -58,7 +58,7 @@ def combined_by(
     template: Template,
     base: Sequence[Array],
 ) -> list[Array]:
-    """Combines updates value by value; memory is a few million values, however many updates.
+    """Combines updates value by value; memory is a piece of every update.
 
     Args:
         rule: from values of shape (edges, n) to shape (n,), each of its own column alone.

@@ -14,8 +14,8 @@ from ecavg_tf.study.results import DIVERGED, cell_path
 class Choices:
     """One rate for all seeds of an arm in a setting, so that a mean is of one thing.
 
-    Seeds try the rates, the lowest first, until enough held-out examples have judged. What they
-    found lies in ``WORKDIR/trials``.
+    Seeds try the rates, the lowest first, until enough held-out examples have judged or no seed is
+    left. What they found lies in ``WORKDIR/trials``.
 
     Args:
         study: the study.
@@ -29,11 +29,18 @@ class Choices:
         for cell in cells:
             self._alike.setdefault(_setting(cell), []).append(cell)
 
-    def wants(self, cell: Cell) -> bool:
-        """Whether the rates are still to be tried with a cell's seed."""
+    def wants(self, cell: Cell, foreseen: int = 0) -> bool:
+        """Whether the rates are still to be tried with a cell's seed.
+
+        Args:
+            cell: the cell.
+            foreseen: how many examples will judge with each lower seed that has not tried them.
+        """
         if not tunes(self._study, cell) or self._path(cell).exists():
             return False
         judged = sum(tried.held_out for tried in self._tries(cell))
+        lower = [other for other in self._alike[_setting(cell)] if other.place < cell.place]
+        judged += foreseen * sum(not self._path(other).exists() for other in lower)
         return judged < ENOUGH and self._before(cell) is None
 
     def keep(self, cell: Cell, tried: Tried) -> None:
@@ -41,7 +48,7 @@ class Choices:
         write_json(self._path(cell), tried.to_json())
 
     def rate(self, cell: Cell) -> float:
-        """The factor of a cell's rate; 1 where nothing is pooled or there is no choice."""
+        """The factor of a cell's rate; 1 where nothing is pooled or the study names no rate."""
         if not cell.pool or not self._study.rates:
             return 1.0
         before = self._before(cell)

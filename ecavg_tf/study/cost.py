@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import federated_data
-from ecavg_tf.study.arms import Sizes, arm_of
-from ecavg_tf.study.choosing import tunes
+from ecavg_tf.study.arms import UNPOOLED, Sizes, arm_of
+from ecavg_tf.study.choosing import Choices
 from ecavg_tf.study.ground import Machine
-from ecavg_tf.study.plan import ENOUGH, HELD_OUT, Cell, Study, config_of
+from ecavg_tf.study.plan import HELD_OUT, Cell, Study, cells_of, config_of
 
 _TIMED = 2000  # examples
 _RUNGS = 8  # models that an edge compares on its guard set
@@ -61,12 +61,18 @@ def foreseen(study: Study, cells: Sequence[Cell], workdir: Path) -> list[Foresee
         return Foreseen(arm, count, trained, predicted, seconds)
 
     places = {cell.place for cell in cells}
-    tried = {(cell.place, cell.pool) for cell in cells if _tries(study, cell, len(train))}
+    choices = Choices(study, cells_of(study, UNPOOLED), workdir)
+    tries = {
+        cell: len(study.rates)
+        for cell in cells
+        if choices.wants(cell, round(HELD_OUT * (cell.pool or 0.0) * len(train)))
+    }
+    tried = {(cell.place, cell.pool) for cell in tries}
     shared = (len(places) + len(tried)) * config.edge.epochs * len(train)
     lines = [line("the edges' first round", len(places) + len(tried), shared, 0)]
     for arm in dict.fromkeys(cell.arm for cell in cells):
         mine = [cell for cell in cells if cell.arm == arm]
-        trained = sum(_trained(study, cell, len(train)) for cell in mine)
+        trained = sum((1 + tries.get(cell, 0)) * _trained(study, cell, len(train)) for cell in mine)
         predicted = sum(_RUNGS * guards + (1 + 2 * cell.place.edges) * test for cell in mine)
         lines.append(line(arm, len(mine), trained, predicted))
     return lines
@@ -78,16 +84,7 @@ def _trained(study: Study, cell: Cell, examples: int) -> int:
     sizes = Sizes(
         task.rounds, task.edge.epochs, task.server.epochs, cell.place.edges, examples, pool
     )
-    return (1 + _tries(study, cell, examples)) * arm_of(cell.arm).cost(sizes)
-
-
-def _tries(study: Study, cell: Cell, examples: int) -> int:
-    """How many rates are tried with a cell's seed."""
-    if not tunes(study, cell):
-        return 0
-    seeds = sorted({seed for grid in study.grids for seed in grid.seeds})
-    judged = seeds.index(cell.place.seed) * round(HELD_OUT * (cell.pool or 0.0) * examples)
-    return len(study.rates) if judged < ENOUGH else 0
+    return arm_of(cell.arm).cost(sizes)
 
 
 def _timed(work: Callable[[], object]) -> float:

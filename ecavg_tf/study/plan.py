@@ -45,7 +45,7 @@ class Grid:
 RATES_ON = "examples that nobody trained on, of several seeds"
 HELD_OUT = 0.1  # of the pool, where rates are chosen
 # Two rates' mean log-likelihoods differ by about 0.1 nats on 160 examples of CIFAR-10 by chance
-# alone, as much as a rate is worth, so seeds judge together until this many examples have.
+# alone, as much as a rate is worth, so seeds judge together until this many have, or none is left.
 ENOUGH = 500
 
 
@@ -201,5 +201,5 @@ def _of_rates(study: Study) -> list[str]:
         f"The server's learning rate, {', '.join(rates[:-1])} or {rates[-1]}, was chosen for every "
         "arm with a pool, in every setting, one for all seeds: by a tenth of the pool that was "
         "held out from server and edges meanwhile, of one seed after another until "
-        f"{ENOUGH} examples had judged."
+        f"{ENOUGH} such examples had judged, or no seed was left."
     ]

@@ -68,8 +68,8 @@ class Tried:
 def chosen(tries: Sequence[Tried], rates: Sequence[float]) -> float:
     """The rate that makes all held-out examples of several seeds together the likeliest.
 
-    A rate with which any seed diverges is taken only if all do; where nothing tells rates apart,
-    it is the first.
+    A rate that diverges with some seed is taken only if every rate does; then, and where nothing
+    tells rates apart, it is the first of them.
     """
     judged = [tried for tried in tries if tried.means]
 
@@ -94,7 +94,7 @@ class Trials:
         self._ground = ground
         self._made: dict[tuple[object, ...], Trial | None] = {}
 
-    def tried(self, arm: Arm, config: Config, rates: Sequence[float]) -> "Tried":
+    def tried(self, arm: Arm, config: Config, rates: Sequence[float]) -> Tried:
         """How likely the models of several rates find the held-out examples.
 
         Args:

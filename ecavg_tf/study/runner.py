@@ -91,7 +91,7 @@ def run_study(study: Study, workdir: str | Path, *, tell: Tell) -> dict[str, Any
     Args:
         study: the study.
         workdir: its directory. One that holds the same study goes on; the grids may have grown.
-        tell: told a line for every cell.
+        tell: told a line for every trial of rates and every cell.
 
     Returns:
         What ``WORKDIR/study.json`` holds.
@@ -175,7 +175,8 @@ def _run(study: Study, cells: Sequence[Cell], folder: Path, tell: Tell) -> None:
         count += len(here) - len(todo)
         if not todo:
             continue
-        ground, judge = _ground(study, todo[0], machine)
+        ground, test = _ground(study, todo[0], machine)
+        judge = Judge(ground, test, logits=gives_logits(study.task.model))
         for cell in todo:
             began = time.monotonic()
             result = _cell(study, cell, ground, judge, choices)
@@ -204,16 +205,15 @@ def _try_rates(
         trials.forget()
 
 
-def _ground(study: Study, cell: Cell, machine: Machine) -> tuple[Ground, Judge]:
-    """A cell's place, and what measures its arms on the test set."""
+def _ground(study: Study, cell: Cell, machine: Machine) -> tuple[Ground, Examples]:
+    """A cell's place, and the test set on which its arms are measured."""
     config = config_of(study, cell)
     data = federated_data(config)
     if not len(data.test):
         raise DataError("a study needs a test set, and the data has none; give it one")
     edges = {name: data.edge(name) for name in data.edges}
     shared = machine.folder / "shared" / replace(cell, pool=None, arm="").name
-    ground = Ground(config, data.spec, edges, machine, shared)
-    return ground, Judge(ground, data.test, logits=gives_logits(config.model))
+    return Ground(config, data.spec, edges, machine, shared), data.test
 
 
 def _cell(

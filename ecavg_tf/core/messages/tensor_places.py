@@ -67,9 +67,12 @@ class Places:
         """Reads some values of one array, shape (n,): those of its flat indices [first, stop).
 
         Raises:
-            ValueError, KeyError, TypeError, OSError: as ``read``.
+            ValueError, KeyError, TypeError, OSError: as ``read``, or it has no such values.
         """
-        return self._values(key, first, stop)
+        values = self._values(key, first, stop)
+        if len(values) != stop - first:
+            raise ValueError(f"it has no values {first} to {stop}")
+        return values
 
     def _values(self, key: str, first: int, stop: int | None) -> Array:
         place = self._places[key]
