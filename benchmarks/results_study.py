@@ -101,7 +101,7 @@ def _was_run(results: dict[str, Any]) -> str:
     minutes = sum(cell["seconds"] for cell in cells) / 60
     took = f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
     left = "" if results["status"] == "finished" else (
-        " It was not finished: where a table counts fewer seeds, cells are missing."
+        " It was not finished: settings, arms or seeds that a table lacks are still missing."
     )  # fmt: skip
     epochs = f"{task['edge']['epochs']} + {task['server']['epochs']} epochs"
     return (
