@@ -33,6 +33,12 @@ def tfds_dir() -> str:
     return folder
 
 
+@pytest.fixture
+def every_epoch_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs of milliseconds are kept for a killed fit, as those are that take longer."""
+    monkeypatch.setattr("ecavg_tf.training.resuming.WORTH_S", 0.0)
+
+
 @pytest.fixture(autouse=True)
 def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """To draw a run's pictures takes longer than a test's run; who looks at them says so."""

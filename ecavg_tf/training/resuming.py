@@ -23,14 +23,16 @@ from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Examples
 
 FOLDER = "checkpoints"  # in a run's or an edge's directory
+WORTH_S = 0.5  # less work than this is sooner done again than kept
 EVERY_S = 5.0  # more work than this must survive a loss of power, too
 
 
 class Backup(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps the state after every epoch: a killed process repeats at most the one it was in.
+    """Keeps the state after an epoch: a killed process repeats the one it was in.
 
-    After seconds of work the file is also on the disk, not only in the system's memory. (To wait
-    for the disk after each epoch of a small model takes as long as the epoch.)
+    Epochs of a moment are not kept one by one. (To write the state of a small model after each
+    epoch takes as long as the epoch.) After seconds of work the file is also on the disk, not
+    only in the system's memory.
 
     Args:
         checkpoint: where to.
@@ -43,15 +45,19 @@ class Backup(keras.callbacks.Callback):  # type: ignore[misc]
         self._checkpoint = checkpoint
         self._key = key
         self._state = state
-        self._synced = time.monotonic()
+        self._kept = self._synced = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the file."""
         del logs
-        due = time.monotonic() - self._synced >= EVERY_S
+        now = time.monotonic()
+        if now - self._kept < WORTH_S:
+            return
+        due = now - self._synced >= EVERY_S
         self._checkpoint.save(self._key, epoch + 1, self._state(), synced=due)
+        self._kept = time.monotonic()
         if due:
-            self._synced = time.monotonic()
+            self._synced = self._kept
 
 
 def fit_key(

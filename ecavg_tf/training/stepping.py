@@ -7,6 +7,7 @@ batches, and TensorFlow makes a step with each of them: the same steps, to the b
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -21,7 +22,6 @@ from ecavg_tf.data.pipeline import untuned
 from ecavg_tf.events import Detail, Listener, Note, silent
 from ecavg_tf.training.own_methods import own_methods
 
-_NOTHING = -1  # in an execution's row: no example
 _REPLACED = ("fit", "make_train_function")  # a model with one of its own trains in its own way
 
 
@@ -42,6 +42,7 @@ class Stepper:
         self._compiled, self._compilable = False, True
         self._data: tuple[Any, ...] = ()
         self._batch_size = 0
+        self._orders: Iterator[NDArray[np.int64]] = iter(())
         self.usable = not own_methods(model, _REPLACED)
 
     def say(self, event: Note | Detail) -> None:
@@ -73,7 +74,7 @@ class Stepper:
             yield
         finally:
             self._model.steps_per_execution, self._model.train_function = kept
-            self._data = ()
+            self._data, self._orders = (), iter(())
 
     def orders(self, orders: Sequence[NDArray[np.int64]], steps: int) -> tf.data.Dataset:
         """What ``model.fit`` gets inside ``feeding``: an element an execution.
@@ -85,19 +86,24 @@ class Stepper:
         count = len(orders[0])
         steps = min(steps, max(1, -(-count // self._batch_size)))  # an epoch has no more
         self._model.steps_per_execution = steps
-        size = min(steps * self._batch_size, max(1, count))
-        # Rows of one length, the last of an epoch filled up: tf.data takes four times as long to
-        # make a pipeline that cuts them itself, which was a tenth of an edge's round.
-        rows = np.full((len(orders), -(-count // size) * size), _NOTHING, np.int64)
-        rows[:, :count] = orders
-        # Keras begins a pipeline anew once it saw as many steps as it counts rows: without an end,
-        # it can't count them.
-        return untuned(tf.data.Dataset.from_tensor_slices(rows.reshape(-1, size)).repeat())
+        size = steps * self._batch_size
+        starts = range(0, max(1, count), size)
+        self._orders = (order[at : at + size] for order in orders for at in starts)
+        return self._ticks
 
-    def _execution(self, iterator: Iterator[Any]) -> dict[str, Any]:
-        row = next(iterator).numpy()
+    @cached_property
+    def _ticks(self) -> tf.data.Dataset:
+        """What Keras counts executions by.
+
+        Nothing is in it, so one serves all fits: to make a pipeline of each fit's orders was a
+        tenth of an edge's round. It has no end: Keras begins one anew whose end it knows.
+        """
+        return untuned(tf.data.Dataset.range(1).repeat())
+
+    def _execution(self, ticks: Iterator[Any]) -> dict[str, Any]:
+        del ticks
         with tf.device("CPU:0"):  # where the examples are
-            order = tf.constant(row[row != _NOTHING])
+            order = tf.constant(next(self._orders))
         size = self._batch_size
         if self._model.run_eagerly:
             logs: dict[str, Any] = {}

@@ -20,6 +20,7 @@ from ecavg_tf.training.compiled import Compilation, CompiledModel, check_own_los
 from ecavg_tf.training.trainer import KerasTrainer
 from server.distill import Teacher
 
+pytestmark = pytest.mark.usefixtures("every_epoch_kept")
 RNG = np.random.default_rng(0)
 INPUTS = RNG.normal(size=(40, 5)).astype(np.float32)
 

@@ -15,6 +15,7 @@ from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.patience import held_out
 from ecavg_tf.training.trainer import KerasTrainer
 
+pytestmark = pytest.mark.usefixtures("every_epoch_kept")
 RNG = np.random.default_rng(0)
 LABELS = np.arange(60) % 3
 INPUTS = RNG.normal(size=(60, 6)).astype(np.float32) + 2 * LABELS[:, None] / 3

@@ -17,6 +17,7 @@ from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.resuming import drop_checkpoints
 from ecavg_tf.training.trainer import KerasTrainer
 
+pytestmark = pytest.mark.usefixtures("every_epoch_kept")
 RNG = np.random.default_rng(0)
 EXAMPLES = Examples(
     RNG.integers(0, 17, (50, 4, 4, 1), np.uint8), RNG.integers(0, 3, 50).astype(np.int64)
@@ -113,6 +114,17 @@ def test_the_disk_is_waited_for_after_seconds_of_work_alone(
     monkeypatch.setattr(resuming, "EVERY_S", every)
     Run(tmp_path).fit()
     assert len(waits) == 2 * synced  # the file and its folder
+
+
+def test_epochs_of_a_moment_are_not_kept_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resuming, "WORTH_S", 60.0)
+    killed(tmp_path, 3)
+    assert not list((tmp_path / resuming.FOLDER).glob("*"))
+    again = Run(tmp_path)
+    assert again.fit() == Run(None).fit()
+    assert again.epochs == list(range(1, EPOCHS + 1))
 
 
 def test_only_ones_own_checkpoints_are_dropped(tmp_path: Path) -> None:

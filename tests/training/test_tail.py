@@ -15,6 +15,7 @@ from ecavg_tf.events import EpochEnded, Event
 from ecavg_tf.training.compiled import Compilation, CompiledModel
 from ecavg_tf.training.trainer import KerasTrainer
 
+pytestmark = pytest.mark.usefixtures("every_epoch_kept")
 RNG = np.random.default_rng(0)
 LABELS = np.arange(60) % 3
 EXAMPLES = Examples(RNG.normal(size=(60, 6)).astype(np.float32), LABELS.astype(np.int64))
