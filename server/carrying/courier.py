@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ecavg_tf.core.errors import brief, one_line
+from ecavg_tf.core.errors import WorkdirError, brief, one_line
 from ecavg_tf.core.fields import Fields
 from ecavg_tf.core.files import read_json, write_json
 from ecavg_tf.core.messages.letters import (
@@ -185,6 +185,9 @@ class Courier:
         except OSError as error:
             fault = f"{error.filename or 'its folder'} can't be read ({error.strerror})"
             self._delay(route, f"{fault}; its letters wait")
+            return
+        except WorkdirError as error:  # what is remembered of this edge is damaged
+            self._delay(route, f"{error}; its letters wait")
             return
         if letter is None:
             return

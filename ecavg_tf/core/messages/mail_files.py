@@ -18,7 +18,8 @@ def loaded(reply: Path) -> Fields:
         OSError: it can't be read.
         ValueError: it is no JSON object, or too large for a reply.
     """
-    return Fields.of(load_json(read_regular(reply, LARGEST_REPLY)))
+    # Of bytes with zeros among them, json would guess that they are UTF-32.
+    return Fields.of(load_json(read_regular(reply, LARGEST_REPLY).decode()))
 
 
 def is_error(reply: Path) -> bool:

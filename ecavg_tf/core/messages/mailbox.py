@@ -4,13 +4,14 @@ Every edge has a folder of its own with an ``inbox`` (written by the server) and
 ``outbox`` (written by the edge), so a memory stick, rsync or a mounted bucket can
 carry it. Every file appears whole, by an atomic rename. A reply names the SHA-256 of
 the files that belong to it: a carrier that brings the small reply before the large
-update does no harm.
+update does no harm, nor does one that is still copying.
 """
 
 import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from json import JSONDecodeError
 from pathlib import Path
 from types import MappingProxyType
 
@@ -206,6 +207,8 @@ class Mailbox:
             return False
         try:
             told = loaded(reply).values
+        except JSONDecodeError:
+            return False  # it is cut, and the server waits for a whole one
         except (OSError, ValueError):
             return True  # of damage, the server tells
         # One that another key signed is no answer: this edge signs anew.
@@ -253,7 +256,7 @@ class Mailbox:
     def answer(
         self, request: Request, largest: Mapping[str, int] = MappingProxyType({})
     ) -> Reply | NoReply | None:
-        """The reply to a request, once it and all its files are there.
+        """The reply to a request, once it and all its files are there whole.
 
         Args:
             request: what was asked.
@@ -271,6 +274,8 @@ class Mailbox:
             if self._keys is not None and told.get("error") is None:
                 self._keys.check(self.edge, request, told)
             reply, hashes = decode_reply(told, request, self.edge, files)
+        except JSONDecodeError:
+            return None  # it is being copied
         except SignatureError as error:
             raise ValueError(f"{path.name} is refused: {error}") from error
         except (OSError, ValueError) as error:

@@ -275,6 +275,19 @@ def test_what_is_wrong_with_one_edge_stops_no_letter_of_another(
     assert any(node == 2 and size for node, _, size in scene.wire.sent)
 
 
+def test_a_damaged_note_of_what_came_stops_its_own_edge_alone(scene: Scene) -> None:
+    south = Mailbox(scene.exchange / "south")
+    scene.wire.rooms["south"] = Mailroom("south", scene.folder / "south's")
+    scene.wire.connected.append(Node(2, "south", "today"))
+    for box in (scene.box, south):
+        box.send(asked())
+    (scene.exchange / "north" / "carried.json").write_text("{")
+    scene.carry()
+    (said,) = (text for text in scene.said if text.startswith("north: "))
+    assert "carried.json is damaged" in said
+    assert any(node == 2 and size for node, _, size in scene.wire.sent)
+
+
 def test_an_edge_serves_one_run_after_the_other(scene: Scene) -> None:
     scene.box.send(asked())
     scene.carry()
