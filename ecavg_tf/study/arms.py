@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ecavg_tf.config import Align, Config, GuardRule, PoolRate
+from ecavg_tf.config import Align, Config, GuardRule, PoolRate, Schedule
 from ecavg_tf.config.checks import guess, validated
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.study import collaborating, controls
@@ -159,6 +159,10 @@ ARMS: dict[str, Arm] = {
     ),
     "ours-root-rate": _ours(
         "Ours, a smaller rate for a small pool.", _server(rate_for_pool=PoolRate.ROOT)
+    ),
+    "ours-constant": _ours(
+        "Ours, the server's rate neither rises first nor falls.",
+        _server(schedule=Schedule.CONSTANT, rate_warmup=0.0),
     ),
     "ours-class-head": _ours(
         "Ours, the last layer averaged class by class.", _server(head_by_class=True)
