@@ -5,7 +5,8 @@
 Plain federated averaging, without guard sets and without pooling: 10 edges and 3 rounds of the
 MNIST net, and 2 edges and one round of MobileNetV2 on CIFAR-10. FLOWER is a virtual environment
 with ``flwr[simulation]`` and TensorFlow. Each edge has the same examples on both sides. What the
-start-up costs shows by runs with one round: "a further round" is the difference, by round.
+start-up costs shows by runs with one round: "a further round" is the difference, by round. The
+import of TensorFlow and Keras, which no run is shorter than, has a row of its own.
 """
 
 import argparse
@@ -95,7 +96,9 @@ def main() -> None:
     parser.add_argument("--workdir", type=Path, required=True)
     parser.add_argument("--data", default="mnist,cifar10")
     arguments = parser.parse_args()
-    rows = []
+    imports = "import tensorflow, keras"
+    cost = measured("imports", [sys.executable, "-c", imports], arguments.workdir)
+    rows = [["none", imports, *figures({1: cost}), ""]]
     for data in arguments.data.split(","):
         rows += compare(data, arguments.flower, arguments.workdir)
     keep(

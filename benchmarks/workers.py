@@ -3,17 +3,20 @@
     python benchmarks/workers.py --workdir=runs/workers --workers=1,2
 
 One guarded round of the MNIST net with 1,000 edges. Timed is the edges' part: their exchange and
-their last decisions, with the start of the processes. The weights are compared, too.
+their last decisions, with the start of the processes. The weights are compared, too. The last row
+says what the machine gives at most: two whole runs at once, each with ``fleet.workers=1`` and half
+of the edges, which share nothing but the processor.
 """
 
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from cells import measured
+from cells import Cost, measured
 from tables import keep
 
 
@@ -58,6 +61,30 @@ def play(edges: int, workers: int, data: str, model: str, run: Path) -> None:
     print(f"cell:{results.rounds[-1].server.global_.weights_sha256}")
 
 
+def played(name: str, edges: int, workers: int, task: list[str], workdir: Path) -> Cost:
+    """What a run of its own process costs; see ``play``."""
+    command = [sys.executable, __file__, *task, f"--edges={edges}", f"--play={workers}"]
+    return measured(name, [*command, f"--workdir={workdir / name}"], workdir)
+
+
+def two_at_once(edges: int, task: list[str], workdir: Path) -> list[Cost]:
+    """What two runs cost that share nothing but the processor."""
+    with ThreadPoolExecutor(2) as both:
+        runs = [both.submit(played, f"two-{at}", edges, 1, task, workdir) for at in range(2)]
+        return [run.result() for run in runs]
+
+
+def figures(name: str, seconds: float, first: float | None, costs: Sequence[Cost]) -> list[str]:
+    """A row of the table, without the hash of the weights."""
+    return [
+        name,
+        f"{seconds:.1f}",
+        "-" if first is None else f"{first / seconds:.2f}",
+        f"{sum(cost.cpu for cost in costs):.0f}",
+        f"{sum(cost.memory for cost in costs):.0f}",
+    ]
+
+
 def main() -> None:
     """Parses, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -68,7 +95,7 @@ def main() -> None:
     parser.add_argument("--model", default="mlp")
     parser.add_argument("--play", type=int, help="used by the script itself")
     arguments = parser.parse_args()
-    task = [f"--{name}={getattr(arguments, name)}" for name in ("edges", "data", "model")]
+    task = [f"--{name}={getattr(arguments, name)}" for name in ("data", "model")]
     if arguments.play is not None:
         play(
             arguments.edges, arguments.play, arguments.data, arguments.model,
@@ -78,21 +105,14 @@ def main() -> None:
     counts = [int(word) for word in arguments.workers.split(",")]
     rows, first = [], None
     for workers in counts:
-        command = [sys.executable, __file__, *task, f"--play={workers}"]
-        name = f"workers-{workers}"
-        cost = measured(name, [*command, f"--workdir={arguments.workdir}"], arguments.workdir)
+        cost = played(f"workers-{workers}", arguments.edges, workers, task, arguments.workdir)
         seconds, sha256 = float(cost.lines[0]), cost.lines[1]
         first = seconds if workers == 1 else first
-        rows.append(
-            [
-                str(workers),
-                f"{seconds:.1f}",
-                "-" if first is None else f"{first / seconds:.2f}",
-                f"{cost.cpu:.0f}",
-                f"{cost.memory:.0f}",
-                sha256[:12],
-            ]
-        )
+        rows.append([*figures(str(workers), seconds, first, [cost]), sha256[:12]])
+    if first is not None:
+        costs = two_at_once(arguments.edges // 2, task, arguments.workdir)
+        seconds = max(float(cost.lines[0]) for cost in costs)
+        rows.append([*figures("two runs of 1", seconds, first, costs), ""])
     keep(
         f"workers_{arguments.model}",
         f"{arguments.edges:,} edges, one guarded round of {arguments.data} ({arguments.model}), in "
