@@ -35,7 +35,7 @@ def tfds_dir() -> str:
 
 @pytest.fixture
 def every_epoch_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Epochs of milliseconds are kept for a killed fit, as those are that take longer."""
+    """A fit that is killed finds its last epoch kept, although that took milliseconds."""
     monkeypatch.setattr("ecavg_tf.training.resuming.WORTH_S", 0.0)
 
 

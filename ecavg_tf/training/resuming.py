@@ -30,9 +30,9 @@ EVERY_S = 5.0  # more work than this must survive a loss of power, too
 class Backup(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps the state after an epoch: a killed process repeats the one it was in.
 
-    Epochs of a moment are not kept one by one. (To write the state of a small model after each
-    epoch takes as long as the epoch.) After seconds of work the file is also on the disk, not
-    only in the system's memory.
+    Of the epochs before, it repeats half a second at most: to write the state of a small model
+    after each epoch takes as long as the epoch. After seconds of work the file is also on the
+    disk, not only in the system's memory.
 
     Args:
         checkpoint: where to.

@@ -93,17 +93,24 @@ class Stepper:
 
     @cached_property
     def _ticks(self) -> tf.data.Dataset:
-        """What Keras counts executions by.
+        """What Keras counts executions by; Python hands out the orders themselves.
 
-        Nothing is in it, so one serves all fits: to make a pipeline of each fit's orders was a
-        tenth of an edge's round. It has no end: Keras begins one anew whose end it knows.
+        One serves all fits: to make a pipeline of each fit's orders was a tenth of an edge's
+        round. It never ends: of a dataset whose length Keras knows, Keras makes a new iterator
+        after so many steps.
         """
         return untuned(tf.data.Dataset.range(1).repeat())
 
     def _execution(self, ticks: Iterator[Any]) -> dict[str, Any]:
-        del ticks
+        mine = getattr(ticks, "element_spec", None) == self._ticks.element_spec
+        row = next(self._orders, None) if mine else None
+        if row is None:  # a StopIteration would be the end of an epoch to Keras
+            raise RuntimeError(
+                "the model's fit or train_on_batch was called while the model is being trained; "
+                "expected a callback that does not train it"
+            )
         with tf.device("CPU:0"):  # where the examples are
-            order = tf.constant(next(self._orders))
+            order = tf.constant(row)
         size = self._batch_size
         if self._model.run_eagerly:
             logs: dict[str, Any] = {}

@@ -23,6 +23,7 @@ from ecavg_tf.core.messages.letters import (
     encode_letter,
     parts_told,
 )
+from ecavg_tf.core.messages.mail_files import is_cut
 from ecavg_tf.core.messages.mailbox import POLL_S, Mailbox
 from ecavg_tf.core.messages.update_file import TensorFile, largest_pooled_file, largest_update
 from ecavg_tf.core.template import Template
@@ -213,7 +214,7 @@ class Courier:
         reply = None if request is None else f"{Path(request).stem}.json"
         pieces, more = self._lacking(route, box, [name for name in (companion, request) if name])
         forget = {name: sha256 for name, sha256 in came.items() if name not in files}
-        waits = reply is not None and reply not in files
+        waits = reply is not None and (reply not in files or is_cut(box.outbox / reply))
         if not (pieces or forget or waits or route.left):
             return None
         sizes = {name: (outbox.folder / name).stat().st_size for name in files}
@@ -294,7 +295,14 @@ class Courier:
 
     def _carried(self, edge: str) -> dict[str, str]:
         path = self._exchange / edge / _CARRIED
-        return {name: str(sha) for name, sha in read_json(path).items()} if path.exists() else {}
+        if not path.exists():
+            return {}
+        try:
+            return {name: str(sha) for name, sha in read_json(path).items()}
+        except WorkdirError as error:
+            raise WorkdirError(
+                f"{path} is damaged; remove it (at worst, {edge} sends its files once more)"
+            ) from error
 
     def _shelf(self, folder: Path) -> Shelf:
         return self._shelves.setdefault(folder, Shelf(folder))

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from ecavg_tf.config import EdgeConfig, Schedule
+from ecavg_tf.core.checkpoint import Checkpoint, State
 from ecavg_tf.core.template import Array, weights_sha256
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import EpochEnded, Event, Note
 from ecavg_tf.training import resuming
 from ecavg_tf.training.compiled import Compilation, CompiledModel
-from ecavg_tf.training.resuming import drop_checkpoints
+from ecavg_tf.training.resuming import Backup, drop_checkpoints
 from ecavg_tf.training.trainer import KerasTrainer
 
 pytestmark = pytest.mark.usefixtures("every_epoch_kept")
@@ -125,6 +126,22 @@ def test_epochs_of_a_moment_are_not_kept_one_by_one(
     again = Run(tmp_path)
     assert again.fit() == Run(None).fit()
     assert again.epochs == list(range(1, EPOCHS + 1))
+
+
+def test_short_epochs_are_kept_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs of 0.3 s: after two of them there is half a second's work to keep."""
+    now = [0.0]
+    monkeypatch.setattr(resuming, "WORTH_S", 0.5)
+    monkeypatch.setattr(resuming.time, "monotonic", lambda: now[0])
+    kept: list[int] = []
+    checkpoint = Checkpoint(tmp_path / "edge-00.safetensors")
+    backup = Backup(checkpoint, "key", lambda: State((np.zeros(1, np.float32),), (), 0.0))
+    for epoch in range(5):
+        now[0] += 0.3
+        backup.on_epoch_end(epoch)
+        found = checkpoint.load("key", State((np.zeros(1, np.float32),), (), 0.0))
+        kept.append(0 if found is None else found[1])
+    assert kept == [0, 2, 2, 4, 4]
 
 
 def test_only_ones_own_checkpoints_are_dropped(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ecavg_tf.config import ClassWeights, EdgeConfig
 from ecavg_tf.config.choices import JitCompile
+from ecavg_tf.core.errors import RoundError
 from ecavg_tf.core.seeds import epoch_order
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Examples
@@ -190,3 +191,31 @@ def test_the_larger_the_model_the_fewer_batches() -> None:
     own = Own()
     own(np.zeros((1, 4)))
     assert steps_per_execution(own, 32) == (1, "its layers do not say how large they are")
+
+
+def fitting(round_number: int, who: str) -> keras.callbacks.Callback:
+    del round_number, who
+    return Trains("fit")
+
+
+def training_on_a_batch(round_number: int, who: str) -> keras.callbacks.Callback:
+    del round_number, who
+    return Trains("train_on_batch")
+
+
+class Trains(keras.callbacks.Callback):
+    """Trains the model on other examples in the middle of its fit."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self._how = how
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        del epoch, logs
+        getattr(self.model, self._how)(EXAMPLES.inputs[:4], EXAMPLES.labels[:4])
+
+
+@pytest.mark.parametrize("callback", [fitting, training_on_a_batch])
+def test_a_callback_that_trains_the_model_is_told_so(callback: Any) -> None:
+    with pytest.raises(RoundError, match="called while the model is being trained"):
+        trained([], callbacks=f"{__name__}:{callback.__name__}")

@@ -1,5 +1,7 @@
 """Looks at single files of a mailbox, which another side may have put there."""
 
+import time
+from json import JSONDecodeError
 from pathlib import Path
 
 from ecavg_tf.core.fields import Fields
@@ -8,6 +10,8 @@ from ecavg_tf.core.messages.request import Request, metadata_of
 from ecavg_tf.core.messages.update_file import TensorFile
 
 LARGEST_REPLY = 2**20  # bytes of its JSON: whatever it holds may be kept in the run directory
+COPYING_S = 60.0  # what is not whole and did not change for so long is not copied any more
+FileState = tuple[int, int, int]
 _KNOWN_LATER = ("training_file", "inputs", "signed")
 
 
@@ -28,6 +32,44 @@ def is_error(reply: Path) -> bool:
         return loaded(reply).get("error") is not None
     except (OSError, ValueError):
         return False
+
+
+def is_cut(reply: Path) -> bool:
+    """Whether a reply lies there that is not whole."""
+    try:
+        loaded(reply)
+    except JSONDecodeError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+class Growing:
+    """Files that were not whole when somebody looked."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Path, tuple[FileState, float]] = {}
+
+    def may_grow(self, path: Path) -> bool:
+        """Whether a file that is not whole may still be copied; asked again and again."""
+        try:
+            state = state_of(path)
+        except FileNotFoundError:
+            return True
+        if path not in self._seen or self._seen[path][0] != state:
+            self._seen[path] = state, time.monotonic()
+        return time.monotonic() - self._seen[path][1] < COPYING_S
+
+
+def state_of(path: Path) -> FileState:
+    """What changes when a file does.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    found = path.lstat()
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def size(path: Path) -> int:

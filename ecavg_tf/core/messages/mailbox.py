@@ -2,9 +2,9 @@
 
 Every edge has a folder of its own with an ``inbox`` (written by the server) and an
 ``outbox`` (written by the edge), so a memory stick, rsync or a mounted bucket can
-carry it. Every file appears whole, by an atomic rename. A reply names the SHA-256 of
-the files that belong to it: a carrier that brings the small reply before the large
-update does no harm, nor does one that is still copying.
+carry it. Both sides write every file whole, by an atomic rename; a carrier may not. A
+reply names the SHA-256 of the files that belong to it, so it does no harm if the small
+reply comes before the large update; and a reply that is no JSON may still be copied.
 """
 
 import re
@@ -21,7 +21,15 @@ from ecavg_tf.core.files import (
     regular_sha256,
     write_json,
 )
-from ecavg_tf.core.messages.mail_files import is_error, loaded, size, tells
+from ecavg_tf.core.messages.mail_files import (
+    FileState,
+    Growing,
+    is_error,
+    loaded,
+    size,
+    state_of,
+    tells,
+)
 from ecavg_tf.core.messages.owner import Owner, check_owner, claim
 from ecavg_tf.core.messages.reply import FILES, NoReply, Reply, decode_reply, encode_reply
 from ecavg_tf.core.messages.request import (
@@ -66,7 +74,8 @@ class Mailbox:
             box.mkdir(parents=True, exist_ok=True)
         self._owner: Owner | None = None
         self._laid = 0  # bytes of the file that was laid beside the newest request
-        self._hashes: dict[str, tuple[tuple[int, int, int], str]] = {}
+        self._hashes: dict[str, tuple[FileState, str]] = {}
+        self._growing = Growing()
 
     def check_boxes(self) -> None:
         """Before the server writes or removes a file here.
@@ -220,6 +229,8 @@ class Mailbox:
             return False
         try:
             self._keys.check(self.edge, request, loaded(reply).values)
+        except JSONDecodeError:
+            return False  # it may still be copied, and nobody would bring it again
         except (OSError, ValueError):
             return True
         return False
@@ -274,11 +285,13 @@ class Mailbox:
             if self._keys is not None and told.get("error") is None:
                 self._keys.check(self.edge, request, told)
             reply, hashes = decode_reply(told, request, self.edge, files)
-        except JSONDecodeError:
-            return None  # it is being copied
+        except FileNotFoundError:
+            return None  # a carrier replaces it just now
         except SignatureError as error:
             raise ValueError(f"{path.name} is refused: {error}") from error
         except (OSError, ValueError) as error:
+            if isinstance(error, JSONDecodeError) and self._growing.may_grow(path):
+                return None
             raise ValueError(f"{path.name} is not a reply: {error}") from error
         for name, expected in hashes.items():
             found = self._hash(files[name], largest.get(name))
@@ -292,10 +305,9 @@ class Mailbox:
     def _hash(self, file: Path, largest: int | None) -> str | None:
         """Of a file of the outbox; one that lies there unchanged is not read at every look."""
         try:
-            found = file.lstat()
+            state = state_of(file)
         except FileNotFoundError:
             return None
-        state = (found.st_size, found.st_mtime_ns, found.st_ino)
         known = self._hashes.get(file.name)
         if known is None or known[0] != state:
             known = self._hashes[file.name] = (state, regular_sha256(file, largest))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from messages_for_tests import answered, asked, decided, lay_reply, reply
 
+from ecavg_tf.core.messages import mail_files
 from ecavg_tf.core.messages.mailbox import Mailbox
 from ecavg_tf.core.messages.reply import NoReply, Reply
 from ecavg_tf.core.messages.request import FINISH
@@ -79,6 +80,24 @@ def test_a_reply_is_no_answer_while_it_is_copied(tmp_path: Path) -> None:
         assert box.answer(asked()) is None
     arriving.write_bytes(content)
     assert box.answer(asked()) is not None
+
+
+@pytest.mark.parametrize("text", ["", "garbage", '{"run_id": "run-a", "error'])
+def test_a_cut_reply_that_no_longer_grows_is_refused(
+    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(mail_files.time, "monotonic", lambda: now[0])
+    box = Mailbox(tmp_path)
+    (box.outbox / "0001-exchange.json").write_text(text)
+    for now[0] in (0.0, mail_files.COPYING_S - 1):
+        assert box.answer(asked()) is None
+    (box.outbox / "0001-exchange.json").write_text(text + "g")  # it grows
+    for now[0] in (100.0, 100.0 + mail_files.COPYING_S - 1):
+        assert box.answer(asked()) is None
+    now[0] += 1
+    with pytest.raises(ValueError, match=r"0001-exchange\.json is not a reply"):
+        box.answer(asked())
 
 
 def test_an_edge_answers_anew_whose_reply_is_cut(tmp_path: Path) -> None:

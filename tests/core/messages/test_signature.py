@@ -88,6 +88,23 @@ def test_what_a_carrier_changes_is_found_out(
         at_server.answer(asked())
 
 
+def test_a_server_that_starts_again_leaves_a_reply_that_is_being_copied(
+    tmp_path: Path, keys: Path
+) -> None:
+    at_edge, at_server = ends(tmp_path, keys)
+    request = replace(asked(), signed=True)
+    at_server.send(request)
+    reply(at_edge, request, tmp_path)
+    path = at_server.outbox / "0001-exchange.json"
+    content = path.read_bytes()
+    with path.open("wb") as copied:
+        copied.write(content[:100])
+        copied.flush()
+        at_server.send(request)
+        copied.write(content[100:])
+    assert isinstance(at_server.answer(request), Reply)
+
+
 def test_another_update_does_not_belong_to_a_signed_reply(tmp_path: Path, keys: Path) -> None:
     at_edge, at_server = ends(tmp_path, keys)
     reply(at_edge, asked(), tmp_path)

@@ -286,6 +286,26 @@ def test_a_damaged_note_of_what_came_stops_its_own_edge_alone(scene: Scene) -> N
     (said,) = (text for text in scene.said if text.startswith("north: "))
     assert "carried.json is damaged" in said
     assert any(node == 2 and size for node, _, size in scene.wire.sent)
+    (scene.exchange / "north" / "carried.json").unlink()
+    scene.courier = scene.new_courier()  # else its letters wait for seconds
+    scene.carry()
+    assert scene.far.unanswered() is not None
+
+
+def test_a_reply_that_was_cut_is_fetched_again(scene: Scene, tmp_path: Path) -> None:
+    scene.box.send(asked())
+    scene.carry()
+    request = scene.far.unanswered()
+    assert request is not None
+    reply(scene.far, request, tmp_path)
+    path = scene.far.outbox / "0001-exchange.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:50])
+    scene.carry()
+    assert scene.box.answer(asked()) is None
+    path.write_bytes(whole)
+    scene.carry()
+    assert isinstance(scene.box.answer(asked()), Reply)
 
 
 def test_an_edge_serves_one_run_after_the_other(scene: Scene) -> None:
