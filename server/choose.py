@@ -25,7 +25,7 @@ from ecavg_tf.core.template import Array, Template
 from ecavg_tf.data.dataset import Examples, stratified
 from ecavg_tf.results import StartChoice
 from ecavg_tf.training.trainer import KerasTrainer
-from server.rate import for_pool
+from server.pool_size import for_pool
 from server.soup import SOUP, greedy_soup
 
 AUTO = "auto"

@@ -19,7 +19,7 @@ from server.choose import AVERAGED, Chooser, Chosen
 from server.class_head import by_class
 from server.combine import combine, label_mix
 from server.distill import Teacher
-from server.rate import for_pool
+from server.pool_size import for_pool
 
 WHO = "server"
 
@@ -130,7 +130,7 @@ def make_global(
         listener(StageStarted(round_number, "finetune", WHO))
         if tools.teacher is not None:
             pooled = tools.teacher(updates, template, base, pooled)
-        tuner = trainer.at_rate(for_pool(config, len(pooled), updates).learning_rate)
+        tuner = trainer.with_settings(for_pool(config, len(pooled), updates))
         weights = tuner.fit(weights, pooled, round_number=round_number, who=WHO)
         watch.lap("finetune")
         if config.recalibrate:

@@ -56,6 +56,13 @@ class PoolRate(enum.Enum):
     ROOT = "root"
 
 
+class PoolEpochs(enum.Enum):
+    """How the server's epochs follow the size of the pool."""
+
+    AS_GIVEN = "as_given"
+    FULL = "full"
+
+
 class JitCompile(enum.Enum):
     """Whether XLA compiles the training steps."""
 

@@ -16,6 +16,7 @@ from ecavg_tf.config.choices import (
     LevelFor,
     Output,
     PartitionKind,
+    PoolEpochs,
     PoolRate,
     Rescale,
     Schedule,
@@ -175,6 +176,8 @@ class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come fir
         rate_warmup: share of a fit's steps over which the learning rate rises from 0, in [0, 1).
         rate_for_pool: ``as_given``, or ``root``: the learning rate is multiplied by the root of
             the share of the edges' examples that is pooled.
+        epochs_for_pool: ``as_given``, or ``full``: as many steps as if all examples of the edges
+            were pooled; with a fifth of them, five times the epochs.
         probe_examples: for ``combine=auto``: examples that each candidate is tried on.
         distill: the share, in [0, 1], that the edges' models have together in what the fine-tuning
             learns of a pooled example; its label has the rest.
@@ -187,6 +190,7 @@ class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come fir
 
     rate_warmup: float = 0.0
     rate_for_pool: PoolRate = PoolRate.AS_GIVEN
+    epochs_for_pool: PoolEpochs = PoolEpochs.AS_GIVEN
     probe_examples: int = 2000
     distill: float = 0.0
     tail_epochs: int = 0

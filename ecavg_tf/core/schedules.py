@@ -41,3 +41,14 @@ def pool_factor(pooled: int, examples: int) -> float:
         examples: those that the edges trained on.
     """
     return math.sqrt(min(1.0, pooled / max(1, examples)))
+
+
+def pool_epochs(epochs: int, pooled: int, examples: int) -> int:
+    """Passes over a small pool that make as many steps as passes over everything would.
+
+    Args:
+        epochs: passes over everything.
+        pooled: examples of the pool, at least one.
+        examples: those that the edges trained on.
+    """
+    return max(epochs, round(epochs * examples / pooled))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from ecavg_tf.baseline import read_pooled_only, write_pooled_only
-from ecavg_tf.config import Config
+from ecavg_tf.config import Config, ServerConfig
 from ecavg_tf.core.findings import Alone
 from ecavg_tf.core.template import weights_sha256
 from ecavg_tf.data.dataset import Examples, concatenated
@@ -18,7 +18,7 @@ from ecavg_tf.rounds.server_start import first_start
 from ecavg_tf.rundir import RunDirectory
 from ecavg_tf.task import Task
 from ecavg_tf.training.evaluation import KerasScorer
-from server.rate import for_share
+from server.pool_size import for_share
 from server.tune import WHO
 
 
@@ -56,15 +56,15 @@ def train_pooled_only(
         return
     began, pooled = time.monotonic(), concatenated(list(parts.values()))
     examples = sum(edge.examples for edge in rounds[-1].edges)
-    rate = for_share(config.server, len(pooled), examples).learning_rate
-    trainer = task.server_trainer.at_rate(rate)
+    settings = for_share(config.server, len(pooled), examples)
+    trainer = task.server_trainer.with_settings(settings)
     weights, warmed_up = first_start(task, data)
     task.listener(StageStarted(len(rounds), "pooled_only", WHO))
     for result in rounds:
         weights = trainer.fit(weights, pooled, round_number=result.round, who=WHO)
         if config.server.recalibrate:
             weights = trainer.recalibrate(weights, pooled, round_number=result.round, who=WHO)
-    epochs = config.server.epochs * len(rounds)
+    epochs = settings.epochs * len(rounds)
     made = Alone(
         edge=WHO,
         rounds=tuple(result.round for result in rounds),
@@ -78,10 +78,21 @@ def train_pooled_only(
     write_pooled_only(directory.path, made)
 
 
-def pooled_only_examples(config: Config, pooled: int) -> int:
-    """Examples that all its epochs will go through."""
+def pooled_only_examples(config: Config, pooled: int, examples: int) -> int:
+    """Examples that all its epochs will go through.
+
+    Args:
+        config: the run's.
+        pooled: how many are pooled.
+        examples: how many the edges train on.
+    """
     wanted = config.baseline.pooled and _tunes(config)
-    return config.rounds * config.server.epochs * pooled if wanted else 0
+    return config.rounds * tuned_examples(config.server, pooled, examples) if wanted else 0
+
+
+def tuned_examples(server: ServerConfig, pooled: int, examples: int) -> int:
+    """Examples that one fine-tuning goes through; see ``pooled_only_examples``."""
+    return for_share(server, pooled, examples).epochs * pooled if pooled else 0
 
 
 def _tunes(config: Config) -> bool:

@@ -9,7 +9,7 @@ from ecavg_tf.data.consent import consented_count
 from ecavg_tf.data.federated import FederatedData
 from ecavg_tf.report.words import FEW
 from ecavg_tf.rounds.alone import alone_examples
-from ecavg_tf.rounds.pooled_only import pooled_only_examples
+from ecavg_tf.rounds.pooled_only import pooled_only_examples, tuned_examples
 from ecavg_tf.rounds.spending import not_protected
 
 
@@ -63,8 +63,9 @@ def planned_examples(
         return 0
     trains = {name: data.edge(name).train for name in data.edges}
     pooled = sum(consented_count(config.server, name, trains[name]) for name in trains)
-    total = alone_examples(config, data) + pooled_only_examples(config, pooled)
+    everything = sum(map(len, trains.values()))
+    total = alone_examples(config, data) + pooled_only_examples(config, pooled, everything)
     for number in range(first, config.rounds + 1):
         seen = sum(len(trains[name]) for name in participants(number))
-        total += config.edge.epochs * seen + config.server.epochs * pooled
+        total += config.edge.epochs * seen + tuned_examples(config.server, pooled, seen)
     return total

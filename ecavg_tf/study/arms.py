@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ecavg_tf.config import Align, Config, GuardRule, PoolRate, Schedule
+from ecavg_tf.config import Align, Config, GuardRule, PoolEpochs, PoolRate, Schedule
 from ecavg_tf.config.checks import guess, validated
 from ecavg_tf.core.errors import ConfigError
 from ecavg_tf.study import collaborating, controls
@@ -22,7 +22,8 @@ class Sizes:
     Attributes:
         rounds: how many.
         edge: epochs of an edge in a round.
-        server: epochs of the server in a round.
+        server: epochs of the server in a round, as the config names them.
+        passes: of the server over the pool in a round.
         edges: how many.
         examples: training examples of all edges.
         pool: of these, the pooled ones.
@@ -31,6 +32,7 @@ class Sizes:
     rounds: int
     edge: int
     server: int
+    passes: int
     edges: int
     examples: int
     pool: int
@@ -38,7 +40,7 @@ class Sizes:
     @property
     def tuning(self) -> int:
         """Examples of the server's fine-tunings."""
-        return self.rounds * self.server * self.pool
+        return self.rounds * self.passes * self.pool
 
     @property
     def later(self) -> int:
@@ -164,6 +166,11 @@ ARMS: dict[str, Arm] = {
         "Ours, the server's rate neither rises first nor falls.",
         _server(schedule=Schedule.CONSTANT, rate_warmup=0.0),
     ),
+    "ours-few-epochs": _ours(
+        "Ours, as many epochs on a small pool as on a large one.",
+        _server(epochs_for_pool=PoolEpochs.AS_GIVEN),
+    ),
+    "ours-undistilled": _ours("Ours, which learns from labels alone.", _server(distill=0.0)),
     "ours-class-head": _ours(
         "Ours, the last layer averaged class by class.", _server(head_by_class=True)
     ),

@@ -6,7 +6,7 @@ The server's part is ``server.tune.make_global``, as in ``ecavg run``; a test co
 import math
 from collections.abc import Mapping
 
-from ecavg_tf.config import Align, Config, PoolRate, Weighting
+from ecavg_tf.config import Align, Config, PoolEpochs, PoolRate, Weighting
 from ecavg_tf.data.dataset import Examples
 from ecavg_tf.events import silent
 from ecavg_tf.rounds.server_start import begins_random, tools_of
@@ -104,4 +104,7 @@ def as_published(config: Config) -> None:
     config.server.warmup_epochs = 0
     config.server.rate_warmup = 0.0
     config.server.rate_for_pool = PoolRate.AS_GIVEN
+    config.server.epochs_for_pool = PoolEpochs.AS_GIVEN
+    config.server.distill = 0.0
+    config.server.tail_epochs = 0
     config.update.policy = "replace"

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from ecavg_tf.data.dataset import concatenated
 from ecavg_tf.data.federated import federated_data
-from ecavg_tf.study.arms import UNPOOLED, Sizes, arm_of
+from ecavg_tf.study.arms import UNPOOLED, Sizes, arm_config, arm_of
 from ecavg_tf.study.choosing import Choices
 from ecavg_tf.study.ground import Machine
 from ecavg_tf.study.plan import HELD_OUT, Cell, Study, cells_of, config_of
+from server.pool_size import for_share
 
 _TIMED = 2000  # examples
 _RUNGS = 8  # models that an edge compares on its guard set
@@ -81,8 +82,11 @@ def foreseen(study: Study, cells: Sequence[Cell], workdir: Path) -> list[Foresee
 def _trained(study: Study, cell: Cell, examples: int) -> int:
     task = study.task
     pool = round(examples * (cell.pool or 0.0))
+    server = arm_config(study, cell).server
+    passes = for_share(server, pool, examples).epochs if pool else 0
     sizes = Sizes(
-        task.rounds, task.edge.epochs, task.server.epochs, cell.place.edges, examples, pool
+        *(task.rounds, task.edge.epochs, task.server.epochs, passes),
+        *(cell.place.edges, examples, pool),
     )
     return arm_of(cell.arm).cost(sizes)
 

@@ -4,14 +4,14 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ecavg_tf.config import Config, PoolRate
+from ecavg_tf.config import Config
 from ecavg_tf.core.deciding.guard import smoothed
 from ecavg_tf.core.messages.update_file import Update
-from ecavg_tf.core.schedules import pool_factor
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples, concatenated
 from ecavg_tf.results import StartChoice
 from ecavg_tf.study.ground import Ground, Weights, finite, processed, samples_of
+from server.pool_size import for_share
 from server.tune import WHO
 
 
@@ -107,21 +107,14 @@ class Desk:
             who: names the order of its batches; ``server``: that of a round.
         """
         server = self.config.server
-        settings = replace(
-            server,
-            learning_rate=server.learning_rate * self._factor(),
-            epochs=server.epochs if epochs is None else epochs,
-        )
+        settings = for_share(server, len(self.pool), self.edge_examples)
+        if epochs is not None:
+            settings = replace(settings, epochs=epochs)
         tuner = self.trainer.aside(settings)
         made = tuner.fit(weights, self.pool, round_number=number, who=who)
         if server.recalibrate:
             made = tuner.recalibrate(made, self.pool, round_number=number, who=who)
         return finite(made, who, number)
-
-    def _factor(self) -> float:
-        if self.config.server.rate_for_pool is PoolRate.AS_GIVEN:
-            return 1.0
-        return pool_factor(len(self.pool), self.edge_examples)
 
     @property
     def edge_examples(self) -> int:

@@ -6,7 +6,7 @@ dropout's seed state, the batch order) is set anew.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -98,13 +98,13 @@ class KerasTrainer:
         made.spent = self.spent
         return made
 
-    def at_rate(self, learning_rate: float) -> "KerasTrainer":
-        """This trainer with another learning rate."""
-        if learning_rate == self.settings.learning_rate:
+    def with_settings(self, settings: FitConfig) -> "KerasTrainer":
+        """This trainer with other settings, of the same ``Compilation``."""
+        if settings == self.settings:
             return self
         made = KerasTrainer(
             self._compiled,
-            replace(self.settings, learning_rate=learning_rate),
+            settings,
             seed=self._seed,
             tensorboard=self._tensorboard,
             listener=self._listener,

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ecavg_tf.config import PoolRate, ServerConfig
+from ecavg_tf.config import PoolEpochs, PoolRate, ServerConfig
 from ecavg_tf.core.deciding.predictions import Predictions
 from ecavg_tf.core.template import Array
 from ecavg_tf.data.dataset import Examples
 from server.choose import AVERAGED, START, Chooser, Chosen
-from server.rate import for_pool
+from server.pool_size import for_pool
 
 POOL = Examples(np.arange(1000, dtype=np.float32).reshape(-1, 1), np.arange(1000) % 2)
 
@@ -146,3 +146,12 @@ def test_a_small_pool_has_a_smaller_rate() -> None:
     config = replace(config, rate_for_pool=PoolRate.ROOT)
     assert for_pool(config, 80, updates).learning_rate == pytest.approx(1e-4)  # sqrt(80 / 8000)
     assert for_pool(config, 9000, updates).learning_rate == 1e-3
+
+
+def test_a_small_pool_has_more_epochs() -> None:
+    updates = [update("edge-00", 0.0), update("edge-01", 0.0)]  # of 8,000 examples
+    config = replace(ServerConfig(), epochs=3, epochs_for_pool=PoolEpochs.FULL)
+    assert for_pool(config, 1600, updates).epochs == 15
+    assert for_pool(config, 1700, updates).epochs == 14  # 24,000 / 1,700 = 14.1
+    assert for_pool(config, 9000, updates).epochs == 3
+    assert for_pool(replace(config, epochs=0), 1600, updates).epochs == 0
