@@ -104,6 +104,8 @@ def _was_run(results: dict[str, Any]) -> str:
         " It was not finished: settings, arms or seeds that a table lacks are still missing."
     )  # fmt: skip
     epochs = f"{task['edge']['epochs']} + {task['server']['epochs']} epochs"
+    if task["server"].get("epochs_for_pool") == "full":
+        epochs += " (an epoch of the server is as many examples as the edges have)"
     return (
         f"{len(cells)} cells, {seeds} seeds; rounds: {task['rounds']}, each {epochs}; {took} "
         f"on a shared machine.{left}"

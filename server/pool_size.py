@@ -14,9 +14,10 @@ def for_pool(config: ServerConfig, pooled: int, updates: Sequence[Update]) -> Se
     Args:
         config: the server's part of the config.
         pooled: how many examples it trains on.
-        updates: what was averaged; they say how many examples the edges trained on.
+        updates: what was averaged; they say how many examples the edges trained on, as far as
+            the server believes it.
     """
-    return for_share(config, pooled, sum(update.info.examples for update in updates))
+    return for_share(config, pooled, round(sum(update.credit for update in updates)))
 
 
 def for_share(config: ServerConfig, pooled: int, examples: int) -> ServerConfig:

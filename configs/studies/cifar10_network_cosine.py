@@ -2,10 +2,10 @@
 
     ecavg study --config=configs/studies/cifar10_network_cosine.py --workdir=runs/study-cosine
 
-Whatever trains on the server has the schedule, controls too. The edges' own rounds have not, but
-an edge that goes on alone for longer has. What was cut, beside what cifar10_network_large cuts:
-the split dirichlet:0.3, pools of 20 %, and the other arms. The rates that are tried lie higher,
-since the schedule's mean rate is lower.
+Whatever trains on the server has the schedule, controls too, and so has an edge that goes on alone
+for longer (alone-longer) while it does. In a round, edges train at a constant rate. What was cut,
+beside what cifar10_network_large cuts: the split dirichlet:0.3, pools of 20 %, and best-edge,
+ensemble and fedavg. The rates that are tried lie higher, since the schedule's mean rate is lower.
 """
 
 from ecavg_tf.config import Config, Schedule

@@ -176,8 +176,9 @@ class ServerConfig(FitConfig, CollectConfig):  # the last base's fields come fir
         rate_warmup: share of a fit's steps over which the learning rate rises from 0, in [0, 1).
         rate_for_pool: ``as_given``, or ``root``: the learning rate is multiplied by the root of
             the share of the edges' examples that is pooled.
-        epochs_for_pool: ``as_given``, or ``full``: as many steps as if all examples of the edges
-            were pooled; with a fifth of them, five times the epochs.
+        epochs_for_pool: ``as_given``, or ``full``: an epoch is as many examples as the round's
+            edges trained on; with a fifth of them pooled, five passes over the pool. A hundred
+            passes at most.
         probe_examples: for ``combine=auto``: examples that each candidate is tried on.
         distill: the share, in [0, 1], that the edges' models have together in what the fine-tuning
             learns of a pooled example; its label has the rest.

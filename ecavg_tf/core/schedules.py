@@ -29,6 +29,9 @@ def warmup_factor(step: int, steps: int, share: float) -> float:
     return min(1.0, (step + 1) / max(1.0, share * steps))
 
 
+_MOST_TIMES = 100
+
+
 def pool_factor(pooled: int, examples: int) -> float:
     """A smaller learning rate for a small pool: the root of the share that is pooled.
 
@@ -44,11 +47,12 @@ def pool_factor(pooled: int, examples: int) -> float:
 
 
 def pool_epochs(epochs: int, pooled: int, examples: int) -> int:
-    """Passes over a small pool that make as many steps as passes over everything would.
+    """Passes over a small pool that see as many examples as passes over everything would.
 
     Args:
         epochs: passes over everything.
         pooled: examples of the pool, at least one.
-        examples: those that the edges trained on.
+        examples: those that the edges trained on. Edges say how many that are, so this lengthens
+            the training 100 times at most.
     """
-    return max(epochs, round(epochs * examples / pooled))
+    return max(epochs, min(round(epochs * examples / pooled), _MOST_TIMES * epochs))

@@ -4,7 +4,7 @@ Without it, a global model would take credit for what its pooled examples alone 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ecavg_tf.baseline import read_pooled_only, write_pooled_only
 from ecavg_tf.config import Config, ServerConfig
@@ -37,7 +37,7 @@ def train_pooled_only(
     parts: Mapping[str, Examples],
     scorer: KerasScorer,
 ) -> None:
-    """Trains from the run's start as the fine-tunes of all rounds did, and keeps the score.
+    """Trains from the run's start as long as the fine-tunes of all rounds, and keeps the score.
 
     In every round it gets what is pooled at the end, which may be more than the round had.
 
@@ -55,16 +55,16 @@ def train_pooled_only(
     if known is not None and len(known.rounds) == len(rounds):
         return
     began, pooled = time.monotonic(), concatenated(list(parts.values()))
-    examples = sum(edge.examples for edge in rounds[-1].edges)
-    settings = for_share(config.server, len(pooled), examples)
-    trainer = task.server_trainer.with_settings(settings)
     weights, warmed_up = first_start(task, data)
     task.listener(StageStarted(len(rounds), "pooled_only", WHO))
+    epochs = 0
     for result in rounds:
+        settings = for_share(config.server, len(pooled), result.samples.edges)
+        trainer = task.server_trainer.with_settings(settings)
+        epochs += settings.epochs
         weights = trainer.fit(weights, pooled, round_number=result.round, who=WHO)
         if config.server.recalibrate:
             weights = trainer.recalibrate(weights, pooled, round_number=result.round, who=WHO)
-    epochs = settings.epochs * len(rounds)
     made = Alone(
         edge=WHO,
         rounds=tuple(result.round for result in rounds),
@@ -78,16 +78,17 @@ def train_pooled_only(
     write_pooled_only(directory.path, made)
 
 
-def pooled_only_examples(config: Config, pooled: int, examples: int) -> int:
+def pooled_only_examples(config: Config, pooled: int, by_round: Iterable[int]) -> int:
     """Examples that all its epochs will go through.
 
     Args:
         config: the run's.
         pooled: how many are pooled.
-        examples: how many the edges train on.
+        by_round: how many the edges train on in each round.
     """
-    wanted = config.baseline.pooled and _tunes(config)
-    return config.rounds * tuned_examples(config.server, pooled, examples) if wanted else 0
+    if not (config.baseline.pooled and _tunes(config)):
+        return 0
+    return sum(tuned_examples(config.server, pooled, examples) for examples in by_round)
 
 
 def tuned_examples(server: ServerConfig, pooled: int, examples: int) -> int:

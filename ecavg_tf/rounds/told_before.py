@@ -63,9 +63,12 @@ def planned_examples(
         return 0
     trains = {name: data.edge(name).train for name in data.edges}
     pooled = sum(consented_count(config.server, name, trains[name]) for name in trains)
-    everything = sum(map(len, trains.values()))
-    total = alone_examples(config, data) + pooled_only_examples(config, pooled, everything)
+    seen = {
+        number: sum(len(trains[name]) for name in participants(number))
+        for number in range(1, config.rounds + 1)
+    }
+    total = alone_examples(config, data) + pooled_only_examples(config, pooled, seen.values())
     for number in range(first, config.rounds + 1):
-        seen = sum(len(trains[name]) for name in participants(number))
-        total += config.edge.epochs * seen + tuned_examples(config.server, pooled, seen)
+        total += config.edge.epochs * seen[number]
+        total += tuned_examples(config.server, pooled, seen[number])
     return total

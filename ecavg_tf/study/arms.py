@@ -163,14 +163,13 @@ ARMS: dict[str, Arm] = {
         "Ours, a smaller rate for a small pool.", _server(rate_for_pool=PoolRate.ROOT)
     ),
     "ours-constant": _ours(
-        "Ours, the server's rate neither rises first nor falls.",
+        "Ours with server.schedule=constant and no server.rate_warmup.",
         _server(schedule=Schedule.CONSTANT, rate_warmup=0.0),
     ),
     "ours-few-epochs": _ours(
-        "Ours, as many epochs on a small pool as on a large one.",
+        "Ours, server.epochs passes over the pool, however small it is.",
         _server(epochs_for_pool=PoolEpochs.AS_GIVEN),
     ),
-    "ours-undistilled": _ours("Ours, which learns from labels alone.", _server(distill=0.0)),
     "ours-class-head": _ours(
         "Ours, the last layer averaged class by class.", _server(head_by_class=True)
     ),

@@ -105,8 +105,8 @@ def test_edges_and_server_share_the_fields_of_a_fit() -> None:
         *("pool_fraction", "max_update_ratio", "max_examples_ratio", "influence_examples"),
         "doubtful_labels",
         *(name for name in shared if name != "recalibrate"),
-        *("rate_warmup", "rate_for_pool", "epochs_for_pool", "probe_examples", "distill", "tail_epochs"),
-        *("warmup_epochs", "warmup_data"),
+        *("rate_warmup", "rate_for_pool", "epochs_for_pool", "probe_examples", "distill"),
+        *("tail_epochs", "warmup_epochs", "warmup_data"),
     ]
 
 

@@ -47,7 +47,7 @@ def predict(examples: Examples, weights: Sequence[Array]) -> Predictions:
 def update(edge: str, value: float) -> Any:
     named = [(SimpleNamespace(key="w"), np.array([value], np.float32))]
     info = SimpleNamespace(edge=edge, class_counts=(3, 1), examples=4000)
-    return SimpleNamespace(info=info, items=lambda _: named)
+    return SimpleNamespace(info=info, credit=float(info.examples), items=lambda _: named)
 
 
 def template() -> Any:
@@ -155,3 +155,12 @@ def test_a_small_pool_has_more_epochs() -> None:
     assert for_pool(config, 1700, updates).epochs == 14  # 24,000 / 1,700 = 14.1
     assert for_pool(config, 9000, updates).epochs == 3
     assert for_pool(replace(config, epochs=0), 1600, updates).epochs == 0
+
+
+def test_what_an_edge_claims_does_not_keep_the_server_busy_for_ever() -> None:
+    honest, liar = update("edge-00", 0.0), update("edge-01", 0.0)
+    config = replace(ServerConfig(), epochs=3, epochs_for_pool=PoolEpochs.FULL)
+    liar.info.examples, liar.credit = 2**53, 40_000.0  # what the server believes
+    assert for_pool(config, 1600, [honest, liar]).epochs == 82  # 3 * 44,000 / 1,600 = 82.5
+    liar.credit = 2.0**53  # of a single update it doubts nothing
+    assert for_pool(config, 1600, [liar]).epochs == 300

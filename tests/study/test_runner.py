@@ -12,9 +12,10 @@ import pytest
 from study_for_tests import RATES, by_arm, digits, study
 
 import ecavg_tf
-from ecavg_tf.config import Align, DoubtfulLabels, PartitionKind
+from ecavg_tf.config import Align, DoubtfulLabels, PartitionKind, PoolEpochs
 from ecavg_tf.core.errors import ConfigError, RoundError, WorkdirError
 from ecavg_tf.core.locks import lock_folder
+from ecavg_tf.study.cost import foreseen
 from ecavg_tf.study.page import write_page
 from ecavg_tf.study.plan import Grid
 from ecavg_tf.study.runner import NOT_PLAYED, planned, run_study
@@ -67,6 +68,28 @@ def test_what_each_arm_processes(everything: tuple[Path, Any]) -> None:
     assert spent["ours"]["server"] == 2 * 2 * pool
     assert spent["ours"]["deciding"] > 0
     assert spent["fedavg"]["edges"] == 4 * 3 * total  # ceil(2 (3 + 2) / 3) rounds
+
+
+def test_on_a_small_pool_the_server_may_train_as_long_as_on_a_large_one(
+    data: Path, tmp_path: Path
+) -> None:
+    """Controls, too; what it costs is foreseen."""
+    planned_ = study(data, ("start-server", "start-total", "best-edge-tuned", "published", "ours"))
+    planned_.task.rounds, planned_.task.server.epochs_for_pool = 1, PoolEpochs.FULL
+    planned_.task.server.distill = 0.5
+    one = replace(planned_, grids=[replace(planned_.grids[0], pools=(0.25,))], rates=())
+    costs = {line.arm: line.trained for line in foreseen(one, planned(one), tmp_path / "study")}
+    cells = by_arm(run_study(one, tmp_path / "study", tell=lambda _: None))
+    total = sum(edge["examples"] for edge in cells["ours"]["edges"])
+    pool = 40  # a quarter
+    passes = round(2 * total / pool)
+    assert passes == 8
+    spent = {arm: cell["samples"]["server"] for arm, cell in cells.items()}
+    assert spent["start-server"] == passes * pool
+    assert spent["start-total"] == (passes + -(-3 * total // pool)) * pool
+    assert spent["published"] == 2 * pool
+    assert spent["ours"] == passes * pool + 2 * pool  # two edges teach
+    assert costs["start-server"] == costs["best-edge-tuned"] == passes * pool
 
 
 def test_the_average_alone_is_what_a_run_averages(data: Path, tmp_path: Path) -> None:
