@@ -30,10 +30,9 @@ KNOWN = {  # in the page's order; tables that are not named here come last
 }
 WORDS = {
     "round_overhead": """\
-The goals at this size are 1.05 for `replace` and 1.15 for `guarded`. In CPU seconds a deep net
-misses them, and the next table says what is left beside training; wall seconds are unsteady where
-other jobs run. A run of one round pays all that a run pays once: writing Keras files and checking
-them. With more images or rounds its share falls.
+The goals at this size are 1.05 for `replace` and 1.15 for `guarded`. A deep net misses them, and
+the next table says what is left beside training. A run of one round pays all that a run pays once:
+writing Keras files and checking them. With more images or rounds its share falls.
 """,
     "training_speed": """\
 Keras' `model.fit` hands every batch to Python and back. For a small net that costs several times
@@ -58,7 +57,8 @@ A short run here is mostly start-up: it imports TensorFlow and Keras, reads the 
 page of its report.
 """,
     "workers_mlp": """\
-Each process imports TensorFlow first, which the edges' part contains.
+Each process imports TensorFlow first, which the edges' part contains. The last row is what this
+machine gives at most: two whole runs at once, with half of the edges each.
 """,
 }
 
