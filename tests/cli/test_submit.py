@@ -10,6 +10,7 @@ import pytest
 
 from ecavg_tf.cli import submit
 from ecavg_tf.core.errors import RoundError
+from ecavg_tf.core.files import write_json
 from server.carrying import superlink
 
 SLOW = "import time; time.sleep({seconds}); print({answer!r})"
@@ -36,7 +37,7 @@ def test_what_is_said_is_printed_while_flower_is_asked(
         time.sleep(0.2)
         outcome.with_suffix(".log").write_text("round 1\n")
         time.sleep(0.2)
-        outcome.write_text(json.dumps({"exit_code": 7, "error": "why"}))
+        write_json(outcome, {"exit_code": 7, "error": "why"})  # whole at once, as the server does
 
     thread = threading.Thread(target=play)
     thread.start()
