@@ -1,4 +1,4 @@
-"""A small pool that is trained on for as many steps as a large one: bits, and what is foreseen."""
+"""A small pool, trained on for as many examples as a large one: bits, and what is foreseen."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

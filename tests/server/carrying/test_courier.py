@@ -63,6 +63,12 @@ class Scene:
         self.courier = self.new_courier()
         self.monkeypatch = monkeypatch
 
+    def south(self) -> Mailbox:
+        """A second edge, connected as node 2."""
+        self.wire.rooms["south"] = Mailroom("south", self.folder / "south's")
+        self.wire.connected.append(Node(2, "south", "today"))
+        return Mailbox(self.exchange / "south")
+
     def new_courier(self) -> Courier:
         return Courier(self.wire, self.exchange, self._hear, wait_s=0.0)
 
@@ -257,10 +263,7 @@ def test_what_is_wrong_with_one_edge_stops_no_letter_of_another(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A part of −1 bytes was looked for in a file, and nobody got a letter any more."""
-    south = Mailbox(scene.exchange / "south")
-    scene.wire.rooms["south"] = Mailroom("south", scene.folder / "south's")
-    scene.wire.connected.append(Node(2, "south", "today"))
-    for box in (scene.box, south):
+    for box in (scene.box, scene.south()):
         box.send(asked())
     cut = letters.Shelf.cut
 
@@ -276,10 +279,7 @@ def test_what_is_wrong_with_one_edge_stops_no_letter_of_another(
 
 
 def test_a_damaged_note_of_what_came_stops_its_own_edge_alone(scene: Scene) -> None:
-    south = Mailbox(scene.exchange / "south")
-    scene.wire.rooms["south"] = Mailroom("south", scene.folder / "south's")
-    scene.wire.connected.append(Node(2, "south", "today"))
-    for box in (scene.box, south):
+    for box in (scene.box, scene.south()):
         box.send(asked())
     (scene.exchange / "north" / "carried.json").write_text("{")
     scene.carry()
